@@ -1,0 +1,43 @@
+// Throwing falconer::Error for wrong input, and FALCONER_CHECK for wrong code.
+#pragma once
+
+#include <fmt/format.h>
+
+#include <stdexcept>
+#include <utility>
+
+#include "falconer/error.h"
+
+namespace falconer {
+
+inline constexpr int kExitFailure = 1;        // something went wrong while running
+inline constexpr int kExitUsage = 2;          // the command line was wrong
+inline constexpr int kExitInterrupted = 130;  // stopped by Ctrl-C, after saving
+
+/// Throws Error (exit code 1) with a formatted message.
+template <class... Args>
+[[noreturn]] void fail(fmt::format_string<Args...> format, Args&&... args) {
+  throw Error(fmt::format(format, std::forward<Args>(args)...), kExitFailure);
+}
+
+/// Throws Error (exit code 2): the command line or a recipe asks for something that cannot be.
+template <class... Args>
+[[noreturn]] void fail_usage(fmt::format_string<Args...> format, Args&&... args) {
+  throw Error(fmt::format(format, std::forward<Args>(args)...), kExitUsage);
+}
+
+/// Our own code is wrong. Not an Error: nobody who uses Falconer can mend it.
+class InternalError : public std::logic_error {
+ public:
+  using std::logic_error::logic_error;
+};
+
+[[noreturn]] void check_failed(const char* condition, const char* file, int line);
+
+}  // namespace falconer
+
+/// Stays on in release builds: a broken assumption must never become a silent wrong result.
+#define FALCONER_CHECK(condition)                                               \
+  do {                                                                          \
+    if (!(condition)) ::falconer::check_failed(#condition, __FILE__, __LINE__); \
+  } while (false)

@@ -1,0 +1,56 @@
+#include "base/log.h"
+
+#include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include <memory>
+
+namespace falconer {
+namespace {
+
+// One line per message; only warnings carry their level, so that ordinary progress reads like text.
+spdlog::logger& logger() {
+  static const std::shared_ptr<spdlog::logger> instance = [] {
+    auto made = std::make_shared<spdlog::logger>(
+        "falconer", std::make_shared<spdlog::sinks::stderr_color_sink_mt>());
+    made->set_pattern("%v");
+    made->set_level(spdlog::level::info);
+    return made;
+  }();
+  return *instance;
+}
+
+}  // namespace
+
+void set_log_level(LogLevel level) {
+  switch (level) {
+    case LogLevel::kDebug:
+      logger().set_level(spdlog::level::debug);
+      break;
+    case LogLevel::kInfo:
+      logger().set_level(spdlog::level::info);
+      break;
+    case LogLevel::kWarning:
+      logger().set_level(spdlog::level::warn);
+      break;
+    case LogLevel::kQuiet:
+      logger().set_level(spdlog::level::off);
+      break;
+  }
+}
+
+void log_line(LogLevel level, std::string_view text) {
+  switch (level) {
+    case LogLevel::kDebug:
+      logger().debug("{}", text);
+      break;
+    case LogLevel::kWarning:
+      logger().warn("warning: {}", text);
+      break;
+    default:
+      logger().info("{}", text);
+      break;
+  }
+}
+
+}  // namespace falconer

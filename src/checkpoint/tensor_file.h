@@ -1,0 +1,62 @@
+// Named tensors in files, mapped and read-only: safetensors, PyTorch zip files, and folders of
+// shards.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tensor/view.h"
+
+namespace falconer {
+
+/// A tensor as it lies in a file. `bytes` is contiguous, row-major, and lives as long as the
+/// TensorFiles that gave it; for a safetensors file it is the map itself.
+struct StoredTensor {
+  std::string name;
+  Dtype dtype = Dtype::kF32;
+  std::vector<int64_t> shape;
+  std::span<const std::byte> bytes;
+  std::filesystem::path file;  // for error messages
+
+  /// As rows x cols: a scalar is 1 x 1, [n] is 1 x n, [a, ..., z] is (a * ... ) x z. Read-only
+  /// memory.
+  View view() const;
+  int64_t size() const;
+  /// "[65024, 4544]"
+  std::string shape_text() const;
+};
+
+/// All tensors of a checkpoint, by name. Opening reads headers only.
+class TensorFiles {
+ public:
+  /// A Hugging Face folder: model.safetensors, model.safetensors.index.json, pytorch_model.bin or
+  /// pytorch_model.bin.index.json, the first that is there.
+  /// Errors: none of them is there; a shard is missing, truncated or malformed; the index and the
+  /// shards disagree.
+  static TensorFiles open_folder(const std::filesystem::path& folder);
+  /// One file by its kind: .safetensors, or a PyTorch zip (.bin, .pth, .pt).
+  static TensorFiles open_file(const std::filesystem::path& path);
+
+  /// Sorted by name.
+  const std::map<std::string, StoredTensor, std::less<>>& tensors() const { return tensors_; }
+  /// Null where there is none of that name.
+  const StoredTensor* find(std::string_view name) const;
+  /// Text that came with the tensors (`__metadata__` of safetensors).
+  const std::map<std::string, std::string>& metadata() const { return metadata_; }
+  /// The files read, in order.
+  const std::vector<std::filesystem::path>& files() const { return files_; }
+
+ private:
+  std::map<std::string, StoredTensor, std::less<>> tensors_;
+  std::map<std::string, std::string> metadata_;
+  std::vector<std::filesystem::path> files_;
+  std::vector<std::shared_ptr<const void>> owners_;  // maps and buffers that the bytes lie in
+};
+
+}  // namespace falconer

@@ -1,0 +1,32 @@
+#include "tensor/arena.h"
+
+#include <algorithm>
+
+namespace falconer {
+namespace {
+
+constexpr size_t kAlign = 64;
+// Where a measuring arena pretends to be: never mapped, so a kernel that touches it stops at once.
+constexpr uintptr_t kNowhere = 0x1000;
+
+}  // namespace
+
+View Arena::push(int64_t rows, int64_t cols, Dtype dtype) {
+  FALCONER_CHECK(rows >= 0 && cols >= 0);
+  const size_t start = top_;
+  const size_t bytes = static_cast<size_t>(rows * cols) * size_of(dtype);
+  const size_t end = start + (bytes + kAlign - 1) / kAlign * kAlign;
+  FALCONER_CHECK(measuring() || end <= buffer_.size());
+  top_ = end;
+  high_ = std::max(high_, top_);
+  std::byte* address =
+      measuring() ? reinterpret_cast<std::byte*>(kNowhere + start) : buffer_.data() + start;
+  return {address, rows, cols, cols, dtype};
+}
+
+void Arena::release(size_t mark) {
+  FALCONER_CHECK(mark <= top_);
+  top_ = mark;
+}
+
+}  // namespace falconer

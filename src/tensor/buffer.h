@@ -1,0 +1,43 @@
+// Memory that is owned: zeroed pages from the system, aligned for every instruction set.
+#pragma once
+
+#include <cstddef>
+
+#include "tensor/view.h"
+
+namespace falconer {
+
+/// Zeroed memory. Pages count towards resident memory only once they are touched.
+class Buffer {
+ public:
+  Buffer() = default;
+  explicit Buffer(size_t bytes);
+  Buffer(Buffer&& other) noexcept;
+  Buffer& operator=(Buffer&& other) noexcept;
+  ~Buffer();
+
+  std::byte* data() const { return data_; }
+  size_t size() const { return size_; }
+
+ private:
+  std::byte* data_ = nullptr;
+  size_t size_ = 0;
+};
+
+/// A tensor with its own memory, zeroed.
+class Tensor {
+ public:
+  Tensor() = default;
+  Tensor(int64_t rows, int64_t cols, Dtype dtype)
+      : buffer_(static_cast<size_t>(rows * cols) * size_of(dtype)),
+        view_{buffer_.data(), rows, cols, cols, dtype} {}
+
+  const View& view() const { return view_; }
+  explicit operator bool() const { return static_cast<bool>(view_); }
+
+ private:
+  Buffer buffer_;
+  View view_;
+};
+
+}  // namespace falconer

@@ -1,0 +1,91 @@
+// Number formats of tensors, and bf16 / f16 as C++ types.
+#pragma once
+
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+namespace falconer {
+
+enum class Dtype : uint8_t { kF32, kBF16, kF16, kF64, kI64, kI32, kI16, kI8, kU8, kBool };
+
+constexpr size_t size_of(Dtype dtype) {
+  switch (dtype) {
+    case Dtype::kF64:
+    case Dtype::kI64:
+      return 8;
+    case Dtype::kF32:
+    case Dtype::kI32:
+      return 4;
+    case Dtype::kBF16:
+    case Dtype::kF16:
+    case Dtype::kI16:
+      return 2;
+    case Dtype::kI8:
+    case Dtype::kU8:
+    case Dtype::kBool:
+      return 1;
+  }
+  return 0;
+}
+
+/// "f32", "bf16", ...
+constexpr std::string_view name_of(Dtype dtype) {
+  constexpr std::string_view names[] = {"f32", "bf16", "f16", "f64", "i64",
+                                        "i32", "i16",  "i8",  "u8",  "bool"};
+  return names[static_cast<size_t>(dtype)];
+}
+
+/// bfloat16: the upper half of a float. Conversion from float rounds to nearest even; NaN stays
+/// NaN.
+struct BF16 {
+  uint16_t bits = 0;
+  BF16() = default;
+  BF16(float value) {  // NOLINT: implicit on purpose, as for float and double
+    const uint32_t u = std::bit_cast<uint32_t>(value);
+    bits = (u & 0x7fffffffu) > 0x7f800000u
+               ? static_cast<uint16_t>((u >> 16) | 0x40u)
+               : static_cast<uint16_t>((u + 0x7fffu + ((u >> 16) & 1u)) >> 16);
+  }
+  operator float() const {
+    return std::bit_cast<float>(static_cast<uint32_t>(bits) << 16);
+  }  // NOLINT
+};
+
+/// IEEE half precision, for reading checkpoints. No arithmetic is done in it.
+struct F16 {
+  uint16_t bits = 0;
+  F16() = default;
+  explicit F16(float value);
+  explicit operator float() const;
+};
+
+template <class T>
+constexpr Dtype dtype_of();
+template <>
+constexpr Dtype dtype_of<float>() {
+  return Dtype::kF32;
+}
+template <>
+constexpr Dtype dtype_of<double>() {
+  return Dtype::kF64;
+}
+template <>
+constexpr Dtype dtype_of<BF16>() {
+  return Dtype::kBF16;
+}
+template <>
+constexpr Dtype dtype_of<F16>() {
+  return Dtype::kF16;
+}
+template <>
+constexpr Dtype dtype_of<int32_t>() {
+  return Dtype::kI32;
+}
+template <>
+constexpr Dtype dtype_of<int64_t>() {
+  return Dtype::kI64;
+}
+
+}  // namespace falconer

@@ -1,0 +1,72 @@
+// A tensor that is looked at, not owned: address, rows x columns, row stride, dtype. Passed by
+// value.
+#pragma once
+
+#include <cstdint>
+
+#include "base/error.h"
+#include "tensor/dtype.h"
+
+namespace falconer {
+
+/// A view with a C++ element type, for kernels. `stride` is in elements.
+template <class S>
+struct Mat {
+  S* data = nullptr;
+  int64_t rows = 0, cols = 0, stride = 0;
+
+  S* row(int64_t i) const { return data + i * stride; }
+  S& operator()(int64_t i, int64_t j) const { return data[i * stride + j]; }
+  explicit operator bool() const { return data != nullptr; }
+};
+
+/// rows x cols elements; row i starts at element i * stride. A vector of n is 1 x n.
+/// An empty view (no address) means "none": a frozen tensor's gradient, a bias that is absent, an
+/// output that nobody wants.
+struct View {
+  void* data = nullptr;
+  int64_t rows = 0, cols = 0, stride = 0;
+  Dtype dtype = Dtype::kF32;
+
+  explicit operator bool() const { return data != nullptr; }
+  int64_t size() const { return rows * cols; }
+  size_t bytes() const { return static_cast<size_t>(size()) * size_of(dtype); }
+  bool contiguous() const { return stride == cols || rows <= 1; }
+
+  std::byte* at(int64_t row, int64_t col = 0) const {
+    return static_cast<std::byte*>(data) +
+           (row * stride + col) * static_cast<int64_t>(size_of(dtype));
+  }
+  /// Rows begin .. begin+count-1. Empty stays empty, so that "none" can be sliced like the rest.
+  View row_range(int64_t begin, int64_t count) const {
+    return data == nullptr ? View{} : View{at(begin), count, cols, stride, dtype};
+  }
+  View col_range(int64_t begin, int64_t count) const {
+    return data == nullptr ? View{} : View{at(0, begin), rows, count, stride, dtype};
+  }
+  /// The same elements with other rows and columns. Only contiguous views can be reshaped.
+  View reshape(int64_t new_rows, int64_t new_cols) const {
+    FALCONER_CHECK(contiguous() && new_rows * new_cols == size());
+    return {data, new_rows, new_cols, new_cols, dtype};
+  }
+
+  template <class T>
+  Mat<T> as() const {
+    FALCONER_CHECK(data == nullptr || dtype == dtype_of<std::remove_const_t<T>>());
+    return {static_cast<T*>(data), rows, cols, stride};
+  }
+  template <class T>
+  T* row(int64_t i) const {
+    FALCONER_CHECK(dtype == dtype_of<std::remove_const_t<T>>());
+    return reinterpret_cast<T*>(at(i));
+  }
+};
+
+inline bool same_shape(const View& a, const View& b) {
+  return a.rows == b.rows && a.cols == b.cols;
+}
+
+/// Copies between any two of f32, bf16, f16, f64, rounding to nearest even; shapes must agree.
+void copy_converted(const View& from, const View& to);
+
+}  // namespace falconer
