@@ -1,0 +1,65 @@
+// Causal attention with grouped keys and values, over sequences laid end to end; nothing of size T
+// x T is stored.
+#pragma once
+
+#include <span>
+
+#include "ops/heads.h"
+#include "ops/run.h"
+
+namespace falconer {
+
+/// One sequence: queries q_begin .. q_begin + q_count - 1 of the rows; its keys and values are rows
+/// kv_begin .. kv_begin + kv_count - 1. Query i of it sees the first kv_count - q_count + i + 1 of
+/// them.
+struct AttentionSpan {
+  int64_t q_begin = 0, q_count = 0, kv_begin = 0, kv_count = 0;
+};
+
+// For head h of group g, query t, and keys j that t sees:
+//   s_j = (q_t . k_j + a_h j) scale      p = softmax(s)      o_t = sum_j p_j v_j      lse_t = log
+//   sum_j exp s_j
+// With ALiBi (Press et al., 2021) a_h j is bf16(slope_h * bf16(j)), as the reference rounds it;
+// else it is 0. Backward recomputes p = exp(s - lse). With dp_j = do_t . v_j and delta_t = sum_j
+// p_j dp_j = do_t . o_t:
+//   ds_j = p_j (dp_j - delta_t)      dv_j += p_j do_t      dq_t = scale sum_j ds_j k_j      dk_j +=
+//   scale ds_j q_t
+// where dk and dv also sum over the heads of a group.
+//
+// q, out (N,H,D); k, v (rows,G,D); lse, delta (N,H) f32; alibi (1,H) f32 slopes or empty.
+
+struct AttentionForward {
+  Heads q, k, v;
+  View alibi, out, lse;  // lse may be empty where no backward follows
+  std::span<const AttentionSpan> spans;
+  float scale = 1;
+};
+
+/// Keeps q, k, v, lse (and out, for delta). dq, dk, dv overwrite; dq adds where add_dq.
+struct AttentionBackward {
+  Heads q, k, v;
+  View alibi, dout, lse, delta;
+  Heads dq, dk, dv;
+  std::span<const AttentionSpan> spans;
+  float scale = 1;
+  bool add_dq = false;
+};
+
+/// delta_th = sum_d dout_thd out_thd.
+struct AttentionDelta {
+  View out, dout, delta;
+  int64_t heads = 0;
+};
+
+void attention_forward(Run& run, const AttentionForward& args);
+void attention_delta(Run& run, const AttentionDelta& args);
+void attention_backward(Run& run, const AttentionBackward& args);
+
+/// Copies the heads of row i to row index(i) of a cache (rows, G * D).
+struct CacheStore {
+  Heads from;
+  View index, cache;
+};
+void cache_store(Run& run, const CacheStore& args);
+
+}  // namespace falconer

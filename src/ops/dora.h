@@ -1,0 +1,25 @@
+// Row norms of W + s B A for DoRA (Liu et al., 2024), without forming that matrix.
+#pragma once
+
+#include "ops/run.h"
+
+namespace falconer {
+
+// With U = A W' (R,M) and S = A A' (R,R):
+//   |W_o + s B_o A|^2 = |W_o|^2 + 2 s B_o . U_o + s^2 B_o S B_o'
+// The norm is treated as a constant by backward, as the paper and PEFT do.
+
+/// out_m = sum_k w_mk^2.   w (M,K) any float dtype, out (1,M) f32.
+struct RowSquares {
+  View w, out;
+};
+/// w_squares (1,M), u (R,M), b (M,R), gram (R,R), norms (1,M), all f32. `norms` overwrites.
+struct DoraNorms {
+  View w_squares, u, gram, b, norms;
+  float scale = 1;
+};
+
+void row_squares(Run& run, const RowSquares& args);
+void dora_norms(Run& run, const DoraNorms& args);
+
+}  // namespace falconer

@@ -1,0 +1,36 @@
+// Attention heads inside the rows of a fused product.
+#pragma once
+
+#include "tensor/view.h"
+
+namespace falconer {
+
+/// Head h = g * per_group + j of row i starts at column g * group_stride + j * size of `rows`,
+/// whose address is that of the first head. Covers Falcon's and GPT-NeoX's fused layout (per group:
+/// queries, key, value), LLaMA's separate products and a contiguous cache alike.
+struct Heads {
+  View rows;
+  int64_t groups = 0, per_group = 0, group_stride = 0, size = 0;
+
+  int64_t count() const { return groups * per_group; }
+  explicit operator bool() const { return static_cast<bool>(rows); }
+};
+
+/// Heads with a C++ element type, for kernels.
+template <class S>
+struct HeadsMat {
+  Mat<S> rows;
+  int64_t groups = 0, per_group = 0, group_stride = 0, size = 0;
+
+  S* head(int64_t row, int64_t h) const {
+    return rows.row(row) + h / per_group * group_stride + h % per_group * size;
+  }
+  explicit operator bool() const { return static_cast<bool>(rows); }
+};
+
+template <class S>
+HeadsMat<S> as_heads(const Heads& heads) {
+  return {heads.rows.as<S>(), heads.groups, heads.per_group, heads.group_stride, heads.size};
+}
+
+}  // namespace falconer

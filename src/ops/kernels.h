@@ -1,0 +1,63 @@
+// The table of kernels: one plain struct of function pointers per device, chosen once.
+#pragma once
+
+#include "ops/affine.h"
+#include "ops/attention.h"
+#include "ops/dora.h"
+#include "ops/dropout.h"
+#include "ops/embedding.h"
+#include "ops/gelu.h"
+#include "ops/linear.h"
+#include "ops/loss.h"
+#include "ops/norm.h"
+#include "ops/optimizer.h"
+#include "ops/prefix_attention.h"
+#include "ops/residual.h"
+#include "ops/rope.h"
+
+namespace falconer {
+
+/// Shapes were checked by the op; a kernel does the whole op, split over threads as it likes, with
+/// results that do not depend on the thread count. Activations are all f32 or all bf16.
+struct Kernels {
+  const char* name;
+  void (*convert)(const View& from, const View& to);
+  void (*set_zero)(const View& x);
+  void (*linear_forward)(const LinearForward&);
+  void (*linear_backward_x)(const LinearBackward&);
+  void (*linear_backward_w)(const LinearBackward&);
+  void (*linear_backward_b)(const LinearBackward&);
+  void (*embedding_forward)(const EmbeddingForward&);
+  void (*embedding_backward)(const EmbeddingBackward&);
+  void (*gather_forward)(const GatherForward&);
+  void (*gather_backward)(const GatherBackward&);
+  void (*norm_forward)(const NormForward&);
+  void (*norm_backward_x)(const NormBackward&);
+  void (*norm_backward_w)(const NormBackward&);
+  void (*rope)(const Rope&);
+  void (*attention_forward)(const AttentionForward&);
+  void (*attention_delta)(const AttentionDelta&);
+  void (*attention_backward)(const AttentionBackward&);
+  void (*cache_store)(const CacheStore&);
+  void (*prefix_attention_forward)(const PrefixAttentionForward&);
+  void (*prefix_attention_backward)(const PrefixAttentionBackward&);
+  void (*gelu_forward)(const GeluForward&);
+  void (*gelu_backward)(const GeluBackward&);
+  void (*residual)(const Residual&);
+  void (*affine_forward)(const AffineForward&);
+  void (*affine_backward)(const AffineBackward&);
+  void (*dropout)(const Dropout&);
+  void (*cross_entropy)(const CrossEntropy&);
+  void (*adamw)(const AdamW&);
+  void (*sgd)(const Sgd&);
+  double (*sum_of_squares)(const View&);
+  void (*row_squares)(const RowSquares&);
+  void (*dora_norms)(const DoraNorms&);
+};
+
+/// The readable definitions, on any CPU: the portable baseline and the oracle of tests.
+const Kernels& scalar_kernels();
+/// Highway kernels and oneDNN products, for the instruction set of this CPU.
+const Kernels& cpu_kernels();
+
+}  // namespace falconer

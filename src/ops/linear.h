@@ -1,0 +1,33 @@
+// The product of a linear layer, y = x W' + b, and its gradients.
+#pragma once
+
+#include "ops/run.h"
+
+namespace falconer {
+
+// With s = scale:
+//   y_nm = s sum_k x_nk W_mk + b_m            so, for dy = dL/dy:
+//   dx_nk = s sum_m dy_nm W_mk      dW_mk = s sum_n dy_nm x_nk      db_m = sum_n dy_nm
+//
+// x (N,K)  W (M,K)  b (1,M) f32  y (N,M). x and W are both of the activation's dtype; where x is
+// bf16 and W f32 (a trainable matrix in a bf16 run) W is narrowed first. y may be f32 where x is
+// bf16.
+
+struct LinearForward {
+  View x, w, b, y;
+  float scale = 1;
+  bool add = false;  // y += instead of y =
+};
+
+/// Keeps x where dw is wanted. dx overwrites unless add_dx; dw and db (f32) add. An empty output is
+/// not computed.
+struct LinearBackward {
+  View x, w, dy, dx, dw, db;
+  float scale = 1;
+  bool add_dx = false;
+};
+
+void linear_forward(Run& run, const LinearForward& args);
+void linear_backward(Run& run, const LinearBackward& args);
+
+}  // namespace falconer

@@ -1,0 +1,33 @@
+// One step of an optimizer on one tensor.
+#pragma once
+
+#include "ops/run.h"
+
+namespace falconer {
+
+// AdamW (Loshchilov and Hutter, 2019) in the order of operations of torch.optim.AdamW, with g the
+// gradient times grad_scale, step counted from 1:
+//   w <- w (1 - lr decay)      m <- m + (1 - beta1)(g - m)      v <- beta2 v + (1 - beta2) g g
+//   w <- w - lr / (1 - beta1^step) * m / (sqrt(v) / sqrt(1 - beta2^step) + eps)
+// All of w, g, m, v are f32.
+
+struct AdamW {
+  View w, g, m, v;
+  float lr = 0, beta1 = 0.9f, beta2 = 0.999f, eps = 1e-8f, weight_decay = 0, grad_scale = 1;
+  int64_t step = 1;
+};
+
+/// w <- w - lr (g + decay w), as torch.optim.SGD.
+struct Sgd {
+  View w, g;
+  float lr = 0, weight_decay = 0, grad_scale = 1;
+};
+
+void adamw(Run& run, const AdamW& args);
+void sgd(Run& run, const Sgd& args);
+
+/// Sum of squares in f64, in one fixed order at any thread count. Not finite where an element is
+/// not.
+double sum_of_squares(Run& run, const View& x);
+
+}  // namespace falconer

@@ -1,0 +1,36 @@
+// What every op is given: where it runs, the arenas it may use, and whether anything is really
+// computed.
+#pragma once
+
+#include <cstdint>
+
+#include "tensor/arena.h"
+
+namespace falconer {
+
+struct Kernels;
+
+/// One forward (and backward) pass. Ops check shapes, return at once in a dry run, and else make
+/// one call through `kernels`.
+struct Run {
+  const Kernels* kernels = nullptr;
+  Arena* kept = nullptr;     // what backward needs: forward pushes, backward pops
+  Arena* scratch = nullptr;  // gone when the block that pushed it ends
+  bool dry = false;          // shapes and arenas only: how memory is planned
+  bool training = false;     // dropout is on
+  bool keep = false;         // a backward will follow: forward keeps what it needs
+  Dtype activation = Dtype::kF32;
+  // Names the random numbers of this pass. `first_row` counts the step's tokens before this
+  // micro-batch, so that dropout does not depend on how a batch is cut into micro-batches.
+  uint64_t seed = 0;
+  uint32_t step = 0;
+  int64_t first_row = 0;
+
+  /// The kept arena for what a backward will need, scratch for the rest.
+  Arena& store(bool wanted) const { return keep && wanted ? *kept : *scratch; }
+  View push(bool wanted, int64_t rows, int64_t cols) const {
+    return store(wanted).push(rows, cols, activation);
+  }
+};
+
+}  // namespace falconer
