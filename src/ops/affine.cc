@@ -7,8 +7,8 @@ namespace falconer {
 void affine_forward(Run& run, const AffineForward& args) {
   FALCONER_CHECK(args.scale.size() == args.y.cols && args.scale.dtype == Dtype::kF32);
   FALCONER_CHECK(!args.bias || args.bias.size() == args.y.cols);
-  FALCONER_CHECK(!args.out_bias || args.out_bias.size() == args.y.cols);
-  FALCONER_CHECK(!args.a || (same_shape(args.a, args.y) && args.a.dtype == args.y.dtype));
+  FALCONER_CHECK(!args.about || args.about.size() == args.y.cols);
+  FALCONER_CHECK(!args.a || same_shape(args.a, args.y));
   if (run.dry || args.y.size() == 0) return;
   run.kernels->affine_forward(args);
 }

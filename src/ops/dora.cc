@@ -19,4 +19,10 @@ void dora_norms(Run& run, const DoraNorms& args) {
   run.kernels->dora_norms(args);
 }
 
+void divide(Run& run, const Divide& args) {
+  FALCONER_CHECK(args.a.size() == args.out.size() && args.b.size() == args.out.size());
+  if (run.dry || args.out.size() == 0) return;
+  run.kernels->divide(args);
+}
+
 }  // namespace falconer

@@ -19,7 +19,15 @@ struct DoraNorms {
   float scale = 1;
 };
 
+/// out_m = a_m / b_m, or += where add: DoRA's factor from its magnitude, and the magnitude's
+/// gradient. (1,M) f32.
+struct Divide {
+  View a, b, out;
+  bool add = false;
+};
+
 void row_squares(Run& run, const RowSquares& args);
 void dora_norms(Run& run, const DoraNorms& args);
+void divide(Run& run, const Divide& args);
 
 }  // namespace falconer

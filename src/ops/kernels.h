@@ -53,6 +53,7 @@ struct Kernels {
   double (*sum_of_squares)(const View&);
   void (*row_squares)(const RowSquares&);
   void (*dora_norms)(const DoraNorms&);
+  void (*divide)(const Divide&);
 };
 
 /// The readable definitions, on any CPU: the portable baseline and the oracle of tests.

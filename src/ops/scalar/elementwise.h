@@ -47,24 +47,25 @@ void residual(Mat<const A> x, Mat<const A> a, Mat<const A> b, Mat<A> y, int64_t 
 }
 
 /// Rows of y, in place.
-template <class A>
+template <class A, class K>
 void affine_forward(Mat<A> y, Mat<const Real<A>> scale, Mat<const Real<A>> bias,
-                    Mat<const Real<A>> out_bias, Mat<A> kept, int64_t begin, int64_t end) {
+                    Mat<const Real<A>> about, Mat<K> kept, int64_t begin, int64_t end) {
   using R = Real<A>;
   for (int64_t n = begin; n < end; ++n)
     for (int64_t c = 0; c < y.cols; ++c) {
       R a = R(y(n, c));
       if (bias) a += bias(0, c);
-      if (kept) kept(n, c) = A(a);
+      if (about) a = a - about(0, c);
+      if (kept) kept(n, c) = K(a);
       R out = scale(0, c) * a;
-      if (out_bias) out += out_bias(0, c);
+      if (about) out += about(0, c);
       y(n, c) = A(out);
     }
 }
 
 /// Columns of d, in place, with dscale and dbias.
-template <class A>
-void affine_backward(Mat<const A> kept, Mat<const Real<A>> scale, Mat<A> d, Mat<Real<A>> dscale,
+template <class A, class K>
+void affine_backward(Mat<const K> kept, Mat<const Real<A>> scale, Mat<A> d, Mat<Real<A>> dscale,
                      Mat<Real<A>> dbias, int64_t begin, int64_t end) {
   using R = Real<A>;
   for (int64_t n = 0; n < d.rows; ++n)

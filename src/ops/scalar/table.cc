@@ -257,18 +257,23 @@ void residual_kernel(const Residual& a) {
 
 void affine_forward_kernel(const AffineForward& a) {
   with_type(a.y.dtype, [&]<class A>(Type<A>) {
-    for_rows(a.y.rows, [&](int64_t begin, int64_t end) {
-      scalar::affine_forward<A>(a.y.as<A>(), a.scale.as<const float>(), a.bias.as<const float>(),
-                                a.out_bias.as<const float>(), a.a.as<A>(), begin, end);
+    with_type(a.a ? a.a.dtype : a.y.dtype, [&]<class K>(Type<K>) {
+      for_rows(a.y.rows, [&](int64_t begin, int64_t end) {
+        scalar::affine_forward<A, K>(a.y.as<A>(), a.scale.as<const float>(),
+                                     a.bias.as<const float>(), a.about.as<const float>(),
+                                     a.a.as<K>(), begin, end);
+      });
     });
   });
 }
 
 void affine_backward_kernel(const AffineBackward& a) {
   with_type(a.d.dtype, [&]<class A>(Type<A>) {
-    for_rows(a.d.cols, [&](int64_t begin, int64_t end) {
-      scalar::affine_backward<A>(a.a.as<const A>(), a.scale.as<const float>(), a.d.as<A>(),
-                                 a.dscale.as<float>(), a.dbias.as<float>(), begin, end);
+    with_type(a.a ? a.a.dtype : a.d.dtype, [&]<class K>(Type<K>) {
+      for_rows(a.d.cols, [&](int64_t begin, int64_t end) {
+        scalar::affine_backward<A, K>(a.a.as<const K>(), a.scale.as<const float>(), a.d.as<A>(),
+                                      a.dscale.as<float>(), a.dbias.as<float>(), begin, end);
+      });
     });
   });
 }
@@ -327,6 +332,14 @@ void row_squares_kernel(const RowSquares& a) {
   });
 }
 
+void divide_kernel(const Divide& a) {
+  for (int64_t i = 0; i < a.out.size(); ++i) {
+    float& out = a.out.row<float>(0)[i];
+    const float quotient = a.a.row<float>(0)[i] / a.b.row<float>(0)[i];
+    out = a.add ? out + quotient : quotient;
+  }
+}
+
 void dora_norms_kernel(const DoraNorms& a) {
   for_rows(a.norms.size(), [&](int64_t begin, int64_t end) {
     scalar::dora_norms<float>(a.w_squares.as<const float>(), a.u.as<const float>(),
@@ -372,6 +385,7 @@ const Kernels& scalar_kernels() {
       .sum_of_squares = sum_of_squares_kernel,
       .row_squares = row_squares_kernel,
       .dora_norms = dora_norms_kernel,
+      .divide = divide_kernel,
   };
   return table;
 }

@@ -1,0 +1,186 @@
+#include "method/adapter.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <cstring>
+#include <nlohmann/json.hpp>
+
+#include "base/log.h"
+#include "base/random.h"
+#include "method/load_tensor.h"
+#include "ops/prefix_attention.h"
+#include "ops/residual.h"
+
+namespace falconer {
+namespace {
+
+float scale_of(const QkvLayout& layout) {
+  return static_cast<float>(1.0 / std::sqrt(static_cast<double>(layout.size)));
+}
+
+}  // namespace
+
+PrefixHook::PrefixHook(const ModelConfig& config, int64_t layer, int64_t length) : layer_(layer) {
+  const std::string base = fmt::format("transformer.h.{}.attn.", layer);
+  prompt_ = {.name = base + "adapter_wte.weight", .shape = {length, config.width}};
+  gate_ = {.name = base + "gating_factor", .shape = {1, 1, config.heads, 1}};
+}
+
+void PrefixHook::allocate(Arena& fixed, bool training) {
+  for (Param* param : {&prompt_, &gate_}) {
+    // The gate is [1,1,H,1] in files and one row of H here.
+    const bool gate = param == &gate_;
+    const int64_t rows = gate ? 1 : param->rows(), cols = gate ? param->size() : param->cols();
+    param->value = fixed.push(rows, cols, Dtype::kF32);
+    param->in_arena = true;
+    if (!fixed.measuring()) std::memset(param->value.data, 0, param->value.bytes());
+    if (!training) continue;
+    param->grad = fixed.push(rows, cols, Dtype::kF32);
+    if (!fixed.measuring()) std::memset(param->grad.data, 0, param->grad.bytes());
+  }
+}
+
+void PrefixHook::initialise(uint64_t seed) {
+  const RandomStream stream(seed, RandomPurpose::kInit, 2, static_cast<uint32_t>(layer_));
+  float* values = prompt_.value.row<float>(0);
+  for (int64_t i = 0; i < prompt_.size(); ++i) values[i] = stream.normal(static_cast<uint64_t>(i));
+  std::memset(gate_.value.data, 0, gate_.value.bytes());
+}
+
+void PrefixHook::forward(Run& run, const LinearSite& qkv, const QkvLayout& layout, const Heads& q,
+                         const View& out, PrefixKept& kept, PrefixCache* cache) const {
+  const int64_t length = prompt_.value.rows;
+  if (cache != nullptr && cache->qkv) {
+    kept.qkv = cache->qkv.view();
+  } else {
+    const bool keep = run.keep && trainable();
+    kept.input = prompt_.value;
+    if (run.activation != Dtype::kF32) {
+      kept.input = run.push(keep && qkv.needs_x(), length, qkv.in());
+      copy(run, prompt_.value, kept.input);
+    }
+    kept.qkv = run.push(keep, length, qkv.out());
+    qkv.forward(run, kept.input, kept.qkv, kept.site);
+    if (cache != nullptr && !run.dry) {
+      cache->qkv = Tensor(length, qkv.out(), run.activation);
+      copy(run, kept.qkv, cache->qkv.view());
+    }
+  }
+  prefix_attention_forward(run, {.q = q,
+                                 .k = layout.k(kept.qkv),
+                                 .v = layout.v(kept.qkv),
+                                 .gate = gate_.value,
+                                 .out = out,
+                                 .scale = scale_of(layout)});
+}
+
+void PrefixHook::backward(Run& run, const LinearSite& qkv, const QkvLayout& layout, const Heads& q,
+                          const View& dout, const View& delta, const Heads& dq,
+                          PrefixKept& kept) const {
+  const ArenaScope scope(*run.scratch);
+  const int64_t length = prompt_.value.rows;
+  const View dqkv = run.scratch->push(length, qkv.out(), run.activation);
+  set_zero(run, dqkv);  // the prompt's queries are not used
+  prefix_attention_backward(run, {.q = q,
+                                  .k = layout.k(kept.qkv),
+                                  .v = layout.v(kept.qkv),
+                                  .gate = gate_.value,
+                                  .dout = dout,
+                                  .delta = delta,
+                                  .dq = dq,
+                                  .dk = layout.k(dqkv),
+                                  .dv = layout.v(dqkv),
+                                  .dgate = gate_.grad,
+                                  .scale = scale_of(layout)});
+  if (!trainable()) return;
+  const View d = run.scratch->push(length, qkv.in(), run.activation);
+  qkv.backward(run, kept.site, dqkv, d);
+  const View wide = run.scratch->push(length, qkv.in(), Dtype::kF32);
+  copy(run, d, wide);
+  residual(run, {.x = prompt_.grad, .a = wide, .y = prompt_.grad});
+}
+
+void Adapter::attach_prefixes(Decoder& decoder, Arena& fixed, bool training) {
+  const ModelConfig& config = decoder.config();
+  if (options_.adapter_length < 1 || options_.adapter_length > 65536)
+    fail_usage("--adapter-length is {}, expected 1 to 65536", options_.adapter_length);
+  if (options_.adapter_start_layer < 0)
+    fail_usage("--adapter-start-layer is {}, expected 0 or more", options_.adapter_start_layer);
+  if (options_.adapter_start_layer >= config.layers) {
+    const int64_t last = std::min<int64_t>(2, config.layers - 1);
+    if (!fixed.measuring())
+      log_info("the model has {} layers: the adapter starts at layer {} instead of {}",
+               config.layers, last, options_.adapter_start_layer);
+    options_.adapter_start_layer = last;
+  }
+  for (int64_t l = options_.adapter_start_layer; l < config.layers; ++l) {
+    auto hook = std::make_unique<PrefixHook>(config, l, options_.adapter_length);
+    hook->allocate(fixed, training);
+    decoder.blocks()[l].attention().attach(hook.get());
+    params_.push_back(&hook->prompt());
+    params_.push_back(&hook->gate());
+    prefixes_.push_back(std::move(hook));
+  }
+}
+
+void Adapter::attach(Run&, Decoder& decoder, Weights&, Arena& fixed, bool training) {
+  attach_prefixes(decoder, fixed, training);
+}
+
+void Adapter::initialise(uint64_t seed) {
+  for (const auto& hook : prefixes_) hook->initialise(seed);
+}
+
+std::string Adapter::config_json(const char* type) const {
+  nlohmann::ordered_json config;
+  config["peft_type"] = type;
+  config["task_type"] = "CAUSAL_LM";
+  config["adapter_length"] = options_.adapter_length;
+  config["adapter_start_layer"] = options_.adapter_start_layer;
+  return config.dump(2) + "\n";
+}
+
+void Adapter::save_prefixes(SavedAdapter& saved) const {
+  for (const auto& hook : prefixes_)
+    for (const Param* param : {&std::as_const(*hook).prompt(), &std::as_const(*hook).gate()}) {
+      const float* values = param->value.row<float>(0);
+      saved.tensors.push_back({param->name, param->shape, {values, values + param->size()}});
+    }
+}
+
+void Adapter::load_prefixes(AdapterReader& reader) {
+  for (const auto& hook : prefixes_)
+    for (Param* param : {&hook->prompt(), &hook->gate()}) {
+      const std::vector<float> values = reader.read(param->name, param->size());
+      std::copy(values.begin(), values.end(), param->value.row<float>(0));
+    }
+}
+
+SavedAdapter Adapter::save() const {
+  SavedAdapter saved{.config_json = config_json("ADAPTER")};
+  save_prefixes(saved);
+  std::sort(saved.tensors.begin(), saved.tensors.end(),
+            [](const SavedTensor& a, const SavedTensor& b) { return a.name < b.name; });
+  return saved;
+}
+
+void Adapter::load(const TensorFiles& files) {
+  AdapterReader reader(files);
+  load_prefixes(reader);
+  reader.finish();
+}
+
+std::unique_ptr<Method> make_adapter(const MethodOptions& options) {
+  return std::make_unique<Adapter>(options);
+}
+
+int64_t layer_of_lit_name(const std::string& name) {
+  constexpr std::string_view kPrefix = "transformer.h.";
+  if (!name.starts_with(kPrefix)) return -1;
+  int64_t layer = -1;
+  std::from_chars(name.data() + kPrefix.size(), name.data() + name.size(), layer);
+  return layer;
+}
+
+}  // namespace falconer

@@ -1,0 +1,24 @@
+#include "method/full.h"
+
+namespace falconer {
+namespace {
+
+class Full : public Method {
+ public:
+  std::string_view name() const override { return "full"; }
+  void attach(Run&, Decoder&, Weights& weights, Arena& fixed, bool training) override {
+    for (const auto& param : weights.params) {
+      if (training) make_trainable(*param, fixed);
+      params_.push_back(param.get());
+    }
+  }
+  void initialise(uint64_t) override {}
+  bool saves_whole_model() const override { return true; }
+  void merge_tensor(const std::string&, const View&) const override {}
+};
+
+}  // namespace
+
+std::unique_ptr<Method> make_full(const MethodOptions&) { return std::make_unique<Full>(); }
+
+}  // namespace falconer

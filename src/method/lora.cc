@@ -1,0 +1,169 @@
+#include "method/lora.h"
+
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+#include "method/lora_file.h"
+
+namespace falconer {
+namespace {
+
+// What a target name may stand for at a site: a part of the fused product, or the whole of it.
+bool is_part(const LinearSite& site, const std::string& target) {
+  return std::any_of(site.parts().begin(), site.parts().end(),
+                     [&](const SitePart& part) { return part.name == target; });
+}
+
+bool is_whole(const LinearSite& site, const std::string& target, bool head) {
+  if (target == "all-linear") return !head;
+  if (target == "head") return head;
+  if (target == "qkv" || target == "query_key_value") return !site.parts().empty();
+  const std::string& module = site.module();
+  return module == target || module.ends_with("." + target);
+}
+
+std::vector<LoraBlock> whole_block(const LinearSite& site, int64_t rank) {
+  return {{.rows = {0, site.out()}, .rank_begin = 0, .rank_count = rank}};
+}
+
+// Each targeted part gets `r` ranks of its own, in the order q, k, v.
+std::vector<LoraBlock> part_blocks(const LinearSite& site, const std::vector<std::string>& targets,
+                                   int64_t r, int64_t& rank) {
+  std::vector<LoraBlock> blocks;
+  rank = 0;
+  for (const SitePart& part : site.parts()) {
+    if (std::find(targets.begin(), targets.end(), part.name) == targets.end()) continue;
+    for (const SitePart::Range& rows : part.rows)
+      blocks.push_back({.rows = rows, .rank_begin = rank, .rank_count = r});
+    rank += r;
+  }
+  return blocks;
+}
+
+void check_options(const MethodOptions& o) {
+  if (o.lora_r < 1 || o.lora_r > 4096) fail_usage("--lora-r is {}, expected 1 to 4096", o.lora_r);
+  if (!(o.lora_dropout >= 0 && o.lora_dropout < 1))
+    fail_usage("--lora-dropout is {}, expected a share from 0 up to but not including 1",
+               o.lora_dropout);
+  if (!std::isfinite(o.lora_alpha)) fail_usage("--lora-alpha is not a finite number");
+  if (o.lora_targets.empty())
+    fail_usage("--lora-targets is empty; give for example q,v or all-linear");
+}
+
+}  // namespace
+
+std::vector<LoraHook::Spec> Lora::specs(Decoder& decoder) const {
+  std::vector<LoraHook::Spec> made;
+  std::set<std::string> used;
+  for (LinearSite* site : decoder.sites()) {
+    LoraHook::Spec spec{.site = site, .dropout = options_.lora_dropout, .dora = options_.lora_dora};
+    const bool head = site == &decoder.head();
+    bool whole = false, parts = false;
+    for (const std::string& target : options_.lora_targets) {
+      const bool w = is_whole(*site, target, head), p = is_part(*site, target);
+      if (w || p) used.insert(target);
+      whole |= w;
+      parts |= p;
+    }
+    if (whole) {
+      spec.rank = options_.lora_r;
+      spec.blocks = whole_block(*site, spec.rank);
+    } else if (parts) {
+      spec.blocks = part_blocks(*site, options_.lora_targets, options_.lora_r, spec.rank);
+    } else {
+      continue;
+    }
+    const double r = static_cast<double>(options_.lora_r);
+    spec.scale = options_.lora_alpha / (options_.lora_rs ? std::sqrt(r) : r);
+    made.push_back(std::move(spec));
+  }
+  for (const std::string& target : options_.lora_targets)
+    if (!used.contains(target))
+      fail_usage(
+          "--lora-targets names \"{}\", which this model does not have; expected q, k, v, qkv, "
+          "dense, dense_h_to_4h, dense_4h_to_h, head or all-linear",
+          target);
+  return made;
+}
+
+void Lora::attach(Run& run, Decoder& decoder, Weights&, Arena& fixed, bool training) {
+  run_ = &run;
+  std::vector<LoraHook::Spec> all;
+  if (modules_.empty()) {
+    check_options(options_);
+    all = specs(decoder);
+  } else {
+    std::map<std::string, ModuleSpec> left = modules_;
+    for (LinearSite* site : decoder.sites()) {
+      const auto found = left.find(site->module());
+      if (found == left.end()) continue;
+      const ModuleSpec& module = found->second;
+      LoraHook::Spec spec{.site = site,
+                          .rank = module.rank,
+                          .scale = module.scale,
+                          .dropout = options_.lora_dropout,
+                          .dora = options_.lora_dora};
+      int64_t rank = 0;
+      spec.blocks = module.qv_blocks ? part_blocks(*site, {"q", "v"}, module.rank / 2, rank)
+                                     : whole_block(*site, module.rank);
+      all.push_back(std::move(spec));
+      left.erase(found);
+    }
+    if (!left.empty())
+      fail("the adapter changes {}, which this model does not have; is it for another model?",
+           left.begin()->first);
+  }
+  for (LoraHook::Spec& spec : all) {
+    auto hook = std::make_unique<LoraHook>(std::move(spec));
+    hook->allocate(run, fixed, training);
+    hook->spec().site->attach(hook.get());
+    params_.push_back(&hook->a());
+    params_.push_back(&hook->b());
+    if (hook->magnitude() != nullptr) params_.push_back(hook->magnitude());
+    hooks_.push_back(std::move(hook));
+  }
+}
+
+void Lora::initialise(uint64_t seed) {
+  for (const auto& hook : hooks_) {
+    hook->initialise(seed);
+    if (hook->magnitude() != nullptr) hook->reset_magnitude(*run_);
+  }
+}
+
+int64_t Lora::trainable_count() const {
+  int64_t total = 0;
+  for (const auto& hook : hooks_) total += hook->trainable_count();
+  return total;
+}
+
+SavedAdapter Lora::save() const { return lora_to_peft(options_, hooks_); }
+
+void Lora::load(const TensorFiles& files) {
+  if (form_ == FileForm::kLitGpt)
+    load_litgpt_lora(files, hooks_);
+  else
+    load_peft_lora(files, hooks_);
+}
+
+ModelConfig Lora::merged_config(const ModelConfig& config) const {
+  ModelConfig merged = config;
+  for (const auto& hook : hooks_)
+    if (hook->spec().site->parts().empty() && hook->spec().site->number() == 4 * config.layers)
+      merged.tied_head = false;  // the head's product changed, the embedding's rows did not
+  return merged;
+}
+
+void Lora::merge_tensor(const std::string& name, const View& values) const {
+  for (const auto& hook : hooks_)
+    if (name == hook->spec().site->module() + ".weight") hook->merge(values);
+}
+
+std::unique_ptr<Method> make_lora(const MethodOptions& options) {
+  return std::make_unique<Lora>(options);
+}
+
+}  // namespace falconer

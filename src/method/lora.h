@@ -1,0 +1,106 @@
+// LoRA (Hu et al., 2021), with rank-stabilised scaling and DoRA, on any linear layer or on q, k, v
+// inside the fused one.
+#pragma once
+
+#include "method/method.h"
+
+namespace falconer {
+
+/// Where B may be non-zero: `rows` of the output see `rank_count` ranks from `rank_begin`. A plain
+/// LoRA is one block that covers all; q and v inside the fused product are one block for each of
+/// their row ranges.
+struct LoraBlock {
+  SitePart::Range rows;
+  int64_t rank_begin = 0, rank_count = 0;
+};
+
+/// LoRA at one site:   y = x W' + b + s (drop(x) A') B'
+/// and with DoRA:      y = (m / |W + s B A|) (x W' + s (drop(x) A') B') + b       the norm is per
+/// row, a constant A (R,K), B (M,R), m (1,M), all f32; s = alpha / r, or alpha / sqrt(r) where
+/// rank-stabilised. Backward, with da = s dy B restricted to the blocks:
+///   dB += s dy' a      dA += da' drop(x)      dx += drop(da A)
+class LoraHook : public LinearHook {
+ public:
+  struct Spec {
+    LinearSite* site = nullptr;
+    int64_t rank = 0;  // R, over all blocks
+    std::vector<LoraBlock> blocks;
+    double scale = 1, dropout = 0;
+    bool dora = false;
+  };
+  explicit LoraHook(Spec spec);
+
+  /// Makes A, B and m in `fixed`, with gradients where `training`.
+  void allocate(Run& run, Arena& fixed, bool training);
+  void initialise(uint64_t seed);
+
+  bool trainable() const override { return a_.trainable(); }
+  bool needs_x() const override { return a_.trainable(); }
+  bool edits_dy() const override { return spec_.dora; }
+  void forward(Run& run, const View& x, const View& y, HookKept& kept) const override;
+  void backward_out(Run& run, const View& dy, HookKept& kept) const override;
+  void backward_in(Run& run, const View& dx, HookKept& kept) const override;
+  /// W (M,K) f32 becomes W + s B A, or DoRA's rescaled sum.
+  void merge(const View& w) const;
+
+  const Spec& spec() const { return spec_; }
+  Param& a() { return a_; }
+  Param& b() { return b_; }
+  Param* magnitude() { return spec_.dora ? &m_ : nullptr; }
+  const Param& a() const { return a_; }
+  const Param& b() const { return b_; }
+  /// Numbers that learn: B counts only inside the blocks.
+  int64_t trainable_count() const;
+  /// Sets m to the row norms of W + s B A: DoRA's start, after A and B have their values.
+  void reset_magnitude(Run& run);
+
+ private:
+  View dropped(Run& run, const View& x) const;
+  void row_norms(Run& run, const View& norms) const;
+
+  Spec spec_;
+  Param a_, b_, m_;
+  View w_squares_;  // (1,M): row sums of squares of the frozen W, for DoRA
+};
+
+class Lora : public Method {
+ public:
+  /// Sites by target names: "q", "k", "v", "qkv", a module's last name ("dense"), "head" or
+  /// "all-linear".
+  explicit Lora(MethodOptions options) : options_(std::move(options)) {}
+
+  std::string_view name() const override { return "lora"; }
+  void attach(Run& run, Decoder& decoder, Weights& weights, Arena& fixed, bool training) override;
+  void initialise(uint64_t seed) override;
+  int64_t trainable_count() const override;
+  SavedAdapter save() const override;
+  void load(const TensorFiles& files) override;
+  void merge_tensor(const std::string& name, const View& values) const override;
+  ModelConfig merged_config(const ModelConfig& config) const override;
+
+  /// How tensors are named in the file that load() will read; set before attach. PEFT's by default.
+  enum class FileForm { kPeft, kLitGpt };
+  void set_file_form(FileForm form) { form_ = form; }
+  /// Rank, scale and blocks per module, where a file says so itself. Set before attach; replaces
+  /// the targets.
+  struct ModuleSpec {
+    int64_t rank = 0;
+    double scale = 1;
+    bool qv_blocks = false;  // rank halves belong to q and to v
+  };
+  void set_modules(std::map<std::string, ModuleSpec> modules) { modules_ = std::move(modules); }
+  const MethodOptions& options() const { return options_; }
+
+ private:
+  std::vector<LoraHook::Spec> specs(Decoder& decoder) const;
+
+  MethodOptions options_;
+  FileForm form_ = FileForm::kPeft;
+  std::map<std::string, ModuleSpec> modules_;
+  std::vector<std::unique_ptr<LoraHook>> hooks_;
+  Run* run_ = nullptr;
+};
+
+std::unique_ptr<Method> make_lora(const MethodOptions& options);
+
+}  // namespace falconer

@@ -1,0 +1,205 @@
+#include "method/lora_file.h"
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "method/load_tensor.h"
+
+namespace falconer {
+namespace {
+
+constexpr std::string_view kPrefix = "base_model.model.";
+
+SavedTensor saved(const Param& param) {
+  const float* values = param.value.row<float>(0);
+  return {param.name, param.shape, {values, values + param.size()}};
+}
+
+std::string last_name(const std::string& module) { return module.substr(module.rfind('.') + 1); }
+
+// PEFT's rule for patterns: the whole name, or the part behind a dot.
+double by_pattern(const nlohmann::json& config, const char* key, const std::string& module,
+                  double otherwise) {
+  if (!config.contains(key) || !config[key].is_object()) return otherwise;
+  for (const auto& [pattern, value] : config[key].items())
+    if (module == pattern || module.ends_with("." + pattern)) return value.get<double>();
+  return otherwise;
+}
+
+void refuse_unsupported(const nlohmann::json& config, const std::string& where) {
+  const auto refuse = [&](const char* key, bool unsupported) {
+    if (unsupported)
+      fail(
+          "{}: \"{}\" is set to {}, which is not supported; retrain the adapter without it, or "
+          "merge it with PEFT",
+          where, key, config[key].dump());
+  };
+  for (const char* key : {"modules_to_save", "layer_replication", "trainable_token_indices",
+                          "target_parameters", "alora_invocation_tokens", "arrow_config",
+                          "use_bdlora", "kasa_config", "monteclora_config", "velora_config"})
+    refuse(key, config.contains(key) && !config[key].is_null() && !config[key].empty());
+  for (const char* key : {"fan_in_fan_out", "lora_bias", "use_qalora"})
+    refuse(key, config.contains(key) && config[key].is_boolean() && config[key].get<bool>());
+  refuse("bias", config.contains("bias") && config["bias"] != "none");
+}
+
+}  // namespace
+
+SavedAdapter lora_to_peft(const MethodOptions& options, const LoraHooks& hooks) {
+  SavedAdapter made;
+  std::set<std::string> targets;
+  nlohmann::json ranks = nlohmann::json::object(), alphas = nlohmann::json::object();
+  // PEFT computes alpha / r (or alpha / sqrt r) from the rank it sees, which is 2r for q and v:
+  // alpha grows along.
+  const auto alpha_of = [&](const LoraHook::Spec& spec) {
+    const double r = static_cast<double>(spec.rank);
+    return spec.scale * (options.lora_rs ? std::sqrt(r) : r);
+  };
+  const LoraHook::Spec& first = hooks.front()->spec();
+  for (const auto& hook : hooks) {
+    const LoraHook::Spec& spec = hook->spec();
+    const std::string target = last_name(spec.site->module());
+    targets.insert(target);
+    if (spec.rank != first.rank) ranks[target] = spec.rank;
+    if (alpha_of(spec) != alpha_of(first)) alphas[target] = alpha_of(spec);
+    made.tensors.push_back(saved(hook->a()));
+    made.tensors.push_back(saved(hook->b()));
+    if (const Param* m = hook->magnitude()) made.tensors.push_back(saved(*m));
+  }
+  std::sort(made.tensors.begin(), made.tensors.end(),
+            [](const SavedTensor& a, const SavedTensor& b) { return a.name < b.name; });
+  // Only what is not PEFT's default: keys that a reader does not know break it.
+  nlohmann::ordered_json config;
+  config["peft_type"] = "LORA";
+  config["task_type"] = "CAUSAL_LM";
+  config["base_model_name_or_path"] = nullptr;
+  config["inference_mode"] = true;
+  config["r"] = first.rank;
+  const double alpha = alpha_of(first);
+  if (alpha == std::floor(alpha))
+    config["lora_alpha"] = static_cast<int64_t>(alpha);
+  else
+    config["lora_alpha"] = alpha;
+  if (options.lora_dropout > 0) config["lora_dropout"] = options.lora_dropout;
+  config["target_modules"] = targets;
+  if (options.lora_rs) config["use_rslora"] = true;
+  if (options.lora_dora) config["use_dora"] = true;
+  if (!ranks.empty()) config["rank_pattern"] = ranks;
+  if (!alphas.empty()) config["alpha_pattern"] = alphas;
+  made.config_json = config.dump(2) + "\n";
+  return made;
+}
+
+namespace {
+
+// Whether B (M,R) is zero outside of the blocks of q and v, and not zero everywhere. The rows of q
+// and v are those of the fused layout, which the shape of the module decides later; here only the
+// file is known, so the test is on structure: the first half of the ranks and the second never meet
+// in one row, and some rows have neither.
+bool looks_like_qv(const StoredTensor& b) {
+  if (b.shape.size() != 2 || b.shape[1] % 2 != 0 || b.shape[1] == 0) return false;
+  Tensor values(b.shape[0], b.shape[1], Dtype::kF32);
+  copy_converted(b.view(), values.view());
+  const int64_t half = b.shape[1] / 2;
+  bool any_first = false, any_second = false, any_none = false;
+  for (int64_t m = 0; m < b.shape[0]; ++m) {
+    const float* row = values.view().row<float>(m);
+    const auto not_zero = [](float x) { return x != 0; };
+    const bool first = std::any_of(row, row + half, not_zero);
+    const bool second = std::any_of(row + half, row + 2 * half, not_zero);
+    if (first && second) return false;
+    any_first |= first;
+    any_second |= second;
+    any_none |= !first && !second;
+  }
+  return any_first && any_second && any_none;
+}
+
+}  // namespace
+
+std::unique_ptr<Method> lora_from_peft(const nlohmann::json& config, const std::string& where,
+                                       const TensorFiles& files, MethodOptions& options) {
+  refuse_unsupported(config, where);
+  options.method = "lora";
+  options.lora_r = config.value("r", int64_t{8});
+  options.lora_alpha = config.value("lora_alpha", 8.0);
+  options.lora_dropout = config.value("lora_dropout", 0.0);
+  options.lora_rs = config.value("use_rslora", false);
+  options.lora_dora = config.value("use_dora", false);
+  std::map<std::string, Lora::ModuleSpec> modules;
+  for (const auto& [name, tensor] : files.tensors()) {
+    if (!name.starts_with(kPrefix) || !name.ends_with(".lora_B.weight")) continue;
+    const std::string module =
+        name.substr(kPrefix.size(), name.size() - kPrefix.size() - sizeof(".lora_B.weight") + 1);
+    if (tensor.shape.size() != 2 || tensor.shape[1] < 1)
+      fail("{}: {} is {}, expected two dimensions", tensor.file.string(), name,
+           tensor.shape_text());
+    const int64_t rank = tensor.shape[1];
+    const auto said = static_cast<int64_t>(
+        by_pattern(config, "rank_pattern", module, static_cast<double>(options.lora_r)));
+    if (rank != said)
+      fail("{}: {} has rank {}, and adapter_config.json says {}", tensor.file.string(), name, rank,
+           said);
+    const double alpha = by_pattern(config, "alpha_pattern", module, options.lora_alpha);
+    const double r = static_cast<double>(rank);
+    modules[module] = {.rank = rank,
+                       .scale = alpha / (options.lora_rs ? std::sqrt(r) : r),
+                       .qv_blocks = looks_like_qv(tensor)};
+  }
+  if (modules.empty()) fail("{}: no lora_B tensors beside it; the adapter is empty", where);
+  auto method = std::make_unique<Lora>(options);
+  method->set_modules(std::move(modules));
+  return method;
+}
+
+void load_peft_lora(const TensorFiles& files, const LoraHooks& hooks) {
+  AdapterReader reader(files);
+  const auto take = [&](Param& param) {
+    const std::vector<float> values = reader.read(param.name, param.size());
+    std::copy(values.begin(), values.end(), param.value.row<float>(0));
+  };
+  for (const auto& hook : hooks) {
+    take(hook->a());
+    take(hook->b());
+    if (Param* m = hook->magnitude()) take(*m);
+  }
+  reader.finish();
+}
+
+std::unique_ptr<Method> lora_from_litgpt(int64_t r, double alpha, MethodOptions& options) {
+  options.method = "lora";
+  options.lora_r = r;
+  options.lora_alpha = alpha;
+  options.lora_dropout = 0;
+  options.lora_targets = {"q", "v"};
+  auto method = std::make_unique<Lora>(options);
+  method->set_file_form(Lora::FileForm::kLitGpt);
+  return method;
+}
+
+void load_litgpt_lora(const TensorFiles& files, const LoraHooks& hooks) {
+  AdapterReader reader(files);
+  for (const auto& hook : hooks) {
+    const LoraHook::Spec& spec = hook->spec();
+    const int64_t layer = spec.site->number() / 4, r = spec.rank / 2;
+    std::string base = fmt::format("transformer.h.{}.attn.qkv.", layer);
+    if (reader.find(base + "lora_A") == nullptr)
+      base = fmt::format("transformer.h.{}.attn.attn.", layer);
+    const std::vector<float> a = reader.read(base + "lora_A", hook->a().size());
+    std::copy(a.begin(), a.end(), hook->a().value.row<float>(0));
+    int64_t rows = 0;
+    for (const LoraBlock& block : spec.blocks) rows += block.rows.count;
+    const std::vector<float> b = reader.read(base + "lora_B", rows * r);
+    // Blocks come in the order q (all groups), v (all groups), which is the order of the file's
+    // rows.
+    const float* from = b.data();
+    for (const LoraBlock& block : spec.blocks)
+      for (int64_t m = 0; m < block.rows.count; ++m, from += r)
+        std::copy(from, from + r,
+                  hook->b().value.row<float>(block.rows.begin + m) + block.rank_begin);
+  }
+  reader.finish();
+}
+
+}  // namespace falconer

@@ -1,0 +1,191 @@
+// LoRA at one site: its mathematics.
+#include <cmath>
+#include <cstring>
+
+#include "base/random.h"
+#include "base/threads.h"
+#include "method/lora.h"
+#include "ops/affine.h"
+#include "ops/dora.h"
+#include "ops/dropout.h"
+#include "ops/linear.h"
+#include "ops/residual.h"
+
+namespace falconer {
+namespace {
+
+View block_of(const View& b, const LoraBlock& block) {
+  return b.row_range(block.rows.begin, block.rows.count)
+      .col_range(block.rank_begin, block.rank_count);
+}
+View rows_of(const View& y, const LoraBlock& block) {
+  return y.col_range(block.rows.begin, block.rows.count);
+}
+View ranks_of(const View& a, const LoraBlock& block) {
+  return a.col_range(block.rank_begin, block.rank_count);
+}
+
+}  // namespace
+
+LoraHook::LoraHook(Spec spec) : spec_(std::move(spec)) {
+  const std::string base = "base_model.model." + spec_.site->module();
+  a_ = {.name = base + ".lora_A.weight", .shape = {spec_.rank, spec_.site->in()}};
+  b_ = {.name = base + ".lora_B.weight", .shape = {spec_.site->out(), spec_.rank}};
+  m_ = {.name = base + ".lora_magnitude_vector", .shape = {spec_.site->out()}};
+}
+
+void LoraHook::allocate(Run& run, Arena& fixed, bool training) {
+  for (Param* param : {&a_, &b_, &m_}) {
+    if (param == &m_ && !spec_.dora) continue;
+    param->value = fixed.push(param->rows(), param->cols(), Dtype::kF32);
+    param->in_arena = true;
+    if (!fixed.measuring()) std::memset(param->value.data, 0, param->value.bytes());
+    if (training) make_trainable(*param, fixed);
+  }
+  if (!spec_.dora) return;
+  w_squares_ = fixed.push(1, spec_.site->out(), Dtype::kF32);
+  if (!fixed.measuring()) row_squares(run, {.w = spec_.site->weight().value, .out = w_squares_});
+}
+
+// A as torch's Linear is initialised (Kaiming with a = sqrt 5): U(-1/sqrt K, 1/sqrt K). B is 0: the
+// start is the base.
+void LoraHook::initialise(uint64_t seed) {
+  const RandomStream stream(seed, RandomPurpose::kInit, 1,
+                            static_cast<uint32_t>(spec_.site->number()));
+  const double bound = 1 / std::sqrt(static_cast<double>(a_.cols()));
+  float* a = a_.value.row<float>(0);
+  for (int64_t i = 0; i < a_.size(); ++i)
+    a[i] = static_cast<float>((2.0 * stream.uniform(static_cast<uint64_t>(i)) - 1) * bound);
+  std::memset(b_.value.data, 0, b_.value.bytes());
+}
+
+void LoraHook::reset_magnitude(Run& run) { row_norms(run, m_.value); }
+
+int64_t LoraHook::trainable_count() const {
+  int64_t total = a_.size() + (spec_.dora ? m_.size() : 0);
+  for (const LoraBlock& block : spec_.blocks) total += block.rows.count * block.rank_count;
+  return total;
+}
+
+// The mask is recomputed from its name (seed, step, site, element), never kept.
+View LoraHook::dropped(Run& run, const View& x) const {
+  if (!run.training || spec_.dropout == 0) return x;
+  const View y = run.scratch->push(x.rows, x.cols, x.dtype);
+  dropout(run, {.x = x,
+                .y = y,
+                .p = static_cast<float>(spec_.dropout),
+                .stream = RandomStream(run.seed, RandomPurpose::kDropout, run.step,
+                                       static_cast<uint32_t>(spec_.site->number())),
+                .first = static_cast<uint64_t>(run.first_row * x.cols)});
+  return y;
+}
+
+void LoraHook::row_norms(Run& run, const View& norms) const {
+  const ArenaScope scope(*run.scratch);
+  const View u = run.scratch->push(spec_.rank, spec_.site->out(), Dtype::kF32);
+  const View gram = run.scratch->push(spec_.rank, spec_.rank, Dtype::kF32);
+  const View& w = spec_.site->weight().value;
+  View a = a_.value;
+  if (w.dtype != a.dtype) {
+    a = run.scratch->push(spec_.rank, spec_.site->in(), w.dtype);
+    copy(run, a_.value, a);
+  }
+  linear_forward(run, {.x = a, .w = w, .y = u});
+  linear_forward(run, {.x = a_.value, .w = a_.value, .y = gram});
+  dora_norms(run, {.w_squares = w_squares_,
+                   .u = u,
+                   .gram = gram,
+                   .b = b_.value,
+                   .norms = norms,
+                   .scale = static_cast<float>(spec_.scale)});
+}
+
+void LoraHook::forward(Run& run, const View& x, const View& y, HookKept& kept) const {
+  const bool keep = run.keep && trainable();
+  kept.a = run.push(keep, x.rows, spec_.rank);
+  if (spec_.dora) kept.b = run.push(keep, y.rows, y.cols);
+  if (spec_.dora) kept.c = run.store(keep).push(2, y.cols, Dtype::kF32);
+  const ArenaScope scope(*run.scratch);
+  linear_forward(run, {.x = dropped(run, x), .w = a_.value, .y = kept.a});
+  for (const LoraBlock& block : spec_.blocks)
+    linear_forward(run, {.x = ranks_of(kept.a, block),
+                         .w = block_of(b_.value, block),
+                         .y = rows_of(y, block),
+                         .scale = static_cast<float>(spec_.scale),
+                         .add = true});
+  if (!spec_.dora) return;
+  const View norms = kept.c.row_range(0, 1), factor = kept.c.row_range(1, 1);
+  row_norms(run, norms);
+  divide(run, {.a = m_.value, .b = norms, .out = factor});
+  // The base's bias is outside of the magnitude: scale about it.
+  const Param* bias = spec_.site->bias();
+  affine_forward(
+      run, {.y = y, .scale = factor, .about = bias != nullptr ? bias->value : View{}, .a = kept.b});
+}
+
+void LoraHook::backward_out(Run& run, const View& dy, HookKept& kept) const {
+  if (spec_.dora) {
+    const ArenaScope scope(*run.scratch);
+    const View dfactor = run.scratch->push(1, dy.cols, Dtype::kF32);
+    set_zero(run, dfactor);
+    affine_backward(run,
+                    {.a = kept.b, .scale = kept.c.row_range(1, 1), .d = dy, .dscale = dfactor});
+    if (m_.trainable())
+      divide(run, {.a = dfactor, .b = kept.c.row_range(0, 1), .out = m_.grad, .add = true});
+  }
+  const float scale = static_cast<float>(spec_.scale);
+  const View da = run.scratch->push(dy.rows, spec_.rank, dy.dtype);
+  set_zero(run, da);
+  for (const LoraBlock& block : spec_.blocks)
+    linear_backward(run, {.x = ranks_of(kept.a, block),
+                          .w = block_of(b_.value, block),
+                          .dy = rows_of(dy, block),
+                          .dx = ranks_of(da, block),
+                          .dw = block_of(b_.grad, block),
+                          .scale = scale,
+                          .add_dx = true});
+  kept.a = da;  // backward_in reads it; what it held is no longer needed
+  if (!a_.trainable()) return;
+  const ArenaScope scope(*run.scratch);
+  linear_backward(run, {.x = dropped(run, kept.x), .w = a_.value, .dy = da, .dw = a_.grad});
+}
+
+void LoraHook::backward_in(Run& run, const View& dx, HookKept& kept) const {
+  const ArenaScope scope(*run.scratch);
+  if (!run.training || spec_.dropout == 0) {
+    linear_backward(run, {.w = a_.value, .dy = kept.a, .dx = dx, .add_dx = true});
+    return;
+  }
+  const View d = run.scratch->push(dx.rows, dx.cols, dx.dtype);
+  linear_backward(run, {.w = a_.value, .dy = kept.a, .dx = d});
+  dropout(run, {.x = d,
+                .y = dx,
+                .p = static_cast<float>(spec_.dropout),
+                .stream = RandomStream(run.seed, RandomPurpose::kDropout, run.step,
+                                       static_cast<uint32_t>(spec_.site->number())),
+                .first = static_cast<uint64_t>(run.first_row * dx.cols),
+                .add = true});
+}
+
+void LoraHook::merge(const View& w) const {
+  const float scale = static_cast<float>(spec_.scale);
+  parallel_for(w.rows, 16, [&](int64_t begin, int64_t end) {
+    for (int64_t m = begin; m < end; ++m) {
+      float* row = w.row<float>(m);
+      const float* b = b_.value.row<float>(m);
+      for (int64_t r = 0; r < spec_.rank; ++r) {
+        if (b[r] == 0) continue;
+        const float factor = scale * b[r];
+        const float* a = a_.value.row<float>(r);
+        for (int64_t k = 0; k < w.cols; ++k) row[k] += factor * a[k];
+      }
+      if (!spec_.dora) continue;
+      double square = 0;
+      for (int64_t k = 0; k < w.cols; ++k) square += static_cast<double>(row[k]) * row[k];
+      const float rescale = static_cast<float>(m_.value.row<float>(0)[m] / std::sqrt(square));
+      for (int64_t k = 0; k < w.cols; ++k) row[k] *= rescale;
+    }
+  });
+}
+
+}  // namespace falconer

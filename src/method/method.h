@@ -1,0 +1,95 @@
+// A finetuning method: what it attaches to the decoder, what it lets change, and what that looks
+// like in files.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "checkpoint/tensor_file.h"
+#include "model/decoder.h"
+
+namespace falconer {
+
+/// Settings of every method; each reads its own.
+struct MethodOptions {
+  std::string method = "lora";  // a name in the registry
+  int64_t lora_r = 8;
+  double lora_alpha = 16;
+  double lora_dropout = 0.05;
+  std::vector<std::string> lora_targets = {"q", "v"};
+  bool lora_rs = false;    // rank-stabilised: scale by alpha / sqrt(r)
+  bool lora_dora = false;  // weight-decomposed: a magnitude per output row
+  int64_t adapter_length = 10;
+  int64_t adapter_start_layer = 2;
+};
+
+/// A tensor in the form that it has in an adapter's file.
+struct SavedTensor {
+  std::string name;
+  std::vector<int64_t> shape;
+  std::vector<float> values;
+};
+
+/// An adapter in the form of files: adapter_config.json and the tensors of
+/// adapter_model.safetensors.
+struct SavedAdapter {
+  std::string config_json;
+  std::vector<SavedTensor> tensors;  // sorted by name
+};
+
+class Method {
+ public:
+  virtual ~Method() = default;
+  virtual std::string_view name() const = 0;
+
+  /// Makes the method's tensors in `fixed` (with gradients where `training`) and attaches its
+  /// hooks. Called once; with a measuring arena only sizes are noted. Errors: options that this
+  /// model cannot have.
+  virtual void attach(Run& run, Decoder& decoder, Weights& weights, Arena& fixed,
+                      bool training) = 0;
+  /// First values of the method's own tensors: the model then computes what the base does.
+  virtual void initialise(uint64_t seed) = 0;
+
+  /// Everything that learns, in a fixed order. Valid after attach.
+  const std::vector<Param*>& params() const { return params_; }
+  /// Numbers that learn (fewer than the elements of params() where a part stays zero).
+  virtual int64_t trainable_count() const;
+
+  /// A method that changes the model itself is saved as a model.
+  virtual bool saves_whole_model() const { return false; }
+  virtual SavedAdapter save() const { return {}; }
+  /// Takes the values of tensors that an adapter's file holds, under the names that attach() made.
+  /// Errors: one is missing, has another shape, or is left over.
+  virtual void load(const TensorFiles&) {}
+
+  /// The shape of the model that merging gives (a head untied, biases added).
+  virtual ModelConfig merged_config(const ModelConfig& config) const { return config; }
+  /// Edits the f32 values of the base tensor `name` of the merged model; absent biases arrive as 0.
+  virtual void merge_tensor(const std::string& name, const View& values) const = 0;
+  /// What cannot be folded into a Hugging Face model, as an adapter of its own; no tensors: all was
+  /// folded.
+  virtual SavedAdapter unmerged() const { return {}; }
+
+ protected:
+  std::vector<Param*> params_;
+};
+
+/// "lora", "adapter", "adapter-v2", "full". Error (usage): another name, with the known ones
+/// listed.
+std::unique_ptr<Method> make_method(const MethodOptions& options);
+std::vector<std::string> method_names();
+
+/// Opens an adapter: a folder with adapter_config.json and adapter_model.safetensors (PEFT's LORA,
+/// or ADAPTER, ADAPTER_V2, LORA_QV), or a .pth file of Lit-Parrot. Knows the method from what is
+/// there. Errors: not there, not an adapter, a PEFT feature that is not supported (named).
+struct OpenedAdapter {
+  MethodOptions options;
+  TensorFiles files;
+  std::unique_ptr<Method> method;  // not attached yet
+};
+OpenedAdapter open_adapter(const std::string& path, const ModelConfig& config);
+
+}  // namespace falconer

@@ -1,0 +1,136 @@
+// The table of methods, and adapters by what their folder says.
+#include <fmt/ranges.h>
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "base/file.h"
+#include "method/adapter.h"
+#include "method/adapter_v2.h"
+#include "method/full.h"
+#include "method/lora.h"
+#include "method/lora_file.h"
+
+namespace falconer {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Entry {
+  const char* name;
+  std::unique_ptr<Method> (*make)(const MethodOptions&);
+};
+
+constexpr Entry kMethods[] = {
+    {"lora", make_lora},
+    {"adapter", make_adapter},
+    {"adapter-v2", make_adapter_v2},
+    {"full", make_full},
+};
+
+// The kinds of adapter_config.json that are read; `read` fills options and makes the method.
+struct FileKind {
+  const char* peft_type;
+  void (*read)(const nlohmann::json& config, const std::string& where, OpenedAdapter& opened);
+};
+
+void read_peft_lora(const nlohmann::json& config, const std::string& where, OpenedAdapter& opened) {
+  opened.method = lora_from_peft(config, where, opened.files, opened.options);
+}
+void read_lora_qv(const nlohmann::json& config, const std::string&, OpenedAdapter& opened) {
+  opened.method = lora_from_litgpt(config.value("r", int64_t{8}), config.value("lora_alpha", 16.0),
+                                   opened.options);
+}
+void read_adapter(const nlohmann::json& config, const std::string&, OpenedAdapter& opened) {
+  opened.options.method = "adapter";
+  opened.options.adapter_length = config.value("adapter_length", int64_t{10});
+  opened.options.adapter_start_layer = config.value("adapter_start_layer", int64_t{2});
+  opened.method = make_adapter(opened.options);
+}
+void read_adapter_v2(const nlohmann::json& config, const std::string& where,
+                     OpenedAdapter& opened) {
+  read_adapter(config, where, opened);
+  opened.options.method = "adapter-v2";
+  opened.method = make_adapter_v2(opened.options);
+}
+
+constexpr FileKind kFileKinds[] = {
+    {"LORA", read_peft_lora},
+    {"LORA_QV", read_lora_qv},
+    {"ADAPTER", read_adapter},
+    {"ADAPTER_V2", read_adapter_v2},
+};
+
+// A bare file of Lit-Parrot or LitGPT says what it is by its tensors' names.
+nlohmann::json config_from_names(const TensorFiles& files, const std::string& where) {
+  nlohmann::json config = nlohmann::json::object();
+  int64_t start = -1;
+  for (const auto& [name, tensor] : files.tensors()) {
+    if (name.ends_with(".lora_A") && tensor.shape.size() == 2)
+      return {{"peft_type", "LORA_QV"}, {"r", tensor.shape[0] / 2}, {"lora_alpha", 16}};
+    if (name.ends_with(".adapter_scale")) config["peft_type"] = "ADAPTER_V2";
+    if (!name.ends_with(".adapter_wte.weight") || tensor.shape.size() != 2) continue;
+    const int64_t layer = layer_of_lit_name(name);
+    start = start < 0 ? layer : std::min(start, layer);
+    config["adapter_length"] = tensor.shape[0];
+  }
+  if (start < 0 && !config.contains("peft_type"))
+    fail("{}: holds no LoRA and no adapter tensors; expected a finetuned file of Lit-Parrot",
+         where);
+  if (start >= 0) config["adapter_start_layer"] = start;
+  if (!config.contains("peft_type")) config["peft_type"] = "ADAPTER";
+  return config;
+}
+
+nlohmann::json read_adapter_config(const fs::path& folder) {
+  const fs::path path = folder / "adapter_config.json";
+  if (!fs::exists(path))
+    fail(
+        "{}: is not an adapter: adapter_config.json is missing; give the folder that finetune "
+        "wrote (…/final)",
+        folder.string());
+  auto config = nlohmann::json::parse(read_text_file(path, 1 << 24), nullptr, false);
+  if (config.is_discarded() || !config.is_object()) fail("{}: is not a JSON object", path.string());
+  return config;
+}
+
+}  // namespace
+
+std::vector<std::string> method_names() {
+  std::vector<std::string> names;
+  for (const Entry& entry : kMethods) names.emplace_back(entry.name);
+  return names;
+}
+
+std::unique_ptr<Method> make_method(const MethodOptions& options) {
+  for (const Entry& entry : kMethods)
+    if (options.method == entry.name) return entry.make(options);
+  fail_usage("unknown method \"{}\"; expected one of {}", options.method,
+             fmt::join(method_names(), ", "));
+}
+
+OpenedAdapter open_adapter(const std::string& path, const ModelConfig&) {
+  if (!fs::exists(path))
+    fail("{}: no such adapter; expected a folder with adapter_config.json or a .pth file", path);
+  const bool folder = fs::is_directory(path);
+  nlohmann::json config;
+  if (folder) config = read_adapter_config(path);
+  OpenedAdapter opened{.files = TensorFiles::open_file(
+                           folder ? fs::path(path) / "adapter_model.safetensors" : fs::path(path))};
+  if (!folder) config = config_from_names(opened.files, path);
+  const std::string where = folder ? path + "/adapter_config.json" : path;
+  std::string type;
+  try {
+    type = config.value("peft_type", "");
+    for (const FileKind& kind : kFileKinds) {
+      if (type != kind.peft_type) continue;
+      kind.read(config, where, opened);
+      return opened;
+    }
+  } catch (const nlohmann::json::exception& error) {
+    fail("{}: {}", where, error.what());
+  }
+  fail("{}: peft_type is \"{}\"; LORA, LORA_QV, ADAPTER and ADAPTER_V2 can be read", where, type);
+}
+
+}  // namespace falconer

@@ -1,0 +1,84 @@
+#include "model/arch/falcon.h"
+
+#include "model/arch/json_fields.h"
+
+namespace falconer {
+namespace {
+
+// Three generations share one model_type:
+//   7B   multi_query                     one key-value head, one norm, parallel
+//   40B  new_decoder_architecture        num_kv_heads, two norms (num_ln_in_parallel_attn),
+//   parallel RW   neither                         a key and a value per head, ALiBi, biases,
+//   sequential
+// num_kv_heads counts only with new_decoder_architecture: transformers writes num_attention_heads
+// there for 7B.
+ModelConfig read_config(const nlohmann::json& json, const std::string& where) {
+  ModelConfig m;
+  m.layers = required_field<int64_t>(json, {"num_hidden_layers", "n_layer"}, where);
+  m.width = required_field<int64_t>(json, {"hidden_size", "n_embed"}, where);
+  m.heads = required_field<int64_t>(json, {"num_attention_heads", "n_head"}, where);
+  m.vocab = required_field<int64_t>(json, {"vocab_size"}, where);
+  if (m.heads < 1) fail("{}: the number of attention heads is {}", where, m.heads);
+  m.head_size = m.width / m.heads;
+  const bool new_decoder = field<bool>(json, {"new_decoder_architecture"}, false);
+  const bool multi_query = field<bool>(json, {"multi_query"}, true);
+  if (new_decoder)
+    m.groups = field<int64_t>(json, {"num_kv_heads", "n_head_kv"}, m.heads);
+  else
+    m.groups = multi_query ? 1 : m.heads;
+  m.mlp_width = field<int64_t>(json, {"ffn_hidden_size"}, 4 * m.width);
+  m.parallel = new_decoder || field<bool>(json, {"parallel_attn"}, true);
+  m.shared_norm =
+      new_decoder ? field<int64_t>(json, {"num_ln_in_parallel_attn"}, 2) == 1 : m.parallel;
+  m.bias = field<bool>(json, {"bias"}, false);
+  m.alibi = field<bool>(json, {"alibi"}, false);
+  m.norm_eps = field<double>(json, {"layer_norm_epsilon"}, 1e-5);
+  m.rope_base = rope_base_of(json, where);
+  m.rope_dims = m.alibi ? 0 : m.head_size;
+  m.context = field<int64_t>(json, {"max_position_embeddings"}, 2048);
+  m.tied_head = field<bool>(json, {"tie_word_embeddings"}, true);
+  m.init_std = field<double>(json, {"initializer_range"}, 0.02);
+  const auto activation = field<std::string>(json, {"activation"}, "gelu");
+  if (activation != "gelu")
+    fail("{}: the activation \"{}\" is not supported, only \"gelu\"", where, activation);
+  read_token_ids(json, m);
+  return m;
+}
+
+LayerNames layer_names(const ModelConfig& config, int64_t index) {
+  const std::string h = fmt::format("transformer.h.{}.", index);
+  const bool two = config.parallel && !config.shared_norm;
+  return {.norm1 = h + (two ? "ln_attn" : "input_layernorm"),
+          .norm2 = h + (two ? "ln_mlp" : "post_attention_layernorm"),
+          .qkv = h + "self_attention.query_key_value",
+          .dense = h + "self_attention.dense",
+          .up = h + "mlp.dense_h_to_4h",
+          .down = h + "mlp.dense_4h_to_h"};
+}
+
+bool ignores(std::string_view tensor) {
+  return tensor == "lm_head.weight" || tensor.ends_with(".rotary_emb.inv_freq") ||
+         tensor.ends_with(".maybe_rotary.inv_freq");
+}
+
+void write_config(const ModelConfig& config, nlohmann::json& json) {
+  json["tie_word_embeddings"] = config.tied_head;
+  json["bias"] = config.bias;
+}
+
+}  // namespace
+
+const Architecture& falcon_architecture() {
+  static const Architecture made = {.name = "falcon",
+                                    .model_types = {"falcon", "RefinedWeb", "RefinedWebModel"},
+                                    .top = {.embedding = "transformer.word_embeddings",
+                                            .norm = "transformer.ln_f",
+                                            .head = "lm_head"},
+                                    .read_config = read_config,
+                                    .layer = layer_names,
+                                    .ignores = ignores,
+                                    .write_config = write_config};
+  return made;
+}
+
+}  // namespace falconer

@@ -1,0 +1,80 @@
+#include "model/batch.h"
+
+#include <algorithm>
+
+namespace falconer {
+namespace {
+
+Tensor make_ids(int64_t count) { return Tensor(1, count, Dtype::kI32); }
+
+Tensor copy_of(const std::vector<int32_t>& values) {
+  Tensor made = make_ids(static_cast<int64_t>(values.size()));
+  std::copy(values.begin(), values.end(), made.view().row<int32_t>(0));
+  return made;
+}
+
+}  // namespace
+
+BatchBuffer BatchBuffer::for_training(std::span<const Sequence> sequences) {
+  BatchBuffer made;
+  std::vector<int32_t> ids, positions, rows, targets;
+  for (const Sequence& sequence : sequences) {
+    const int64_t begin = static_cast<int64_t>(ids.size());
+    const int64_t count = static_cast<int64_t>(sequence.ids.size());
+    made.batch_.spans.push_back({begin, count, begin, count});
+    for (int64_t i = 0; i < count; ++i) {
+      ids.push_back(sequence.ids[i]);
+      positions.push_back(static_cast<int32_t>(i));
+      if (sequence.labels.empty() || i + 1 >= count || sequence.labels[i + 1] < 0) continue;
+      rows.push_back(static_cast<int32_t>(begin + i));
+      targets.push_back(sequence.labels[i + 1]);
+    }
+  }
+  made.ids_ = copy_of(ids);
+  made.positions_ = copy_of(positions);
+  made.target_rows_ = copy_of(rows);
+  made.targets_ = copy_of(targets);
+  made.batch_.ids = made.ids_.view();
+  made.batch_.positions = made.positions_.view();
+  made.batch_.target_rows = made.target_rows_.view();
+  made.batch_.targets = made.targets_.view();
+  return made;
+}
+
+BatchBuffer BatchBuffer::for_generation(std::span<const Continuation> sequences, int64_t capacity) {
+  BatchBuffer made;
+  std::vector<int32_t> ids, positions, cache_rows;
+  for (const Continuation& sequence : sequences) {
+    const int64_t count = static_cast<int64_t>(sequence.ids.size());
+    const int64_t first = sequence.slot * capacity;
+    FALCONER_CHECK(sequence.past + count <= capacity);
+    made.batch_.spans.push_back(
+        {static_cast<int64_t>(ids.size()), count, first, sequence.past + count});
+    for (int64_t i = 0; i < count; ++i) {
+      ids.push_back(sequence.ids[i]);
+      positions.push_back(static_cast<int32_t>(sequence.past + i));
+      cache_rows.push_back(static_cast<int32_t>(first + sequence.past + i));
+    }
+  }
+  made.ids_ = copy_of(ids);
+  made.positions_ = copy_of(positions);
+  made.cache_rows_ = copy_of(cache_rows);
+  made.batch_.ids = made.ids_.view();
+  made.batch_.positions = made.positions_.view();
+  made.batch_.cache_rows = made.cache_rows_.view();
+  return made;
+}
+
+Batch measuring_batch(int64_t tokens, int64_t targets) {
+  // Addresses that are never read: a dry run looks at shapes alone.
+  Arena nowhere;
+  Batch batch;
+  batch.ids = nowhere.push(1, tokens, Dtype::kI32);
+  batch.positions = nowhere.push(1, tokens, Dtype::kI32);
+  batch.spans = {{0, tokens, 0, tokens}};
+  batch.target_rows = nowhere.push(1, targets, Dtype::kI32);
+  batch.targets = nowhere.push(1, targets, Dtype::kI32);
+  return batch;
+}
+
+}  // namespace falconer

@@ -1,0 +1,52 @@
+// What one pass of the decoder reads: tokens of several sequences laid end to end.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "ops/attention.h"
+#include "tensor/buffer.h"
+
+namespace falconer {
+
+/// ids, positions (1,N) i32; targets: for each of the n rows in target_rows, ascending, the next
+/// token (1,n) i32. cache_rows (1,N) i32 says where in a cache each token's key and value go; empty
+/// without a cache.
+struct Batch {
+  View ids, positions, cache_rows;
+  std::vector<AttentionSpan> spans;
+  View target_rows, targets;
+
+  int64_t tokens() const { return ids.size(); }
+  int64_t target_count() const { return targets.size(); }
+};
+
+/// A batch with its own memory.
+class BatchBuffer {
+ public:
+  /// One sequence: `labels` is as long as `ids` (labels[i + 1] is predicted at i; negative: nothing
+  /// to learn), or empty.
+  struct Sequence {
+    std::span<const int32_t> ids, labels;
+  };
+  /// Sequences end to end, each with its own causal range and positions from 0.
+  static BatchBuffer for_training(std::span<const Sequence> sequences);
+
+  /// For generation: `ids` continue the sequence in `slot`, which holds `past` tokens.
+  struct Continuation {
+    std::span<const int32_t> ids;
+    int64_t slot = 0, past = 0;
+  };
+  static BatchBuffer for_generation(std::span<const Continuation> sequences, int64_t capacity);
+
+  const Batch& batch() const { return batch_; }
+
+ private:
+  Tensor ids_, positions_, cache_rows_, target_rows_, targets_;
+  Batch batch_;
+};
+
+/// A batch of the given sizes for a dry run: its memory must not be touched.
+Batch measuring_batch(int64_t tokens, int64_t targets);
+
+}  // namespace falconer

@@ -1,0 +1,192 @@
+#include "model/decoder.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "ops/embedding.h"
+#include "ops/loss.h"
+#include "ops/norm.h"
+#include "ops/residual.h"
+#include "ops/rope.h"
+
+namespace falconer {
+namespace {
+
+// Rows of logits that exist at one time: enough for the product's peak, 66 MB of f32 at 65,024
+// tokens.
+constexpr int64_t kHeadRows = 256;
+
+// ALiBi's slopes, as the reference builds them: powers of 2^(-8/n) for the nearest power of two n,
+// then every other power of the next. They are rounded to bf16 there, and so here.
+void fill_alibi(const View& slopes) {
+  const int64_t heads = slopes.cols;
+  int64_t n = 1;
+  while (2 * n <= heads) n *= 2;
+  const double base = std::pow(2.0, -std::pow(2.0, -(std::log2(static_cast<double>(n)) - 3)));
+  const double extra =
+      std::pow(2.0, -std::pow(2.0, -(std::log2(2.0 * static_cast<double>(n)) - 3)));
+  for (int64_t h = 0; h < heads; ++h) {
+    const double slope = h < n ? std::pow(base, static_cast<double>(h + 1))
+                               : std::pow(extra, static_cast<double>(2 * (h - n) + 1));
+    slopes.row<float>(0)[h] = BF16(static_cast<float>(slope));
+  }
+}
+
+}  // namespace
+
+Decoder::Decoder(const ModelConfig& config, const Weights& weights, Run& run, Arena& fixed)
+    : config_(config),
+      weights_(&weights),
+      head_(weights.head, static_cast<int32_t>(4 * config.layers)) {
+  for (int64_t i = 0; i < config.layers; ++i) blocks_.emplace_back(config, weights.layers[i], i);
+  if (config.rope_dims > 0) {
+    tables_.rope = fixed.push(config.context, config.rope_dims, Dtype::kF32);
+    if (!fixed.measuring()) rope_table(run, tables_.rope, config.rope_base);
+  }
+  if (config.alibi) {
+    tables_.alibi = fixed.push(1, config.heads, Dtype::kF32);
+    if (!fixed.measuring()) fill_alibi(tables_.alibi);
+  }
+}
+
+std::vector<LinearSite*> Decoder::sites() {
+  std::vector<LinearSite*> all;
+  for (Block& block : blocks_)
+    for (LinearSite* site : {&block.attention().qkv(), &block.attention().dense(),
+                             &block.mlp().up(), &block.mlp().down()})
+      all.push_back(site);
+  all.push_back(&head_);
+  return all;
+}
+
+int64_t Decoder::first_trainable() const {
+  if (weights_->embedding->trainable()) return 0;
+  int64_t first = 0;
+  while (first < config_.layers && !blocks_[first].trainable()) ++first;
+  return first;
+}
+
+View Decoder::embed(Run& run, const Batch& batch, bool kept) const {
+  const View x = run.push(kept, batch.tokens(), config_.width);
+  embedding_forward(run, {.ids = batch.ids, .w = weights_->embedding->value, .y = x});
+  return x;
+}
+
+View Decoder::last_norm(Run& run, const View& x, bool keep, NormKept& kept) const {
+  kept.x = x;
+  kept.stats = run.store(keep).push(x.rows, 2, Dtype::kF32);
+  const View n = run.push(keep, x.rows, x.cols);
+  norm_forward(run, {.x = x,
+                     .w = weights_->norm.w->value,
+                     .b = weights_->norm.b->value,
+                     .y = n,
+                     .stats = kept.stats,
+                     .eps = static_cast<float>(config_.norm_eps)});
+  return n;
+}
+
+// Head, loss and their gradients go in chunks of rows: logits never exist whole.
+LossSum Decoder::head_loss(Run& run, const Batch& batch, const View& n, const View& dn, float scale,
+                           const View& losses) const {
+  const bool backward = scale != 0;
+  LossSum total{.sum = 0, .count = n.rows};
+  for (int64_t begin = 0; begin < n.rows; begin += kHeadRows) {
+    const ArenaScope scope(*run.scratch), kept_scope(*run.kept);
+    const int64_t rows = std::min(kHeadRows, n.rows - begin);
+    const View logits = run.scratch->push(rows, config_.vocab, Dtype::kF32);
+    HookKept kept;
+    head_.forward(run, n.row_range(begin, rows), logits, kept);
+    View dlogits;
+    if (backward)
+      dlogits = run.activation == Dtype::kF32
+                    ? logits
+                    : run.scratch->push(rows, config_.vocab, run.activation);
+    const View chunk = losses ? losses.col_range(begin, rows).reshape(rows, 1)
+                              : run.scratch->push(rows, 1, Dtype::kF32);
+    cross_entropy(run, {.logits = logits,
+                        .targets = batch.targets.col_range(begin, rows),
+                        .losses = chunk,
+                        .dlogits = dlogits,
+                        .scale = scale});
+    if (backward) head_.backward(run, kept, dlogits, dn.row_range(begin, rows));
+    if (run.dry) continue;
+    for (int64_t i = 0; i < rows; ++i) total.sum += static_cast<double>(*chunk.row<float>(i));
+  }
+  return total;
+}
+
+LossSum Decoder::loss_and_gradient(Run& run, const Batch& batch, float scale,
+                                   const View& losses) const {
+  if (batch.target_count() == 0) return {};
+  const ArenaScope scope(*run.scratch), kept_scope(*run.kept);
+  const bool backward = scale != 0;
+  const int64_t first = backward ? first_trainable() : config_.layers;
+  const bool embedding = backward && weights_->embedding->trainable();
+  std::vector<BlockKept> kept(config_.layers);
+  std::vector<size_t> marks(config_.layers);
+
+  run.keep = backward && first == 0;
+  View x = embed(run, batch, true);
+  for (int64_t l = 0; l < config_.layers; ++l) {
+    run.keep = backward && l >= first;
+    marks[l] = run.kept->mark();
+    // Below the first block that learns nothing is kept, and each block writes over its input.
+    const View y = run.keep ? run.push(true, x.rows, x.cols) : x;
+    blocks_[l].forward(run, batch, x, y, tables_, nullptr, l > first || embedding, kept[l]);
+    x = y;
+  }
+
+  run.keep = backward;
+  const View xt = run.push(true, batch.target_count(), config_.width);
+  gather_forward(run, {.x = x, .index = batch.target_rows, .y = xt});
+  NormKept norm;
+  const View n = last_norm(run, xt, backward, norm);
+  // Somebody below the head learns: its input's gradient is wanted.
+  const NormParams& last = weights_->norm;
+  const bool below = first < config_.layers || embedding;
+  const bool want_dn = backward && (below || last.w->trainable() || last.b->trainable());
+  const View dn = want_dn ? run.scratch->push(n.rows, n.cols, run.activation) : View{};
+  const LossSum total = head_loss(run, batch, n, dn, scale, losses);
+  if (!backward) return total;
+
+  const View dx = run.scratch->push(x.rows, x.cols, run.activation);
+  if (want_dn) {
+    const View dxt = run.scratch->push(n.rows, n.cols, run.activation);
+    set_zero(run, dxt);
+    norm_backward(run, {.x = xt,
+                        .w = last.w->value,
+                        .stats = norm.stats,
+                        .dy = dn,
+                        .dx_add = below ? dxt : View{},
+                        .dw = last.w->grad,
+                        .db = last.b->grad});
+    if (below) gather_backward(run, {.dy = dxt, .index = batch.target_rows, .dx = dx});
+  }
+  for (int64_t l = config_.layers - 1; l >= first; --l) {
+    blocks_[l].backward(run, batch, dx, tables_, l > first || embedding, kept[l]);
+    run.kept->release(marks[l]);
+  }
+  if (embedding)
+    embedding_backward(run, {.ids = batch.ids, .dy = dx, .dw = weights_->embedding->grad});
+  return total;
+}
+
+void Decoder::logits(Run& run, const Batch& batch, const View& rows, const View& out,
+                     KvCache* cache) const {
+  const ArenaScope scope(*run.scratch);
+  run.keep = false;
+  View x = embed(run, batch, false);
+  for (int64_t l = 0; l < config_.layers; ++l) {
+    BlockKept kept;
+    blocks_[l].forward(run, batch, x, x, tables_, cache != nullptr ? &cache->layer(l) : nullptr,
+                       false, kept);
+  }
+  const View xt = run.scratch->push(rows.size(), config_.width, run.activation);
+  gather_forward(run, {.x = x, .index = rows, .y = xt});
+  NormKept norm;
+  const View n = last_norm(run, xt, false, norm);
+  HookKept kept;
+  head_.forward(run, n, out, kept);
+}
+
+}  // namespace falconer

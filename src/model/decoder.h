@@ -1,0 +1,63 @@
+// The whole decoder: embedding, blocks, last norm, head, loss; one forward for training, prefill
+// and decode.
+#pragma once
+
+#include <functional>
+#include <vector>
+
+#include "model/block.h"
+
+namespace falconer {
+
+/// Sum of the losses of next tokens, and how many there were.
+struct LossSum {
+  double sum = 0;
+  int64_t count = 0;
+};
+
+class Decoder {
+ public:
+  /// `weights` must outlive the decoder. Tables are made in `fixed`.
+  Decoder(const ModelConfig& config, const Weights& weights, Run& run, Arena& fixed);
+
+  const ModelConfig& config() const { return config_; }
+  std::vector<Block>& blocks() { return blocks_; }
+  LinearSite& head() { return head_; }
+  const Weights& weights() const { return *weights_; }
+  /// Every linear layer: four per block, then the head.
+  std::vector<LinearSite*> sites();
+
+  /// Loss of the labelled tokens; with `scale`, also adds scale * its gradient to every trainable
+  /// parameter. `losses` (1, targets) f32 receives the single losses where it is not empty.
+  LossSum loss(Run& run, const Batch& batch) const { return loss_and_gradient(run, batch, 0, {}); }
+  LossSum loss(Run& run, const Batch& batch, const View& losses) const {
+    return loss_and_gradient(run, batch, 0, losses);
+  }
+  LossSum train(Run& run, const Batch& batch, float scale) const {
+    return loss_and_gradient(run, batch, scale, {});
+  }
+
+  /// Logits (n,V) f32 of the rows listed in `rows` (1,n) i32, ascending. With a cache, the batch
+  /// continues what the cache holds.
+  void logits(Run& run, const Batch& batch, const View& rows, const View& out,
+              KvCache* cache = nullptr) const;
+
+  /// The first block whose backward is needed: 0 where the embedding learns or the first block
+  /// does; the number of blocks where none does.
+  int64_t first_trainable() const;
+
+ private:
+  LossSum loss_and_gradient(Run& run, const Batch& batch, float scale, const View& losses) const;
+  View embed(Run& run, const Batch& batch, bool kept) const;
+  View last_norm(Run& run, const View& x, bool keep, NormKept& kept) const;
+  LossSum head_loss(Run& run, const Batch& batch, const View& n, const View& dn, float scale,
+                    const View& losses) const;
+
+  ModelConfig config_;
+  const Weights* weights_;
+  std::vector<Block> blocks_;
+  LinearSite head_;
+  BlockTables tables_;
+};
+
+}  // namespace falconer

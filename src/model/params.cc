@@ -1,0 +1,162 @@
+#include "model/params.h"
+
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cstring>
+#include <set>
+
+#include "base/random.h"
+#include "model/arch/architecture.h"
+
+namespace falconer {
+namespace {
+
+Param* add(Weights& weights, std::string name, std::vector<int64_t> shape) {
+  auto param = std::make_unique<Param>();
+  param->name = std::move(name);
+  param->shape = std::move(shape);
+  weights.params.push_back(std::move(param));
+  return weights.params.back().get();
+}
+
+NormParams add_norm(Weights& weights, const std::string& module, int64_t width) {
+  return {add(weights, module + ".weight", {width}), add(weights, module + ".bias", {width})};
+}
+
+LinearParams add_linear(Weights& weights, const std::string& module, int64_t out, int64_t in,
+                        bool bias) {
+  LinearParams made{.module = module, .w = add(weights, module + ".weight", {out, in})};
+  if (bias) made.b = add(weights, module + ".bias", {out});
+  return made;
+}
+
+// "[4, 64]"
+std::string text_of(const std::vector<int64_t>& shape) {
+  return fmt::format("[{}]", fmt::join(shape, ", "));
+}
+
+void check_names(const Weights& weights, const Architecture& arch, const TensorFiles& files) {
+  std::set<std::string, std::less<>> known;
+  for (const auto& param : weights.params) known.insert(param->name);
+  for (const auto& [name, stored] : files.tensors())
+    if (!known.contains(name) && !arch.ignores(name))
+      fail(
+          "{}: holds the tensor {} that a {} model does not have; expected {} and the like. Is "
+          "config.json that of another model?",
+          stored.file.string(), name, arch.name, weights.params.front()->name);
+}
+
+const StoredTensor& find_checked(const Param& param, const TensorFiles& files) {
+  const StoredTensor* stored = files.find(param.name);
+  if (stored == nullptr)
+    fail(
+        "{}: the tensor {} {} is missing; the download may be incomplete, or config.json is that "
+        "of another model",
+        files.files().front().string(), param.name, text_of(param.shape));
+  if (stored->shape != param.shape)
+    fail("{}: {} is {}, and config.json asks for {}", stored->file.string(), param.name,
+         stored->shape_text(), text_of(param.shape));
+  if (stored->dtype != Dtype::kF32 && stored->dtype != Dtype::kBF16 &&
+      stored->dtype != Dtype::kF16 && stored->dtype != Dtype::kF64)
+    fail("{}: {} holds {} numbers; f32, bf16 and f16 can be read", stored->file.string(),
+         param.name, name_of(stored->dtype));
+  return *stored;
+}
+
+}  // namespace
+
+int64_t Param::rows() const {
+  int64_t rows = 1;
+  for (size_t i = 0; i + 1 < shape.size(); ++i) rows *= shape[i];
+  return rows;
+}
+
+int64_t Param::cols() const { return shape.empty() ? 1 : shape.back(); }
+
+void make_trainable(Param& param, Arena& arena) {
+  if (param.trainable()) return;
+  if (!param.in_arena || param.value.dtype != Dtype::kF32) {
+    const View value = arena.push(param.rows(), param.cols(), Dtype::kF32);
+    if (!arena.measuring() && param.value) copy_converted(param.value, value);
+    param.value = value;
+    param.in_arena = true;
+  }
+  param.grad = arena.push(param.rows(), param.cols(), Dtype::kF32);
+  if (!arena.measuring()) std::memset(param.grad.data, 0, param.grad.bytes());
+}
+
+Weights declare_weights(const ModelConfig& config) {
+  const Architecture& arch = architecture(config.family);
+  const int64_t c = config.width, attention = config.heads * config.head_size;
+  Weights weights;
+  weights.embedding = add(weights, arch.top.embedding + ".weight", {config.vocab, c});
+  for (int64_t i = 0; i < config.layers; ++i) {
+    const LayerNames names = arch.layer(config, i);
+    LayerParams layer;
+    layer.norm1 = add_norm(weights, names.norm1, c);
+    if (!(config.parallel && config.shared_norm)) layer.norm2 = add_norm(weights, names.norm2, c);
+    layer.qkv = add_linear(weights, names.qkv, config.qkv_rows(), c, config.bias);
+    layer.dense = add_linear(weights, names.dense, c, attention, config.bias);
+    layer.up = add_linear(weights, names.up, config.mlp_width, c, config.bias);
+    layer.down = add_linear(weights, names.down, c, config.mlp_width, config.bias);
+    weights.layers.push_back(std::move(layer));
+  }
+  weights.norm = add_norm(weights, arch.top.norm, c);
+  weights.head = {.module = arch.top.head, .w = weights.embedding};
+  if (!config.tied_head)
+    weights.head.w = add(weights, arch.top.head + ".weight", {config.vocab, c});
+  return weights;
+}
+
+void load_weights(Weights& weights, const ModelConfig& config, const TensorFiles& files,
+                  Dtype activation, Arena& fixed) {
+  const Architecture& arch = architecture(config.family);
+  check_names(weights, arch, files);
+  for (const auto& param : weights.params) {
+    const StoredTensor& stored = find_checked(*param, files);
+    const Dtype wanted = param->vector() ? Dtype::kF32 : activation;
+    // Vectors are copied even where they are f32 already: a few kilobytes buy aligned, private
+    // memory.
+    if (stored.dtype == wanted && !param->vector()) {
+      param->value = stored.view();
+      continue;
+    }
+    param->value = fixed.push(param->rows(), param->cols(), wanted);
+    param->in_arena = true;
+    if (!fixed.measuring()) copy_converted(stored.view(), param->value);
+  }
+}
+
+void init_weights(Weights& weights, const ModelConfig& config, uint64_t seed, Arena& fixed) {
+  uint32_t number = 0;
+  for (const auto& param : weights.params) {
+    param->value = fixed.push(param->rows(), param->cols(), Dtype::kF32);
+    param->in_arena = true;
+    const RandomStream stream(seed, RandomPurpose::kInit, number++);
+    if (fixed.measuring()) continue;
+    float* values = param->value.row<float>(0);
+    const bool scale = param->vector() && param->name.ends_with(".weight");
+    for (int64_t i = 0; i < param->size(); ++i)
+      values[i] = param->vector() ? (scale ? 1.0f : 0.0f)
+                                  : static_cast<float>(config.init_std) * stream.normal(i);
+  }
+}
+
+bool head_differs(const ModelConfig& config, const TensorFiles& files) {
+  const Architecture& arch = architecture(config.family);
+  const StoredTensor* head = files.find(arch.top.head + ".weight");
+  const StoredTensor* embedding = files.find(arch.top.embedding + ".weight");
+  if (head == nullptr || embedding == nullptr) return false;
+  if (head->dtype != embedding->dtype || head->shape != embedding->shape) return true;
+  // Training moves every row: 256 rows spread over the table decide, without reading half a
+  // gigabyte.
+  const View a = head->view(), b = embedding->view();
+  const size_t row_bytes = static_cast<size_t>(a.cols) * size_of(a.dtype);
+  const int64_t step = std::max<int64_t>(1, a.rows / 256);
+  for (int64_t i = 0; i < a.rows; i += step)
+    if (std::memcmp(a.at(i), b.at(i), row_bytes) != 0) return true;
+  return false;
+}
+
+}  // namespace falconer

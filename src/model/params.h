@@ -1,0 +1,75 @@
+// Named parameters and the weights of a decoder by their role.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "checkpoint/tensor_file.h"
+#include "model/config.h"
+#include "tensor/arena.h"
+
+namespace falconer {
+
+/// One tensor that a model or a method owns by name. `value` lies in a mapped file or in an arena.
+/// An empty `grad` means frozen. Trainable values, gradients and optimizer state are f32 whatever
+/// the rest is.
+struct Param {
+  std::string name;  // as in the files that it is read from and saved to
+  std::vector<int64_t> shape;
+  View value, grad;
+  bool in_arena = false;  // value is private memory, not a read-only map
+
+  bool trainable() const { return static_cast<bool>(grad); }
+  int64_t rows() const;
+  int64_t cols() const;
+  int64_t size() const { return rows() * cols(); }
+  bool vector() const { return shape.size() == 1; }
+};
+
+/// Gives `param` a gradient (zeroed) and an f32 value in `arena`. With a measuring arena only sizes
+/// are noted.
+void make_trainable(Param& param, Arena& arena);
+
+struct NormParams {
+  Param* w = nullptr;
+  Param* b = nullptr;
+};
+struct LinearParams {
+  std::string module;  // "transformer.h.0.mlp.dense_h_to_4h"
+  Param* w = nullptr;
+  Param* b = nullptr;  // null: no bias
+};
+struct LayerParams {
+  NormParams norm1, norm2;  // norm2 is null in a block with a shared norm
+  LinearParams qkv, dense, up, down;
+};
+
+/// All tensors of a decoder. head.w is the embedding where the head is tied.
+struct Weights {
+  std::vector<std::unique_ptr<Param>> params;  // in the order in which they are saved
+  Param* embedding = nullptr;
+  std::vector<LayerParams> layers;
+  NormParams norm;
+  LinearParams head;
+};
+
+/// Names and shapes, no values yet.
+Weights declare_weights(const ModelConfig& config);
+
+/// Values from files. A matrix whose stored dtype is `activation` is used where it is mapped;
+/// others are converted into `fixed`; vectors always become f32. With a measuring arena nothing is
+/// read. Errors: a tensor is missing, has another shape, or is one that this architecture does not
+/// have.
+void load_weights(Weights& weights, const ModelConfig& config, const TensorFiles& files,
+                  Dtype activation, Arena& fixed);
+
+/// Matrices from N(0, init_std), norm scales 1, biases 0, all f32, by counted random numbers from
+/// `seed`.
+void init_weights(Weights& weights, const ModelConfig& config, uint64_t seed, Arena& fixed);
+
+/// True where the config says tied but the files hold a head of its own that differs from the
+/// embedding.
+bool head_differs(const ModelConfig& config, const TensorFiles& files);
+
+}  // namespace falconer

@@ -1,0 +1,52 @@
+#include "model/site.h"
+
+#include "ops/linear.h"
+#include "ops/residual.h"
+
+namespace falconer {
+
+int64_t SitePart::count() const {
+  int64_t total = 0;
+  for (const Range& range : rows) total += range.count;
+  return total;
+}
+
+bool LinearSite::trainable() const {
+  return params_.w->trainable() || (params_.b != nullptr && params_.b->trainable()) ||
+         (hook_ != nullptr && hook_->trainable());
+}
+
+bool LinearSite::needs_x() const {
+  return params_.w->trainable() || (hook_ != nullptr && hook_->needs_x());
+}
+
+void LinearSite::forward(Run& run, const View& x, const View& y, HookKept& kept) const {
+  if (needs_x()) kept.x = x;
+  const View bias = params_.b != nullptr ? params_.b->value : View{};
+  linear_forward(run, {.x = x, .w = params_.w->value, .b = bias, .y = y});
+  if (hook_ != nullptr) hook_->forward(run, x, y, kept);
+}
+
+void LinearSite::backward(Run& run, HookKept& kept, const View& dy, const View& dx,
+                          bool add_dx) const {
+  const ArenaScope scope(*run.scratch);
+  View d = dy;
+  if (hook_ != nullptr) {
+    if (hook_->edits_dy()) {
+      d = run.scratch->push(dy.rows, dy.cols, dy.dtype);
+      copy(run, dy, d);
+    }
+    hook_->backward_out(run, d, kept);
+  }
+  const View db = params_.b != nullptr ? params_.b->grad : View{};
+  linear_backward(run, {.x = kept.x,
+                        .w = params_.w->value,
+                        .dy = d,
+                        .dx = dx,
+                        .dw = params_.w->grad,
+                        .db = db,
+                        .add_dx = add_dx});
+  if (hook_ != nullptr && dx) hook_->backward_in(run, dx, kept);
+}
+
+}  // namespace falconer
