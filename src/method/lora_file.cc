@@ -167,11 +167,11 @@ void load_peft_lora(const TensorFiles& files, const LoraHooks& hooks) {
   reader.finish();
 }
 
-std::unique_ptr<Method> lora_from_litgpt(int64_t r, double alpha, MethodOptions& options) {
+std::unique_ptr<Method> lora_from_litgpt(const nlohmann::json& config, MethodOptions& options) {
   options.method = "lora";
-  options.lora_r = r;
-  options.lora_alpha = alpha;
-  options.lora_dropout = 0;
+  options.lora_r = config.value("r", int64_t{8});
+  options.lora_alpha = config.value("lora_alpha", 16.0);
+  options.lora_dropout = config.value("lora_dropout", 0.0);
   options.lora_targets = {"q", "v"};
   auto method = std::make_unique<Lora>(options);
   method->set_file_form(Lora::FileForm::kLitGpt);

@@ -23,7 +23,7 @@ void load_peft_lora(const TensorFiles& files, const LoraHooks& hooks);
 
 /// LitGPT's and Lit-Parrot's q and v LoRA: lora_A [2r,C], lora_B [(H+G)D,r] with q's rows, then
 /// v's.
-std::unique_ptr<Method> lora_from_litgpt(int64_t r, double alpha, MethodOptions& options);
+std::unique_ptr<Method> lora_from_litgpt(const nlohmann::json& config, MethodOptions& options);
 void load_litgpt_lora(const TensorFiles& files, const LoraHooks& hooks);
 
 }  // namespace falconer

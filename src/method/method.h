@@ -4,6 +4,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -84,12 +85,14 @@ std::vector<std::string> method_names();
 
 /// Opens an adapter: a folder with adapter_config.json and adapter_model.safetensors (PEFT's LORA,
 /// or ADAPTER, ADAPTER_V2, LORA_QV), or a .pth file of Lit-Parrot. Knows the method from what is
-/// there. Errors: not there, not an adapter, a PEFT feature that is not supported (named).
+/// there. `lora_dropout` replaces what the file says, for training on. Errors: not there, not an
+/// adapter, a PEFT feature that is not supported (named).
 struct OpenedAdapter {
   MethodOptions options;
   TensorFiles files;
   std::unique_ptr<Method> method;  // not attached yet
 };
-OpenedAdapter open_adapter(const std::string& path, const ModelConfig& config);
+OpenedAdapter open_adapter(const std::string& path,
+                           std::optional<double> lora_dropout = std::nullopt);
 
 }  // namespace falconer

@@ -38,8 +38,7 @@ void read_peft_lora(const nlohmann::json& config, const std::string& where, Open
   opened.method = lora_from_peft(config, where, opened.files, opened.options);
 }
 void read_lora_qv(const nlohmann::json& config, const std::string&, OpenedAdapter& opened) {
-  opened.method = lora_from_litgpt(config.value("r", int64_t{8}), config.value("lora_alpha", 16.0),
-                                   opened.options);
+  opened.method = lora_from_litgpt(config, opened.options);
 }
 void read_adapter(const nlohmann::json& config, const std::string&, OpenedAdapter& opened) {
   opened.options.method = "adapter";
@@ -109,7 +108,7 @@ std::unique_ptr<Method> make_method(const MethodOptions& options) {
              fmt::join(method_names(), ", "));
 }
 
-OpenedAdapter open_adapter(const std::string& path, const ModelConfig&) {
+OpenedAdapter open_adapter(const std::string& path, std::optional<double> lora_dropout) {
   if (!fs::exists(path))
     fail("{}: no such adapter; expected a folder with adapter_config.json or a .pth file", path);
   const bool folder = fs::is_directory(path);
@@ -118,6 +117,7 @@ OpenedAdapter open_adapter(const std::string& path, const ModelConfig&) {
   OpenedAdapter opened{.files = TensorFiles::open_file(
                            folder ? fs::path(path) / "adapter_model.safetensors" : fs::path(path))};
   if (!folder) config = config_from_names(opened.files, path);
+  if (lora_dropout) config["lora_dropout"] = *lora_dropout;
   const std::string where = folder ? path + "/adapter_config.json" : path;
   std::string type;
   try {

@@ -9,18 +9,19 @@ namespace falconer {
 // gradient times grad_scale, step counted from 1:
 //   w <- w (1 - lr decay)      m <- m + (1 - beta1)(g - m)      v <- beta2 v + (1 - beta2) g g
 //   w <- w - lr / (1 - beta1^step) * m / (sqrt(v) / sqrt(1 - beta2^step) + eps)
-// All of w, g, m, v are f32.
+// All of w, g, m, v are f32; the constants are formed in double and rounded once, as torch does: 1
+// - beta2 in f32 would be off by 5e-5.
 
 struct AdamW {
   View w, g, m, v;
-  float lr = 0, beta1 = 0.9f, beta2 = 0.999f, eps = 1e-8f, weight_decay = 0, grad_scale = 1;
+  double lr = 0, beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weight_decay = 0, grad_scale = 1;
   int64_t step = 1;
 };
 
 /// w <- w - lr (g + decay w), as torch.optim.SGD.
 struct Sgd {
   View w, g;
-  float lr = 0, weight_decay = 0, grad_scale = 1;
+  double lr = 0, weight_decay = 0, grad_scale = 1;
 };
 
 void adamw(Run& run, const AdamW& args);

@@ -6,30 +6,41 @@
 
 namespace falconer::scalar {
 
-/// Elements begin .. end-1. Constants are formed in double and rounded once, as torch does.
+/// AdamW's constants, formed in double and rounded once.
+struct AdamWConstants {
+  explicit AdamWConstants(const AdamW& a)
+      : decay(static_cast<float>(1 - a.lr * a.weight_decay)),
+        beta2(static_cast<float>(a.beta2)),
+        one_minus_beta1(static_cast<float>(1 - a.beta1)),
+        one_minus_beta2(static_cast<float>(1 - a.beta2)),
+        step_size(static_cast<float>(a.lr / (1 - std::pow(a.beta1, static_cast<double>(a.step))))),
+        root(static_cast<float>(std::sqrt(1 - std::pow(a.beta2, static_cast<double>(a.step))))),
+        eps(static_cast<float>(a.eps)),
+        grad_scale(static_cast<float>(a.grad_scale)) {}
+
+  float decay, beta2, one_minus_beta1, one_minus_beta2, step_size, root, eps, grad_scale;
+};
+
+/// Elements begin .. end-1.
 inline void adamw(const AdamW& a, int64_t begin, int64_t end) {
+  const AdamWConstants c(a);
   float *w = a.w.row<float>(0), *m = a.m.row<float>(0), *v = a.v.row<float>(0);
   const float* g = a.g.row<float>(0);
-  const double steps = static_cast<double>(a.step);
-  const double correction1 = 1 - std::pow(static_cast<double>(a.beta1), steps);
-  const double correction2 = 1 - std::pow(static_cast<double>(a.beta2), steps);
-  const float decay = static_cast<float>(1 - static_cast<double>(a.lr) * a.weight_decay);
-  const float step_size = static_cast<float>(a.lr / correction1);
-  const float root = static_cast<float>(std::sqrt(correction2));
   for (int64_t i = begin; i < end; ++i) {
-    const float gradient = g[i] * a.grad_scale;
-    w[i] *= decay;
-    m[i] += (1 - a.beta1) * (gradient - m[i]);
-    v[i] = a.beta2 * v[i] + (1 - a.beta2) * gradient * gradient;
-    w[i] -= step_size * m[i] / (std::sqrt(v[i]) / root + a.eps);
+    const float gradient = g[i] * c.grad_scale;
+    w[i] *= c.decay;
+    m[i] += c.one_minus_beta1 * (gradient - m[i]);
+    v[i] = c.beta2 * v[i] + c.one_minus_beta2 * gradient * gradient;
+    w[i] -= c.step_size * m[i] / (std::sqrt(v[i]) / c.root + c.eps);
   }
 }
 
 inline void sgd(const Sgd& a, int64_t begin, int64_t end) {
+  const float lr = static_cast<float>(a.lr), decay = static_cast<float>(a.weight_decay);
+  const float grad_scale = static_cast<float>(a.grad_scale);
   float* w = a.w.row<float>(0);
   const float* g = a.g.row<float>(0);
-  for (int64_t i = begin; i < end; ++i)
-    w[i] -= a.lr * (g[i] * a.grad_scale + a.weight_decay * w[i]);
+  for (int64_t i = begin; i < end; ++i) w[i] -= lr * (g[i] * grad_scale + decay * w[i]);
 }
 
 /// Elements of out.

@@ -1,0 +1,121 @@
+#include "method/session.h"
+
+#include <cstring>
+
+#include "base/log.h"
+#include "model/arch/architecture.h"
+#include "ops/kernels.h"
+
+namespace falconer {
+
+Precision parse_precision(const std::string& name) {
+  if (name == "auto") return Precision::kAuto;
+  if (name == "f32" || name == "32-true") return Precision::kF32;
+  if (name == "bf16" || name == "bf16-true") return Precision::kBF16;
+  fail_usage("--precision is \"{}\", expected auto, f32 or bf16", name);
+}
+
+std::unique_ptr<Session> Session::open(const SessionOptions& options) {
+  std::unique_ptr<Session> session(new Session(options));
+  session->config_ = read_model_config(options.checkpoint);
+  if (!options.from_scratch) {
+    session->files_ = TensorFiles::open_folder(options.checkpoint);
+    if (session->config_.tied_head && head_differs(session->config_, *session->files_)) {
+      log_warning(
+          "{}: config.json says that the head is tied, but the files hold another one; it is used",
+          options.checkpoint);
+      session->config_.tied_head = false;
+    }
+  }
+  session->choose_precision();
+  session->run_.kernels = &cpu_kernels();
+  Arena measure;
+  session->build(measure);
+  session->fixed_bytes_ = measure.high_water();
+  if (options.planning) return session;
+  session->fixed_ = Arena(session->fixed_bytes_);
+  session->build(session->fixed_);
+  return session;
+}
+
+void Session::choose_precision() {
+  if (options_.precision == Precision::kAuto) {
+    run_.activation = Dtype::kF32;
+    if (!files_) return;
+    for (const auto& [name, tensor] : files_->tensors())
+      if (tensor.dtype == Dtype::kBF16 || tensor.dtype == Dtype::kF16)
+        run_.activation = Dtype::kBF16;
+    return;
+  }
+  run_.activation = options_.precision == Precision::kF32 ? Dtype::kF32 : Dtype::kBF16;
+}
+
+// Called twice: with a measuring arena, which gives the size, and with a real one.
+void Session::build(Arena& fixed) {
+  method_.reset();
+  decoder_.reset();
+  optimizer_state_.clear();
+  Arena measuring_scratch;
+  Arena building_scratch(fixed.measuring() ? 0 : size_t{1} << 30);
+  run_.dry = fixed.measuring();
+  run_.scratch = fixed.measuring() ? &measuring_scratch : &building_scratch;
+  run_.kept = run_.scratch;
+
+  weights_ = declare_weights(config_);
+  if (options_.from_scratch)
+    init_weights(weights_, config_, options_.seed, fixed);
+  else
+    load_weights(weights_, config_, *files_, run_.activation, fixed);
+  decoder_ = std::make_unique<Decoder>(config_, weights_, run_, fixed);
+  if (!options_.adapter.empty()) {
+    adapter_.emplace(open_adapter(options_.adapter, options_.lora_dropout));
+    method_ = std::move(adapter_->method);
+  } else if (options_.method) {
+    method_ = make_method(*options_.method);
+  }
+  if (method_ != nullptr) {
+    method_->attach(run_, *decoder_, weights_, fixed, options_.training);
+    for (Param* param : method_->params()) {
+      auto& slots = optimizer_state_.emplace_back();
+      for (int i = 0; i < options_.optimizer_slots; ++i) {
+        slots.push_back(fixed.push(param->value.rows, param->value.cols, Dtype::kF32));
+        if (!fixed.measuring()) std::memset(slots.back().data, 0, slots.back().bytes());
+      }
+    }
+    if (!fixed.measuring()) {
+      if (!options_.adapter.empty())
+        method_->load(adapter_->files);
+      else
+        method_->initialise(options_.seed);
+    }
+  }
+  run_.dry = false;
+  run_.scratch = &scratch_;
+  run_.kept = &kept_;
+}
+
+void Session::reserve(const std::function<void(Run&)>& pass) {
+  Arena kept, scratch;
+  Run dry = run_;
+  dry.dry = true;
+  dry.kept = &kept;
+  dry.scratch = &scratch;
+  pass(dry);
+  FALCONER_CHECK(kept.mark() == 0 && scratch.mark() == 0);
+  const bool larger = kept.high_water() > kept_bytes_ || scratch.high_water() > scratch_bytes_;
+  kept_bytes_ = std::max(kept_bytes_, kept.high_water());
+  scratch_bytes_ = std::max(scratch_bytes_, scratch.high_water());
+  if (options_.planning || !larger) return;
+  kept_ = Arena(kept_bytes_);
+  scratch_ = Arena(scratch_bytes_);
+}
+
+MemoryPlan Session::plan() const {
+  MemoryPlan plan{
+      .mapped = 0, .fixed = fixed_bytes_, .kept = kept_bytes_, .scratch = scratch_bytes_};
+  for (const auto& param : weights_.params)
+    if (!param->in_arena) plan.mapped += param->value.bytes();
+  return plan;
+}
+
+}  // namespace falconer

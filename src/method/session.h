@@ -1,0 +1,78 @@
+// A model in memory, ready to run: weights, decoder, what a method attached, and the arenas,
+// planned before allocated.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "method/method.h"
+
+namespace falconer {
+
+enum class Precision { kAuto, kF32, kBF16 };
+
+/// "auto", "f32", "bf16". Error (usage): anything else.
+Precision parse_precision(const std::string& name);
+
+struct SessionOptions {
+  std::string checkpoint;                  // a Hugging Face folder
+  std::optional<MethodOptions> method;     // attach a new one
+  std::string adapter;                     // or one that was saved (a folder or .pth), and
+  std::optional<double> lora_dropout;      // the one setting that may be given beside it
+  Precision precision = Precision::kAuto;  // auto: the checkpoint's own
+  bool training = false;
+  int optimizer_slots = 0;    // f32 copies of every trainable tensor that the optimizer keeps
+  bool from_scratch = false;  // random weights for config.json, none are read
+  uint64_t seed = 1;
+  bool planning = false;  // sizes only: no memory is taken, no weight is read
+};
+
+/// Bytes by what they are for.
+struct MemoryPlan {
+  size_t mapped = 0;   // weights read where they lie in files
+  size_t fixed = 0;    // converted weights, trainable tensors, gradients, optimizer state, tables
+  size_t kept = 0;     // activations for backward
+  size_t scratch = 0;  // the rest of a pass
+};
+
+class Session {
+ public:
+  /// Errors: whatever is wrong with the checkpoint, the adapter or the options.
+  static std::unique_ptr<Session> open(const SessionOptions& options);
+
+  const ModelConfig& config() const { return config_; }
+  Decoder& decoder() { return *decoder_; }
+  Weights& weights() { return weights_; }
+  /// Null where nothing was attached.
+  Method* method() { return method_.get(); }
+  Run& run() { return run_; }
+  const SessionOptions& options() const { return options_; }
+  /// optimizer_slots views for each of method()->params(), zeroed.
+  const std::vector<std::vector<View>>& optimizer_state() const { return optimizer_state_; }
+
+  /// Runs `pass` dry, then makes kept and scratch arenas that are large enough for it (never
+  /// smaller than before).
+  void reserve(const std::function<void(Run&)>& pass);
+  MemoryPlan plan() const;
+
+ private:
+  explicit Session(SessionOptions options) : options_(std::move(options)) {}
+  void choose_precision();
+  void build(Arena& fixed);
+
+  SessionOptions options_;
+  ModelConfig config_;
+  std::optional<TensorFiles> files_;
+  std::optional<OpenedAdapter> adapter_;
+  Arena fixed_, kept_, scratch_;
+  Run run_;
+  Weights weights_;
+  std::unique_ptr<Decoder> decoder_;
+  std::unique_ptr<Method> method_;
+  std::vector<std::vector<View>> optimizer_state_;
+  size_t fixed_bytes_ = 0, kept_bytes_ = 0, scratch_bytes_ = 0;
+};
+
+}  // namespace falconer
