@@ -181,6 +181,7 @@ void Decoder::logits(Run& run, const Batch& batch, const View& rows, const View&
     blocks_[l].forward(run, batch, x, x, tables_, cache != nullptr ? &cache->layer(l) : nullptr,
                        false, kept);
   }
+  if (!out) return;
   const View xt = run.scratch->push(rows.size(), config_.width, run.activation);
   gather_forward(run, {.x = x, .index = rows, .y = xt});
   NormKept norm;

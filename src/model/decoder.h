@@ -37,8 +37,8 @@ class Decoder {
     return loss_and_gradient(run, batch, scale, {});
   }
 
-  /// Logits (n,V) f32 of the rows listed in `rows` (1,n) i32, ascending. With a cache, the batch
-  /// continues what the cache holds.
+  /// Logits (n,V) f32 of the rows listed in `rows` (1,n) i32, ascending. With a cache, the batch continues
+  /// what the cache holds; an empty `out` only fills the cache.
   void logits(Run& run, const Batch& batch, const View& rows, const View& out,
               KvCache* cache = nullptr) const;
 

@@ -1,0 +1,48 @@
+#include "base/system.h"
+
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+namespace falconer {
+
+int64_t peak_rss_bytes() {
+  struct rusage usage {};
+  ::getrusage(RUSAGE_SELF, &usage);
+  return static_cast<int64_t>(usage.ru_maxrss) * 1024;
+}
+
+int64_t available_memory_bytes() {
+  int64_t available = 0;
+  std::ifstream info("/proc/meminfo");
+  for (std::string key, unit; info >> key;) {
+    int64_t kilobytes = 0;
+    if (!(info >> kilobytes)) break;
+    std::getline(info, unit);
+    if (key == "MemAvailable:") available = kilobytes * 1024;
+  }
+  std::ifstream limit("/sys/fs/cgroup/memory.max"), used("/sys/fs/cgroup/memory.current");
+  int64_t most = 0, current = 0;
+  if (limit >> most && used >> current) available = std::min(available, most - current);
+  return available;
+}
+
+int64_t free_disk_bytes(const char* path) {
+  std::error_code error;
+  std::filesystem::path place = std::filesystem::absolute(path, error);
+  while (!place.empty() && !std::filesystem::exists(place, error) && place.has_parent_path() &&
+         place != place.parent_path())
+    place = place.parent_path();
+  const auto space = std::filesystem::space(place, error);
+  return error ? -1 : static_cast<int64_t>(space.available);
+}
+
+double now_seconds() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+}  // namespace falconer

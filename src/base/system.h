@@ -1,0 +1,19 @@
+// Facts about this process and machine.
+#pragma once
+
+#include <cstdint>
+
+namespace falconer {
+
+/// The most memory that this process ever had resident, in bytes (mapped files that were touched
+/// count).
+int64_t peak_rss_bytes();
+/// Memory that the system could give without swapping, in bytes; a container's limit counts.
+int64_t available_memory_bytes();
+/// Free bytes on the file system of `path` (or of its nearest existing parent).
+int64_t free_disk_bytes(const char* path);
+
+/// Seconds since some fixed moment.
+double now_seconds();
+
+}  // namespace falconer

@@ -1,0 +1,177 @@
+#include "generate/generator.h"
+
+#include <algorithm>
+#include <optional>
+
+#include "base/interrupt.h"
+#include "base/system.h"
+#include "generate/stop.h"
+
+namespace falconer {
+namespace {
+
+// Tokens of a prompt that go through the model at one time: enough for the products' peak, bounded
+// in memory.
+constexpr int64_t kPrefillTokens = 512;
+
+}  // namespace
+
+double Answer::prefill_tokens_per_second() const {
+  return prefill_seconds > 0 ? static_cast<double>(prompt_ids.size()) / prefill_seconds : 0;
+}
+
+double Answer::decode_tokens_per_second() const {
+  return decode_seconds > 0 ? static_cast<double>(decode_steps) / decode_seconds : 0;
+}
+
+struct Generator::Sequence {
+  size_t number = 0;
+  int64_t past = 0;   // tokens in the cache
+  int64_t limit = 0;  // new tokens at most
+  int32_t next = -1;  // sampled, not yet in the cache
+  bool done = false;
+  Answer answer;
+  std::optional<StreamDecoder> decoder;
+  StopMatcher stop{{}};
+};
+
+bool Generator::ends(int32_t id) const {
+  const auto& eos = session_.config().eos_ids;
+  if (std::find(eos.begin(), eos.end(), id) != eos.end()) return true;
+  return tokenizer_ != nullptr && tokenizer_->eos_id() == id;
+}
+
+void Generator::check_prompt(const std::vector<int32_t>& ids) const {
+  const ModelConfig& config = session_.config();
+  if (ids.empty()) fail("the prompt is empty: give at least one token");
+  for (int32_t id : ids)
+    if (id < 0 || id >= config.vocab)
+      fail("the prompt holds the token id {}, expected 0 to {}", id, config.vocab - 1);
+  if (static_cast<int64_t>(ids.size()) >= config.context)
+    fail("the prompt has {} tokens, and the model's context is {}; shorten it", ids.size(),
+         config.context);
+}
+
+// Takes a sampled token into the answer, or ends it.
+void Generator::accept(Sequence& s, int32_t id, const GenerateOptions& options) {
+  if (!options.ignore_eos && ends(id)) {
+    s.answer.finish_reason = "stop";
+    s.done = true;
+  } else {
+    s.answer.ids.push_back(id);
+    s.next = id;
+    if (s.decoder) {
+      const std::string text = s.stop.push(s.decoder->push(id));
+      s.answer.text += text;
+      if (on_text_ && !text.empty()) on_text_(s.number, text);
+    }
+    if (s.stop.stopped()) {
+      s.answer.finish_reason = "stop";
+      s.done = true;
+    } else if (static_cast<int64_t>(s.answer.ids.size()) >= s.limit) {
+      s.answer.finish_reason = "length";
+      s.done = true;
+    }
+  }
+  if (!s.done || !s.decoder || s.stop.stopped()) return;
+  const std::string rest = s.stop.push(s.decoder->finish()) + s.stop.finish();
+  s.answer.text += rest;
+  if (on_text_ && !rest.empty()) on_text_(s.number, rest);
+}
+
+void Generator::prefill(Sequence& s, KvCache& cache, const GenerateOptions& options) {
+  const double start = now_seconds();
+  const std::span<const int32_t> ids = s.answer.prompt_ids;
+  const int64_t count = static_cast<int64_t>(ids.size());
+  Tensor logits(1, session_.config().vocab, Dtype::kF32), row(1, 1, Dtype::kI32);
+  for (int64_t begin = 0; begin < count; begin += kPrefillTokens) {
+    const int64_t n = std::min(kPrefillTokens, count - begin);
+    const BatchBuffer::Continuation part{
+        .ids = ids.subspan(begin, n), .slot = static_cast<int64_t>(s.number), .past = begin};
+    const BatchBuffer buffer = BatchBuffer::for_generation({&part, 1}, cache.capacity());
+    *row.view().row<int32_t>(0) = static_cast<int32_t>(n - 1);
+    const bool last = begin + n == count;
+    session_.reserve([&](Run& run) {
+      session_.decoder().logits(run, buffer.batch(), row.view(), logits.view(), &cache);
+    });
+    session_.decoder().logits(session_.run(), buffer.batch(), last ? row.view() : View{},
+                              last ? logits.view() : View{}, &cache);
+  }
+  s.past = count;
+  s.answer.prefill_seconds = now_seconds() - start;
+  const std::span<const float> values(logits.view().row<float>(0),
+                                      static_cast<size_t>(logits.view().cols));
+  accept(s, sample(values, options.sampling, static_cast<uint32_t>(s.number), 0), options);
+}
+
+void Generator::decode_step(std::vector<Sequence*>& active, KvCache& cache,
+                            const GenerateOptions& options) {
+  const double start = now_seconds();
+  const int64_t n = static_cast<int64_t>(active.size());
+  std::vector<BatchBuffer::Continuation> parts;
+  Tensor rows(1, n, Dtype::kI32), logits(n, session_.config().vocab, Dtype::kF32);
+  for (int64_t i = 0; i < n; ++i) {
+    rows.view().row<int32_t>(0)[i] = static_cast<int32_t>(i);
+    parts.push_back({.ids = {&active[i]->next, 1},
+                     .slot = static_cast<int64_t>(active[i]->number),
+                     .past = active[i]->past});
+  }
+  const BatchBuffer buffer = BatchBuffer::for_generation(parts, cache.capacity());
+  session_.decoder().logits(session_.run(), buffer.batch(), rows.view(), logits.view(), &cache);
+  const double seconds = now_seconds() - start;
+  for (int64_t i = 0; i < n; ++i) {
+    Sequence& s = *active[i];
+    ++s.past;
+    ++s.answer.decode_steps;
+    s.answer.decode_seconds += seconds;
+    const std::span<const float> values(logits.view().row<float>(i),
+                                        static_cast<size_t>(logits.view().cols));
+    accept(s,
+           sample(values, options.sampling, static_cast<uint32_t>(s.number), s.answer.ids.size()),
+           options);
+  }
+}
+
+std::vector<Answer> Generator::generate(const std::vector<std::vector<int32_t>>& prompts,
+                                        const GenerateOptions& options, const OnText& on_text) {
+  on_text_ = on_text;
+  const ModelConfig& config = session_.config();
+  std::vector<Sequence> sequences(prompts.size());
+  int64_t capacity = 0;
+  for (size_t i = 0; i < prompts.size(); ++i) {
+    check_prompt(prompts[i]);
+    Sequence& s = sequences[i];
+    const int64_t length = static_cast<int64_t>(prompts[i].size());
+    s.number = i;
+    s.limit = std::min(options.max_new_tokens, config.context - length);
+    s.answer.prompt_ids = prompts[i];
+    s.answer.finish_reason = "length";
+    s.done = s.limit <= 0;
+    if (tokenizer_ != nullptr) s.decoder.emplace(*tokenizer_);
+    s.stop = StopMatcher(options.stop);
+    capacity = std::max(capacity, length + s.limit);
+  }
+  KvCache cache(config, static_cast<int64_t>(prompts.size()), capacity, session_.run().activation);
+  for (Sequence& s : sequences)
+    if (!s.done) prefill(s, cache, options);
+  while (!interrupted()) {
+    std::vector<Sequence*> active;
+    for (Sequence& s : sequences)
+      if (!s.done) active.push_back(&s);
+    if (active.empty()) break;
+    if (active.size() > 1) {
+      const int64_t n = static_cast<int64_t>(active.size());
+      session_.reserve([&](Run& run) {
+        const Batch batch = measuring_batch(n, n);
+        View logits{batch.ids.data, n, config.vocab, config.vocab, Dtype::kF32};
+        session_.decoder().logits(run, batch, batch.target_rows, logits);
+      });
+    }
+    decode_step(active, cache, options);
+  }
+  std::vector<Answer> answers;
+  for (Sequence& s : sequences) answers.push_back(std::move(s.answer));
+  return answers;
+}
+
+}  // namespace falconer

@@ -1,0 +1,62 @@
+// The only decode loop: prompts in, tokens out, with a cache of keys and values.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "generate/sampling.h"
+#include "method/session.h"
+#include "text/tokenizer.h"
+
+namespace falconer {
+
+struct GenerateOptions {
+  int64_t max_new_tokens = 256;
+  SamplingOptions sampling;
+  std::vector<std::string> stop;  // text that ends an answer and is not part of it
+  bool ignore_eos = false;
+};
+
+struct Answer {
+  std::vector<int32_t> prompt_ids, ids;  // ids: new tokens, without the end-of-text token
+  std::string text;
+  std::string finish_reason;  // "stop": end-of-text or a stop string; "length": max_new_tokens or
+                              // the context
+  double prefill_seconds = 0, decode_seconds = 0;
+  int64_t decode_steps = 0;
+
+  double prefill_tokens_per_second() const;
+  double decode_tokens_per_second() const;
+};
+
+class Generator {
+ public:
+  /// `tokenizer` may be null where only ids are wanted (then there are no stop strings and no
+  /// text).
+  Generator(Session& session, const Tokenizer* tokenizer)
+      : session_(session), tokenizer_(tokenizer) {}
+
+  /// New text of prompt number `prompt`, as soon as it is certain.
+  using OnText = std::function<void(size_t prompt, std::string_view text)>;
+
+  /// Answers all prompts, decoding them together. An answer does not depend on the others: prompt i
+  /// draws from random stream i. Errors: an empty prompt, an id outside of the vocabulary, a prompt
+  /// longer than the context.
+  std::vector<Answer> generate(const std::vector<std::vector<int32_t>>& prompts,
+                               const GenerateOptions& options, const OnText& on_text = {});
+
+ private:
+  struct Sequence;
+  void check_prompt(const std::vector<int32_t>& ids) const;
+  void prefill(Sequence& sequence, KvCache& cache, const GenerateOptions& options);
+  void decode_step(std::vector<Sequence*>& active, KvCache& cache, const GenerateOptions& options);
+  void accept(Sequence& sequence, int32_t id, const GenerateOptions& options);
+  bool ends(int32_t id) const;
+
+  Session& session_;
+  const Tokenizer* tokenizer_;
+  OnText on_text_;
+};
+
+}  // namespace falconer
