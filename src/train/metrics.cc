@@ -1,0 +1,158 @@
+#include "train/metrics.h"
+
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/system.h"
+
+namespace falconer {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr const char* kCsvHeader =
+    "step,loss,lr,grad_norm,tokens,tokens_per_second,seconds,peak_rss_bytes,eval_loss\n";
+
+// The lines of `path` whose step is at most `last`. A line that a crash cut short is dropped.
+std::string kept_lines(const fs::path& path, int64_t last, bool csv) {
+  if (!fs::exists(path)) return csv ? kCsvHeader : "";
+  std::istringstream lines(read_text_file(path));
+  std::string kept, line;
+  bool first = true;
+  while (std::getline(lines, line)) {
+    bool keep = csv && first;
+    if (!keep && csv) {
+      keep = !line.empty() && std::atoll(line.c_str()) <= last &&
+             std::count(line.begin(), line.end(), ',') == 8;
+    } else if (!keep) {
+      const auto row = nlohmann::json::parse(line, nullptr, false);
+      keep = row.is_object() && row.value("step", last + 1) <= last;
+    }
+    if (keep) kept += line + "\n";
+    first = false;
+  }
+  return kept;
+}
+
+struct Closer {
+  void operator()(std::FILE* file) const { std::fclose(file); }
+};
+using File = std::unique_ptr<std::FILE, Closer>;
+
+File reopen(const fs::path& path, const std::string& content) {
+  write_file(path, content);
+  File file(std::fopen(path.c_str(), "a"));
+  if (!file) fail("{}: cannot be written", path.string());
+  return file;
+}
+
+void put(std::FILE* file, const std::string& line) {
+  if (std::fwrite(line.data(), 1, line.size(), file) != line.size() || std::fflush(file) != 0)
+    fail("the metrics cannot be written: is the disk full?");
+}
+
+// JSON has no NaN: a value that is none becomes null.
+nlohmann::ordered_json number(double value) {
+  return std::isfinite(value) ? nlohmann::ordered_json(value) : nlohmann::ordered_json(nullptr);
+}
+
+}  // namespace
+
+struct MetricsLog::Files {
+  File jsonl, csv;
+};
+
+MetricsLog::MetricsLog(const fs::path& folder, int64_t after_step)
+    : files_(std::make_unique<Files>()) {
+  const fs::path jsonl = folder / "metrics.jsonl", csv = folder / "metrics.csv";
+  files_->jsonl = reopen(jsonl, kept_lines(jsonl, after_step, false));
+  files_->csv = reopen(csv, kept_lines(csv, after_step, true));
+}
+
+MetricsLog::~MetricsLog() = default;
+
+void MetricsLog::write(const StepMetrics& row) {
+  nlohmann::ordered_json json;
+  json["step"] = row.step;
+  json["loss"] = number(row.loss);
+  json["lr"] = row.lr;
+  json["grad_norm"] = number(row.grad_norm);
+  json["tokens"] = row.tokens;
+  json["tokens_per_second"] = row.tokens_per_second;
+  json["seconds"] = row.seconds;
+  json["peak_rss_bytes"] = row.peak_rss_bytes;
+  put(files_->jsonl.get(), json.dump() + "\n");
+  put(files_->csv.get(),
+      fmt::format("{},{},{},{},{},{:.2f},{:.4f},{},\n", row.step, row.loss, row.lr, row.grad_norm,
+                  row.tokens, row.tokens_per_second, row.seconds, row.peak_rss_bytes));
+}
+
+void MetricsLog::write(const EvalMetrics& row) {
+  nlohmann::ordered_json json;
+  json["step"] = row.step;
+  json["eval_loss"] = number(row.loss);
+  json["eval_tokens"] = row.tokens;
+  json["eval_seconds"] = row.seconds;
+  put(files_->jsonl.get(), json.dump() + "\n");
+  put(files_->csv.get(), fmt::format("{},,,,,,,,{}\n", row.step, row.loss));
+}
+
+std::string duration_text(double seconds) {
+  const auto whole = static_cast<int64_t>(std::max(0.0, seconds) + 0.5);
+  const int64_t h = whole / 3600, m = whole / 60 % 60, s = whole % 60;
+  return h > 0 ? fmt::format("{}:{:02}:{:02}", h, m, s) : fmt::format("{}:{:02}", m, s);
+}
+
+Progress::Progress(int64_t total_steps, int64_t first_step)
+    : terminal_(::isatty(STDERR_FILENO) != 0 && std::getenv("NO_PROGRESS") == nullptr),
+      total_(total_steps),
+      first_(first_step),
+      start_(now_seconds()) {}
+
+void Progress::show(const StepMetrics& row) {
+  const double now = now_seconds();
+  const int64_t done = row.step - first_ + 1;
+  const double left =
+      (now - start_) / static_cast<double>(done) * static_cast<double>(total_ - row.step);
+  const std::string facts =
+      fmt::format("step {}/{}  loss {:.4f}  lr {:.2e}  {:.1f} tokens/s  {} left", row.step, total_,
+                  row.loss, row.lr, row.tokens_per_second, duration_text(left));
+  if (!terminal_) {
+    // Every step of a short run, else about one line in two seconds.
+    if (total_ - first_ < 50 || row.step == total_ || now - last_line_ >= 2) {
+      log_info("{}", facts);
+      last_line_ = now;
+    }
+    return;
+  }
+  struct winsize size {};
+  ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size);
+  const int64_t columns = size.ws_col > 0 ? size.ws_col : 80;
+  const int64_t width = std::min<int64_t>(24, columns - static_cast<int64_t>(facts.size()) - 4);
+  std::string bar;
+  if (width >= 6) {
+    const int64_t filled =
+        std::clamp<int64_t>(width * row.step / std::max<int64_t>(1, total_), 0, width);
+    bar = fmt::format("[{:<{}}] ", std::string(static_cast<size_t>(filled), '='), width);
+  }
+  const std::string line = (bar + facts).substr(0, static_cast<size_t>(columns - 1));
+  std::fprintf(stderr, "\r\x1b[2K%s", line.c_str());
+  if (row.step == total_) std::fputc('\n', stderr);
+  std::fflush(stderr);
+  drawn_ = row.step != total_;
+}
+
+void Progress::pause() {
+  if (drawn_) std::fputs("\r\x1b[2K", stderr);
+  drawn_ = false;
+}
+
+}  // namespace falconer

@@ -1,0 +1,63 @@
+// What a run writes down as it goes: metrics.jsonl, metrics.csv, and a line or a bar for people.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace falconer {
+
+/// One optimizer step. The loss is the one before the step; tokens are the step's input tokens
+/// without padding.
+struct StepMetrics {
+  int64_t step = 0;
+  double loss = 0, lr = 0, grad_norm = 0;
+  int64_t tokens = 0;
+  double tokens_per_second = 0, seconds = 0;
+  int64_t peak_rss_bytes = 0;
+};
+
+/// One evaluation, after `step`.
+struct EvalMetrics {
+  int64_t step = 0;
+  double loss = 0;
+  int64_t tokens = 0;
+  double seconds = 0;
+};
+
+/// Appends to metrics.jsonl and metrics.csv in a run's folder. Rows are whole lines, flushed one by
+/// one.
+class MetricsLog {
+ public:
+  /// Drops rows of steps after `after_step`: a resumed run writes them again.
+  MetricsLog(const std::filesystem::path& folder, int64_t after_step);
+  ~MetricsLog();
+  void write(const StepMetrics& row);
+  void write(const EvalMetrics& row);
+
+ private:
+  struct Files;
+  std::unique_ptr<Files> files_;
+};
+
+/// A bar on a terminal, plain lines elsewhere; both on stderr.
+class Progress {
+ public:
+  Progress(int64_t total_steps, int64_t first_step);
+  void show(const StepMetrics& row);
+  /// Clears the bar, so that ordinary lines can be written.
+  void pause();
+
+ private:
+  bool terminal_;
+  int64_t total_, first_;
+  double start_, last_line_ = 0;
+  bool drawn_ = false;
+};
+
+/// "1:02:03", "4:05"
+std::string duration_text(double seconds);
+
+}  // namespace falconer

@@ -1,0 +1,249 @@
+#include "train/run_folder.h"
+
+#include <algorithm>
+#include <cstring>
+#include <nlohmann/json.hpp>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "base/system.h"
+#include "checkpoint/safetensors_writer.h"
+#include "model/arch/architecture.h"
+
+namespace falconer {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr int64_t kShardBytes = int64_t{5} << 30;
+constexpr const char* kTokenizerFiles[] = {"tokenizer.json",
+                                           "tokenizer_config.json",
+                                           "special_tokens_map.json",
+                                           "added_tokens.json",
+                                           "generation_config.json",
+                                           "chat_template.jinja",
+                                           "vocab.json",
+                                           "merges.txt"};
+
+nlohmann::json parse_file(const fs::path& path) {
+  auto json = nlohmann::json::parse(read_text_file(path), nullptr, false);
+  if (json.is_discarded() || !json.is_object()) fail("{}: is not a JSON object", path.string());
+  return json;
+}
+
+View view_of(const SavedTensor& tensor) {
+  const int64_t n = static_cast<int64_t>(tensor.values.size());
+  return {const_cast<float*>(tensor.values.data()), 1, n, n, Dtype::kF32};
+}
+
+void save_adapter(const fs::path& folder, Session& session, const std::string& base) {
+  const SavedAdapter saved = session.method()->save();
+  auto config = nlohmann::ordered_json::parse(saved.config_json);
+  if (config.contains("base_model_name_or_path")) config["base_model_name_or_path"] = base;
+  write_file(folder / "adapter_config.json", config.dump(2) + "\n");
+  std::vector<NamedView> views;
+  for (const SavedTensor& tensor : saved.tensors)
+    views.push_back({tensor.name, tensor.shape, view_of(tensor)});
+  write_safetensors(folder / "adapter_model.safetensors", views, {{"format", "pt"}});
+}
+
+}  // namespace
+
+void write_model_folder(const fs::path& folder, const fs::path& source, const ModelConfig& config,
+                        Dtype dtype) {
+  nlohmann::ordered_json json =
+      nlohmann::ordered_json::parse(read_text_file(source / "config.json"));
+  nlohmann::json plain = json;
+  architecture(config.family).write_config(config, plain);
+  for (const auto& [key, value] : plain.items()) json[key] = value;
+  const char* name = dtype == Dtype::kBF16  ? "bfloat16"
+                     : dtype == Dtype::kF16 ? "float16"
+                                            : "float32";
+  json.contains("dtype") ? json["dtype"] = name : json["torch_dtype"] = name;
+  write_file(folder / "config.json", json.dump(2) + "\n");
+  for (const char* file : kTokenizerFiles)
+    if (fs::exists(source / file)) write_file(folder / file, read_text_file(source / file));
+}
+
+namespace {
+
+void save_whole_model(const fs::path& folder, Session& session) {
+  const Dtype dtype = session.run().activation;
+  write_model_folder(folder, session.options().checkpoint, session.config(), dtype);
+  std::vector<TensorSpec> specs;
+  for (const auto& param : session.weights().params)
+    specs.push_back({param->name, dtype, param->shape});
+  SafetensorsWriter writer = SafetensorsWriter::sharded(folder, std::move(specs), kShardBytes);
+  for (const auto& param : session.weights().params) writer.write(param->value);
+  writer.commit();
+}
+
+// Re-reads what was written: an adapter that was saved empty or cut short must never be found out a
+// week later.
+void verify_saved(const fs::path& folder, Session& session) {
+  if (session.method()->saves_whole_model()) {
+    const TensorFiles files = TensorFiles::open_folder(folder);
+    for (const auto& param : session.weights().params)
+      if (files.find(param->name) == nullptr)
+        fail("{}: {} was not saved", folder.string(), param->name);
+    return;
+  }
+  const TensorFiles files = TensorFiles::open_file(folder / "adapter_model.safetensors");
+  for (const SavedTensor& tensor : session.method()->save().tensors) {
+    const StoredTensor* stored = files.find(tensor.name);
+    if (stored == nullptr || stored->bytes.size() != tensor.values.size() * sizeof(float) ||
+        std::memcmp(stored->bytes.data(), tensor.values.data(), stored->bytes.size()) != 0)
+      fail("{}: {} reads back differently than it was written; the disk may be failing",
+           folder.string(), tensor.name);
+  }
+}
+
+void write_record(const fs::path& folder, const ModelRecord& record) {
+  nlohmann::ordered_json json;
+  json["format"] = 1;
+  json["method"] = record.method;
+  json["prompt_style"] = record.prompt_style;
+  json["base_checkpoint"] = record.base_checkpoint;
+  json["settings"] = record.settings;
+  write_file(folder / "falconer.json", json.dump(2) + "\n");
+}
+
+bool stores_masters(Session& session) {
+  return session.method()->saves_whole_model() && session.run().activation != Dtype::kF32;
+}
+
+std::string slot_name(const Param& param, size_t slot) {
+  return fmt::format("{}.slot{}", param.name, slot);
+}
+
+void save_optimizer(const fs::path& path, Session& session) {
+  std::vector<NamedView> views;
+  const auto& params = session.method()->params();
+  for (size_t i = 0; i < params.size(); ++i) {
+    const auto& slots = session.optimizer_state()[i];
+    const std::vector<int64_t> shape = {params[i]->value.rows, params[i]->value.cols};
+    if (stores_masters(session))
+      views.push_back({params[i]->name + ".value", shape, params[i]->value});
+    for (size_t k = 0; k < slots.size(); ++k)
+      views.push_back({slot_name(*params[i], k), shape, slots[k]});
+  }
+  write_safetensors(path, views);
+}
+
+void check_room(const fs::path& folder, Session& session) {
+  int64_t bytes = 1 << 20;
+  for (const Param* param : session.method()->params())
+    bytes += param->size() * 4 * (1 + session.options().optimizer_slots);
+  const int64_t free = free_disk_bytes(folder.c_str());
+  if (free >= 0 && free < bytes)
+    fail(
+        "{}: {:.1f} MB are free, and a checkpoint needs {:.1f} MB; make room or choose another "
+        "--out",
+        folder.string(), static_cast<double>(free) / 1e6, static_cast<double>(bytes) / 1e6);
+}
+
+}  // namespace
+
+void save_model(const fs::path& folder, Session& session, const ModelRecord& record) {
+  if (session.method()->saves_whole_model())
+    save_whole_model(folder, session);
+  else
+    save_adapter(folder, session, record.base_checkpoint);
+  write_record(folder, record);
+  verify_saved(folder, session);
+}
+
+std::optional<ModelRecord> read_record(const fs::path& folder) {
+  const fs::path path = folder / "falconer.json";
+  if (!fs::is_directory(folder) || !fs::exists(path)) return {};
+  const nlohmann::json json = parse_file(path);
+  try {
+    ModelRecord record{.method = json.value("method", ""),
+                       .prompt_style = json.value("prompt_style", ""),
+                       .base_checkpoint = json.value("base_checkpoint", "")};
+    if (json.contains("settings"))
+      record.settings = json["settings"].get<std::map<std::string, std::string>>();
+    return record;
+  } catch (const nlohmann::json::exception& error) {
+    fail("{}: {}", path.string(), error.what());
+  }
+}
+
+void save_checkpoint(const fs::path& run_folder, Session& session, const ModelRecord& record,
+                     const TrainState& state, int keep) {
+  check_room(run_folder, session);
+  AtomicFolder folder(run_folder / fmt::format("checkpoint-{}", state.step));
+  save_model(folder.folder(), session, record);
+  save_optimizer(folder.folder() / "optimizer.safetensors", session);
+  nlohmann::ordered_json json;
+  json["step"] = state.step;
+  json["tokens"] = state.tokens;
+  json["seconds"] = state.seconds;
+  json["best_eval_loss"] = state.best_eval_loss;
+  json["best_step"] = state.best_step;
+  json["evals_without_gain"] = state.evals_without_gain;
+  json["settings_hash"] = state.settings_hash;
+  write_file(folder.folder() / "trainer_state.json", json.dump(2) + "\n");
+  folder.commit();
+  if (keep <= 0) return;
+  std::vector<fs::path> all = list_checkpoints(run_folder);
+  for (size_t i = static_cast<size_t>(keep); i < all.size(); ++i) {
+    std::error_code ignored;
+    fs::remove_all(all[i], ignored);
+  }
+}
+
+std::vector<fs::path> list_checkpoints(const fs::path& run_folder) {
+  constexpr std::string_view kName = "checkpoint-";
+  std::vector<std::pair<int64_t, fs::path>> found;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(run_folder, error)) {
+    const std::string name = entry.path().filename().string();
+    if (!entry.is_directory() || !name.starts_with(kName)) continue;
+    // By number, not by name: "checkpoint-1000" is newer than "checkpoint-999".
+    const std::string digits = name.substr(kName.size());
+    if (digits.empty() || digits.find_first_not_of("0123456789") != std::string::npos) continue;
+    if (digits.size() < 18) found.emplace_back(std::stoll(digits), entry.path());
+  }
+  std::sort(found.rbegin(), found.rend());
+  std::vector<fs::path> paths;
+  for (auto& [step, path] : found) paths.push_back(std::move(path));
+  return paths;
+}
+
+TrainState read_train_state(const fs::path& checkpoint) {
+  const fs::path path = checkpoint / "trainer_state.json";
+  if (!fs::exists(path))
+    fail("{}: trainer_state.json is missing; expected a folder checkpoint-<step> of a run",
+         checkpoint.string());
+  const nlohmann::json json = parse_file(path);
+  try {
+    return {.step = json.at("step"),
+            .tokens = json.at("tokens"),
+            .seconds = json.at("seconds"),
+            .best_eval_loss = json.at("best_eval_loss"),
+            .best_step = json.at("best_step"),
+            .evals_without_gain = json.at("evals_without_gain"),
+            .settings_hash = json.at("settings_hash")};
+  } catch (const nlohmann::json::exception& error) {
+    fail("{}: {}", path.string(), error.what());
+  }
+}
+
+void restore_optimizer(const fs::path& checkpoint, Session& session) {
+  const TensorFiles files = TensorFiles::open_file(checkpoint / "optimizer.safetensors");
+  const auto take = [&](const std::string& name, const View& to) {
+    const StoredTensor* stored = files.find(name);
+    if (stored == nullptr || stored->dtype != Dtype::kF32 || stored->size() != to.size())
+      fail("{}: {} is missing or has another shape; resume with the settings of the first run",
+           (checkpoint / "optimizer.safetensors").string(), name);
+    std::memcpy(to.data, stored->bytes.data(), stored->bytes.size());
+  };
+  const auto& params = session.method()->params();
+  for (size_t i = 0; i < params.size(); ++i) {
+    if (stores_masters(session)) take(params[i]->name + ".value", params[i]->value);
+    const auto& slots = session.optimizer_state()[i];
+    for (size_t k = 0; k < slots.size(); ++k) take(slot_name(*params[i], k), slots[k]);
+  }
+}
+
+}  // namespace falconer

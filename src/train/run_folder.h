@@ -1,0 +1,60 @@
+// A run's folder: what is saved in it, and how a run goes on from there.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+
+#include "method/session.h"
+
+namespace falconer {
+
+/// Facts that are recorded beside every saved adapter or model, in falconer.json, and read again by
+/// whoever uses it.
+struct ModelRecord {
+  std::string method, prompt_style, base_checkpoint;
+  std::map<std::string, std::string> settings;  // the run's, for people
+};
+
+/// Writes the adapter, or the whole model where the method changes it, into `folder` (which must
+/// exist and be empty). A whole model is a Hugging Face folder: config.json, tokenizer files,
+/// safetensors in the precision of the run.
+void save_model(const std::filesystem::path& folder, Session& session, const ModelRecord& record);
+
+/// config.json (changed where `config` differs from what `source` says) and the tokenizer's files
+/// of a model that is saved to `folder` in `dtype`.
+void write_model_folder(const std::filesystem::path& folder, const std::filesystem::path& source,
+                        const ModelConfig& config, Dtype dtype);
+
+/// falconer.json of an adapter's or a model's folder; nothing where there is none.
+std::optional<ModelRecord> read_record(const std::filesystem::path& folder);
+
+/// Where a run stands: what its data order, schedule and random numbers follow from.
+struct TrainState {
+  int64_t step = 0;
+  int64_t tokens = 0;
+  double seconds = 0;
+  double best_eval_loss = 0;
+  int64_t best_step = 0, evals_without_gain = 0;
+  std::string settings_hash;  // of everything that must agree for a resumed run to be the same run
+};
+
+/// Saves checkpoint-<step>/ whole or not at all, re-reads its tensors and compares, then removes
+/// the oldest beyond `keep` (0: keeps all). Errors: no room, not writable; what was saved before
+/// stays.
+void save_checkpoint(const std::filesystem::path& run_folder, Session& session,
+                     const ModelRecord& record, const TrainState& state, int keep);
+
+/// The checkpoints in a run's folder, newest first.
+std::vector<std::filesystem::path> list_checkpoints(const std::filesystem::path& run_folder);
+
+/// The state in a checkpoint. Error: missing or damaged.
+TrainState read_train_state(const std::filesystem::path& checkpoint);
+
+/// Puts the optimizer's state (and the f32 values of trainable tensors) back. The session was
+/// opened on the checkpoint's model or adapter. Errors: another set of tensors.
+void restore_optimizer(const std::filesystem::path& checkpoint, Session& session);
+
+}  // namespace falconer
