@@ -1,0 +1,51 @@
+// Which rows each optimizer step sees, as a pure function of the settings and the step's number:
+// resume needs no state.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "data/dataset.h"
+
+namespace falconer {
+
+struct StepPlanOptions {
+  int64_t batch_size = 128;
+  int64_t micro_batch_size = 4;
+  int64_t max_steps = 0;  // 0: as many as `epochs` make
+  int64_t epochs = 1;
+  bool shuffle = true;
+  uint64_t seed = 1;
+};
+
+class StepPlan {
+ public:
+  /// `rows` must outlive the plan. Error (usage): sizes that are not positive, no rows.
+  StepPlan(const std::vector<Row>& rows, StepPlanOptions options);
+
+  int64_t total_steps() const { return total_steps_; }
+  int64_t steps_per_epoch() const { return steps_per_epoch_; }
+  /// Rows of step 1 .. total_steps(), cut into micro-batches. The last batch of an epoch may be
+  /// smaller; no row is dropped, and epochs follow each other.
+  std::vector<std::vector<int64_t>> step(int64_t number) const;
+
+  /// The largest micro-batch of the whole run, for the memory plan.
+  struct Largest {
+    int64_t tokens = 0, targets = 0;
+  };
+  Largest largest_micro_batch() const;
+
+ private:
+  const std::vector<int64_t>& order_of(int64_t epoch) const;
+
+  const std::vector<Row>& rows_;
+  StepPlanOptions options_;
+  int64_t steps_per_epoch_ = 0, total_steps_ = 0;
+  mutable int64_t cached_epoch_ = -1;
+  mutable std::vector<int64_t> cached_order_;
+};
+
+/// A permutation of 0 .. n-1 that depends on (seed, epoch) alone.
+std::vector<int64_t> shuffled_order(int64_t n, uint64_t seed, int64_t epoch);
+
+}  // namespace falconer

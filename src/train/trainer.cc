@@ -1,0 +1,257 @@
+#include "train/trainer.h"
+
+#include <fmt/ranges.h>
+
+#include <cmath>
+
+#include "base/file.h"
+#include "base/interrupt.h"
+#include "base/log.h"
+#include "base/system.h"
+
+namespace falconer {
+namespace {
+
+// Rows of held-out data that are evaluated in one pass, in tokens.
+constexpr int64_t kEvalTokens = 2048;
+
+BatchBuffer::Sequence sequence_of(const Row& row) { return {row.ids, row.labels}; }
+
+// Rows in order, as many as fit in `most` tokens (one at least).
+std::vector<std::vector<BatchBuffer::Sequence>> eval_batches(const std::vector<Row>& rows) {
+  std::vector<std::vector<BatchBuffer::Sequence>> batches;
+  int64_t tokens = 0;
+  for (const Row& row : rows) {
+    const int64_t n = static_cast<int64_t>(row.ids.size());
+    if (batches.empty() || tokens + n > kEvalTokens) {
+      batches.emplace_back();
+      tokens = 0;
+    }
+    batches.back().push_back(sequence_of(row));
+    tokens += n;
+  }
+  return batches;
+}
+
+// The first numbers of each trainable tensor, to tell later whether it moved.
+std::vector<std::vector<float>> samples_of(const std::vector<Param*>& params) {
+  std::vector<std::vector<float>> samples;
+  for (const Param* param : params) {
+    const float* values = param->value.row<float>(0);
+    samples.emplace_back(values, values + param->value.size());
+    if (samples.back().size() > 65536) samples.back().resize(65536);
+  }
+  return samples;
+}
+
+}  // namespace
+
+Trainer::Trainer(Session& session, const std::vector<Row>& rows, const std::vector<Row>& held_out,
+                 TrainOptions options)
+    : session_(session),
+      rows_(rows),
+      held_out_(held_out),
+      options_(std::move(options)),
+      plan_(rows, options_.batches),
+      optimizer_(options_.optimizer, session.method()->params(), session.optimizer_state()) {}
+
+void Trainer::reserve() {
+  const StepPlan::Largest largest = plan_.largest_micro_batch();
+  Decoder& decoder = session_.decoder();
+  session_.reserve([&](Run& run) {
+    run.training = true;
+    decoder.train(run, measuring_batch(largest.tokens, largest.targets), 1);
+  });
+  if (held_out_.empty()) return;
+  StepPlan::Largest eval;
+  for (const auto& batch : eval_batches(held_out_)) {
+    int64_t tokens = 0;
+    for (const auto& sequence : batch) tokens += static_cast<int64_t>(sequence.ids.size());
+    eval.tokens = std::max(eval.tokens, tokens);
+  }
+  session_.reserve([&](Run& run) { decoder.loss(run, measuring_batch(eval.tokens, eval.tokens)); });
+}
+
+EvalMetrics Trainer::evaluate(const std::vector<Row>& rows) {
+  const double start = now_seconds();
+  LossSum total;
+  Run& run = session_.run();
+  run.training = false;
+  for (const auto& batch : eval_batches(rows)) {
+    const BatchBuffer buffer = BatchBuffer::for_training(batch);
+    const LossSum one = session_.decoder().loss(run, buffer.batch());
+    total.sum += one.sum;
+    total.count += one.count;
+  }
+  return {.step = state_.step,
+          .loss = total.count > 0 ? total.sum / static_cast<double>(total.count) : 0,
+          .tokens = total.count,
+          .seconds = now_seconds() - start};
+}
+
+// Gradients of one step. The whole step's labelled tokens are counted first, so that accumulation
+// is exact by token however the batch is cut.
+Trainer::StepSums Trainer::accumulate(const std::vector<std::vector<int64_t>>& micro_batches) {
+  StepSums sums;
+  int64_t micro_with_targets = 0;
+  for (const auto& micro : micro_batches) {
+    int64_t targets = 0;
+    for (int64_t row : micro) targets += rows_[row].targets();
+    sums.targets += targets;
+    micro_with_targets += targets > 0;
+  }
+  Run& run = session_.run();
+  run.training = true;
+  run.first_row = 0;
+  for (const auto& micro : micro_batches) {
+    std::vector<BatchBuffer::Sequence> sequences;
+    for (int64_t row : micro) sequences.push_back(sequence_of(rows_[row]));
+    const BatchBuffer buffer = BatchBuffer::for_training(sequences);
+    const int64_t targets = buffer.batch().target_count();
+    const double weight =
+        options_.loss_average == LossAverage::kToken
+            ? 1.0 / static_cast<double>(sums.targets)
+            : 1.0 / (static_cast<double>(targets) * static_cast<double>(micro_with_targets));
+    if (targets > 0)
+      sums.loss +=
+          weight * session_.decoder().train(run, buffer.batch(), static_cast<float>(weight)).sum;
+    sums.tokens += buffer.batch().tokens();
+    run.first_row += buffer.batch().tokens();
+  }
+  run.training = false;
+  return sums;
+}
+
+std::string Trainer::rows_text(int64_t number) const {
+  std::vector<int64_t> lines;
+  for (const auto& micro : plan_.step(number))
+    for (int64_t row : micro) lines.push_back(rows_[row].line);
+  if (lines.size() > 16) lines.resize(16);
+  return fmt::format("{}{}", fmt::join(lines, ", "), lines.size() == 16 ? ", ..." : "");
+}
+
+StepMetrics Trainer::step(int64_t number) {
+  const double start = now_seconds();
+  Run& run = session_.run();
+  run.seed = options_.batches.seed;
+  run.step = static_cast<uint32_t>(number);
+  optimizer_.zero_gradients(run);
+  const StepSums sums = accumulate(plan_.step(number));
+  const double norm = optimizer_.gradient_norm(run);
+  const double lr =
+      options_.optimizer.lr *
+      schedule_factor(options_.schedule, number, options_.warmup_steps, plan_.total_steps());
+  const bool finite = std::isfinite(sums.loss) && std::isfinite(norm);
+  if (!finite && !options_.skip_nonfinite)
+    fail(
+        "step {}: the {} is not finite; the step's rows are those of lines {}. Look at these rows, "
+        "lower --lr, try "
+        "--precision f32, or leave such steps out with --skip-nonfinite",
+        number, std::isfinite(sums.loss) ? "gradient" : "loss", rows_text(number));
+  if (finite && sums.targets > 0) {
+    const double clip = options_.grad_clip;
+    const double scale = clip > 0 && norm > clip ? clip / (norm + 1e-6) : 1;
+    optimizer_.step(run, number - skipped_, lr, scale);
+  } else {
+    ++skipped_;
+    log_warning("step {} is left out: {} (lines {})", number,
+                finite ? "its rows have no labelled tokens" : "it is not finite",
+                rows_text(number));
+  }
+  const double seconds = now_seconds() - start;
+  state_.step = number;
+  state_.tokens += sums.tokens;
+  state_.seconds += seconds;
+  return {.step = number,
+          .loss = sums.loss,
+          .lr = lr,
+          .grad_norm = norm,
+          .tokens = sums.tokens,
+          .tokens_per_second = static_cast<double>(sums.tokens) / std::max(seconds, 1e-9),
+          .seconds = seconds,
+          .peak_rss_bytes = peak_rss_bytes()};
+}
+
+void Trainer::save(int64_t step) {
+  if (saved_step_ == step) return;
+  state_.settings_hash = options_.settings_hash;
+  save_checkpoint(options_.out, session_, options_.record, state_, options_.keep);
+  saved_step_ = step;
+}
+
+// Returns whether to go on.
+bool Trainer::evaluate_and_judge(int64_t step, MetricsLog& log, Progress& progress) {
+  const EvalMetrics metrics = evaluate(held_out_);
+  log.write(metrics);
+  progress.pause();
+  log_info("step {}: held-out loss {:.4f} over {} tokens ({})", step, metrics.loss, metrics.tokens,
+           duration_text(metrics.seconds));
+  if (on_evaluation_) on_evaluation_(step);
+  if (state_.best_step == 0 || metrics.loss < state_.best_eval_loss) {
+    state_.best_eval_loss = metrics.loss;
+    state_.best_step = step;
+    state_.evals_without_gain = 0;
+    if (options_.keep_best) {
+      AtomicFolder best(options_.out / "best");
+      save_model(best.folder(), session_, options_.record);
+      best.commit();
+    }
+    return true;
+  }
+  ++state_.evals_without_gain;
+  return options_.early_stop == 0 || state_.evals_without_gain < options_.early_stop;
+}
+
+// A trainable tensor that training did not change is a bug or a learning rate of 0: never silent.
+void Trainer::warn_unmoved(const std::vector<std::vector<float>>& before) const {
+  if (options_.optimizer.lr == 0) return;
+  const auto& params = session_.method()->params();
+  std::vector<std::string> unmoved;
+  for (size_t i = 0; i < params.size(); ++i)
+    if (std::equal(before[i].begin(), before[i].end(), params[i]->value.row<float>(0)))
+      unmoved.push_back(params[i]->name);
+  if (!unmoved.empty())
+    log_warning("{} of {} trainable tensors did not change in this run, the first is {}",
+                unmoved.size(), params.size(), unmoved.front());
+}
+
+TrainResult Trainer::run() {
+  reserve();
+  MetricsLog log(options_.out, state_.step);
+  Progress progress(plan_.total_steps(), state_.step + 1);
+  const auto before = samples_of(session_.method()->params());
+  TrainResult result;
+  bool go_on = true;
+  if (options_.eval_interval > 0 && state_.step == 0 && !held_out_.empty())
+    evaluate_and_judge(0, log, progress);
+  for (int64_t s = state_.step + 1; s <= plan_.total_steps() && go_on; ++s) {
+    const StepMetrics metrics = step(s);
+    log.write(metrics);
+    progress.show(metrics);
+    result.last_loss = metrics.loss;
+    const bool last = s == plan_.total_steps();
+    if (options_.eval_interval > 0 && (s % options_.eval_interval == 0 || last) &&
+        !held_out_.empty())
+      go_on = evaluate_and_judge(s, log, progress);
+    result.interrupted = interrupted();
+    if (result.interrupted || (options_.save_interval > 0 && s % options_.save_interval == 0)) {
+      progress.pause();
+      save(s);
+    }
+    if (result.interrupted) break;
+  }
+  result.steps = state_.step;
+  result.stopped_early = !go_on;
+  result.tokens = state_.tokens;
+  result.seconds = state_.seconds;
+  result.skipped_steps = skipped_;
+  if (result.interrupted && state_.step < plan_.total_steps()) return result;
+  result.interrupted = false;
+  if (state_.step > 0) warn_unmoved(before);
+  AtomicFolder final_folder(options_.out / "final");
+  save_model(final_folder.folder(), session_, options_.record);
+  final_folder.commit();
+  return result;
+}
+
+}  // namespace falconer

@@ -1,0 +1,93 @@
+// The only training loop.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "data/batches.h"
+#include "train/metrics.h"
+#include "train/optimizer.h"
+#include "train/run_folder.h"
+#include "train/schedule.h"
+
+namespace falconer {
+
+enum class LossAverage {
+  kToken,       // the mean over all labelled tokens of the step's batch
+  kMicroBatch,  // the mean of the micro-batches' means, as Lit-Parrot
+};
+
+struct TrainOptions {
+  std::filesystem::path out;
+  StepPlanOptions batches;
+  OptimizerOptions optimizer;
+  Schedule schedule = Schedule::kConstant;
+  int64_t warmup_steps = 0;
+  LossAverage loss_average = LossAverage::kToken;
+  double grad_clip = 1;       // 0: none
+  int64_t save_interval = 0;  // steps between checkpoints; 0: none but the last state
+  int keep = 2;               // checkpoints that stay; 0: all
+  int64_t eval_interval = 0;  // steps between evaluations; 0: none
+  int64_t early_stop = 0;     // evaluations without gain that end the run; 0: never
+  bool keep_best = false;     // best/ holds the model of the lowest evaluation loss
+  bool skip_nonfinite =
+      false;  // leave out a step whose loss or gradient is not finite, instead of stopping
+  ModelRecord record;
+  std::string settings_hash;
+};
+
+struct TrainResult {
+  int64_t steps = 0;
+  bool interrupted = false, stopped_early = false;
+  double last_loss = 0, seconds = 0;
+  int64_t tokens = 0, skipped_steps = 0;
+};
+
+class Trainer {
+ public:
+  /// The session was opened for training with optimizer_slots(options.optimizer.kind). `held_out`
+  /// may be empty.
+  Trainer(Session& session, const std::vector<Row>& rows, const std::vector<Row>& held_out,
+          TrainOptions options);
+
+  /// Called after each evaluation, to show what the model says by now.
+  void on_evaluation(std::function<void(int64_t step)> call) { on_evaluation_ = std::move(call); }
+  /// Goes on behind `state`, whose optimizer was restored.
+  void resume(const TrainState& state) { state_ = state; }
+
+  /// Trains, writes metrics and checkpoints, and final/ at the end. Ctrl-C saves a checkpoint and
+  /// returns. Errors: a step that is not finite (its rows named), files that cannot be written.
+  TrainResult run();
+
+  /// Mean loss over all labelled tokens of `rows`: the same loss function as training, all rows in
+  /// order.
+  EvalMetrics evaluate(const std::vector<Row>& rows);
+
+  /// Reserves memory for the largest micro-batch of the run and for evaluation.
+  void reserve();
+
+ private:
+  struct StepSums {
+    double loss = 0;
+    int64_t tokens = 0, targets = 0;
+  };
+  StepSums accumulate(const std::vector<std::vector<int64_t>>& micro_batches);
+  StepMetrics step(int64_t number);
+  void warn_unmoved(const std::vector<std::vector<float>>& before) const;
+  bool evaluate_and_judge(int64_t step, MetricsLog& log, Progress& progress);
+  void save(int64_t step);
+  std::string rows_text(int64_t number) const;
+
+  Session& session_;
+  const std::vector<Row>& rows_;
+  const std::vector<Row>& held_out_;
+  TrainOptions options_;
+  StepPlan plan_;
+  Optimizer optimizer_;
+  TrainState state_;
+  int64_t skipped_ = 0, saved_step_ = -1;
+  std::function<void(int64_t)> on_evaluation_;
+};
+
+}  // namespace falconer
