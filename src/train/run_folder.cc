@@ -181,6 +181,7 @@ void save_checkpoint(const fs::path& run_folder, Session& session, const ModelRe
   json["best_eval_loss"] = state.best_eval_loss;
   json["best_step"] = state.best_step;
   json["evals_without_gain"] = state.evals_without_gain;
+  json["skipped_steps"] = state.skipped_steps;
   json["settings_hash"] = state.settings_hash;
   write_file(folder.folder() / "trainer_state.json", json.dump(2) + "\n");
   folder.commit();
@@ -223,6 +224,7 @@ TrainState read_train_state(const fs::path& checkpoint) {
             .best_eval_loss = json.at("best_eval_loss"),
             .best_step = json.at("best_step"),
             .evals_without_gain = json.at("evals_without_gain"),
+            .skipped_steps = json.at("skipped_steps"),
             .settings_hash = json.at("settings_hash")};
   } catch (const nlohmann::json::exception& error) {
     fail("{}: {}", path.string(), error.what());

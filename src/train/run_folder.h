@@ -37,7 +37,8 @@ struct TrainState {
   int64_t tokens = 0;
   double seconds = 0;
   double best_eval_loss = 0;
-  int64_t best_step = 0, evals_without_gain = 0;
+  int64_t best_step = -1, evals_without_gain = 0;
+  int64_t skipped_steps = 0;  // left out because they were not finite or had no targets
   std::string settings_hash;  // of everything that must agree for a resumed run to be the same run
 };
 

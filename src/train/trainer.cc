@@ -151,9 +151,9 @@ StepMetrics Trainer::step(int64_t number) {
   if (finite && sums.targets > 0) {
     const double clip = options_.grad_clip;
     const double scale = clip > 0 && norm > clip ? clip / (norm + 1e-6) : 1;
-    optimizer_.step(run, number - skipped_, lr, scale);
+    optimizer_.step(run, number - state_.skipped_steps, lr, scale);
   } else {
-    ++skipped_;
+    ++state_.skipped_steps;
     log_warning("step {} is left out: {} (lines {})", number,
                 finite ? "its rows have no labelled tokens" : "it is not finite",
                 rows_text(number));
@@ -187,7 +187,7 @@ bool Trainer::evaluate_and_judge(int64_t step, MetricsLog& log, Progress& progre
   log_info("step {}: held-out loss {:.4f} over {} tokens ({})", step, metrics.loss, metrics.tokens,
            duration_text(metrics.seconds));
   if (on_evaluation_) on_evaluation_(step);
-  if (state_.best_step == 0 || metrics.loss < state_.best_eval_loss) {
+  if (state_.best_step < 0 || metrics.loss < state_.best_eval_loss) {
     state_.best_eval_loss = metrics.loss;
     state_.best_step = step;
     state_.evals_without_gain = 0;
@@ -244,7 +244,7 @@ TrainResult Trainer::run() {
   result.stopped_early = !go_on;
   result.tokens = state_.tokens;
   result.seconds = state_.seconds;
-  result.skipped_steps = skipped_;
+  result.skipped_steps = state_.skipped_steps;
   if (result.interrupted && state_.step < plan_.total_steps()) return result;
   result.interrupted = false;
   if (state_.step > 0) warn_unmoved(before);

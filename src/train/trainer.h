@@ -86,7 +86,7 @@ class Trainer {
   StepPlan plan_;
   Optimizer optimizer_;
   TrainState state_;
-  int64_t skipped_ = 0, saved_step_ = -1;
+  int64_t saved_step_ = -1;
   std::function<void(int64_t)> on_evaluation_;
 };
 

@@ -1,0 +1,179 @@
+// Falconer as a library: everything that the program can do. Paths and names are as on the command line; wrong input
+// throws falconer::Error; progress goes to stderr.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "falconer/error.h"
+
+namespace falconer {
+
+// ---- settings of the process
+
+/// "quiet", "warning", "info" or "debug"; "info" at the start.
+void set_verbosity(const std::string& level);
+/// Threads of all computation; 0: the cores of this process.
+void set_threads(int threads);
+/// SIGINT and SIGTERM let running work save and return.
+void handle_interrupts();
+
+// ---- checkpoints
+
+struct InspectReport {
+  std::string text;  // for people
+  std::string json;  // one object
+};
+/// What a Hugging Face folder holds and what each method would train; config.json alone suffices.
+InspectReport inspect(const std::string& checkpoint);
+
+struct TokenizeOptions {
+  std::string checkpoint;     // folder with tokenizer.json
+  std::string input, output;  // JSONL; "-": standard input or output
+  bool decode = false;        // {"ids"} to {"text"} instead of {"text"} to {"ids"}
+};
+void tokenize(const TokenizeOptions& options);
+
+// ---- data
+
+struct PrepareOptions {
+  std::string input;  // instruction rows: JSON, JSONL or CSV
+  std::string checkpoint, out;
+  int64_t test_size = 2000;
+  uint64_t seed = 42;
+  bool mask_prompt = true;
+  std::string prompt_ending = "newline";  // or "colon"
+  std::string tokenize = "separate";      // or "joint"
+  int64_t max_seq_length = 2048;
+  bool keep_eos = true;
+  bool skip_bad = false;
+};
+/// Writes train.jsonl and test.jsonl; returns the report for people.
+std::string prepare(const PrepareOptions& options);
+
+// ---- finetuning
+
+struct FinetuneOptions {
+  std::string method = "lora";  // "lora", "adapter", "adapter-v2", "full"
+  std::string checkpoint, data, out;
+  std::string precision = "auto";
+  // optimizer; an absent value is the method's default
+  std::string optimizer = "adamw";
+  std::optional<double> lr, weight_decay;
+  double beta1 = 0.9, beta2 = 0.999, eps = 1e-8;
+  std::string schedule = "constant";
+  std::optional<int64_t> warmup_steps;
+  double grad_clip = 1;
+  std::string loss_average = "token";
+  // length
+  int64_t max_steps = 0, epochs = 1;
+  int64_t batch_size = 128, micro_batch_size = 4;
+  // data
+  int64_t max_seq_length = 2048;
+  int64_t test_size = 0;  // rows of a single file that are held out
+  std::string prompt_style;  // empty: what the data was prepared with, else "alpaca"
+  bool mask_prompt = true, skip_bad = false;
+  bool shuffle = true;
+  uint64_t seed = 1337;
+  // methods
+  int64_t lora_r = 8;
+  double lora_alpha = 16;
+  std::optional<double> lora_dropout;
+  std::vector<std::string> lora_targets = {"q", "v"};
+  bool lora_rs = false, lora_dora = false;
+  int64_t adapter_length = 10, adapter_start_layer = 2;
+  std::string init_adapter;
+  bool from_scratch = false;
+  // saving and watching
+  int64_t save_interval = 0, eval_interval = 0, early_stop = 0;
+  int keep = 2;
+  bool keep_best = false, skip_nonfinite = false, overwrite = false;
+  std::string resume;         // "": no, "auto", or a checkpoint folder
+  std::string sample_prompt;  // answered after each evaluation
+  bool dry_run = false;       // check everything, print the plan, train nothing
+};
+
+struct FinetuneReport {
+  int64_t steps = 0, tokens = 0, trainable = 0;
+  double last_loss = 0, seconds = 0;
+  int64_t peak_rss_bytes = 0;
+  bool interrupted = false;
+  std::string final_folder;  // empty where the run did not come to its end
+};
+FinetuneReport finetune(const FinetuneOptions& options);
+
+/// Bytes that a run would need, by class, before anything is loaded. Returns text for people.
+std::string plan(const FinetuneOptions& options);
+
+struct MergeOptions {
+  std::string checkpoint, adapter, out;
+  bool verify = false;  // compare logits before and after
+};
+/// Folds an adapter into a new Hugging Face folder; returns text for people.
+std::string merge(const MergeOptions& options);
+
+// ---- use
+
+struct ScoreOptions {
+  std::string checkpoint, adapter, data, output;
+  std::string logits;  // safetensors file with logits.<row>; empty: none
+  std::string precision = "auto";
+};
+void score(const ScoreOptions& options);
+
+struct ModelOptions {
+  std::string checkpoint, adapter;
+  std::string precision = "auto";
+};
+
+struct SamplingSettings {
+  int64_t max_new_tokens = 256;
+  double temperature = 0.8;
+  int64_t top_k = 50;
+  double top_p = 1;
+  uint64_t seed = 1;
+  std::vector<std::string> stop;
+  bool ignore_eos = false;
+};
+
+struct Completion {
+  std::vector<int32_t> prompt_ids, ids;
+  std::string text, finish_reason;
+  double prefill_tokens_per_second = 0, decode_tokens_per_second = 0;
+};
+
+/// A model in memory, ready to answer.
+class Model {
+ public:
+  static Model open(const ModelOptions& options);
+  Model(Model&&) noexcept;
+  Model& operator=(Model&&) noexcept;
+  ~Model();
+
+  /// The ids of an instruction in the prompt style recorded with the adapter (or the text as it is, where `raw` or
+  /// where nothing was recorded). Error: the checkpoint has no tokenizer.
+  std::vector<int32_t> encode_prompt(const std::string& instruction, const std::string& input = "",
+                                     bool raw = false) const;
+  /// Called with the number of the prompt and new text.
+  using OnText = std::function<void(size_t, std::string_view)>;
+  std::vector<Completion> generate(const std::vector<std::vector<int32_t>>& prompts,
+                                   const SamplingSettings& settings, const OnText& on_text = {});
+  /// "alpaca", ... as recorded with the adapter; empty where nothing was.
+  std::string prompt_style() const;
+
+ private:
+  struct Impl;
+  explicit Model(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+/// The most memory that this process ever had resident.
+int64_t peak_memory_bytes();
+
+}  // namespace falconer

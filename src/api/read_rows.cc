@@ -1,0 +1,61 @@
+#include "api/read_rows.h"
+
+#include <fstream>
+#include <iostream>
+#include <optional>
+
+#include "base/error.h"
+#include "base/file.h"
+
+namespace falconer {
+
+void for_each_json_line(const std::string& path,
+                        const std::function<void(const nlohmann::json&, int64_t)>& row) {
+  std::ifstream file;
+  if (path != "-") {
+    file.open(path);
+    if (!file || std::filesystem::is_directory(path))
+      fail("{}: cannot be opened; expected a JSONL file", path);
+  }
+  std::istream& input = path == "-" ? std::cin : file;
+  std::string line;
+  for (int64_t number = 1; std::getline(input, line); ++number) {
+    if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
+    const auto json = nlohmann::json::parse(line, nullptr, false);
+    if (json.is_discarded() || !json.is_object())
+      fail("{}: line {} is not a JSON object", path, number);
+    try {
+      row(json, number);
+    } catch (const nlohmann::json::exception& error) {
+      fail("{}: line {}: {}", path, number, error.what());
+    } catch (const Error& error) {
+      throw Error(fmt::format("{}: line {}: {}", path, number, error.what()), error.exit_code());
+    }
+  }
+}
+
+struct ResultWriter::State {
+  std::optional<AtomicFile> file;
+};
+
+ResultWriter::ResultWriter(const std::string& path) : state_(std::make_unique<State>()) {
+  if (!path.empty() && path != "-") state_->file.emplace(path);
+}
+ResultWriter::~ResultWriter() = default;
+
+void ResultWriter::write(const nlohmann::ordered_json& row) {
+  // Bytes that are no UTF-8 cannot be in JSON: they become U+FFFD rather than an exception.
+  const std::string text =
+      row.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+  if (state_->file) {
+    state_->file->write(text);
+  } else {
+    std::cout << text << std::flush;
+  }
+}
+
+void ResultWriter::commit() {
+  if (state_->file) state_->file->commit();
+}
+
+}  // namespace falconer

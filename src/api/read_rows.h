@@ -1,0 +1,28 @@
+// JSONL rows of the commands that score, tokenize and generate.
+#pragma once
+
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <string>
+
+namespace falconer {
+
+/// Calls `row` with each JSON object of a JSONL file ("-": standard input) and its line. Errors
+/// name file and line.
+void for_each_json_line(const std::string& path,
+                        const std::function<void(const nlohmann::json& row, int64_t line)>& row);
+
+/// Where results go: a file that appears whole at commit(), or standard output for "-" and "".
+class ResultWriter {
+ public:
+  explicit ResultWriter(const std::string& path);
+  ~ResultWriter();
+  void write(const nlohmann::ordered_json& row);
+  void commit();
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace falconer

@@ -1,0 +1,142 @@
+// falconer score: losses and logits of rows.
+#include <filesystem>
+#include <optional>
+
+#include "api/read_rows.h"
+#include "checkpoint/safetensors_writer.h"
+#include "data/dataset.h"
+#include "falconer/falconer.h"
+#include "method/session.h"
+#include "text/tokenizer.h"
+
+namespace falconer {
+namespace {
+
+Row read_row(const nlohmann::json& json, const ModelConfig& config, const Tokenizer* tokenizer) {
+  Row row;
+  if (json.contains("input_ids")) {
+    row.ids = json["input_ids"].get<std::vector<int32_t>>();
+    row.labels = json.contains("labels") && !json["labels"].is_null()
+                     ? json["labels"].get<std::vector<int32_t>>()
+                     : row.ids;
+  } else if (json.contains("text")) {
+    if (tokenizer == nullptr) fail("holds text, and the checkpoint has no tokenizer.json");
+    row.ids = tokenizer->encode(json["text"].get<std::string>());
+    row.labels = row.ids;
+  } else {
+    fail("has neither \"input_ids\" nor \"text\"");
+  }
+  if (row.ids.empty()) fail("has no tokens");
+  if (row.labels.size() != row.ids.size())
+    fail("has {} labels for {} ids", row.labels.size(), row.ids.size());
+  if (static_cast<int64_t>(row.ids.size()) > config.context)
+    fail("has {} tokens, and the model's context is {}", row.ids.size(), config.context);
+  const auto within = [&](int32_t id) { return id >= 0 && id < config.vocab; };
+  for (size_t i = 0; i < row.ids.size(); ++i) {
+    if (!within(row.ids[i]))
+      fail("holds the id {}, expected 0 to {}", row.ids[i], config.vocab - 1);
+    if (row.labels[i] != kIgnoredLabel && !within(row.labels[i]))
+      fail("holds the label {}, expected -100 or 0 to {}", row.labels[i], config.vocab - 1);
+  }
+  return row;
+}
+
+class Scorer {
+ public:
+  Scorer(Session& session, bool logits) : session_(session), want_logits_(logits) {}
+
+  struct Scored {
+    nlohmann::ordered_json json;
+    Tensor logits;
+  };
+
+  Scored score(const Row& row) {
+    Scored scored;
+    // One pass with every next token as a target; the labels choose among the losses afterwards.
+    std::vector<int32_t> labels = row.ids;
+    const BatchBuffer::Sequence sequence{.ids = row.ids, .labels = labels};
+    const BatchBuffer buffer = BatchBuffer::for_training({&sequence, 1});
+    const int64_t n = buffer.batch().target_count();
+    Tensor losses(1, n, Dtype::kF32);
+    run([&](Run& run) { session_.decoder().loss(run, buffer.batch(), losses.view()); });
+    double sum = 0;
+    int64_t count = 0;
+    std::vector<float> logprobs;
+    for (int64_t i = 0; i < n; ++i) {
+      const float loss = losses.view().row<float>(0)[i];
+      logprobs.push_back(-loss);
+      if (row.labels[i + 1] == kIgnoredLabel) continue;
+      // Labels are the ids in ordinary data; where they differ the loss is that of the label.
+      if (row.labels[i + 1] != row.ids[i + 1]) other_labels_ = true;
+      sum += loss;
+      ++count;
+    }
+    if (other_labels_) relabelled(row, sum, count);
+    other_labels_ = false;
+    scored.json["loss"] = count > 0 ? nlohmann::ordered_json(sum / static_cast<double>(count))
+                                    : nlohmann::ordered_json(nullptr);
+    scored.json["tokens"] = count;
+    scored.json["logprobs"] = logprobs;
+    if (want_logits_) scored.logits = logits(row);
+    return scored;
+  }
+
+ private:
+  void run(const std::function<void(Run&)>& pass) {
+    session_.reserve(pass);
+    pass(session_.run());
+  }
+
+  void relabelled(const Row& row, double& sum, int64_t& count) {
+    const BatchBuffer::Sequence sequence{.ids = row.ids, .labels = row.labels};
+    const BatchBuffer buffer = BatchBuffer::for_training({&sequence, 1});
+    LossSum total;
+    run([&](Run& run) { total = session_.decoder().loss(run, buffer.batch()); });
+    sum = total.sum;
+    count = total.count;
+  }
+
+  Tensor logits(const Row& row) {
+    const int64_t n = static_cast<int64_t>(row.ids.size());
+    const BatchBuffer::Sequence sequence{.ids = row.ids, .labels = {}};
+    const BatchBuffer buffer = BatchBuffer::for_training({&sequence, 1});
+    Tensor out(n, session_.config().vocab, Dtype::kF32), rows(1, n, Dtype::kI32);
+    for (int64_t i = 0; i < n; ++i) rows.view().row<int32_t>(0)[i] = static_cast<int32_t>(i);
+    run([&](Run& run) { session_.decoder().logits(run, buffer.batch(), rows.view(), out.view()); });
+    return out;
+  }
+
+  Session& session_;
+  bool want_logits_ = false;
+  bool other_labels_ = false;
+};
+
+}  // namespace
+
+void score(const ScoreOptions& options) {
+  const auto session = Session::open({.checkpoint = options.checkpoint,
+                                      .adapter = options.adapter,
+                                      .precision = parse_precision(options.precision)});
+  std::optional<Tokenizer> tokenizer;
+  if (std::filesystem::exists(std::filesystem::path(options.checkpoint) / "tokenizer.json"))
+    tokenizer.emplace(Tokenizer::load(options.checkpoint));
+  Scorer scorer(*session, !options.logits.empty());
+  ResultWriter output(options.output);
+  std::vector<Tensor> all;
+  for_each_json_line(options.data, [&](const nlohmann::json& json, int64_t) {
+    Scorer::Scored scored =
+        scorer.score(read_row(json, session->config(), tokenizer ? &*tokenizer : nullptr));
+    output.write(scored.json);
+    if (!options.logits.empty()) all.push_back(std::move(scored.logits));
+  });
+  if (!options.logits.empty()) {
+    std::vector<NamedView> views;
+    for (size_t i = 0; i < all.size(); ++i)
+      views.push_back(
+          {fmt::format("logits.{}", i), {all[i].view().rows, all[i].view().cols}, all[i].view()});
+    write_safetensors(options.logits, views);
+  }
+  output.commit();
+}
+
+}  // namespace falconer
