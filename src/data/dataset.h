@@ -1,15 +1,11 @@
-// Rows of token ids with labels, from a file of examples.
+// Rows of token ids with labels, and what they were made from.
 #pragma once
 
 #include <cstdint>
-#include <filesystem>
-#include <optional>
 #include <string>
 #include <vector>
 
 namespace falconer {
-
-class Tokenizer;
 
 inline constexpr int32_t kIgnoredLabel = -100;
 
@@ -18,41 +14,27 @@ inline constexpr int32_t kIgnoredLabel = -100;
 struct Row {
   std::vector<int32_t> ids;
   std::vector<int32_t> labels;  // same length; kIgnoredLabel where there is nothing to learn
-  int64_t line =
-      0;  // where it stands in its file: line of JSONL and CSV, element of a JSON array; from 1
+  int64_t line = 0;             // line of a JSONL or CSV file, element of a JSON array; from 1
 
   /// Next tokens with a label: labels[1..] that are not ignored.
   int64_t targets() const;
 };
 
-/// An instruction row before it is tokenized.
+/// A row before it is tokenized: an instruction to be rendered by a prompt style, or a prompt as it
+/// stands.
 struct Example {
   std::string instruction, input, output;
+  bool rendered = false;  // `instruction` is the whole prompt already
   int64_t line = 0;
 };
 
-struct Dataset {
-  std::vector<Row> rows;
-  std::vector<Example> examples;  // parallel to rows where the source was text, else empty
-  std::filesystem::path file;
-};
-
-struct DataOptions {
+struct EncodeOptions {
   std::string prompt_style = "alpaca";
-  bool mask_prompt = true;
-  bool joint_tokenization =
-      false;  // tokenize prompt + answer in one go, as Lit-Parrot of June 2023
+  bool mask_prompt = true;          // learn the answer only
+  bool joint_tokenization = false;  // prompt + answer in one go, as Lit-Parrot of June 2023
   bool append_eos = true;
   bool keep_eos = true;  // a truncated row still ends with end-of-text
   int64_t max_seq_length = 2048;
-  bool skip_bad = false;  // leave bad rows out and count them, instead of stopping at the first
-};
-
-/// What was found while reading; printed before anything is trained.
-struct DataReport {
-  int64_t rows = 0, truncated = 0, without_targets = 0, duplicates = 0, bad = 0;
-  int64_t tokens = 0, target_tokens = 0, longest = 0;
-  std::vector<int64_t> length_histogram;  // bucket i counts lengths in [2^i, 2^(i+1))
 };
 
 }  // namespace falconer

@@ -1,0 +1,21 @@
+// Objects from files of examples: a JSON array, JSON lines, or CSV with a header.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+
+namespace falconer {
+
+/// Receives each object with its line (JSONL, CSV) or element number (JSON array), from 1.
+using OnRawRow = std::function<void(const nlohmann::json& object, int64_t line)>;
+/// Receives what is wrong with a row; throws, or counts and lets reading go on.
+using OnBadRow = std::function<void(int64_t line, const std::string& what)>;
+
+/// Reads by the file's ending (.json, .jsonl, .csv); a .json file that starts with "{" is read as
+/// JSON lines. Errors: the file cannot be read or has another kind; a JSON array that is cut short.
+/// Rows that are no objects go to `bad`, as do rows for which `row` throws an Error.
+void read_raw_rows(const std::filesystem::path& file, const OnRawRow& row, const OnBadRow& bad);
+
+}  // namespace falconer

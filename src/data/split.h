@@ -1,0 +1,13 @@
+// The train and test split that torch makes, number by number.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+namespace falconer {
+
+/// torch.randperm(n) with a CPU generator seeded by `seed`: MT19937 and, for i = 0 .. n-2, a swap
+/// of i with i + u32 mod (n - i).
+std::vector<int64_t> torch_randperm(int64_t n, uint64_t seed);
+
+}  // namespace falconer
