@@ -1,0 +1,18 @@
+// Tokenizing a file of examples once, into train.jsonl and test.jsonl, as Lit-Parrot's prepare
+// scripts do.
+#pragma once
+
+#include "data/load.h"
+
+namespace falconer {
+
+struct PrepareSettings {
+  std::filesystem::path input, out;
+  LoadOptions load;
+};
+
+/// Writes train.jsonl and test.jsonl ({"input_ids", "labels"}) in the split's order and
+/// prepare.json, which records the prompt style. Returns what was read.
+LoadedData prepare_dataset(const PrepareSettings& settings, const Tokenizer& tokenizer);
+
+}  // namespace falconer
