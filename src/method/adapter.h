@@ -43,6 +43,7 @@ class Adapter : public Method {
   void initialise(uint64_t seed) override;
   SavedAdapter save() const override;
   void load(const TensorFiles& files) override;
+  bool merges() const override { return false; }
   void merge_tensor(const std::string&, const View&) const override {}
   SavedAdapter unmerged() const override { return save(); }
 

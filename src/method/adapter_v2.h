@@ -43,6 +43,7 @@ class AdapterV2 : public Adapter {
   void load(const TensorFiles& files) override;
   /// Scales and biases fold into the weights (the model then has biases, and a head of its own);
   /// the prompts and the head's bias have no place in a Hugging Face model and stay an adapter.
+  bool merges() const override { return true; }
   ModelConfig merged_config(const ModelConfig& config) const override;
   void merge_tensor(const std::string& name, const View& values) const override;
   SavedAdapter unmerged() const override;

@@ -66,6 +66,8 @@ class Method {
   /// Errors: one is missing, has another shape, or is left over.
   virtual void load(const TensorFiles&) {}
 
+  /// Whether anything of it can be folded into weights.
+  virtual bool merges() const { return true; }
   /// The shape of the model that merging gives (a head untied, biases added).
   virtual ModelConfig merged_config(const ModelConfig& config) const { return config; }
   /// Edits the f32 values of the base tensor `name` of the merged model; absent biases arrive as 0.

@@ -1,0 +1,29 @@
+// The commands of the program: each is one file and one line of the table in main.cc.
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+namespace falconer::cli {
+
+/// Adds a command's flags to `app` and sets what it does when it was chosen.
+void add_chat(CLI::App& app);
+void add_finetune(CLI::App& app);
+void add_generate(CLI::App& app);
+void add_inspect(CLI::App& app);
+void add_merge(CLI::App& app);
+void add_plan(CLI::App& app);
+void add_prepare(CLI::App& app);
+void add_score(CLI::App& app);
+void add_tokenize(CLI::App& app);
+
+/// The article writes these flags another way: --checkpoint_dir and --lora_path.
+inline CLI::Option* add_checkpoint(CLI::App& app, std::string& value) {
+  return app.add_option("--checkpoint,--checkpoint-dir", value, "Hugging Face model folder")
+      ->required();
+}
+inline CLI::Option* add_adapter(CLI::App& app, std::string& value) {
+  return app.add_option("--adapter,--lora-path,--adapter-path", value,
+                        "adapter folder, or a .pth file of Lit-Parrot");
+}
+
+}  // namespace falconer::cli

@@ -1,0 +1,80 @@
+#include "cli/finetune_flags.h"
+
+namespace falconer::cli {
+namespace {
+
+void add_data_flags(CLI::App& app, FinetuneOptions& o) {
+  add_checkpoint(app, o.checkpoint);
+  app.add_option("--data,--data-dir", o.data,
+                 "rows (.json, .jsonl, .csv), or a folder with train.* and test.*")
+      ->required();
+  app.add_option("--max-seq-length", o.max_seq_length, "longer rows are cut")
+      ->capture_default_str();
+  app.add_option("--test-size", o.test_size, "rows of a single file that are held out")
+      ->capture_default_str();
+  app.add_option(
+      "--prompt-style", o.prompt_style,
+      "alpaca, alpaca-colon, falcon-instruct or raw (default: as prepared, else alpaca)");
+  app.add_flag("--mask-prompt,!--no-mask-prompt", o.mask_prompt,
+               "learn the answers only (default)");
+  app.add_flag("--skip-bad", o.skip_bad, "leave bad rows out instead of stopping");
+  app.add_flag("--shuffle,!--no-shuffle", o.shuffle, "a new order in each epoch (default)");
+  app.add_option("--seed", o.seed, "of weights, order, dropout")->capture_default_str();
+}
+
+void add_optimizer_flags(CLI::App& app, FinetuneOptions& o) {
+  app.add_option("--precision", o.precision, "auto (the checkpoint's), f32 or bf16")
+      ->capture_default_str();
+  app.add_option("--optimizer", o.optimizer, "adamw or sgd")->capture_default_str();
+  app.add_option("--lr,--learning-rate", o.lr, "default: lora 3e-4, adapters 3e-3, full 2e-5");
+  app.add_option("--weight-decay", o.weight_decay, "default: lora 0.01, others 0.02");
+  app.add_option("--beta1", o.beta1)->capture_default_str();
+  app.add_option("--beta2", o.beta2)->capture_default_str();
+  app.add_option("--eps", o.eps)->capture_default_str();
+  app.add_option("--schedule", o.schedule, "constant, linear or cosine, after warm-up")
+      ->capture_default_str();
+  app.add_option("--warmup-steps", o.warmup_steps,
+                 "optimizer steps (default: 100, or a tenth of the run if less)");
+  app.add_option("--grad-clip", o.grad_clip, "largest gradient norm; 0: any")
+      ->capture_default_str();
+  app.add_option("--loss-average", o.loss_average,
+                 "token: over the step's tokens; micro-batch: as Lit-Parrot")
+      ->capture_default_str();
+  app.add_option("--max-steps", o.max_steps, "optimizer steps (default: as --epochs says)");
+  app.add_option("--epochs", o.epochs, "passes over the rows")->capture_default_str();
+  app.add_option("--batch-size", o.batch_size, "rows of an optimizer step")->capture_default_str();
+  app.add_option("--micro-batch-size", o.micro_batch_size, "rows that are computed at one time")
+      ->capture_default_str();
+}
+
+void add_method_flags(CLI::App& app, FinetuneOptions& o) {
+  app.add_option("--lora-r", o.lora_r, "rank")->capture_default_str();
+  app.add_option("--lora-alpha", o.lora_alpha, "scale: alpha / r")->capture_default_str();
+  app.add_option("--lora-dropout", o.lora_dropout, "default: 0.05");
+  app.add_option(
+         "--lora-targets", o.lora_targets,
+         "q, k, v, qkv, dense, dense_h_to_4h, dense_4h_to_h, head, all-linear (default: q,v)")
+      ->delimiter(',');
+  app.add_flag("--lora-rs", o.lora_rs, "rank-stabilised: scale alpha / sqrt(r)");
+  app.add_flag("--lora-dora", o.lora_dora, "weight-decomposed (DoRA)");
+  app.add_option("--adapter-length", o.adapter_length, "slots of the learned prompt")
+      ->capture_default_str();
+  app.add_option("--adapter-start-layer", o.adapter_start_layer, "first layer with a prompt")
+      ->capture_default_str();
+  app.add_option("--init-adapter", o.init_adapter,
+                 "train this adapter on; it brings rank, scale and targets");
+  app.add_flag("--from-scratch", o.from_scratch, "random weights for config.json, with full");
+}
+
+}  // namespace
+
+void add_finetune_flags(CLI::App& app, const std::shared_ptr<FinetuneOptions>& options) {
+  app.add_option("method", options->method, "lora, adapter, adapter-v2 or full")
+      ->required()
+      ->check(CLI::IsMember({"lora", "adapter", "adapter-v2", "full"}));
+  add_data_flags(app, *options);
+  add_optimizer_flags(app, *options);
+  add_method_flags(app, *options);
+}
+
+}  // namespace falconer::cli

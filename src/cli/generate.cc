@@ -1,0 +1,106 @@
+// falconer generate
+#include <fstream>
+#include <iostream>
+#include <nlohmann/json.hpp>
+
+#include "cli/sampling_flags.h"
+
+namespace falconer::cli {
+namespace {
+
+struct Flags {
+  ModelOptions model;
+  SamplingSettings sampling;
+  std::string prompt, input, prompts;
+  std::vector<int32_t> prompt_ids;
+  bool raw = false, json = false;
+};
+
+// Rows {"prompt"} or {"instruction", "input"?} or {"prompt_ids"}.
+std::vector<std::vector<int32_t>> read_prompts(const Flags& flags, const Model& model) {
+  std::ifstream file(flags.prompts);
+  if (!file) throw Error(flags.prompts + ": cannot be opened; expected JSONL rows {\"prompt\"}");
+  std::vector<std::vector<int32_t>> all;
+  std::string line;
+  for (int64_t number = 1; std::getline(file, line); ++number) {
+    if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
+    const auto row = nlohmann::json::parse(line, nullptr, false);
+    const char* key = row.is_object() && row.contains("instruction") ? "instruction" : "prompt";
+    try {
+      if (row.is_object() && row.contains("prompt_ids"))
+        all.push_back(row["prompt_ids"].get<std::vector<int32_t>>());
+      else
+        all.push_back(model.encode_prompt(row.at(key), row.value("input", ""), flags.raw));
+    } catch (const nlohmann::json::exception& error) {
+      throw Error(flags.prompts + ": line " + std::to_string(number) +
+                  ": expected {\"prompt\"}: " + error.what());
+    }
+  }
+  return all;
+}
+
+std::vector<std::vector<int32_t>> prompts_of(const Flags& flags, const Model& model) {
+  if (!flags.prompts.empty()) return read_prompts(flags, model);
+  if (!flags.prompt_ids.empty()) return {flags.prompt_ids};
+  return {model.encode_prompt(flags.prompt, flags.input, flags.raw)};
+}
+
+void print_json(const std::vector<Completion>& completions) {
+  for (const Completion& c : completions) {
+    nlohmann::ordered_json row;
+    row["prompt_ids"] = c.prompt_ids;
+    row["ids"] = c.ids;
+    row["text"] = c.text;
+    row["finish_reason"] = c.finish_reason;
+    row["prefill_tokens_per_second"] = c.prefill_tokens_per_second;
+    row["decode_tokens_per_second"] = c.decode_tokens_per_second;
+    row["peak_rss_bytes"] = peak_memory_bytes();
+    std::cout << row.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) << "\n";
+  }
+}
+
+void run(const Flags& flags) {
+  handle_interrupts();
+  Model model = Model::open(flags.model);
+  const auto prompts = prompts_of(flags, model);
+  const bool stream = !flags.json && prompts.size() == 1;
+  const auto completions =
+      model.generate(prompts, flags.sampling, [&](size_t, std::string_view text) {
+        if (stream) std::cout << text << std::flush;
+      });
+  if (flags.json) return print_json(completions);
+  if (!stream)
+    for (const Completion& c : completions) std::cout << c.text << "\n";
+  else
+    std::cout << "\n";
+  const Completion& last = completions.back();
+  std::fprintf(stderr,
+               "%zu tokens, prompt %.1f tokens/s, answer %.1f tokens/s, peak memory %.2f GB\n",
+               last.ids.size(), last.prefill_tokens_per_second, last.decode_tokens_per_second,
+               static_cast<double>(peak_memory_bytes()) / 1e9);
+}
+
+}  // namespace
+
+void add_generate(CLI::App& app) {
+  auto flags = std::make_shared<Flags>();
+  add_checkpoint(app, flags->model.checkpoint);
+  add_adapter(app, flags->model.adapter);
+  auto* which = app.add_option_group("prompt");
+  which->add_option("--prompt", flags->prompt,
+                    "an instruction, wrapped in the adapter's prompt style");
+  which->add_option("--prompts", flags->prompts,
+                    "JSONL rows {\"prompt\"} or {\"instruction\", \"input\"}");
+  which->add_option("--prompt-ids", flags->prompt_ids, "token ids: 1,2,3")->delimiter(',');
+  which->require_option(1);
+  app.add_option("--input", flags->input, "further context for --prompt");
+  app.add_flag("--raw", flags->raw, "no prompt style");
+  app.add_option("--precision", flags->model.precision, "auto (the checkpoint's), f32 or bf16")
+      ->capture_default_str();
+  add_sampling_flags(app, flags->sampling);
+  app.add_flag("--ignore-eos", flags->sampling.ignore_eos, "go on behind the end-of-text token");
+  app.add_flag("--json", flags->json, "a JSON row for each prompt");
+  app.callback([flags] { run(*flags); });
+}
+
+}  // namespace falconer::cli

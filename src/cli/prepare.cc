@@ -1,0 +1,35 @@
+// falconer prepare alpaca
+#include <iostream>
+
+#include "cli/command.h"
+#include "falconer/falconer.h"
+
+namespace falconer::cli {
+
+void add_prepare(CLI::App& app) {
+  auto options = std::make_shared<PrepareOptions>();
+  auto format = std::make_shared<std::string>("alpaca");
+  app.add_option("format", *format, "alpaca: rows of instruction, input, output")
+      ->check(CLI::IsMember({"alpaca"}));
+  app.add_option("--input", options->input, "examples: .json, .jsonl or .csv")->required();
+  add_checkpoint(app, options->checkpoint)->description("folder with tokenizer.json");
+  app.add_option("--out", options->out, "folder for train.jsonl and test.jsonl")->required();
+  app.add_option("--test-size", options->test_size, "rows that are held out")
+      ->capture_default_str();
+  app.add_option("--seed", options->seed, "of the split")->capture_default_str();
+  app.add_flag("--mask-prompt,!--no-mask-prompt", options->mask_prompt,
+               "learn the answers only (default)");
+  app.add_option("--prompt-ending", options->prompt_ending,
+                 "what follows '### Response': colon or newline")
+      ->capture_default_str();
+  app.add_option("--tokenize", options->tokenize, "prompt and answer: joint or separate")
+      ->capture_default_str();
+  app.add_option("--max-seq-length", options->max_seq_length, "longer rows are cut")
+      ->capture_default_str();
+  app.add_flag("--keep-eos,!--no-keep-eos", options->keep_eos,
+               "a row that was cut still ends with end-of-text (default)");
+  app.add_flag("--skip-bad", options->skip_bad, "leave bad rows out instead of stopping");
+  app.callback([options, format] { std::cout << prepare(*options); });
+}
+
+}  // namespace falconer::cli

@@ -1,0 +1,24 @@
+// falconer score
+#include "cli/command.h"
+#include "falconer/falconer.h"
+
+namespace falconer::cli {
+
+void add_score(CLI::App& app) {
+  auto options = std::make_shared<ScoreOptions>();
+  options->output = "-";
+  add_checkpoint(app, options->checkpoint);
+  add_adapter(app, options->adapter);
+  app.add_option("--data", options->data,
+                 "JSONL rows {\"input_ids\", \"labels\"?} or {\"text\"}; - is stdin")
+      ->required();
+  app.add_option("--output", options->output,
+                 "JSONL rows {\"loss\", \"tokens\", \"logprobs\"}; - is stdout")
+      ->capture_default_str();
+  app.add_option("--logits", options->logits, "safetensors file for logits.<row>");
+  app.add_option("--precision", options->precision, "auto (the checkpoint's), f32 or bf16")
+      ->capture_default_str();
+  app.callback([options] { score(*options); });
+}
+
+}  // namespace falconer::cli
