@@ -5,20 +5,6 @@
 namespace falconer {
 namespace {
 
-void check_heads(const Heads& q, const Heads& k, const Heads& v) {
-  FALCONER_CHECK(q.groups == k.groups && q.groups == v.groups);
-  FALCONER_CHECK(k.per_group == 1 && v.per_group == 1);
-  FALCONER_CHECK(q.size == k.size && q.size == v.size);
-  FALCONER_CHECK(k.rows.rows == v.rows.rows);
-  FALCONER_CHECK(q.rows.dtype == k.rows.dtype && q.rows.dtype == v.rows.dtype);
-}
-
-// A gradient has the heads of what it is the gradient of; only its rows may lie elsewhere.
-void check_gradient(const Heads& x, const Heads& dx) {
-  FALCONER_CHECK(x.groups == dx.groups && x.per_group == dx.per_group && x.size == dx.size);
-  FALCONER_CHECK(x.rows.rows == dx.rows.rows && x.rows.dtype == dx.rows.dtype);
-}
-
 void check_spans(const Heads& q, const Heads& k, std::span<const AttentionSpan> spans) {
   for (const AttentionSpan& s : spans) {
     FALCONER_CHECK(s.q_begin >= 0 && s.q_count >= 0 && s.q_begin + s.q_count <= q.rows.rows);
@@ -30,7 +16,7 @@ void check_spans(const Heads& q, const Heads& k, std::span<const AttentionSpan> 
 }  // namespace
 
 void attention_forward(Run& run, const AttentionForward& args) {
-  check_heads(args.q, args.k, args.v);
+  check_grouped(args.q, args.k, args.v);
   check_spans(args.q, args.k, args.spans);
   FALCONER_CHECK(args.out.rows == args.q.rows.rows &&
                  args.out.cols == args.q.count() * args.q.size);
@@ -50,7 +36,7 @@ void attention_delta(Run& run, const AttentionDelta& args) {
 }
 
 void attention_backward(Run& run, const AttentionBackward& args) {
-  check_heads(args.q, args.k, args.v);
+  check_grouped(args.q, args.k, args.v);
   check_gradient(args.q, args.dq);
   check_gradient(args.k, args.dk);
   check_gradient(args.v, args.dv);
