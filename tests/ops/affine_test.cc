@@ -12,16 +12,16 @@ TEST(Affine, BackwardMatchesDualNumbers) {
     const Block<double> values = random_block(n, m, 1), dy = random_block(n, m, 5);
     const Block<double> s = random_block(1, m, 2), b = random_block(1, m, 3);
     Block<Dual> x = lift(values), scale = lift(s), bias = lift(b);
-    Block<Dual> out_bias = lift(random_block(1, m, 4));
+    const Block<double> around = random_block(1, m, 4);
+    const Block<Dual> about = lift(around);
     const auto loss = [&] {
       Block<Dual> y = x, kept(n, m);
-      scalar::affine_forward<Dual>(y.mat(), scale.cmat(), bias.cmat(), out_bias.cmat(), kept.mat(),
-                                   0, n);
+      scalar::affine_forward<Dual>(y.mat(), scale.cmat(), bias.cmat(), about.cmat(), kept.mat(), 0,
+                                   n);
       return weigh(dy, y);
     };
     Block<double> y = values, kept(n, m), d = dy, dscale(1, m), dbias(1, m);
-    scalar::affine_forward<double>(y.mat(), s.cmat(), b.cmat(), Mat<const double>{}, kept.mat(), 0,
-                                   n);
+    scalar::affine_forward<double>(y.mat(), s.cmat(), b.cmat(), around.cmat(), kept.mat(), 0, n);
     scalar::affine_backward<double>(kept.cmat(), s.cmat(), d.mat(), dscale.mat(), dbias.mat(), 0,
                                     m);
     expect_exact(d, dual_gradient(x, loss));
@@ -31,40 +31,44 @@ TEST(Affine, BackwardMatchesDualNumbers) {
 }
 
 struct AffineOp {
-  AffineOp(int64_t n, int64_t m, Dtype dtype)
+  AffineOp(int64_t n, int64_t m, Dtype dtype, Dtype kept)
       : y(n, m, dtype, 1),
         scale(1, m, Dtype::kF32, 2),
         bias(1, m, Dtype::kF32, 3),
-        out_bias(1, m, Dtype::kF32, 4),
-        a(n, m, dtype, 5),
+        about(1, m, Dtype::kF32, 4),
+        a(n, m, kept, 5),
         d(n, m, dtype, 6),
         dscale(1, m, Dtype::kF32, 7),
         dbias(1, m, Dtype::kF32, 8) {}
   AffineForward forward() const {
-    return {.y = y, .scale = scale, .bias = bias, .out_bias = out_bias, .a = a};
+    return {.y = y, .scale = scale, .bias = bias, .about = about, .a = a};
   }
   AffineBackward backward() const {
     return {.a = a, .scale = scale, .d = d, .dscale = dscale, .dbias = dbias};
   }
-  TestView y, scale, bias, out_bias, a, d, dscale, dbias;
+  TestView y, scale, bias, about, a, d, dscale, dbias;
 };
 
 TEST(Affine, OpAgreesWithDoubleAndGradientsAdd) {
-  for (const Dtype dtype : {Dtype::kF32, Dtype::kBF16})
+  // A product into f32 may be kept as bf16.
+  for (const auto& [dtype, kept_dtype] : {std::pair<Dtype, Dtype>{Dtype::kF32, Dtype::kF32},
+                                          {Dtype::kBF16, Dtype::kBF16},
+                                          {Dtype::kF32, Dtype::kBF16}})
     for (const auto& [n, m] : {std::pair<int64_t, int64_t>{3, 7}, {1, 33}}) {
-      const AffineOp op(n, m, dtype);
+      const AffineOp op(n, m, dtype, kept_dtype);
       Block<double> y = op.y.values(), a(n, m), d = op.d.values(), dscale = op.dscale.values(),
                     dbias = op.dbias.values();
       const Block<double> scale = op.scale.values();
-      const double inner = max_abs(y) + max_abs(op.bias.values()), slope = max_abs(scale);
+      const double inner = max_abs(y) + max_abs(op.bias.values()) + max_abs(op.about.values()),
+                   slope = max_abs(scale);
       const double most_d = max_abs(d), before = max_abs(dscale) + max_abs(dbias);
-      const Block<double> bias = op.bias.values(), out_bias = op.out_bias.values();
-      scalar::affine_forward<double>(y.mat(), scale.cmat(), bias.cmat(), out_bias.cmat(), a.mat(),
-                                     0, n);
+      const Block<double> bias = op.bias.values(), about = op.about.values();
+      scalar::affine_forward<double>(y.mat(), scale.cmat(), bias.cmat(), about.cmat(), a.mat(), 0,
+                                     n);
       OpRun r;
       affine_forward(r.run, op.forward());
-      expect_agrees(op.a, a, 1, inner);
-      expect_agrees(op.y, y, 4, inner * slope + max_abs(op.out_bias.values()));
+      expect_agrees(op.a, a, 2, inner);
+      expect_agrees(op.y, y, 4, inner * slope + max_abs(op.about.values()));
       const Block<double> kept = op.a.values();  // as rounded: what backward is given
       scalar::affine_backward<double>(kept.cmat(), scale.cmat(), d.mat(), dscale.mat(), dbias.mat(),
                                       0, m);
@@ -76,7 +80,7 @@ TEST(Affine, OpAgreesWithDoubleAndGradientsAdd) {
 }
 
 TEST(Affine, EmptyBiasesAreZeroAndEmptyOutputsAreSkipped) {
-  const AffineOp op(3, 7, Dtype::kF32), before(3, 7, Dtype::kF32);
+  const AffineOp op(3, 7, Dtype::kF32, Dtype::kF32), before(3, 7, Dtype::kF32, Dtype::kF32);
   OpRun r;
   affine_forward(r.run, {.y = op.y, .scale = op.scale});
   Block<double> want = before.y.values();
@@ -85,7 +89,7 @@ TEST(Affine, EmptyBiasesAreZeroAndEmptyOutputsAreSkipped) {
   expect_agrees(op.y, want, 0, 0);
   EXPECT_TRUE(same_values(op.a.values(), before.a.values()));
 
-  const AffineOp whole(3, 7, Dtype::kF32);
+  const AffineOp whole(3, 7, Dtype::kF32, Dtype::kF32);
   affine_backward(r.run, whole.backward());
   affine_backward(r.run, {.scale = op.scale, .d = op.d, .dbias = op.dbias});  // frozen: no a kept
   EXPECT_TRUE(same_values(op.d.values(), whole.d.values()));
@@ -98,7 +102,7 @@ TEST(Affine, EmptyBiasesAreZeroAndEmptyOutputsAreSkipped) {
 }
 
 TEST(Affine, DryRunTouchesNothing) {
-  const AffineOp op(3, 7, Dtype::kF32), before(3, 7, Dtype::kF32);
+  const AffineOp op(3, 7, Dtype::kF32, Dtype::kF32), before(3, 7, Dtype::kF32, Dtype::kF32);
   DryRun dry;
   affine_forward(dry.run, op.forward());
   affine_backward(dry.run, op.backward());
@@ -108,11 +112,11 @@ TEST(Affine, DryRunTouchesNothing) {
 }
 
 TEST(Affine, ShapesAreChecked) {
-  const AffineOp op(3, 7, Dtype::kF32);
+  const AffineOp op(3, 7, Dtype::kF32, Dtype::kF32);
   const TestView other(4, 6);
   OpRun r;
   for (View AffineForward::*field : {&AffineForward::y, &AffineForward::scale, &AffineForward::bias,
-                                     &AffineForward::out_bias, &AffineForward::a}) {
+                                     &AffineForward::about, &AffineForward::a}) {
     AffineForward args = op.forward();
     args.*field = other;
     EXPECT_THROW(affine_forward(r.run, args), InternalError);
