@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 #include <utility>
 
@@ -35,6 +36,15 @@ fs::path parent_of(const fs::path& path) {
   return path.has_parent_path() ? path.parent_path() : fs::path(".");
 }
 
+// Swaps two names in one step, so that neither is missing even after a crash in between.
+bool exchange(const fs::path& a, const fs::path& b) {
+#ifdef RENAME_EXCHANGE
+  return ::renameat2(AT_FDCWD, a.c_str(), AT_FDCWD, b.c_str(), RENAME_EXCHANGE) == 0;
+#else
+  return static_cast<void>(a), static_cast<void>(b), false;
+#endif
+}
+
 fs::path partial_name(const fs::path& path) {
   fs::path clean = path;
   if (!clean.has_filename()) clean = clean.parent_path();  // "out/final/" is "out/final"
@@ -44,7 +54,8 @@ fs::path partial_name(const fs::path& path) {
 }  // namespace
 
 MappedFile::MappedFile(const fs::path& path) : path_(path) {
-  const Descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
+  // O_NONBLOCK: a pipe is refused below instead of waited for.
+  const Descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
   if (file.fd < 0) fail("{}: cannot be opened: {}", path.string(), reason());
   struct stat info {};
   if (::fstat(file.fd, &info) != 0) fail("{}: cannot be read: {}", path.string(), reason());
@@ -151,9 +162,18 @@ void AtomicFolder::commit() {
   for (const auto& entry : fs::recursive_directory_iterator(partial_))
     sync_path(entry.path(), entry.is_directory() ? O_RDONLY | O_DIRECTORY : O_RDONLY);
   sync_path(partial_, O_RDONLY | O_DIRECTORY);
-  // rename() cannot replace a folder that has content: move the old one aside, and remove it last.
-  const fs::path aside = partial_name(path_).string() + ".old";
+  if (exchange(partial_, path_)) {  // what stood there now has the partial name
+    done_ = true;
+    sync_path(parent_of(path_), O_RDONLY | O_DIRECTORY);
+    std::error_code ignored;
+    fs::remove_all(partial_, ignored);
+    return;
+  }
+  // Nothing stood there, or the file system cannot exchange: rename() alone cannot replace a folder
+  // that has content, so the old one is moved aside and removed last.
+  const fs::path aside = partial_.string() + ".old";
   std::error_code error;
+  fs::remove_all(aside, error);
   const bool replaced = fs::exists(path_, error);
   if (replaced && ::rename(path_.c_str(), aside.c_str()) != 0)
     fail("{}: cannot be replaced: {}", path_.string(), reason());

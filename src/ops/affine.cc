@@ -14,7 +14,7 @@ void affine_forward(Run& run, const AffineForward& args) {
 }
 
 void affine_backward(Run& run, const AffineBackward& args) {
-  FALCONER_CHECK(args.scale.size() == args.d.cols);
+  FALCONER_CHECK(args.scale.size() == args.d.cols && args.scale.dtype == Dtype::kF32);
   FALCONER_CHECK(!args.dscale || (args.dscale.size() == args.d.cols && same_shape(args.a, args.d)));
   FALCONER_CHECK(!args.dbias || args.dbias.size() == args.d.cols);
   if (run.dry || args.d.size() == 0) return;

@@ -5,13 +5,6 @@
 namespace falconer {
 namespace {
 
-void check_heads(const Heads& q, const Heads& k, const Heads& v) {
-  FALCONER_CHECK(q.groups == k.groups && q.groups == v.groups);
-  FALCONER_CHECK(k.per_group == 1 && v.per_group == 1);
-  FALCONER_CHECK(q.size == k.size && q.size == v.size);
-  FALCONER_CHECK(q.rows.dtype == k.rows.dtype && q.rows.dtype == v.rows.dtype);
-}
-
 void check_spans(const Heads& q, const Heads& k, std::span<const AttentionSpan> spans) {
   for (const AttentionSpan& s : spans) {
     FALCONER_CHECK(s.q_begin >= 0 && s.q_count >= 0 && s.q_begin + s.q_count <= q.rows.rows);
@@ -23,10 +16,11 @@ void check_spans(const Heads& q, const Heads& k, std::span<const AttentionSpan> 
 }  // namespace
 
 void attention_forward(Run& run, const AttentionForward& args) {
-  check_heads(args.q, args.k, args.v);
+  check_grouped(args.q, args.k, args.v);
   check_spans(args.q, args.k, args.spans);
   FALCONER_CHECK(args.out.rows == args.q.rows.rows &&
                  args.out.cols == args.q.count() * args.q.size);
+  FALCONER_CHECK(args.out.dtype == args.q.rows.dtype);
   FALCONER_CHECK(!args.lse || (args.lse.rows == args.out.rows && args.lse.cols == args.q.count()));
   FALCONER_CHECK(!args.alibi || args.alibi.size() == args.q.count());
   if (run.dry || args.out.rows == 0) return;
@@ -36,19 +30,22 @@ void attention_forward(Run& run, const AttentionForward& args) {
 void attention_delta(Run& run, const AttentionDelta& args) {
   FALCONER_CHECK(same_shape(args.out, args.dout) && args.out.dtype == args.dout.dtype);
   FALCONER_CHECK(args.delta.rows == args.out.rows && args.delta.cols == args.heads);
-  FALCONER_CHECK(args.out.cols % args.heads == 0);
+  FALCONER_CHECK(args.heads > 0 && args.out.cols % args.heads == 0);
   if (run.dry || args.out.rows == 0) return;
   run.kernels->attention_delta(args);
 }
 
 void attention_backward(Run& run, const AttentionBackward& args) {
-  check_heads(args.q, args.k, args.v);
-  check_heads(args.dq, args.dk, args.dv);
+  check_grouped(args.q, args.k, args.v);
+  check_gradient(args.q, args.dq);
+  check_gradient(args.k, args.dk);
+  check_gradient(args.v, args.dv);
   check_spans(args.q, args.k, args.spans);
   FALCONER_CHECK(args.dout.rows == args.q.rows.rows);
   FALCONER_CHECK(args.dout.cols == args.q.count() * args.q.size);
   FALCONER_CHECK(args.lse.rows == args.dout.rows && args.lse.cols == args.q.count());
-  FALCONER_CHECK(same_shape(args.lse, args.delta));
+  FALCONER_CHECK(args.dout.dtype == args.q.rows.dtype && same_shape(args.lse, args.delta));
+  FALCONER_CHECK(!args.alibi || args.alibi.size() == args.q.count());
   if (run.dry || args.dout.rows == 0) return;
   run.kernels->attention_backward(args);
 }

@@ -16,6 +16,21 @@ struct Heads {
   explicit operator bool() const { return static_cast<bool>(rows); }
 };
 
+/// Grouped attention: one key and one value head per group, as many rows of each.
+inline void check_grouped(const Heads& q, const Heads& k, const Heads& v) {
+  FALCONER_CHECK(q.groups == k.groups && q.groups == v.groups);
+  FALCONER_CHECK(k.per_group == 1 && v.per_group == 1);
+  FALCONER_CHECK(q.size == k.size && q.size == v.size);
+  FALCONER_CHECK(k.rows.rows == v.rows.rows);
+  FALCONER_CHECK(q.rows.dtype == k.rows.dtype && q.rows.dtype == v.rows.dtype);
+}
+
+/// A gradient has the heads of what it is the gradient of; only its rows may lie elsewhere.
+inline void check_gradient(const Heads& x, const Heads& dx) {
+  FALCONER_CHECK(x.groups == dx.groups && x.per_group == dx.per_group && x.size == dx.size);
+  FALCONER_CHECK(x.rows.rows == dx.rows.rows && x.rows.dtype == dx.rows.dtype);
+}
+
 /// Heads with a C++ element type, for kernels.
 template <class S>
 struct HeadsMat {

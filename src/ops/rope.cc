@@ -15,6 +15,7 @@ void rope(Run& run, const Rope& args) {
 }
 
 void rope_table(Run& run, const View& table, double base) {
+  FALCONER_CHECK(table.dtype == Dtype::kF32 && table.cols % 2 == 0);
   if (run.dry) return;
   const int64_t half = table.cols / 2;
   for (int64_t p = 0; p < table.rows; ++p) {

@@ -6,8 +6,9 @@ namespace falconer {
 namespace {
 
 constexpr size_t kAlign = 64;
-// Where a measuring arena pretends to be: never mapped, so a kernel that touches it stops at once.
-constexpr uintptr_t kNowhere = 0x1000;
+// Where a measuring arena pretends to be: outside of what a process can ever map, however far the
+// plan reaches, so a kernel that touches it stops at once.
+constexpr uintptr_t kNowhere = uintptr_t{1} << 63;
 
 }  // namespace
 

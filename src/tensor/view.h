@@ -66,7 +66,8 @@ inline bool same_shape(const View& a, const View& b) {
   return a.rows == b.rows && a.cols == b.cols;
 }
 
-/// Copies between any two of f32, bf16, f16, f64, rounding to nearest even; shapes must agree.
+/// Copies between any two of f32, bf16, f16, f64, rounding to nearest even (f64 by way of f32);
+/// shapes must agree.
 void copy_converted(const View& from, const View& to);
 
 }  // namespace falconer

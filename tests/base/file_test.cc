@@ -1,0 +1,226 @@
+#include "base/file.h"
+
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <utility>
+
+#include "base/error.h"
+#include "support/temp_folder.h"
+
+namespace falconer {
+namespace {
+
+namespace fs = std::filesystem;
+using test::TempFolder;
+
+/// The message of the Error that `work` throws, which must name `path`.
+template <class F>
+std::string error_about(const fs::path& path, F&& work) {
+  try {
+    work();
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find(path.string()), std::string::npos) << error.what();
+    return error.what();
+  }
+  ADD_FAILURE() << "no error about " << path;
+  return "";
+}
+
+bool contains(const std::string& text, std::string_view part) {
+  return text.find(part) != std::string::npos;
+}
+
+/// Runs `work` in a process of its own that dies without any clean-up, as at a power cut.
+template <class F>
+void crash_after(F&& work) {
+  const pid_t child = ::fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    work();
+    ::raise(SIGKILL);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  ASSERT_TRUE(WIFSIGNALED(status));
+}
+
+TEST(MappedFile, ShowsTheBytes) {
+  const TempFolder folder;
+  write_file(folder / "a", "some bytes");
+  MappedFile a(folder / "a");
+  EXPECT_EQ(a.size(), 10u);
+  EXPECT_EQ(static_cast<char>(a.bytes()[5]), 'b');
+  EXPECT_EQ(a.path(), folder / "a");
+  const std::byte* const data = a.data();
+  MappedFile b(std::move(a));
+  EXPECT_EQ(b.data(), data);
+  write_file(folder / "empty", "");
+  MappedFile empty(folder / "empty");
+  EXPECT_EQ(empty.size(), 0u);
+  empty = std::move(b);
+  EXPECT_EQ(empty.data(), data);
+  EXPECT_EQ(empty.size(), 10u);
+}
+
+TEST(MappedFile, SeesTheOldContentAfterAReplacement) {
+  const TempFolder folder;
+  write_file(folder / "a", "old");
+  const MappedFile map(folder / "a");
+  write_file(folder / "a", "new and longer");
+  EXPECT_EQ(std::string(reinterpret_cast<const char*>(map.data()), map.size()), "old");
+}
+
+TEST(MappedFile, ErrorsNameThePathAndTheReason) {
+  const TempFolder folder;
+  const fs::path missing = folder / "missing", pipe = folder / "pipe";
+  EXPECT_TRUE(contains(error_about(missing, [&] { MappedFile m(missing); }), "No such file"));
+  error_about(folder.path(), [&] { MappedFile m(folder.path()); });
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  error_about(pipe, [&] { MappedFile m(pipe); });  // refused, not waited for
+}
+
+TEST(ReadTextFile, ReadsAllOrSaysWhyNot) {
+  const TempFolder folder;
+  const std::string text("line\nzero \0 inside", 18);
+  write_file(folder / "a", text);
+  EXPECT_EQ(read_text_file(folder / "a"), text);
+  EXPECT_EQ(read_text_file(folder / "a", 18), text);
+  const std::string message = error_about(folder / "a", [&] { read_text_file(folder / "a", 17); });
+  EXPECT_TRUE(contains(message, "18") && contains(message, "17")) << message;
+  write_file(folder / "empty", "");
+  EXPECT_EQ(read_text_file(folder / "empty"), "");
+  error_about(folder.path(), [&] { read_text_file(folder.path()); });
+}
+
+TEST(AtomicFile, WithoutCommitLeavesNothingAndKeepsTheOld) {
+  const TempFolder folder;
+  { AtomicFile(folder / "a").write("half"); }
+  EXPECT_EQ(folder.entries(), 0u);
+  write_file(folder / "a", "old");
+  {
+    AtomicFile file(folder / "a");
+    file.write("half");
+    EXPECT_EQ(read_text_file(folder / "a"), "old");
+  }
+  EXPECT_EQ(read_text_file(folder / "a"), "old");
+  EXPECT_EQ(folder.entries(), 1u);
+}
+
+TEST(AtomicFile, CommitReplaces) {
+  const TempFolder folder;
+  write_file(folder / "a", "old and much longer");
+  AtomicFile file(folder / "a");
+  file.write("????");
+  file.write(" new");
+  file.write_at(0, "it is", 5);  // over what was written, and past it
+  file.write_at(0, "good", 4);
+  file.commit();
+  EXPECT_EQ(read_text_file(folder / "a"), "goodsnew");
+  EXPECT_EQ(folder.entries(), 1u);
+}
+
+TEST(AtomicFile, CrashBeforeCommitKeepsTheOld) {
+  const TempFolder folder;
+  write_file(folder / "a", "old");
+  crash_after([&] {
+    AtomicFile* file = new AtomicFile(folder / "a");  // its clean-up must not run
+    file->write("half");
+  });
+  EXPECT_EQ(read_text_file(folder / "a"), "old");
+}
+
+TEST(AtomicFile, ErrorsNameThePath) {
+  const TempFolder folder;
+  fs::create_directory(folder / "is-folder");
+  error_about(folder / "is-folder", [&] { AtomicFile f(folder / "is-folder"); });
+  const fs::path lost = folder / "no-such-folder" / "a";
+  EXPECT_TRUE(contains(error_about(lost, [&] { AtomicFile f(lost); }), "No such file"));
+  fs::create_directory(folder / "gone");
+  AtomicFile file(folder / "gone" / "a");
+  fs::remove_all(folder / "gone");
+  error_about(folder / "gone" / "a", [&] { file.commit(); });
+}
+
+// A full disk, played by a limit on the size of files.
+TEST(AtomicFile, FailedWriteNamesThePathAndKeepsTheOld) {
+  const TempFolder folder;
+  write_file(folder / "a", "old");
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
+  const rlimit small{1000, before.rlim_max};
+  auto* const handler = ::signal(SIGXFSZ, SIG_IGN);
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &small), 0);
+  const std::string message =
+      error_about(folder / "a", [&] { write_file(folder / "a", std::string(5000, 'x')); });
+  ::setrlimit(RLIMIT_FSIZE, &before);
+  ::signal(SIGXFSZ, handler);
+  EXPECT_TRUE(contains(message, "too large")) << message;
+  EXPECT_EQ(read_text_file(folder / "a"), "old");
+  EXPECT_EQ(folder.entries(), 1u);
+}
+
+TEST(AtomicFolder, AppearsWholeAndReplacesWhatStoodThere) {
+  const TempFolder folder;
+  for (const char* const content : {"first", "second"}) {
+    AtomicFolder made(folder / "out" / "final" / "");  // a slash at the end changes nothing
+    fs::create_directory(made.folder() / "inner");
+    write_file(made.folder() / "inner" / content, content);
+    made.commit();
+    EXPECT_EQ(read_text_file(folder / "out" / "final" / "inner" / content), content);
+  }
+  EXPECT_FALSE(fs::exists(folder / "out" / "final" / "inner" / "first"));
+  EXPECT_EQ(std::distance(fs::directory_iterator(folder / "out"), fs::directory_iterator{}), 1);
+}
+
+TEST(AtomicFolder, WithoutCommitLeavesNothingAndKeepsTheOld) {
+  const TempFolder folder;
+  { AtomicFolder unused(folder / "out"); }
+  EXPECT_EQ(folder.entries(), 0u);
+  make_folder(folder / "out");
+  write_file(folder / "out" / "a", "old");
+  {
+    AtomicFolder made(folder / "out");
+    write_file(made.folder() / "a", "half");
+  }
+  EXPECT_EQ(read_text_file(folder / "out" / "a"), "old");
+  EXPECT_EQ(folder.entries(), 1u);
+}
+
+TEST(AtomicFolder, CrashBeforeCommitKeepsTheOldAndTheNextOneStillWorks) {
+  const TempFolder folder;
+  make_folder(folder / "out");
+  write_file(folder / "out" / "a", "old");
+  crash_after([&] {
+    AtomicFolder* made = new AtomicFolder(folder / "out");  // its clean-up must not run
+    write_file(made->folder() / "a", "half");
+  });
+  EXPECT_EQ(read_text_file(folder / "out" / "a"), "old");
+  AtomicFolder next(folder / "out");
+  write_file(next.folder() / "a", "new");
+  next.commit();
+  EXPECT_EQ(read_text_file(folder / "out" / "a"), "new");
+}
+
+TEST(AtomicFolder, ErrorsNameThePath) {
+  const TempFolder folder;
+  write_file(folder / "file", "");
+  error_about(folder / "file", [&] { AtomicFolder made(folder / "file" / "out"); });
+}
+
+TEST(MakeFolder, MakesParentsAndRefusesAFileInTheWay) {
+  const TempFolder folder;
+  make_folder(folder / "a" / "b" / "c");
+  make_folder(folder / "a" / "b" / "c");
+  EXPECT_TRUE(fs::is_directory(folder / "a" / "b" / "c"));
+  write_file(folder / "file", "");
+  error_about(folder / "file", [&] { make_folder(folder / "file"); });
+  error_about(folder / "file" / "deeper", [&] { make_folder(folder / "file" / "deeper"); });
+}
+
+}  // namespace
+}  // namespace falconer
