@@ -1,0 +1,92 @@
+#include "text/added_tokens.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "text/unicode.h"
+
+namespace falconer {
+namespace {
+
+size_t previous_char(std::string_view text, size_t at) {
+  do --at;
+  while (at > 0 && (text[at] & 0xC0) == 0x80);
+  return at;
+}
+
+bool word_before(std::string_view text, size_t at) {
+  return at > 0 && is_word(decode_utf8(text, previous_char(text, at)).code);
+}
+bool word_behind(std::string_view text, size_t at) {
+  return at < text.size() && is_word(decode_utf8(text, at).code);
+}
+
+size_t skip_spaces_back(std::string_view text, size_t at, size_t least) {
+  while (at > least && is_space(decode_utf8(text, previous_char(text, at)).code))
+    at = previous_char(text, at);
+  return at;
+}
+size_t skip_spaces(std::string_view text, size_t at) {
+  while (at < text.size()) {
+    const Utf8Char c = decode_utf8(text, at);
+    if (!is_space(c.code)) break;
+    at += c.length;
+  }
+  return at;
+}
+
+}  // namespace
+
+AddedToken read_added_token(const nlohmann::json& json) {
+  AddedToken token;
+  token.id = json.at("id").get<int32_t>();
+  token.content = json.at("content").get<std::string>();
+  token.special = json.value("special", false);
+  token.normalized = json.value("normalized", !token.special);
+  token.single_word = json.value("single_word", false);
+  token.lstrip = json.value("lstrip", false);
+  token.rstrip = json.value("rstrip", false);
+  return token;
+}
+
+AddedTokenFinder::AddedTokenFinder(std::vector<AddedToken> tokens) : tokens_(std::move(tokens)) {
+  std::erase_if(tokens_, [](const AddedToken& token) { return token.content.empty(); });
+  std::stable_sort(tokens_.begin(), tokens_.end(), [](const AddedToken& a, const AddedToken& b) {
+    return a.content.size() > b.content.size();
+  });
+  for (uint32_t i = 0; i < tokens_.size(); ++i)
+    by_first_byte_[static_cast<unsigned char>(tokens_[i].content[0])].push_back(i);
+}
+
+const AddedToken* AddedTokenFinder::longest_at(std::string_view text, size_t at,
+                                               bool special) const {
+  for (const uint32_t i : by_first_byte_[static_cast<unsigned char>(text[at])]) {
+    const AddedToken& token = tokens_[i];
+    if ((special || !token.special) && text.substr(at).starts_with(token.content)) return &token;
+  }
+  return nullptr;
+}
+
+void AddedTokenFinder::cut(std::string_view text, bool special,
+                           const std::function<void(std::string_view)>& on_text,
+                           const std::function<void(int32_t)>& on_token) const {
+  size_t done = 0;
+  for (size_t at = 0; at < text.size();) {
+    const AddedToken* token = longest_at(text, at, special);
+    if (token == nullptr) {
+      ++at;
+      continue;
+    }
+    size_t begin = at, end = at + token->content.size();
+    at = end;
+    if (token->single_word && (word_before(text, begin) || word_behind(text, end))) continue;
+    if (token->lstrip) begin = skip_spaces_back(text, begin, done);
+    if (token->rstrip) at = end = skip_spaces(text, end);
+    if (begin > done) on_text(text.substr(done, begin - done));
+    on_token(token->id);
+    done = end;
+  }
+  if (done < text.size()) on_text(text.substr(done));
+}
+
+}  // namespace falconer

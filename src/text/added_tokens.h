@@ -1,0 +1,45 @@
+// Tokens that are recognised in the text before anything else: special tokens, and words that were
+// added to a vocabulary.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace falconer {
+
+struct AddedToken {
+  int32_t id = -1;
+  std::string content;
+  bool special = false;                 // control, not text: left out of what a reader sees
+  bool normalized = false;              // looked for after normalization, not before
+  bool single_word = false;             // only where no word character touches it
+  bool lstrip = false, rstrip = false;  // takes the white space before or behind it along
+};
+
+/// From one entry of "added_tokens".
+AddedToken read_added_token(const nlohmann::json& json);
+
+/// Finds the longest added token at the leftmost place. Immutable.
+class AddedTokenFinder {
+ public:
+  explicit AddedTokenFinder(std::vector<AddedToken> tokens);
+
+  /// Calls text(part) for what lies between added tokens (never empty) and token(id) for each, in
+  /// order. With `special` false, special tokens are not looked for.
+  void cut(std::string_view text, bool special,
+           const std::function<void(std::string_view)>& on_text,
+           const std::function<void(int32_t)>& on_token) const;
+
+ private:
+  const AddedToken* longest_at(std::string_view text, size_t at, bool special) const;
+
+  std::vector<AddedToken> tokens_;  // longest first
+  std::array<std::vector<uint32_t>, 256> by_first_byte_;
+};
+
+}  // namespace falconer

@@ -1,0 +1,60 @@
+// Byte pair encoding of one piece: neighbours are merged, the earliest learned pair first.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <nlohmann/json_fwd.hpp>
+#include <string_view>
+#include <vector>
+
+#include "text/vocabulary.h"
+
+namespace falconer {
+
+/// Which pair of tokens becomes which token, and how early it was learned.
+class MergeTable {
+ public:
+  struct Merge {
+    int32_t rank = -1, merged = -1;  // rank -1: the pair does not merge
+  };
+  explicit MergeTable(size_t count);
+  /// Of a pair given twice, the later counts, as in `tokenizers`.
+  void add(int32_t left, int32_t right, Merge merge);
+  Merge find(int32_t left, int32_t right) const;
+
+ private:
+  struct Slot {
+    uint64_t pair = ~uint64_t{0};
+    Merge merge;
+  };
+  size_t slot(uint64_t pair) const;
+  std::vector<Slot> slots_;  // open addressing, a power of two, at most half full
+};
+
+/// Immutable from outside; safe to use from many threads.
+class BytePairEncoder {
+ public:
+  /// From the "model" of a tokenizer.json. `vocabulary` has its tokens and must live as long.
+  /// Errors: another kind of model, a setting that is not supported, a merge of unknown tokens.
+  BytePairEncoder(const nlohmann::json& model, const Vocabulary& vocabulary);
+
+  /// Appends the tokens of `piece`. A byte that has no token is left out, and its neighbours may
+  /// merge.
+  void encode(std::string_view piece, std::vector<int32_t>& ids) const;
+
+ private:
+  /// As encode, always by merging; `ids` gets the result.
+  void merge(std::string_view piece, std::vector<int32_t>& ids) const;
+
+  const Vocabulary* vocabulary_;
+  MergeTable merges_;
+  std::array<int32_t, 256> byte_ids_;
+  bool ignore_merges_ = false;
+  // By token: whether merging its bytes gives that token alone. Found out when first asked for.
+  enum Whole : uint8_t { kUnknown, kWhole, kNotWhole };
+  std::unique_ptr<std::atomic<uint8_t>[]> whole_;
+};
+
+}  // namespace falconer

@@ -1,0 +1,23 @@
+// The "post_processor" of a tokenizer.json: ids that are put around every encoded text.
+#pragma once
+
+#include <cstdint>
+#include <nlohmann/json_fwd.hpp>
+#include <vector>
+
+namespace falconer {
+
+class PostProcessor {
+ public:
+  /// From the JSON value: none, ByteLevel (which changes no id), TemplateProcessing, or a Sequence
+  /// of them. Error: another type, naming it.
+  static PostProcessor from_json(const nlohmann::json& json);
+
+  std::vector<int32_t> apply(std::vector<int32_t> ids) const;
+
+ private:
+  void add(const nlohmann::json& json);
+  std::vector<int32_t> before_, behind_;
+};
+
+}  // namespace falconer

@@ -1,0 +1,255 @@
+#include "text/tokenizer.h"
+
+#include <nlohmann/json.hpp>
+#include <unordered_map>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "text/added_tokens.h"
+#include "text/bpe.h"
+#include "text/byte_alphabet.h"
+#include "text/post_processor.h"
+#include "text/pre_tokenizer.h"
+#include "text/unicode.h"
+#include "text/vocabulary.h"
+
+namespace falconer {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+constexpr int32_t kMostTokens = 1 << 24;  // no vocabulary is near it; a bound for wrong files
+
+/// A JSON file that may be missing: then null.
+json read_optional(const fs::path& path) {
+  if (!fs::exists(path)) return {};
+  return json::parse(read_text_file(path, size_t{1} << 28));
+}
+
+std::vector<AddedToken> read_added_tokens(const json& file) {
+  std::vector<AddedToken> tokens;
+  if (file.contains("added_tokens"))
+    for (const auto& entry : file["added_tokens"]) tokens.push_back(read_added_token(entry));
+  return tokens;
+}
+
+int32_t checked_id(int64_t id, std::string_view token) {
+  if (id < 0 || id >= kMostTokens) fail("its token \"{}\" has the id {}", token, id);
+  return static_cast<int32_t>(id);
+}
+
+int32_t count_ids(const json& vocab, const std::vector<AddedToken>& added) {
+  int32_t size = 0;
+  for (const auto& [token, id] : vocab.items())
+    size = std::max(size, checked_id(id.get<int64_t>(), token) + 1);
+  for (const auto& token : added) size = std::max(size, checked_id(token.id, token.content) + 1);
+  return size;
+}
+
+/// The bytes that a token of the vocabulary stands for. One that is not spelled in the byte-level
+/// alphabet stands for itself, as in `tokenizers`.
+std::string bytes_of(const std::string& spelling) {
+  return unspell_bytes(spelling).value_or(spelling);
+}
+
+Vocabulary read_vocabulary(const json& file, const std::vector<AddedToken>& added) {
+  const json& vocab = file.at("model").at("vocab");
+  Vocabulary vocabulary(count_ids(vocab, added));
+  for (const auto& [token, id] : vocab.items()) {
+    if (vocabulary.has(id.get<int32_t>()))
+      fail("its tokens \"{}\" and \"{}\" share the id {}", token,
+           vocabulary.bytes(id.get<int32_t>()), id.get<int32_t>());
+    vocabulary.add(id.get<int32_t>(), bytes_of(token));
+  }
+  for (const auto& token : added)
+    if (!vocabulary.has(token.id)) vocabulary.add(token.id, bytes_of(token.content));
+  return vocabulary;
+}
+
+/// Whether the normalizer is NFC; none is fine too.
+bool read_normalizer(const json& normalizer) {
+  if (normalizer.is_null()) return false;
+  const auto type = normalizer.at("type").get<std::string>();
+  if (type == "NFC") return true;
+  if (type == "Sequence" && normalizer.at("normalizers").size() <= 1)
+    return !normalizer["normalizers"].empty() && read_normalizer(normalizer["normalizers"][0]);
+  fail("its normalizer is of type \"{}\"; supported are NFC and none", type);
+}
+
+void check_decoder(const json& decoder) {
+  if (!decoder.is_object() || decoder.value("type", "") != "ByteLevel")
+    fail("its decoder is not ByteLevel; Falconer reads byte-level BPE only");
+}
+
+std::vector<AddedToken> only(std::vector<AddedToken> tokens, bool normalized) {
+  std::erase_if(tokens, [&](const AddedToken& token) { return token.normalized != normalized; });
+  return tokens;
+}
+
+}  // namespace
+
+struct Tokenizer::Impl {
+  explicit Impl(const json& file)
+      : added(read_added_tokens(file)),
+        vocabulary(read_vocabulary(file, added)),
+        normalize(read_normalizer(file.value("normalizer", json()))),
+        before(only(added, false)),
+        after(only(added, true)),
+        pre_tokenizer(PreTokenizer::from_json(file.value("pre_tokenizer", json()))),
+        bpe(file.at("model"), vocabulary),
+        post_processor(PostProcessor::from_json(file.value("post_processor", json()))) {
+    check_decoder(file.value("decoder", json()));
+    for (const auto& token : added) {
+      by_content.emplace(token.content, token.id);
+      if (token.special) special.push_back(token.id);
+    }
+    std::sort(special.begin(), special.end());
+  }
+
+  void encode_text(std::string_view text, std::vector<int32_t>& ids) const {
+    thread_local Pieces pieces;
+    pieces.added.clear();
+    pre_tokenizer.split(text, pieces);
+    for (const std::string_view piece : pieces.pieces) bpe.encode(piece, ids);
+  }
+
+  /// Tokens that are looked for before normalization come first, then those after it.
+  std::vector<int32_t> encode(std::string_view text, bool with_special) const {
+    std::string mended;
+    if (valid_utf8_prefix(text) < text.size()) text = mended = to_valid_utf8(text);
+    std::vector<int32_t> ids;
+    ids.reserve(text.size() / 3 + 4);
+    const auto push = [&](int32_t id) { ids.push_back(id); };
+    before.cut(
+        text, with_special,
+        [&](std::string_view part) {
+          const std::string normal = normalize ? to_nfc(part) : std::string();
+          after.cut(
+              normalize ? std::string_view(normal) : part, with_special,
+              [&](std::string_view piece) { encode_text(piece, ids); }, push);
+        },
+        push);
+    return ids;
+  }
+
+  std::vector<AddedToken> added;
+  Vocabulary vocabulary;
+  bool normalize = false;
+  AddedTokenFinder before, after;  // normalization
+  PreTokenizer pre_tokenizer;
+  BytePairEncoder bpe;
+  PostProcessor post_processor;
+  std::unordered_map<std::string, int32_t> by_content;
+  std::vector<int32_t> special;  // sorted
+  std::optional<int32_t> eos, bos;
+
+  std::optional<int32_t> find(const std::string& token) const {
+    if (const auto it = by_content.find(token); it != by_content.end()) return it->second;
+    const int32_t id = vocabulary.find(bytes_of(token));
+    return id < 0 ? std::nullopt : std::optional(id);
+  }
+
+  /// tokenizer_config.json names a token, or an object with its content; the other two files have
+  /// its id, or several.
+  void read_special_ids(const fs::path& folder) {
+    const json names = read_optional(folder / "tokenizer_config.json");
+    const json generation = read_optional(folder / "generation_config.json");
+    const json config = read_optional(folder / "config.json");
+    const auto one = [&](const std::string& kind) -> std::optional<int32_t> {
+      json name = names.is_object() ? names.value(kind + "_token", json()) : json();
+      if (name.is_object()) name = name.value("content", json());
+      if (name.is_string()) {
+        if (const auto id = find(name.get<std::string>())) return id;
+        fail("tokenizer_config.json names the {} token \"{}\", which tokenizer.json lacks", kind,
+             name.get<std::string>());
+      }
+      for (const json* file : {&generation, &config}) {
+        json id = file->is_object() ? file->value(kind + "_token_id", json()) : json();
+        if (id.is_array() && !id.empty()) id = id[0];
+        if (id.is_number_integer() && vocabulary.has(id.get<int32_t>())) return id.get<int32_t>();
+      }
+      return std::nullopt;
+    };
+    eos = one("eos");
+    bos = one("bos");
+  }
+};
+
+Tokenizer Tokenizer::load(const fs::path& folder) {
+  const fs::path path = folder / "tokenizer.json";
+  if (!fs::exists(path))
+    fail("{} has no tokenizer.json; copy the one of the model that this checkpoint comes from",
+         folder.string());
+  const std::string text = read_text_file(path, size_t{1} << 28);
+  try {
+    auto impl = std::make_unique<Impl>(json::parse(text));
+    impl->read_special_ids(folder);
+    return Tokenizer(std::move(impl));
+  } catch (const json::exception& error) {
+    fail("{}: not a tokenizer that Falconer can read: {}", path.string(), error.what());
+  } catch (const Error& error) {
+    fail("{}: {}", path.string(), error.what());
+  }
+}
+
+Tokenizer::Tokenizer(std::unique_ptr<const Impl> impl) : impl_(std::move(impl)) {}
+Tokenizer::Tokenizer(Tokenizer&&) noexcept = default;
+Tokenizer& Tokenizer::operator=(Tokenizer&&) noexcept = default;
+Tokenizer::~Tokenizer() = default;
+
+std::vector<int32_t> Tokenizer::encode(std::string_view text) const {
+  return impl_->post_processor.apply(impl_->encode(text, true));
+}
+
+std::vector<int32_t> Tokenizer::encode_as_data(std::string_view text) const {
+  return impl_->encode(text, false);
+}
+
+std::string Tokenizer::decode(std::span<const int32_t> ids, bool skip_special) const {
+  std::string bytes;
+  for (const int32_t id : ids)
+    if (!(skip_special && is_special(id))) bytes += token_bytes(id);
+  return to_valid_utf8(bytes);
+}
+
+std::string Tokenizer::token_bytes(int32_t id) const {
+  if (!impl_->vocabulary.has(id))
+    fail("token id {} is not in the vocabulary, whose ids are 0 to {}", id, vocab_size() - 1);
+  return std::string(impl_->vocabulary.bytes(id));
+}
+
+int32_t Tokenizer::vocab_size() const { return impl_->vocabulary.size(); }
+
+std::optional<int32_t> Tokenizer::token_id(std::string_view token) const {
+  return impl_->find(std::string(token));
+}
+
+bool Tokenizer::is_special(int32_t id) const {
+  return std::binary_search(impl_->special.begin(), impl_->special.end(), id);
+}
+
+std::optional<int32_t> Tokenizer::eos_id() const { return impl_->eos; }
+std::optional<int32_t> Tokenizer::bos_id() const { return impl_->bos; }
+
+std::string StreamDecoder::push(int32_t id) {
+  if (skip_special_ && tokenizer_->is_special(id)) return {};
+  pending_ += tokenizer_->token_bytes(id);
+  // Whatever cannot become a character any more goes out now; a beginning waits for its end.
+  size_t ready = pending_.size();
+  for (size_t back = 1; back <= 3 && back <= pending_.size(); ++back) {
+    const size_t at = pending_.size() - back;
+    if (incomplete_utf8(std::string_view(pending_).substr(at))) ready = at;
+  }
+  std::string text = to_valid_utf8(std::string_view(pending_).substr(0, ready));
+  pending_.erase(0, ready);
+  return text;
+}
+
+std::string StreamDecoder::finish() {
+  std::string text = to_valid_utf8(pending_);
+  pending_.clear();
+  return text;
+}
+
+}  // namespace falconer
