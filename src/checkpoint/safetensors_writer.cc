@@ -1,53 +1,168 @@
 #include "checkpoint/safetensors_writer.h"
 
+#include <fmt/ranges.h>
+
+#include <deque>
 #include <nlohmann/json.hpp>
 
 #include "base/file.h"
+#include "checkpoint/safetensors.h"
+#include "checkpoint/tensor_file.h"
 #include "tensor/buffer.h"
 
 namespace falconer {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::ordered_json;
+
+/// Tensors are converted in pieces of about this size where they cannot be written as they lie.
+constexpr int64_t kPieceBytes = 16 << 20;
+
+size_t byte_count(const TensorSpec& spec) {
+  const auto count = element_count(spec.shape);
+  FALCONER_CHECK(count);
+  return static_cast<size_t>(*count) * size_of(spec.dtype);
+}
+
+std::string header_of(std::span<const TensorSpec> specs,
+                      const SafetensorsWriter::Metadata& metadata) {
+  ordered_json header;
+  header["__metadata__"] = metadata;
+  size_t at = 0;
+  for (const auto& spec : specs) {
+    const size_t end = at + byte_count(spec);
+    header[spec.name] = {{"dtype", safetensors_name(spec.dtype)},
+                         {"shape", spec.shape},
+                         {"data_offsets", {at, end}}};
+    at = end;
+  }
+  std::string text = header.dump();
+  text.append((8 - text.size() % 8) % 8, ' ');  // the first tensor begins at a multiple of 8
+  return text;
+}
+
+/// Consecutive tensors of one file.
+struct Shard {
+  std::string name;
+  size_t begin = 0, end = 0;  // of the specs
+};
+
+/// A new shard begins where the next tensor would make this one larger than `limit`.
+std::vector<Shard> plan_shards(const std::vector<TensorSpec>& specs, int64_t limit) {
+  std::vector<Shard> shards(1);
+  int64_t bytes = 0;
+  for (size_t i = 0; i < specs.size(); ++i) {
+    const auto size = static_cast<int64_t>(byte_count(specs[i]));
+    if (bytes > 0 && bytes + size > limit) {
+      shards.push_back({"", i, i});
+      bytes = 0;
+    }
+    shards.back().end = i + 1;
+    bytes += size;
+  }
+  if (shards.size() == 1) {
+    shards[0].name = "model.safetensors";
+    return shards;
+  }
+  for (size_t i = 0; i < shards.size(); ++i)
+    shards[i].name = fmt::format("model-{:05}-of-{:05}.safetensors", i + 1, shards.size());
+  return shards;
+}
+
+}  // namespace
 
 struct SafetensorsWriter::State {
-  std::unique_ptr<AtomicFile> file;
+  fs::path folder;
   std::vector<TensorSpec> specs;
-  size_t next = 0;
+  std::vector<Shard> shards;
+  Metadata metadata;
+  size_t next = 0;               // tensor to be written
+  std::deque<AtomicFile> files;  // one for each shard that was begun
+
+  void begin_shard() {
+    const Shard& shard = shards[files.size()];
+    AtomicFile& file = files.emplace_back(folder / shard.name);
+    const std::string header =
+        header_of(std::span(specs).subspan(shard.begin, shard.end - shard.begin), metadata);
+    const uint64_t length = header.size();
+    file.write(&length, sizeof length);
+    file.write(header);
+  }
+
+  void write_index() const {
+    ordered_json index;
+    size_t total = 0;
+    for (const auto& spec : specs) total += byte_count(spec);
+    index["metadata"]["total_size"] = total;
+    for (const auto& shard : shards)
+      for (size_t i = shard.begin; i < shard.end; ++i)
+        index["weight_map"][specs[i].name] = shard.name;
+    write_file(folder / "model.safetensors.index.json", index.dump(2) + "\n");
+  }
 };
-SafetensorsWriter::SafetensorsWriter(std::unique_ptr<State> s) : state_(std::move(s)) {}
+
+SafetensorsWriter::SafetensorsWriter(std::unique_ptr<State> state) : state_(std::move(state)) {}
 SafetensorsWriter::SafetensorsWriter(SafetensorsWriter&&) noexcept = default;
 SafetensorsWriter::~SafetensorsWriter() = default;
-SafetensorsWriter::SafetensorsWriter(const std::filesystem::path& path, std::vector<TensorSpec> specs, Metadata)
+
+SafetensorsWriter::SafetensorsWriter(const fs::path& path, std::vector<TensorSpec> specs,
+                                     Metadata metadata)
     : state_(std::make_unique<State>()) {
-  nlohmann::ordered_json head;
-  size_t at = 0;
-  for (auto& s : specs) {
-    size_t n = size_of(s.dtype);
-    for (auto d : s.shape) n *= static_cast<size_t>(d);
-    head[s.name] = {{"dtype", s.dtype == Dtype::kF32 ? "F32" : "BF16"}, {"shape", s.shape}, {"data_offsets", {at, at + n}}};
-    at += n;
-  }
-  std::string text = head.dump();
-  while (text.size() % 8) text += ' ';
-  state_->file = std::make_unique<AtomicFile>(path);
-  uint64_t n = text.size();
-  state_->file->write(&n, 8);
-  state_->file->write(text);
+  metadata.emplace("format", "pt");  // transformers refuses files that do not say it
+  state_->folder = path.parent_path();
+  state_->shards = {{path.filename().string(), 0, specs.size()}};
   state_->specs = std::move(specs);
+  state_->metadata = std::move(metadata);
+  state_->begin_shard();
 }
-SafetensorsWriter SafetensorsWriter::sharded(const std::filesystem::path& folder, std::vector<TensorSpec> specs, int64_t) {
-  return SafetensorsWriter(folder / "model.safetensors", std::move(specs));
+
+SafetensorsWriter SafetensorsWriter::sharded(const fs::path& folder, std::vector<TensorSpec> specs,
+                                             int64_t shard_bytes) {
+  auto state = std::make_unique<State>();
+  state->folder = folder;
+  state->shards = plan_shards(specs, shard_bytes);
+  state->specs = std::move(specs);
+  state->metadata = {{"format", "pt"}};
+  state->begin_shard();
+  return SafetensorsWriter(std::move(state));
 }
+
 void SafetensorsWriter::write(const View& values) {
-  Tensor t(values.rows, values.cols, state_->specs[state_->next++].dtype);
-  copy_converted(values, t.view());
-  state_->file->write(t.view().data, t.view().bytes());
+  State& state = *state_;
+  FALCONER_CHECK(state.next < state.specs.size());
+  const TensorSpec& spec = state.specs[state.next];
+  if (state.next == state.shards[state.files.size() - 1].end) state.begin_shard();
+  ++state.next;
+  FALCONER_CHECK(static_cast<size_t>(values.size()) * size_of(spec.dtype) == byte_count(spec));
+  if (values.dtype == spec.dtype && values.contiguous())
+    return state.files.back().write(values.data, values.bytes());
+  const int64_t row_bytes = std::max<int64_t>(1, values.cols * 4);
+  const int64_t rows =
+      std::clamp<int64_t>(kPieceBytes / row_bytes, 1, std::max<int64_t>(values.rows, 1));
+  Tensor piece(rows, values.cols, spec.dtype);
+  for (int64_t row = 0; row < values.rows; row += rows) {
+    const int64_t count = std::min(rows, values.rows - row);
+    const View part = piece.view().row_range(0, count);
+    copy_converted(values.row_range(row, count), part);
+    state.files.back().write(part.data, part.bytes());
+  }
 }
-void SafetensorsWriter::commit() { state_->file->commit(); }
-void write_safetensors(const std::filesystem::path& path, const std::vector<NamedView>& tensors, const SafetensorsWriter::Metadata& m) {
+
+void SafetensorsWriter::commit() {
+  FALCONER_CHECK(state_->next == state_->specs.size());
+  for (AtomicFile& file : state_->files) file.commit();
+  if (state_->shards.size() > 1) state_->write_index();
+}
+
+void write_safetensors(const fs::path& path, const std::vector<NamedView>& tensors,
+                       const SafetensorsWriter::Metadata& metadata) {
   std::vector<TensorSpec> specs;
-  for (auto& t : tensors) specs.push_back({t.name, t.values.dtype, t.shape});
-  SafetensorsWriter w(path, specs, m);
-  for (auto& t : tensors) w.write(t.values);
-  w.commit();
+  for (const auto& tensor : tensors)
+    specs.push_back({tensor.name, tensor.values.dtype, tensor.shape});
+  SafetensorsWriter writer(path, std::move(specs), metadata);
+  for (const auto& tensor : tensors) writer.write(tensor.values);
+  writer.commit();
 }
 
 }  // namespace falconer

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -16,7 +17,7 @@
 namespace falconer {
 
 /// A tensor as it lies in a file. `bytes` is contiguous, row-major, and lives as long as the
-/// TensorFiles that gave it; for a safetensors file it is the map itself.
+/// TensorFiles that gave it; it is the map itself wherever the file's layout allows.
 struct StoredTensor {
   std::string name;
   Dtype dtype = Dtype::kF32;
@@ -30,6 +31,16 @@ struct StoredTensor {
   int64_t size() const;
   /// "[65024, 4544]"
   std::string shape_text() const;
+};
+
+/// The product of `shape`; nothing where a size is negative or the product is beyond 2^48.
+std::optional<int64_t> element_count(const std::vector<int64_t>& shape);
+
+/// What one file holds.
+struct FileContent {
+  std::vector<StoredTensor> tensors;
+  std::map<std::string, std::string> metadata;
+  std::vector<std::shared_ptr<const void>> owners;  // maps and buffers that the bytes lie in
 };
 
 /// All tensors of a checkpoint, by name. Opening reads headers only.
@@ -53,10 +64,13 @@ class TensorFiles {
   const std::vector<std::filesystem::path>& files() const { return files_; }
 
  private:
+  static TensorFiles open_shards(const std::filesystem::path& index);
+  void add_file(const std::filesystem::path& path);
+
   std::map<std::string, StoredTensor, std::less<>> tensors_;
   std::map<std::string, std::string> metadata_;
   std::vector<std::filesystem::path> files_;
-  std::vector<std::shared_ptr<const void>> owners_;  // maps and buffers that the bytes lie in
+  std::vector<std::shared_ptr<const void>> owners_;
 };
 
 }  // namespace falconer

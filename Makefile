@@ -1,0 +1,39 @@
+# Every target installs what is missing, builds, and is quick the second time.
+METHOD ?= lora
+BUILD := build
+GENERATE := $(if $(wildcard $(BUILD)/build.ninja),,cmake --preset release)
+
+.PHONY: help build test demo bench format asan clean
+.DEFAULT_GOAL := build
+
+help:            ## these lines
+	@sed -n 's/^\([a-z]*\): .*## /\1\t/p; s/^\([a-z]*\):  *## /\1\t/p' $(MAKEFILE_LIST)
+
+dependencies:
+	@tools/install_dependencies
+
+build: dependencies ## the program, build/falconer
+	@$(GENERATE)
+	@cmake --build $(BUILD)
+
+test: build      ## all tests
+	@ctest --test-dir $(BUILD) --output-on-failure --parallel 2
+
+demo: build      ## teach the small checkpoint in demo/ a skill: METHOD=lora, adapter, adapter-v2 or full
+	@demo/run $(METHOD)
+
+bench: dependencies ## the speed of every kernel, as a table
+	@cmake --preset bench
+	@cmake --build build-bench
+	@bench/run
+
+asan: dependencies ## all tests under AddressSanitizer and UndefinedBehaviorSanitizer
+	@cmake --preset asan
+	@cmake --build build-asan
+	@ctest --test-dir build-asan --output-on-failure --parallel 2
+
+format:          ## lay out the sources as .clang-format says
+	@git ls-files '*.cc' '*.h' | xargs clang-format -i
+
+clean:           ## remove what was built
+	@rm -rf build build-debug build-asan build-bench
