@@ -17,12 +17,16 @@ bool is_part(const LinearSite& site, const std::string& target) {
                      [&](const SitePart& part) { return part.name == target; });
 }
 
+// PEFT's rule: the whole name, or the part behind a dot.
+bool names_module(const std::string& module, const std::string& target) {
+  return module == target || module.ends_with("." + target);
+}
+
 bool is_whole(const LinearSite& site, const std::string& target, bool head) {
   if (target == "all-linear") return !head;
   if (target == "head") return head;
   if (target == "qkv" || target == "query_key_value") return !site.parts().empty();
-  const std::string& module = site.module();
-  return module == target || module.ends_with("." + target);
+  return names_module(site.module(), target);
 }
 
 std::vector<LoraBlock> whole_block(const LinearSite& site, int64_t rank) {
@@ -89,33 +93,40 @@ std::vector<LoraHook::Spec> Lora::specs(Decoder& decoder) const {
   return made;
 }
 
+std::vector<LoraHook::Spec> Lora::specs_of_modules(Decoder& decoder) const {
+  std::vector<LoraHook::Spec> made;
+  std::map<std::string, ModuleSpec> left = modules_;
+  for (LinearSite* site : decoder.sites()) {
+    const auto found = left.find(site->module());
+    if (found == left.end()) {
+      for (const std::string& target : everywhere_)
+        if (names_module(site->module(), target))
+          fail("the adapter has nothing for {}, which this model has; is it for another model?",
+               site->module());
+      continue;
+    }
+    const ModuleSpec& module = found->second;
+    LoraHook::Spec spec{.site = site,
+                        .rank = module.rank,
+                        .scale = module.scale,
+                        .dropout = options_.lora_dropout,
+                        .dora = options_.lora_dora};
+    int64_t rank = 0;
+    spec.blocks = module.qv_blocks ? part_blocks(*site, {"q", "v"}, module.rank / 2, rank)
+                                   : whole_block(*site, module.rank);
+    made.push_back(std::move(spec));
+    left.erase(found);
+  }
+  if (!left.empty())
+    fail("the adapter changes {}, which this model does not have; is it for another model?",
+         left.begin()->first);
+  return made;
+}
+
 void Lora::attach(Run& run, Decoder& decoder, Weights&, Arena& fixed, bool training) {
   run_ = &run;
-  std::vector<LoraHook::Spec> all;
-  if (modules_.empty()) {
-    check_options(options_);
-    all = specs(decoder);
-  } else {
-    std::map<std::string, ModuleSpec> left = modules_;
-    for (LinearSite* site : decoder.sites()) {
-      const auto found = left.find(site->module());
-      if (found == left.end()) continue;
-      const ModuleSpec& module = found->second;
-      LoraHook::Spec spec{.site = site,
-                          .rank = module.rank,
-                          .scale = module.scale,
-                          .dropout = options_.lora_dropout,
-                          .dora = options_.lora_dora};
-      int64_t rank = 0;
-      spec.blocks = module.qv_blocks ? part_blocks(*site, {"q", "v"}, module.rank / 2, rank)
-                                     : whole_block(*site, module.rank);
-      all.push_back(std::move(spec));
-      left.erase(found);
-    }
-    if (!left.empty())
-      fail("the adapter changes {}, which this model does not have; is it for another model?",
-           left.begin()->first);
-  }
+  if (modules_.empty()) check_options(options_);
+  std::vector<LoraHook::Spec> all = modules_.empty() ? specs(decoder) : specs_of_modules(decoder);
   for (LoraHook::Spec& spec : all) {
     auto hook = std::make_unique<LoraHook>(std::move(spec));
     hook->allocate(run, fixed, training);

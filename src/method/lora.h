@@ -88,15 +88,22 @@ class Lora : public Method {
     double scale = 1;
     bool qv_blocks = false;  // rank halves belong to q and to v
   };
-  void set_modules(std::map<std::string, ModuleSpec> modules) { modules_ = std::move(modules); }
+  /// `everywhere`: module names (whole, or the part behind a dot) of which the model may have none
+  /// that `modules` lacks.
+  void set_modules(std::map<std::string, ModuleSpec> modules, std::vector<std::string> everywhere) {
+    modules_ = std::move(modules);
+    everywhere_ = std::move(everywhere);
+  }
   const MethodOptions& options() const { return options_; }
 
  private:
   std::vector<LoraHook::Spec> specs(Decoder& decoder) const;
+  std::vector<LoraHook::Spec> specs_of_modules(Decoder& decoder) const;
 
   MethodOptions options_;
   FileForm form_ = FileForm::kPeft;
   std::map<std::string, ModuleSpec> modules_;
+  std::vector<std::string> everywhere_;
   std::vector<std::unique_ptr<LoraHook>> hooks_;
   Run* run_ = nullptr;
 };

@@ -27,6 +27,17 @@ double by_pattern(const nlohmann::json& config, const char* key, const std::stri
   return otherwise;
 }
 
+// The targets, where every module that they name must be in the file: not where the adapter was
+// made for some layers only, nor where they are a regular expression.
+std::vector<std::string> targets_everywhere(const nlohmann::json& config) {
+  const auto unset = [&](const char* key) {
+    return !config.contains(key) || config[key].is_null() || config[key].empty();
+  };
+  const bool some = !unset("layers_to_transform") || !unset("exclude_modules");
+  if (some || !config.contains("target_modules") || !config["target_modules"].is_array()) return {};
+  return config["target_modules"].get<std::vector<std::string>>();
+}
+
 void refuse_unsupported(const nlohmann::json& config, const std::string& where) {
   const auto refuse = [&](const char* key, bool unsupported) {
     if (unsupported)
@@ -149,7 +160,7 @@ std::unique_ptr<Method> lora_from_peft(const nlohmann::json& config, const std::
   }
   if (modules.empty()) fail("{}: no lora_B tensors beside it; the adapter is empty", where);
   auto method = std::make_unique<Lora>(options);
-  method->set_modules(std::move(modules));
+  method->set_modules(std::move(modules), targets_everywhere(config));
   return method;
 }
 

@@ -81,6 +81,13 @@ nlohmann::json config_from_names(const TensorFiles& files, const std::string& wh
   return config;
 }
 
+// PEFT wrote adapter_model.bin before it wrote safetensors.
+fs::path tensors_in(const fs::path& folder) {
+  const fs::path path = folder / "adapter_model.safetensors";
+  const fs::path older = folder / "adapter_model.bin";
+  return !fs::exists(path) && fs::exists(older) ? older : path;
+}
+
 nlohmann::json read_adapter_config(const fs::path& folder) {
   const fs::path path = folder / "adapter_config.json";
   if (!fs::exists(path))
@@ -114,8 +121,7 @@ OpenedAdapter open_adapter(const std::string& path, std::optional<double> lora_d
   const bool folder = fs::is_directory(path);
   nlohmann::json config;
   if (folder) config = read_adapter_config(path);
-  OpenedAdapter opened{.files = TensorFiles::open_file(
-                           folder ? fs::path(path) / "adapter_model.safetensors" : fs::path(path))};
+  OpenedAdapter opened{.files = TensorFiles::open_file(folder ? tensors_in(path) : fs::path(path))};
   if (!folder) config = config_from_names(opened.files, path);
   if (lora_dropout) config["lora_dropout"] = *lora_dropout;
   const std::string where = folder ? path + "/adapter_config.json" : path;
