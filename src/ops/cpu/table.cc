@@ -1,4 +1,9 @@
-// The CPU table: the scalar one, with members overridden by faster kernels as they land.
+// The CPU table: oneDNN products and Highway kernels. What is not overridden here is too small to
+// matter, and stays with the readable definition.
+#include "ops/cpu/attention.h"
+#include "ops/cpu/elementwise.h"
+#include "ops/cpu/linear.h"
+#include "ops/cpu/rowwise.h"
 #include "ops/kernels.h"
 
 namespace falconer {
@@ -7,6 +12,28 @@ const Kernels& cpu_kernels() {
   static const Kernels table = [] {
     Kernels made = scalar_kernels();
     made.name = "cpu";
+    made.convert = cpu::convert;
+    made.linear_forward = cpu::linear_forward;
+    made.linear_backward_x = cpu::linear_backward_x;
+    made.linear_backward_w = cpu::linear_backward_w;
+    made.linear_backward_b = cpu::column_sums;
+    made.embedding_forward = cpu::embedding_forward;
+    made.norm_forward = cpu::norm_forward;
+    made.norm_backward_x = cpu::norm_backward_x;
+    made.norm_backward_w = cpu::norm_backward_w;
+    made.rope = cpu::rope;
+    made.attention_forward = cpu::attention_forward;
+    made.attention_delta = cpu::attention_delta;
+    made.attention_backward = cpu::attention_backward;
+    made.prefix_attention_forward = cpu::prefix_attention_forward;
+    made.prefix_attention_backward = cpu::prefix_attention_backward;
+    made.gelu_forward = cpu::gelu_forward;
+    made.gelu_backward = cpu::gelu_backward;
+    made.residual = cpu::residual;
+    made.affine_forward = cpu::affine_forward;
+    made.affine_backward = cpu::affine_backward;
+    made.cross_entropy = cpu::cross_entropy;
+    made.adamw = cpu::adamw;
     return made;
   }();
   return table;

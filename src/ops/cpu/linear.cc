@@ -1,0 +1,21 @@
+#include "ops/cpu/linear.h"
+
+#include "ops/cpu/product.h"
+#include "ops/cpu/small_product.h"
+
+namespace falconer::cpu {
+
+void linear_forward(const LinearForward& args) {
+  if (args.x.rows <= kSmallRows) return small_product(args);
+  product({args.x}, {args.w, true}, args.y, args.scale, args.add, args.b);
+}
+
+void linear_backward_x(const LinearBackward& args) {
+  product({args.dy}, {args.w}, args.dx, args.scale, args.add_dx);
+}
+
+void linear_backward_w(const LinearBackward& args) {
+  product({args.dy, true}, {args.x}, args.dw, args.scale, true);
+}
+
+}  // namespace falconer::cpu

@@ -1,0 +1,185 @@
+#include "ops/cpu/product.h"
+
+#include <dnnl.hpp>
+#include <list>
+#include <mutex>
+#include <unordered_map>
+
+#include "base/error.h"
+
+namespace falconer::cpu {
+namespace {
+
+using dnnl::memory;
+
+memory::data_type type_of(Dtype dtype) {
+  FALCONER_CHECK(dtype == Dtype::kF32 || dtype == Dtype::kBF16);
+  return dtype == Dtype::kF32 ? memory::data_type::f32 : memory::data_type::bf16;
+}
+
+const dnnl::engine& engine() {
+  static const dnnl::engine cpu(dnnl::engine::kind::cpu, 0);
+  return cpu;
+}
+
+/// All that a primitive depends on.
+struct Key {
+  int64_t m, n, k, a_stride, b_stride, c_stride;
+  float scale;
+  uint8_t a_transposed, b_transposed, add, bias, bf16, c_bf16;
+  bool operator==(const Key&) const = default;
+};
+
+struct HashKey {
+  size_t operator()(const Key& key) const {
+    uint64_t hash = 0;
+    const auto mix = [&](uint64_t value) {
+      hash = (hash ^ value) * 0x9E3779B97F4A7C15;
+      hash ^= hash >> 29;
+    };
+    for (const int64_t value : {key.m, key.n, key.k, key.a_stride, key.b_stride, key.c_stride})
+      mix(static_cast<uint64_t>(value));
+    mix(std::bit_cast<uint32_t>(key.scale));
+    mix(static_cast<uint64_t>(key.a_transposed | key.b_transposed << 1 | key.add << 2 |
+                              key.bias << 3 | key.bf16 << 4 | key.c_bf16 << 5));
+    return hash;
+  }
+};
+
+memory::desc describe(int64_t rows, int64_t cols, int64_t stride, bool transposed,
+                      memory::data_type type) {
+  return {{rows, cols}, type, transposed ? memory::dims{1, stride} : memory::dims{stride, 1}};
+}
+
+dnnl::matmul make_primitive(const Key& key) {
+  const auto type = key.bf16 ? memory::data_type::bf16 : memory::data_type::f32;
+  const auto c_type = key.c_bf16 ? memory::data_type::bf16 : memory::data_type::f32;
+  const auto a = describe(key.m, key.k, key.a_stride, key.a_transposed, type);
+  const auto b = describe(key.k, key.n, key.b_stride, key.b_transposed, type);
+  const auto c = describe(key.m, key.n, key.c_stride, false, c_type);
+  dnnl::primitive_attr attributes;
+  if (key.scale != 1) attributes.set_output_scales(0, {key.scale});
+  if (key.add) {
+    dnnl::post_ops after;
+    after.append_sum(1);
+    attributes.set_post_ops(after);
+  }
+  const memory::desc bias({1, key.n}, memory::data_type::f32, memory::format_tag::ab);
+  const auto description =
+      key.bias ? dnnl::matmul::desc(a, b, bias, c) : dnnl::matmul::desc(a, b, c);
+  return dnnl::matmul({description, attributes, engine()});
+}
+
+/// The primitives used last. Making one generates code, which takes longer than a small product.
+class Cache {
+ public:
+  dnnl::matmul get(const Key& key) {
+    const std::lock_guard<std::mutex> lock(guard_);
+    if (const auto it = index_.find(key); it != index_.end()) {
+      order_.splice(order_.begin(), order_, it->second);
+      return it->second->second;
+    }
+    order_.emplace_front(key, make_primitive(key));
+    index_[key] = order_.begin();
+    if (order_.size() > kMost) {
+      index_.erase(order_.back().first);
+      order_.pop_back();
+    }
+    return order_.front().second;
+  }
+
+ private:
+  static constexpr size_t kMost = 512;
+  std::mutex guard_;
+  std::list<std::pair<Key, dnnl::matmul>> order_;
+  std::unordered_map<Key, std::list<std::pair<Key, dnnl::matmul>>::iterator, HashKey> index_;
+};
+
+/// A row's stride where there is one row does not matter to us, but oneDNN wants it to cover the
+/// row.
+int64_t stride_of(const View& view) { return std::max(view.stride, view.cols); }
+
+void run_primitive(const Factor& a, const Factor& b, const View& c, float scale, bool add,
+                   const View& bias) {
+  static Cache cache;
+  const Key key{a.rows(),
+                b.cols(),
+                a.cols(),
+                stride_of(a.view),
+                stride_of(b.view),
+                stride_of(c),
+                scale,
+                a.transposed,
+                b.transposed,
+                add,
+                static_cast<bool>(bias),
+                a.view.dtype == Dtype::kBF16,
+                c.dtype == Dtype::kBF16};
+  const dnnl::matmul primitive = cache.get(key);
+  dnnl::primitive_attr attributes;
+  const auto type = type_of(a.view.dtype);
+  std::unordered_map<int, memory> arguments = {
+      {DNNL_ARG_SRC,
+       memory(describe(key.m, key.k, key.a_stride, key.a_transposed, type), engine(), a.view.data)},
+      {DNNL_ARG_WEIGHTS,
+       memory(describe(key.k, key.n, key.b_stride, key.b_transposed, type), engine(), b.view.data)},
+      {DNNL_ARG_DST,
+       memory(describe(key.m, key.n, key.c_stride, false, type_of(c.dtype)), engine(), c.data)}};
+  if (bias)
+    arguments[DNNL_ARG_BIAS] =
+        memory({{1, key.n}, memory::data_type::f32, memory::format_tag::ab}, engine(), bias.data);
+  thread_local dnnl::stream stream(engine());
+  primitive.execute(stream, arguments);
+}
+
+/// Where the CPU has no bf16 products: b in panels of columns of c, each widened to f32.
+void run_widened(const Factor& a, const Factor& b, const View& c, float scale, bool add,
+                 const View& bias) {
+  constexpr int64_t kPanel = 1024;
+  thread_local std::vector<float> a_wide, b_wide, c_wide;
+  const auto widen = [](const View& from, std::vector<float>& store) {
+    store.resize(static_cast<size_t>(from.size()));
+    const View wide{store.data(), from.rows, from.cols, from.cols, Dtype::kF32};
+    copy_converted(from, wide);
+    return wide;
+  };
+  const View a_view = widen(a.view, a_wide);
+  for (int64_t begin = 0; begin < c.cols; begin += kPanel) {
+    const int64_t count = std::min(kPanel, c.cols - begin);
+    const View part =
+        b.transposed ? b.view.row_range(begin, count) : b.view.col_range(begin, count);
+    const View b_view = widen(part, b_wide);
+    const View out = c.col_range(begin, count);
+    const View panel_bias = bias.col_range(begin, count);
+    if (c.dtype == Dtype::kF32) {
+      run_primitive({a_view, a.transposed}, {b_view, b.transposed}, out, scale, add, panel_bias);
+      continue;
+    }
+    const View wide = widen(out, c_wide);
+    run_primitive({a_view, a.transposed}, {b_view, b.transposed}, wide, scale, add, panel_bias);
+    copy_converted(wide, out);
+  }
+}
+
+}  // namespace
+
+bool has_bf16_products() {
+  static const bool has = [] {
+    const auto isa = dnnl::get_effective_cpu_isa();
+    return isa == dnnl::cpu_isa::avx512_core || isa == dnnl::cpu_isa::avx512_core_vnni ||
+           isa == dnnl::cpu_isa::avx512_core_bf16 || isa == dnnl::cpu_isa::avx512_core_amx;
+  }();
+  return has;
+}
+
+void product(const Factor& a, const Factor& b, const View& c, float scale, bool add,
+             const View& bias) {
+  FALCONER_CHECK(a.cols() == b.rows() && a.rows() == c.rows && b.cols() == c.cols);
+  FALCONER_CHECK(a.view.dtype == b.view.dtype && (!bias || scale == 1));
+  if (a.view.dtype == Dtype::kBF16 && !has_bf16_products())
+    run_widened(a, b, c, scale, add, bias);
+  else
+    run_primitive(a, b, c, scale, add, bias);
+}
+
+}  // namespace falconer::cpu

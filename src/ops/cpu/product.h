@@ -1,0 +1,26 @@
+// Matrix products by oneDNN, with its primitives kept.
+#pragma once
+
+#include "tensor/view.h"
+
+namespace falconer::cpu {
+
+/// A matrix, read as it lies or transposed.
+struct Factor {
+  View view;
+  bool transposed = false;
+
+  int64_t rows() const { return transposed ? view.cols : view.rows; }
+  int64_t cols() const { return transposed ? view.rows : view.cols; }
+};
+
+/// c (M,N) = scale a (M,K) b (K,N) + bias, or c += where `add`. a and b are both f32 or both bf16;
+/// c is f32 or of their dtype; bias (1,N) f32 or empty, and then scale is 1. Sums are f32.
+void product(const Factor& a, const Factor& b, const View& c, float scale, bool add,
+             const View& bias = {});
+
+/// Whether bf16 products run in bf16 on this CPU (AVX512). Elsewhere product() widens them to f32,
+/// a panel at a time.
+bool has_bf16_products();
+
+}  // namespace falconer::cpu

@@ -1,0 +1,16 @@
+// Passes that reduce over a row: norms and cross entropy; and the optimizers.
+#pragma once
+
+#include "ops/loss.h"
+#include "ops/norm.h"
+#include "ops/optimizer.h"
+
+namespace falconer::cpu {
+
+void norm_forward(const NormForward& args);
+void norm_backward_x(const NormBackward& args);
+void norm_backward_w(const NormBackward& args);
+void cross_entropy(const CrossEntropy& args);
+void adamw(const AdamW& args);
+
+}  // namespace falconer::cpu

@@ -1,0 +1,64 @@
+// Pieces of attention on tiles of f32: rows are queries of one group's heads, columns are keys.
+#pragma once
+
+#include <vector>
+
+#include "ops/heads.h"
+
+namespace falconer::cpu {
+
+/// Heads h .. h+heads-1 of rows row .. row+rows-1: as a contiguous matrix, one line for each (row,
+/// head), in that order.
+struct HeadRange {
+  int64_t row = 0, rows = 0, head = 0, heads = 0;
+  int64_t lines() const { return rows * heads; }
+};
+
+/// out = factor times the heads.
+void gather_heads(const Heads& from, const HeadRange& range, float factor, float* out);
+/// The heads = (or += where add) in.
+void scatter_heads(const float* in, const HeadRange& range, const Heads& to, bool add);
+
+/// A tile of scores: line (i, j) sees the first `seen` + i of its `cols` columns.
+struct ScoreTile {
+  float* s = nullptr;
+  int64_t rows = 0, heads = 0, cols = 0, seen = 0;
+  int64_t lines() const { return rows * heads; }
+};
+
+/// s += bias(head, column), where column < cols.
+void add_bias(const ScoreTile& tile, const float* bias);
+/// Each line becomes its softmax over what it sees, and 0 beyond; lse (one a line) may be null.
+void softmax(const ScoreTile& tile, float* lse);
+/// Each line becomes exp(s - lse) where it sees, and 0 beyond.
+void exp_minus(const ScoreTile& tile, const float* lse);
+/// dp becomes p (dp - delta), delta per line; p is the tile's.
+void softmax_gradient(const ScoreTile& tile, const float* delta, float* dp);
+/// sums(line) = the dot product of lines of a and b.
+void dot_lines(const float* a, const float* b, int64_t lines, int64_t cols, float* sums);
+/// Each line of x times factors(line).
+void scale_lines(float* x, int64_t lines, int64_t cols, const float* factors);
+
+/// c (m,n) = alpha a (m,k) b (k,n) + beta c, row by row, f32; a and b may be read transposed.
+struct Tile {
+  const float* data;
+  int64_t stride;
+  bool transposed = false;
+};
+void tile_product(int64_t m, int64_t n, int64_t k, float alpha, Tile a, Tile b, float beta,
+                  float* c, int64_t c_stride);
+
+/// Keys or values as f32, one matrix for each group: where they lie if they are f32, else
+/// converted.
+class FloatHeads {
+ public:
+  explicit FloatHeads(const Heads& heads);
+  Tile group(int64_t g, int64_t row) const;
+
+ private:
+  std::vector<float> store_;
+  const float* data_;
+  int64_t stride_, group_step_;
+};
+
+}  // namespace falconer::cpu
