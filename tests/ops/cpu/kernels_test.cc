@@ -1,0 +1,336 @@
+// Every kernel of the CPU table against the readable definition, for each instruction set that this
+// CPU has.
+// clang-format off: before all of Highway's
+#include "ops/cpu/targets.h"
+// clang-format on
+#include <hwy/targets.h>
+
+#include "support/heads_case.h"
+#include "support/op_run.h"
+
+namespace falconer::test {
+namespace {
+
+template <class... Views>
+std::vector<TestView> list(Views&&... views) {
+  std::vector<TestView> all;
+  (all.push_back(std::move(views)), ...);
+  return all;
+}
+
+/// Both tables on the same arguments. `call` makes its own outputs from the same start and gives
+/// them back.
+class CpuKernels : public ::testing::TestWithParam<std::tuple<int64_t, Dtype>> {
+ protected:
+  void SetUp() override {
+    hwy::SetSupportedTargetsForTest(std::get<0>(GetParam()));
+    hwy::GetChosenTarget().Update(hwy::SupportedTargets());
+  }
+  void TearDown() override {
+    hwy::SetSupportedTargetsForTest(0);
+    hwy::GetChosenTarget().Update(hwy::SupportedTargets());
+  }
+  Dtype dtype() const { return std::get<1>(GetParam()); }
+
+  /// `terms` bounds how many f32 roundings a value may differ by, relative to the largest value.
+  template <class Call>
+  void compare(Call&& call, double terms = 64) {
+    OpRun reference(scalar_kernels(), 1 << 24), fast(cpu_kernels(), 1 << 24);
+    reference.run.activation = fast.run.activation = dtype();
+    const std::vector<TestView> want = call(reference.run);
+    const std::vector<TestView> got = call(fast.run);
+    ASSERT_EQ(want.size(), got.size());
+    for (size_t i = 0; i < want.size(); ++i) {
+      SCOPED_TRACE("output " + std::to_string(i));
+      const Block<double> values = want[i].values();
+      // The reference is rounded to the stored dtype too: twice its unit.
+      const double unit = want[i].dtype() == Dtype::kBF16 ? 2 * 0x1p-8 : 0;
+      const double bound = (terms * 0x1p-24 + unit) * (max_abs(values) + 1e-30);
+      const Block<double> other = got[i].values();
+      for (int64_t r = 0; r < values.rows(); ++r)
+        for (int64_t c = 0; c < values.cols(); ++c)
+          ASSERT_LE(std::abs(values(r, c) - other(r, c)), bound) << "at " << r << "," << c;
+      EXPECT_TRUE(got[i].margin_intact());
+    }
+  }
+};
+
+struct Shape {
+  int64_t n, k, m;
+};
+constexpr Shape kShapes[] = {{1, 1, 1},    {1, 67, 5},  {2, 64, 33},  {3, 130, 7},
+                             {4, 31, 70},  {5, 48, 3},  {6, 100, 9},  {7, 65, 17},
+                             {8, 257, 12}, {9, 40, 21}, {33, 70, 129}};
+
+TEST_P(CpuKernels, LinearForward) {
+  for (const Shape& s : kShapes)
+    for (const bool add : {false, true})
+      for (const Dtype out : {dtype(), Dtype::kF32}) {
+        SCOPED_TRACE(fmt::format("{} x {} x {}", s.n, s.k, s.m));
+        compare([&](falconer::Run& run) {
+          const TestView x(s.n, s.k, dtype(), 1), w(s.m, s.k, dtype(), 2), b(1, s.m);
+          std::vector<TestView> y = list(TestView(s.n, s.m, out, 3), TestView(s.n, s.m, out, 4));
+          linear_forward(run, {.x = x, .w = w, .y = y[0], .scale = 0.5f, .add = add});
+          linear_forward(run, {.x = x, .w = w, .b = b, .y = y[1], .add = add});
+          return y;
+        });
+      }
+}
+
+TEST_P(CpuKernels, LinearBackward) {
+  for (const Shape& s : kShapes)
+    for (const bool add : {false, true}) {
+      SCOPED_TRACE(fmt::format("{} x {} x {}", s.n, s.k, s.m));
+      compare([&](falconer::Run& run) {
+        const TestView x(s.n, s.k, dtype(), 1), w(s.m, s.k, dtype(), 2), dy(s.n, s.m, dtype(), 3);
+        std::vector<TestView> out =
+            list(TestView(s.n, s.k, dtype(), 4), TestView(s.m, s.k), TestView(1, s.m));
+        linear_backward(run, {.x = x,
+                              .w = w,
+                              .dy = dy,
+                              .dx = out[0],
+                              .dw = out[1],
+                              .db = out[2],
+                              .scale = 0.5f,
+                              .add_dx = add});
+        return out;
+      });
+    }
+}
+
+TEST_P(CpuKernels, Norm) {
+  for (const int64_t c : {1, 5, 64, 131})
+    compare(
+        [&](falconer::Run& run) {
+          const TestView x(3, c, dtype(), 1), w(1, c), b(1, c, Dtype::kF32, 2),
+              dy(3, c, dtype(), 3);
+          std::vector<TestView> out =
+              list(TestView(3, c, dtype(), 4), TestView(3, 2), TestView(3, c, dtype(), 5),
+                   TestView(1, c), TestView(1, c));
+          norm_forward(run, {.x = x, .w = w, .b = b, .y = out[0], .stats = out[1]});
+          norm_backward(run, {.x = x,
+                              .w = w,
+                              .stats = out[1],
+                              .dy = dy,
+                              .dx_add = out[2],
+                              .dw = out[3],
+                              .db = out[4]});
+          if (c == 1)
+            out.erase(out.begin() + 1,
+                      out.end());  // one column has no variance: its gradient is rounding alone
+          return out;
+        },
+        512);
+}
+
+TEST_P(CpuKernels, Gelu) {
+  for (const int64_t c : {1, 7, 100})
+    compare([&](falconer::Run& run) {
+      const TestView x(map(random_block(4, c, 1), [](double v) { return 3 * v; }), dtype());
+      std::vector<TestView> out = list(TestView(4, c, dtype(), 2), TestView(4, c, dtype(), 3));
+      gelu_forward(run, {.x = x, .y = out[0]});
+      gelu_backward(run, {.x = x, .d = out[1]});
+      return out;
+    });
+}
+
+TEST_P(CpuKernels, ElementByElement) {
+  for (const int64_t c : {1, 7, 100})
+    compare([&](falconer::Run& run) {
+      const TestView x(4, c, dtype(), 1), a(4, c, dtype(), 2), b(4, c, dtype(), 3);
+      const TestView scale(1, c), bias(1, c, Dtype::kF32, 4), about(1, c, Dtype::kF32, 5);
+      const Dtype other = dtype() == Dtype::kF32 ? Dtype::kBF16 : Dtype::kF32;
+      std::vector<TestView> out = list(TestView(4, c, dtype(), 6), TestView(4, c, dtype(), 7),
+                                       TestView(4, c, dtype(), 8), TestView(4, c, dtype(), 9),
+                                       TestView(1, c), TestView(1, c), TestView(4, c, other, 10));
+      residual(run, {.x = x, .a = a, .b = b, .y = out[0]});
+      affine_forward(run, {.y = out[1], .scale = scale, .bias = bias, .about = about, .a = out[2]});
+      affine_backward(
+          run, {.a = out[2], .scale = scale, .d = out[3], .dscale = out[4], .dbias = out[5]});
+      copy(run, x, out[6]);
+      return out;
+    });
+}
+
+TEST_P(CpuKernels, EmbeddingAndRope) {
+  const HeadsShape s{5, 2, 3, 20};
+  std::vector<int32_t> ids = {3, 0, 3, 6, 1}, positions = {0, 1, 2, 0, 1};
+  for (const bool inverse : {false, true})
+    compare([&](falconer::Run& run) {
+      const TestView w(7, s.fused(), dtype(), 1);
+      std::vector<TestView> out = list(TestView(5, s.fused(), dtype(), 2));
+      embedding_forward(run, {.ids = ints(ids), .w = w, .y = out[0]});
+      Tensor table(4, 12, Dtype::kF32);
+      rope_table(run, table.view(), 10000);
+      rope(run, {.x = s.q(out[0]),
+                 .positions = ints(positions),
+                 .table = table.view(),
+                 .inverse = inverse});
+      return out;
+    });
+}
+
+struct AttentionCase {
+  HeadsShape shape;
+  std::vector<AttentionSpan> spans;
+  bool alibi = false;
+};
+const AttentionCase kAttention[] = {
+    {{1, 1, 1, 8}, {{0, 1, 0, 1}}},
+    {{150, 1, 3, 20}, {{0, 150, 0, 150}}},
+    {{40, 3, 1, 16}, {{0, 17, 0, 17}, {17, 23, 17, 23}}},
+    {{9, 2, 71, 8}, {{0, 9, 0, 9}}, true},
+};
+
+TEST_P(CpuKernels, Attention) {
+  for (const AttentionCase& c : kAttention)
+    compare(
+        [&](falconer::Run& run) {
+          const HeadsShape& s = c.shape;
+          const TestView qkv(s.rows, s.fused(), dtype(), 1), dout(s.rows, s.width(), dtype(), 2);
+          const TestView alibi(map(random_block(1, s.heads(), 3), [](double v) { return v * v; }));
+          const View slopes = c.alibi ? alibi.view() : View{};
+          std::vector<TestView> out =
+              list(TestView(s.rows, s.width(), dtype(), 4), TestView(s.rows, s.heads()),
+                   TestView(s.rows, s.heads()), TestView(s.rows, s.fused(), dtype(), 5));
+          attention_forward(run, {.q = s.q(qkv.view()),
+                                  .k = s.k(qkv.view()),
+                                  .v = s.v(qkv.view()),
+                                  .alibi = slopes,
+                                  .out = out[0],
+                                  .lse = out[1],
+                                  .spans = c.spans,
+                                  .scale = 0.3f});
+          attention_delta(run, {.out = out[0], .dout = dout, .delta = out[2], .heads = s.heads()});
+          attention_backward(run, {.q = s.q(qkv.view()),
+                                   .k = s.k(qkv.view()),
+                                   .v = s.v(qkv.view()),
+                                   .alibi = slopes,
+                                   .dout = dout,
+                                   .lse = out[1],
+                                   .delta = out[2],
+                                   .dq = s.q(out[3].view()),
+                                   .dk = s.k(out[3].view()),
+                                   .dv = s.v(out[3].view()),
+                                   .spans = c.spans,
+                                   .scale = 0.3f,
+                                   .add_dq = c.alibi});
+          return out;
+        },
+        1024);
+}
+
+TEST_P(CpuKernels, PrefixAttention) {
+  for (const HeadsShape& s : {HeadsShape{13, 1, 5, 12}, HeadsShape{3, 2, 2, 16}})
+    compare(
+        [&](falconer::Run& run) {
+          const TestView qkv(s.rows, s.fused(), dtype(), 1), dout(s.rows, s.width(), dtype(), 2);
+          const TestView prompt(4, s.fused(), dtype(), 3), gate(1, s.heads());
+          std::vector<TestView> out =
+              list(TestView(s.rows, s.width(), dtype(), 4), TestView(s.rows, s.heads()),
+                   TestView(s.rows, s.fused(), dtype(), 5), TestView(4, s.fused(), dtype(), 6),
+                   TestView(1, s.heads(), Dtype::kF32, 7));
+          prefix_attention_forward(run, {.q = s.q(qkv.view()),
+                                         .k = s.k(prompt.view()),
+                                         .v = s.v(prompt.view()),
+                                         .gate = gate,
+                                         .out = out[0],
+                                         .scale = 0.3f});
+          prefix_attention_backward(run, {.q = s.q(qkv.view()),
+                                          .k = s.k(prompt.view()),
+                                          .v = s.v(prompt.view()),
+                                          .gate = gate,
+                                          .dout = dout,
+                                          .delta = out[1],
+                                          .dq = s.q(out[2].view()),
+                                          .dk = s.k(out[3].view()),
+                                          .dv = s.v(out[3].view()),
+                                          .dgate = out[4],
+                                          .scale = 0.3f});
+          return out;
+        },
+        1024);
+}
+
+TEST_P(CpuKernels, CrossEntropy) {
+  std::vector<int32_t> targets = {0, 4, 2};
+  for (const int64_t v : {5, 64, 1001})
+    compare(
+        [&](falconer::Run& run) {
+          const TestView logits(map(random_block(3, v, 1), [](double x) { return 4 * x; }));
+          std::vector<TestView> out = list(TestView(3, 1), TestView(3, v, dtype(), 2));
+          cross_entropy(run, {.logits = logits,
+                              .targets = ints(targets),
+                              .losses = out[0],
+                              .dlogits = out[1],
+                              .scale = 0.25f});
+          return out;
+        },
+        256);
+}
+
+TEST_P(CpuKernels, CrossEntropyOfWhatIsNotFinite) {
+  OpRun fast(cpu_kernels());
+  for (const float bad : {NAN, INFINITY}) {
+    Tensor logits(1, 70, Dtype::kF32);
+    std::fill_n(logits.view().row<float>(0), 70, 1.0f);
+    logits.view().row<float>(0)[33] = bad;
+    std::vector<int32_t> target = {5};
+    Tensor loss(1, 1, Dtype::kF32);
+    cross_entropy(fast.run,
+                  {.logits = logits.view(), .targets = ints(target), .losses = loss.view()});
+    EXPECT_FALSE(std::isfinite(*loss.view().row<float>(0)));
+  }
+}
+
+TEST_P(CpuKernels, AdamW) {
+  if (dtype() != Dtype::kF32) GTEST_SKIP() << "optimizer state is f32";
+  compare([&](falconer::Run& run) {
+    Tensor w(1, 77, Dtype::kF32), g(1, 77, Dtype::kF32), m(1, 77, Dtype::kF32),
+        v(1, 77, Dtype::kF32);
+    const Block<double> start = random_block(4, 77, 1);
+    for (int64_t i = 0; i < 77; ++i) {
+      w.view().row<float>(0)[i] = static_cast<float>(start(0, i));
+      g.view().row<float>(0)[i] = static_cast<float>(start(1, i));
+      m.view().row<float>(0)[i] = static_cast<float>(start(2, i));
+      v.view().row<float>(0)[i] = static_cast<float>(start(3, i) * start(3, i));
+    }
+    adamw(run, {.w = w.view(),
+                .g = g.view(),
+                .m = m.view(),
+                .v = v.view(),
+                .lr = 0.01,
+                .weight_decay = 0.1,
+                .grad_scale = 0.5,
+                .step = 3});
+    Block<double> out(3, 77);
+    for (int64_t i = 0; i < 77; ++i) {
+      out(0, i) = w.view().row<float>(0)[i];
+      out(1, i) = m.view().row<float>(0)[i];
+      out(2, i) = v.view().row<float>(0)[i];
+    }
+    return list(TestView(out));
+  });
+}
+
+std::string name_of_case(const ::testing::TestParamInfo<CpuKernels::ParamType>& info) {
+  return std::string(hwy::TargetName(std::get<0>(info.param))) + "_" +
+         std::string(name_of(std::get<1>(info.param)));
+}
+
+/// What this CPU has of what was compiled.
+std::vector<int64_t> targets() {
+  const int64_t compiled = HWY_TARGETS & hwy::SupportedTargets();
+  std::vector<int64_t> each;
+  for (int64_t bit = 1; bit != 0 && bit <= compiled; bit <<= 1)
+    if (compiled & bit) each.push_back(bit);
+  return each;
+}
+
+INSTANTIATE_TEST_SUITE_P(All, CpuKernels,
+                         ::testing::Combine(::testing::ValuesIn(targets()),
+                                            ::testing::Values(Dtype::kF32, Dtype::kBF16)),
+                         name_of_case);
+
+}  // namespace
+}  // namespace falconer::test
