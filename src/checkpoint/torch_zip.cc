@@ -99,8 +99,8 @@ class Reader {
     auto [place, first] = storages_.try_emplace(storage.text);
     if (first) {
       std::shared_ptr<const void> owner;
-      place->second = archive_.read(prefix_ + "data/" + storage.text, sizeof(double),
-                                    size_t{1} << 46, owner);
+      place->second =
+          archive_.read(prefix_ + "data/" + storage.text, sizeof(double), size_t{1} << 46, owner);
       if (owner) content_.owners.push_back(owner);
     }
     const auto bytes = place->second;

@@ -48,8 +48,7 @@ TEST(Pickle, EveryTruncationIsAnError) {
 
 TEST(Pickle, CirclesAndWrongStacksDoNoHarm) {
   EXPECT_NO_THROW(read("]q" + BYTES("\0h\0a."))) << "a list in itself";
-  for (const char* wrong :
-       {".", "t.", "a.", "R.", "s.", "b.", "Q.", "h\5.", "\x86.", "}K\1s."})
+  for (const char* wrong : {".", "t.", "a.", "R.", "s.", "b.", "Q.", "h\5.", "\x86.", "}K\1s."})
     EXPECT_THROW(read(wrong), Error) << wrong;
   EXPECT_THROW(read("\x80\t."), Error);
 }
