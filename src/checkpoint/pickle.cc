@@ -20,7 +20,17 @@ constexpr const char* kStorages[] = {
     "torch.LongStorage",  "torch.IntStorage",      "torch.ShortStorage", "torch.CharStorage",
     "torch.ByteStorage",  "torch.BoolStorage"};
 
-constexpr size_t kMostValues = 10'000'000;
+// Far beyond what a state dict needs (about 20 values a tensor), and little memory.
+constexpr size_t kMostValues = 1'000'000;
+constexpr size_t kLongestKey = 256;  // of a storage: "0", "1", ...
+
+/// A name from the file, fit for a message.
+std::string name_for_message(std::string_view name) {
+  std::string text;
+  for (const unsigned char c : name.substr(0, 80))
+    text += c < ' ' || c > '~' ? '?' : static_cast<char>(c);
+  return "\"" + text + (name.size() > 80 ? "...\"" : "\"");
+}
 
 bool is_storage_class(std::string_view name) {
   return std::find(std::begin(kStorages), std::end(kStorages), name) != std::end(kStorages);
@@ -75,6 +85,11 @@ class Machine {
     pickle_.values.emplace_back().kind = kind;
     return pickle_.values.back();
   }
+  /// What a few bytes of pickle can repeat must not cost much more memory than they.
+  void check_room() const {
+    if (stack_.size() >= kMostValues || marks_.size() >= kMostValues || memo_.size() >= kMostValues)
+      fail("keeps more than {} values", kMostValues);
+  }
   void push_text(uint64_t size) {
     std::string content = text(size);
     push(Kind::kText).text = std::move(content);
@@ -104,6 +119,12 @@ class Machine {
     if (found.kind != kind) fail("has something else where {} is needed", what);
     return found;
   }
+  /// A copy of a tuple's items. Only short ones: one long tuple may be recalled many times.
+  std::vector<uint32_t> few_items(uint32_t index, const char* what) {
+    const auto& items = value(index, Kind::kTuple, what).items;
+    if (items.size() > 16) fail("has {} values where {} are needed", items.size(), what);
+    return items;
+  }
   PickleValue& top(Kind kind, const char* what) {
     stack_.push_back(pop());  // checks that it is there
     return value(stack_.back(), kind, what);
@@ -129,8 +150,8 @@ class Machine {
   void push_global(const std::string& name) {
     if (name != kOrderedDict && name != kRebuildTensor && name != kRebuildParameter &&
         !is_storage_class(name))
-      fail("asks for \"{}\", which tensors do not need: it is refused, and nothing in it was run",
-           name);
+      fail("asks for {}, which tensors do not need: it is refused, and nothing in it was run",
+           name_for_message(name));
     push(Kind::kGlobal).text = name;
   }
   void stack_global() {
@@ -141,12 +162,14 @@ class Machine {
 
   /// ("storage", class, key, device, number of elements)
   void persistent_id() {
-    const auto items = value(pop(), Kind::kTuple, "a storage").items;
-    if (items.size() < 5 || value(items[0], Kind::kText, "a storage's kind").text != "storage")
+    const auto items = few_items(pop(), "a storage");
+    if (items.size() != 5 || value(items[0], Kind::kText, "a storage's kind").text != "storage")
       fail("refers to something that is not a storage");
     const std::string type = value(items[1], Kind::kGlobal, "a storage class").text;
-    if (!is_storage_class(type)) fail("has a storage of type \"{}\"", type);
-    const std::string key = value(items[2], Kind::kText, "a storage's key").text;
+    if (!is_storage_class(type)) fail("has a storage of type {}", name_for_message(type));
+    const std::string& key_text = value(items[2], Kind::kText, "a storage's key").text;
+    if (key_text.size() > kLongestKey) fail("has a storage key of {} bytes", key_text.size());
+    const std::string key = key_text;
     const int64_t count = value(items[4], Kind::kInt, "a storage's size").number;
     PickleValue& storage = push(Kind::kStorage);
     storage.storage_type = type.substr(type.find('.') + 1);
@@ -155,7 +178,7 @@ class Machine {
   }
 
   void reduce() {
-    const auto arguments = value(pop(), Kind::kTuple, "arguments").items;
+    const auto arguments = few_items(pop(), "arguments");
     const std::string callable = value(pop(), Kind::kGlobal, "a known name").text;
     if (callable == kOrderedDict && arguments.empty()) {
       push(Kind::kDict);
@@ -182,10 +205,9 @@ class Machine {
     push(Kind::kTensor) = std::move(tensor);
   }
   std::vector<int64_t> numbers(uint32_t tuple) {
-    const auto items = value(tuple, Kind::kTuple, "sizes").items;
-    if (items.size() > 16) fail("has a tensor of {} dimensions", items.size());
     std::vector<int64_t> result;
-    for (const uint32_t item : items) result.push_back(value(item, Kind::kInt, "a size").number);
+    for (const uint32_t item : few_items(tuple, "sizes"))
+      result.push_back(value(item, Kind::kInt, "a size").number);
     return result;
   }
 
@@ -209,6 +231,7 @@ class Machine {
 
 /// One opcode; false at the end. The letters are those of Python's pickletools.
 bool Machine::step() {
+  check_room();
   const auto code = static_cast<uint8_t>(number(1));
   if (step_value(code) || step_container(code)) return true;
   switch (code) {

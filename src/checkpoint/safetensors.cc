@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <cstring>
-#include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "checkpoint/strict_json.h"
 
 namespace falconer {
 namespace {
@@ -12,7 +12,6 @@ namespace {
 using nlohmann::json;
 
 constexpr uint64_t kLongestHeader = 100'000'000;  // the bound that the format's own library sets
-constexpr int kDeepest = 8;                       // a header needs three levels
 
 struct DtypeName {
   const char* name;
@@ -22,23 +21,6 @@ constexpr DtypeName kDtypes[] = {
     {"F32", Dtype::kF32}, {"BF16", Dtype::kBF16}, {"F16", Dtype::kF16}, {"F64", Dtype::kF64},
     {"I64", Dtype::kI64}, {"I32", Dtype::kI32},   {"I16", Dtype::kI16}, {"I8", Dtype::kI8},
     {"U8", Dtype::kU8},   {"BOOL", Dtype::kBool},
-};
-
-/// A callback for the parser: refuses nesting that no header has, which would cost stack, and keys
-/// that come twice, which would hide a tensor.
-class HeaderGuard {
- public:
-  bool operator()(int depth, json::parse_event_t event, json& value) {
-    if (depth > kDeepest) fail("nested {} deep", depth);
-    if (event == json::parse_event_t::key && depth == 1) {
-      const auto& key = value.get_ref<const std::string&>();
-      if (!seen_.emplace(key, true).second) fail("with \"{}\" twice", key);
-    }
-    return true;
-  }
-
- private:
-  std::map<std::string, bool> seen_;
 };
 
 class Reader {
@@ -76,13 +58,12 @@ class Reader {
     const char* text = reinterpret_cast<const char*>(file_->data()) + sizeof length;
     json header;
     try {
-      header = json::parse(text, text + length, HeaderGuard());
-    } catch (const json::exception&) {
-      wrong("its header of {} bytes is not JSON", length);
+      header = parse_strict_json({text, length});
     } catch (const Error& error) {
-      wrong("its header is {}", error.what());
+      wrong("its header of {} bytes is {}", length, error.what());
     }
-    if (!header.is_object()) wrong("its header is not a JSON object");
+    if (!header.is_object())
+      wrong("expected a JSON object as its header, found {}", header.type_name());
     return header;
   }
 
@@ -94,37 +75,52 @@ class Reader {
     }
   }
 
-  void read_tensor(const std::string& name, const json& entry) {
-    StoredTensor tensor{.name = name};
-    std::vector<uint64_t> offsets;
-    std::string dtype;
-    try {
-      dtype = entry.at("dtype").get<std::string>();
-      for (const auto& size : entry.at("shape"))
-        tensor.shape.push_back(size.is_number_unsigned() ? size.get<int64_t>() : -1);
-      for (const auto& offset : entry.at("data_offsets"))
-        offsets.push_back(offset.is_number_unsigned() ? offset.get<uint64_t>() : UINT64_MAX);
-    } catch (const json::exception&) {
-      wrong("the entry of \"{}\" lacks its dtype, shape or data_offsets", name);
+  /// A list of whole numbers that are not negative; nothing where `entry` has something else.
+  static std::optional<std::vector<int64_t>> numbers(const json& entry, const char* key) {
+    const auto found = entry.find(key);
+    if (found == entry.end() || !found->is_array()) return std::nullopt;
+    std::vector<int64_t> values;
+    for (const auto& value : *found) {
+      if (!value.is_number_unsigned() || value.get<uint64_t>() > INT64_MAX) return std::nullopt;
+      values.push_back(value.get<int64_t>());
     }
-    const auto known = dtype_from_safetensors(dtype);
+    return values;
+  }
+
+  void read_tensor(const std::string& name, const json& entry) {
+    if (!entry.is_object()) wrong("the entry of \"{}\" is not an object", name);
+    const auto dtype = entry.find("dtype");
+    const auto shape = numbers(entry, "shape"), offsets = numbers(entry, "data_offsets");
+    if (dtype == entry.end() || !dtype->is_string())
+      wrong("the entry of \"{}\" has no dtype", name);
+    if (!shape) wrong("the shape of \"{}\" is not a list of sizes", name);
+    if (!offsets || offsets->size() != 2)
+      wrong("the data_offsets of \"{}\" are not two offsets", name);
+    const auto& dtype_name = dtype->get_ref<const std::string&>();
+    const auto known = dtype_from_safetensors(dtype_name);
     if (!known)
-      fail("{}: the tensor \"{}\" is {}; Falconer reads F32, BF16 and F16. Convert it first",
-           file_->path().string(), name, dtype);
-    tensor.dtype = *known;
-    if (offsets.size() != 2 || offsets[0] > offsets[1] || offsets[1] > data_.size())
-      wrong("\"{}\" lies at bytes [{}] of the data, which has {}", name, fmt::join(offsets, ", "),
-            data_.size());
-    const auto count = element_count(tensor.shape);
-    const uint64_t bytes = offsets[1] - offsets[0];
-    if (!count || static_cast<uint64_t>(*count) * size_of(tensor.dtype) != bytes)
-      wrong("\"{}\" of shape {} and dtype {} has {} bytes", name, tensor.shape_text(), dtype,
-            bytes);
-    tensor.bytes = data_.subspan(offsets[0], bytes);
+      fail("{}: the tensor \"{}\" is {}; F32, BF16 and F16 can be read: convert it to one of them",
+           file_->path().string(), name, dtype_name);
+    StoredTensor tensor{.name = name, .dtype = *known, .shape = *shape};
+    tensor.bytes = bytes_between(tensor, (*offsets)[0], (*offsets)[1]);
     content_.tensors.push_back(std::move(tensor));
   }
 
-  /// Every byte of the data belongs to one tensor. Then copies what a CPU cannot read in place.
+  std::span<const std::byte> bytes_between(const StoredTensor& tensor, int64_t begin,
+                                           int64_t end) const {
+    if (begin > end || static_cast<uint64_t>(end) > data_.size())
+      wrong("\"{}\" lies at bytes {} to {} of the data, which has {}", tensor.name, begin, end,
+            data_.size());
+    const auto count = element_count(tensor.shape);
+    const auto bytes = static_cast<size_t>(end - begin);
+    if (!count || static_cast<uint64_t>(*count) * size_of(tensor.dtype) != bytes)
+      wrong("\"{}\" of shape {} and dtype {} has {} bytes", tensor.name, tensor.shape_text(),
+            safetensors_name(tensor.dtype), bytes);
+    return data_.subspan(static_cast<size_t>(begin), bytes);
+  }
+
+  /// Every byte of the data belongs to one tensor. Copies what lies where it cannot be read in
+  /// place.
   void check_layout() {
     std::vector<StoredTensor*> order;
     for (auto& tensor : content_.tensors) order.push_back(&tensor);
@@ -135,8 +131,9 @@ class Reader {
     const std::byte* at = data_.data();
     for (StoredTensor* tensor : order) {
       if (tensor->bytes.data() != at)
-        wrong("\"{}\" {} the tensor before it", tensor->name,
-              tensor->bytes.data() < at ? "overlaps" : "leaves a gap behind");
+        wrong("\"{}\" {} the tensor before it: it begins at byte {} of the data; expected byte {}",
+              tensor->name, tensor->bytes.data() < at ? "overlaps" : "leaves a gap behind",
+              tensor->bytes.data() - data_.data(), at - data_.data());
       at += tensor->bytes.size();
       align(*tensor);
     }

@@ -1,9 +1,9 @@
 #include "checkpoint/safetensors_writer.h"
 
-#include <fmt/ranges.h>
-
+#include <algorithm>
 #include <deque>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "base/file.h"
 #include "checkpoint/safetensors.h"
@@ -37,9 +37,15 @@ std::string header_of(std::span<const TensorSpec> specs,
                          {"data_offsets", {at, end}}};
     at = end;
   }
-  std::string text = header.dump();
+  // Metadata may quote what a user typed; names are checked where they come from.
+  std::string text = header.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
   text.append((8 - text.size() % 8) % 8, ' ');  // the first tensor begins at a multiple of 8
   return text;
+}
+
+void check_names(const std::vector<TensorSpec>& specs) {
+  std::set<std::string_view> seen = {"__metadata__"};
+  for (const auto& spec : specs) FALCONER_CHECK(seen.insert(spec.name).second);
 }
 
 /// Consecutive tensors of one file.
@@ -68,6 +74,26 @@ std::vector<Shard> plan_shards(const std::vector<TensorSpec>& specs, int64_t lim
   for (size_t i = 0; i < shards.size(); ++i)
     shards[i].name = fmt::format("model-{:05}-of-{:05}.safetensors", i + 1, shards.size());
   return shards;
+}
+
+/// Writes `values` converted to `dtype`, in row-major order: some rows at a time, or a part of one
+/// row where rows are long (a vector is a single row).
+void write_pieces(const View& values, Dtype dtype, AtomicFile& file) {
+  const int64_t room = kPieceBytes / static_cast<int64_t>(size_of(dtype));  // elements
+  const int64_t cols = std::clamp<int64_t>(values.cols, 1, room);
+  const int64_t rows = cols < values.cols
+                           ? 1
+                           : std::clamp<int64_t>(room / cols, 1, std::max<int64_t>(values.rows, 1));
+  const Tensor piece(rows, cols, dtype);
+  for (int64_t row = 0; row < values.rows; row += rows) {
+    const View band = values.row_range(row, std::min(rows, values.rows - row));
+    for (int64_t col = 0; col < values.cols; col += cols) {
+      const View part = band.col_range(col, std::min(cols, values.cols - col));
+      const View converted{piece.view().data, part.rows, part.cols, part.cols, dtype};
+      copy_converted(part, converted);
+      file.write(converted.data, converted.bytes());
+    }
+  }
 }
 
 }  // namespace
@@ -109,6 +135,7 @@ SafetensorsWriter::~SafetensorsWriter() = default;
 SafetensorsWriter::SafetensorsWriter(const fs::path& path, std::vector<TensorSpec> specs,
                                      Metadata metadata)
     : state_(std::make_unique<State>()) {
+  check_names(specs);
   metadata.emplace("format", "pt");  // transformers refuses files that do not say it
   state_->folder = path.parent_path();
   state_->shards = {{path.filename().string(), 0, specs.size()}};
@@ -119,6 +146,7 @@ SafetensorsWriter::SafetensorsWriter(const fs::path& path, std::vector<TensorSpe
 
 SafetensorsWriter SafetensorsWriter::sharded(const fs::path& folder, std::vector<TensorSpec> specs,
                                              int64_t shard_bytes) {
+  check_names(specs);
   auto state = std::make_unique<State>();
   state->folder = folder;
   state->shards = plan_shards(specs, shard_bytes);
@@ -137,16 +165,7 @@ void SafetensorsWriter::write(const View& values) {
   FALCONER_CHECK(static_cast<size_t>(values.size()) * size_of(spec.dtype) == byte_count(spec));
   if (values.dtype == spec.dtype && values.contiguous())
     return state.files.back().write(values.data, values.bytes());
-  const int64_t row_bytes = std::max<int64_t>(1, values.cols * 4);
-  const int64_t rows =
-      std::clamp<int64_t>(kPieceBytes / row_bytes, 1, std::max<int64_t>(values.rows, 1));
-  Tensor piece(rows, values.cols, spec.dtype);
-  for (int64_t row = 0; row < values.rows; row += rows) {
-    const int64_t count = std::min(rows, values.rows - row);
-    const View part = piece.view().row_range(0, count);
-    copy_converted(values.row_range(row, count), part);
-    state.files.back().write(part.data, part.bytes());
-  }
+  write_pieces(values, spec.dtype, state.files.back());
 }
 
 void SafetensorsWriter::commit() {

@@ -2,11 +2,12 @@
 
 #include <fmt/ranges.h>
 
-#include <nlohmann/json.hpp>
+#include <algorithm>
 #include <set>
 
 #include "base/file.h"
 #include "checkpoint/safetensors.h"
+#include "checkpoint/strict_json.h"
 #include "checkpoint/torch_zip.h"
 
 namespace falconer {
@@ -26,37 +27,55 @@ std::string StoredTensor::shape_text() const { return fmt::format("[{}]", fmt::j
 
 std::optional<int64_t> element_count(const std::vector<int64_t>& shape) {
   constexpr int64_t kMost = int64_t{1} << 48;
-  int64_t count = 1;
+  int64_t count = 1;  // as if every 0 were a 1: no partial product may overflow either
+  bool empty = false;
   for (const int64_t size : shape) {
     if (size < 0 || (size > 0 && count > kMost / size)) return std::nullopt;
-    count *= size;
+    count *= std::max<int64_t>(size, 1);
+    empty = empty || size == 0;
   }
-  return count;
+  return empty ? 0 : count;
 }
 
 namespace {
 
 constexpr const char* kSingleFiles[] = {"model.safetensors", "pytorch_model.bin"};
+constexpr size_t kLongestIndex = 100'000'000;  // as the header of a safetensors file
+
+/// Unlike fs::exists, false instead of a foreign exception where the system cannot tell.
+bool is_there(const fs::path& path) {
+  std::error_code ignored;
+  return fs::exists(path, ignored);
+}
 
 /// Shard names come from a file that may be hostile: they must stay in the folder.
 void check_shard_name(const fs::path& index, const std::string& name) {
-  const fs::path path(name);
-  if (name.empty() || path.has_parent_path() || path.is_absolute() || name == "." || name == "..")
+  const bool printable =
+      std::all_of(name.begin(), name.end(), [](unsigned char c) { return c >= ' ' && c != 0x7f; });
+  if (name.empty() || name == "." || name == ".." || !printable || name.find('/') != name.npos)
     fail("{}: names the shard \"{}\"; expected a file name without folders", index.string(), name);
 }
 
 /// Tensor -> shard.
 std::map<std::string, std::string> read_weight_map(const fs::path& index) {
-  const auto json = nlohmann::json::parse(read_text_file(index, size_t{1} << 28), nullptr, false);
+  const std::string text = read_text_file(index, kLongestIndex);
+  nlohmann::json json;
+  try {
+    json = parse_strict_json(text);
+  } catch (const Error& error) {
+    fail("{}: is {}; fetch the file again", index.string(), error.what());
+  }
   if (!json.is_object() || !json.contains("weight_map") || !json["weight_map"].is_object())
     fail("{}: expected a JSON object with a \"weight_map\"; fetch the file again", index.string());
   std::map<std::string, std::string> map;
   for (const auto& [tensor, shard] : json["weight_map"].items()) {
     if (!shard.is_string())
-      fail("{}: expected a file name for \"{}\", found {}", index.string(), tensor, shard.dump());
+      fail("{}: expected a file name for \"{}\", found {}", index.string(), tensor,
+           shard.type_name());
     check_shard_name(index, shard.get<std::string>());
     map[tensor] = shard.get<std::string>();
   }
+  if (map.empty()) fail("{}: lists no tensors; fetch the file again", index.string());
   return map;
 }
 
@@ -65,19 +84,40 @@ bool has_magic(const MappedFile& file, std::string_view magic, size_t at = 0) {
          std::string_view(reinterpret_cast<const char*>(file.data()) + at, magic.size()) == magic;
 }
 
+/// What torch.save wrote before version 1.6: a pickled magic number first.
+constexpr std::string_view kLegacyTorch("\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9", 9);
+
+/// By what the file begins with; names only help to say what was expected.
 FileContent read_any(std::shared_ptr<const MappedFile> file) {
   const std::string name = file->path().string();
   if (file->size() == 0) fail("{}: is empty; fetch it again", name);
   if (has_magic(*file, "version https://git-lfs"))
     fail("{}: is a Git LFS pointer, not the tensors; run \"git lfs pull\" in its folder", name);
-  const std::string extension = file->path().extension().string();
   if (has_magic(*file, "PK\3\4")) return read_torch_zip(std::move(file));
-  if (extension == ".bin" || extension == ".pth" || extension == ".pt")
+  if (has_magic(*file, kLegacyTorch))
     fail(
-        "{}: is not a zip file, which PyTorch writes since version 1.6; if it is older, load and "
-        "save it again with a newer PyTorch, else fetch it again",
+        "{0}: was saved in the format of PyTorch before 1.6; expected its zip format. Convert it "
+        "with: python -c 'import torch; torch.save(torch.load(\"{0}\", weights_only=True), "
+        "\"{0}\")'",
         name);
+  const std::string extension = file->path().extension().string();
+  const bool torch = extension == ".bin" || extension == ".pth" || extension == ".pt";
+  if (torch && !has_magic(*file, "{", sizeof(uint64_t)))
+    fail("{}: expected a zip file, as PyTorch writes it, found something else; fetch it again",
+         name);
   return read_safetensors(std::move(file));
+}
+
+/// Names end up in messages and in JSON: they must be UTF-8 without control characters.
+void check_tensor_name(const fs::path& path, const std::string& name) {
+  bool good =
+      std::none_of(name.begin(), name.end(), [](unsigned char c) { return c < ' ' || c == 0x7f; });
+  try {
+    nlohmann::json(name).dump();
+  } catch (const nlohmann::json::exception&) {
+    good = false;
+  }
+  if (!good) fail("{}: a tensor's name is not plain UTF-8 text; fetch it again", path.string());
 }
 
 }  // namespace
@@ -85,6 +125,7 @@ FileContent read_any(std::shared_ptr<const MappedFile> file) {
 void TensorFiles::add_file(const fs::path& path) {
   FileContent content = read_any(std::make_shared<const MappedFile>(path));
   for (auto& tensor : content.tensors) {
+    check_tensor_name(path, tensor.name);
     tensor.file = path;
     std::string name = tensor.name;
     const auto [place, added] = tensors_.emplace(std::move(name), std::move(tensor));
@@ -110,7 +151,7 @@ TensorFiles TensorFiles::open_shards(const fs::path& index) {
   TensorFiles files;
   for (const auto& shard : shards) {
     const fs::path path = index.parent_path() / shard;
-    if (!fs::exists(path))
+    if (!is_there(path))
       fail("{}: is missing, but {} lists it; fetch it again", path.string(),
            index.filename().string());
     files.add_file(path);
@@ -123,16 +164,21 @@ TensorFiles TensorFiles::open_shards(const fs::path& index) {
       fail("{}: says that the tensor \"{}\" is in {}, but it is in {}", index.string(), name, shard,
            tensor->file.filename().string());
   }
+  for (const auto& [name, tensor] : files.tensors())
+    if (!weight_map.contains(name))
+      fail("{}: holds the tensor \"{}\", which {} does not list; fetch the folder again",
+           tensor.file.string(), name, index.filename().string());
   return files;
 }
 
 TensorFiles TensorFiles::open_folder(const fs::path& folder) {
-  if (!fs::is_directory(folder))
+  std::error_code ignored;
+  if (!fs::is_directory(folder, ignored))
     fail("{}: is not a folder; give the folder of a checkpoint", folder.string());
   for (const char* name : kSingleFiles) {
-    if (fs::exists(folder / name)) return open_file(folder / name);
+    if (is_there(folder / name)) return open_file(folder / name);
     const fs::path index = folder / (std::string(name) + ".index.json");
-    if (fs::exists(index)) return open_shards(index);
+    if (is_there(index)) return open_shards(index);
   }
   fail(
       "{}: has no weights: none of model.safetensors, model.safetensors.index.json, "

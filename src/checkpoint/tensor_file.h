@@ -33,7 +33,8 @@ struct StoredTensor {
   std::string shape_text() const;
 };
 
-/// The product of `shape`; nothing where a size is negative or the product is beyond 2^48.
+/// The product of `shape`; nothing where a size is negative or the product of those that are not 0
+/// is beyond 2^48.
 std::optional<int64_t> element_count(const std::vector<int64_t>& shape);
 
 /// What one file holds.
@@ -49,9 +50,10 @@ class TensorFiles {
   /// A Hugging Face folder: model.safetensors, model.safetensors.index.json, pytorch_model.bin or
   /// pytorch_model.bin.index.json, the first that is there.
   /// Errors: none of them is there; a shard is missing, truncated or malformed; the index and the
-  /// shards disagree.
+  /// shards do not list the same tensors; a tensor is in two shards.
   static TensorFiles open_folder(const std::filesystem::path& folder);
-  /// One file by its kind: .safetensors, or a PyTorch zip (.bin, .pth, .pt).
+  /// One file by what it begins with, whatever its name: safetensors, or a PyTorch zip (.bin, .pth,
+  /// .pt). Error: missing, of another kind, or malformed.
   static TensorFiles open_file(const std::filesystem::path& path);
 
   /// Sorted by name.

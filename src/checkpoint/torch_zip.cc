@@ -1,5 +1,6 @@
 #include "checkpoint/torch_zip.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "base/error.h"
@@ -11,7 +12,11 @@ namespace {
 
 using Kind = PickleValue::Kind;
 
-constexpr size_t kLargestPickle = size_t{1} << 28;
+constexpr size_t kLargestPickle = size_t{1} << 26;
+/// What opening may copy, so that a small file cannot ask for all memory: this much, and
+/// kCopyFactor times the file.
+constexpr size_t kCopyFree = size_t{1} << 28;
+constexpr size_t kCopyFactor = 4;
 
 struct StorageType {
   const char* name;
@@ -24,6 +29,7 @@ constexpr StorageType kStorageTypes[] = {
     {"BoolStorage", Dtype::kBool},
 };
 
+/// Sizes were checked by element_count(): their products do not overflow.
 bool row_major(const PickleValue& tensor) {
   int64_t stride = 1;
   for (size_t i = tensor.shape.size(); i-- > 0;) {
@@ -36,7 +42,9 @@ bool row_major(const PickleValue& tensor) {
 class Reader {
  public:
   explicit Reader(std::shared_ptr<const MappedFile> file)
-      : name_(file->path().string()), archive_(file) {
+      : name_(file->path().string()),
+        archive_(file),
+        copy_budget_(kCopyFree + kCopyFactor * file->size()) {
     content_.owners.push_back(std::move(file));
   }
 
@@ -44,8 +52,11 @@ class Reader {
     find_prefix();
     check_byte_order();
     std::shared_ptr<const void> owner;
+    const auto bytes = archive_.read(prefix_ + "data.pkl", 1, kLargestPickle, owner);
+    if (bytes.size() > kLargestPickle)
+      fail("{}: its pickle has {} bytes; expected at most {}", name_, bytes.size(), kLargestPickle);
     try {
-      pickle_ = read_pickle(archive_.read(prefix_ + "data.pkl", 1, kLargestPickle, owner));
+      pickle_ = read_pickle(bytes);
     } catch (const Error& error) {
       fail("{}: its pickle {}", name_, error.what());
     }
@@ -57,6 +68,11 @@ class Reader {
       if (key.kind != Kind::kText) fail("{}: has a tensor without a name", name_);
       add_tensor(key.text, value);
     }
+    if (content_.tensors.empty())
+      fail(
+          "{}: holds no tensors; expected a dict of them, or one under \"model\" or "
+          "\"state_dict\". Save the model's state_dict() alone",
+          name_);
     return std::move(content_);
   }
 
@@ -100,14 +116,19 @@ class Reader {
     if (first) {
       std::shared_ptr<const void> owner;
       place->second =
-          archive_.read(prefix_ + "data/" + storage.text, sizeof(double), size_t{1} << 46, owner);
-      if (owner) content_.owners.push_back(owner);
+          archive_.read(prefix_ + "data/" + storage.text, sizeof(double), copy_budget_, owner);
+      if (owner) keep(owner, place->second.size());
     }
     const auto bytes = place->second;
     if (storage.number < 0 || static_cast<uint64_t>(storage.number) > bytes.size() / element)
       fail("{}: the storage \"{}\" has {} bytes; expected {} elements", name_, storage.text,
            bytes.size(), storage.number);
     return bytes.first(static_cast<size_t>(storage.number) * element);
+  }
+
+  void keep(const std::shared_ptr<const void>& copy, size_t bytes) {
+    copy_budget_ -= std::min(copy_budget_, bytes);
+    content_.owners.push_back(copy);
   }
 
   void add_tensor(const std::string& name, const PickleValue& value) {
@@ -119,7 +140,7 @@ class Reader {
     const auto storage = storage_bytes(pickle_[value.storage], element);
     const auto held = static_cast<int64_t>(storage.size() / element);
     const auto count = element_count(value.shape);
-    if (!count || *count > held || !fits(value, held))
+    if (!count || !fits(value, held))
       fail(
           "{}: the tensor \"{}\" of shape {} from element {} on does not fit into its storage of "
           "{}; fetch it again",
@@ -128,7 +149,7 @@ class Reader {
       tensor.bytes = storage.subspan(static_cast<size_t>(value.offset) * element,
                                      static_cast<size_t>(*count) * element);
     else
-      tensor.bytes = gather(value, storage, element, *count);
+      tensor.bytes = gather(name, value, storage, element, *count);
     content_.tensors.push_back(std::move(tensor));
   }
 
@@ -146,10 +167,16 @@ class Reader {
     return last < held;
   }
 
-  /// A copy in row-major order, for transposed and other strided tensors.
-  std::span<const std::byte> gather(const PickleValue& tensor, std::span<const std::byte> storage,
-                                    size_t element, int64_t count) {
+  /// A copy in row-major order, for transposed, expanded and other strided tensors.
+  std::span<const std::byte> gather(const std::string& name, const PickleValue& tensor,
+                                    std::span<const std::byte> storage, size_t element,
+                                    int64_t count) {
     const size_t bytes = static_cast<size_t>(count) * element;
+    if (bytes > copy_budget_)
+      fail(
+          "{}: the tensor \"{}\" would be copied into {} bytes; expected at most {}. Save it again "
+          "after .contiguous()",
+          name_, name, bytes, copy_budget_);
     const auto copy = std::make_shared<std::vector<double>>(bytes / sizeof(double) + 1);
     auto* to = reinterpret_cast<std::byte*>(copy->data());
     std::vector<int64_t> index(tensor.shape.size(), 0);
@@ -159,12 +186,13 @@ class Reader {
       std::memcpy(to, storage.data() + static_cast<size_t>(from) * element, element);
       for (size_t d = index.size(); d-- > 0 && ++index[d] == tensor.shape[d];) index[d] = 0;
     }
-    content_.owners.push_back(copy);
+    keep(copy, bytes);
     return {reinterpret_cast<const std::byte*>(copy->data()), bytes};
   }
 
   std::string name_, prefix_;
   ZipArchive archive_;
+  size_t copy_budget_;  // bytes
   Pickle pickle_;
   std::map<std::string, std::span<const std::byte>> storages_;  // by key
   FileContent content_;

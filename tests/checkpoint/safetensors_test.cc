@@ -93,7 +93,7 @@ TEST_F(Safetensors, RefusesWhatDoesNotFit) {
   expect_mentions(refused(entry("F32", "[2,2]", "[4,20]"), 20), {"gap"});
   expect_mentions(refused(entry("F8_E4M3", "[16]", "[0,16]"), 16), {"F8_E4M3", "\"w\""});
   expect_mentions(refused(R"({"w":{"dtype":"F32"}})", 16), {"\"w\""});
-  expect_mentions(refused(R"([1])", 0), {"not a JSON object"});
+  expect_mentions(refused(R"([1])", 0), {"expected a JSON object", "array"});
   expect_mentions(refused(std::string(1000, '['), 0), {"nested"});
   expect_mentions(refused(R"({"w":{"dtype":"I8","shape":[1],"data_offsets":[0,1]},)"
                           R"("w":{"dtype":"I8","shape":[1],"data_offsets":[1,2]}})",
