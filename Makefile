@@ -33,6 +33,7 @@ asan: dependencies ## all tests under AddressSanitizer and UndefinedBehaviorSani
 	@ctest --test-dir build-asan --output-on-failure --parallel 2
 
 format:          ## lay out the sources as .clang-format says
+	@command -v clang-format >/dev/null || { echo "make format needs clang-format: apt-get install clang-format" >&2; exit 1; }
 	@git ls-files '*.cc' '*.h' | xargs clang-format -i
 
 clean:           ## remove what was built

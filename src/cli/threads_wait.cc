@@ -14,6 +14,6 @@ void set_spin_count() {
 }  // namespace
 
 extern "C" {
-__attribute__((section(".preinit_array"), used)) void (*const falconer_before_libraries)() =
-    set_spin_count;
+__attribute__((section(".preinit_array"),
+               used)) void (*const falconer_before_libraries)() = set_spin_count;
 }

@@ -15,9 +15,10 @@ struct LoraBlock {
 };
 
 /// LoRA at one site:   y = x W' + b + s (drop(x) A') B'
-/// and with DoRA:      y = (m / |W + s B A|) (x W' + s (drop(x) A') B') + b       the norm is per
-/// row, a constant A (R,K), B (M,R), m (1,M), all f32; s = alpha / r, or alpha / sqrt(r) where
-/// rank-stabilised. Backward, with da = s dy B restricted to the blocks:
+/// and with DoRA:      y = (m / |W + s B A|) (x W' + s (drop(x) A') B') + b
+/// where the norm is per row and counts as a constant. A (R,K), B (M,R), m (1,M), all f32;
+/// s = alpha / r, or alpha / sqrt(r) where rank-stabilised.
+/// Backward, with da = s dy B restricted to the blocks:
 ///   dB += s dy' a      dA += da' drop(x)      dx += drop(da A)
 class LoraHook : public LinearHook {
  public:

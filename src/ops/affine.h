@@ -5,11 +5,12 @@
 
 namespace falconer {
 
-//   a_c = y_c + bias_c - about_c      y_c <- scale_c a_c + about_c            and back, with d =
-//   dy: dscale_c += sum_n d_c a_c      d_c <- scale_c d_c      dbias_c += sum_n d_c (after scaling)
+//   a_c = y_c + bias_c - about_c      y_c <- scale_c a_c + about_c
+// and back, with d = dy:
+//   dscale_c += sum_n d_c a_c      d_c <- scale_c d_c      dbias_c += sum_n d_c (after scaling)
 //
-// y, a, d (N,M), where a may be bf16 beside an f32 y or d   scale, bias, about, dscale, dbias
-// (1,M) f32; empty ones are 0.
+// y, a, d (N,M), where a may be bf16 beside an f32 y or d
+// scale, bias, about, dscale, dbias (1,M) f32; empty ones are 0.
 
 /// In place; `a` is written where it is not empty.
 struct AffineForward {

@@ -17,13 +17,13 @@ struct AttentionSpan {
 };
 
 // For head h of group g, query t, and keys j that t sees:
-//   s_j = (q_t . k_j + a_h j) scale      p = softmax(s)      o_t = sum_j p_j v_j      lse_t = log
-//   sum_j exp s_j
+//   s_j = (q_t . k_j + a_h j) scale      p = softmax(s)      o_t = sum_j p_j v_j
+//   lse_t = log sum_j exp s_j
 // With ALiBi (Press et al., 2021) a_h j is bf16(slope_h * bf16(j)), as the reference rounds it;
 // else it is 0. Backward recomputes p = exp(s - lse). With dp_j = do_t . v_j and delta_t = sum_j
 // p_j dp_j = do_t . o_t:
-//   ds_j = p_j (dp_j - delta_t)      dv_j += p_j do_t      dq_t = scale sum_j ds_j k_j      dk_j +=
-//   scale ds_j q_t
+//   ds_j = p_j (dp_j - delta_t)      dv_j += p_j do_t
+//   dq_t = scale sum_j ds_j k_j      dk_j += scale ds_j q_t
 // where dk and dv also sum over the heads of a group.
 //
 // q, out (N,H,D); k, v (rows,G,D); lse, delta (N,H) f32; alibi (1,H) f32 slopes or empty.

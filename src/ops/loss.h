@@ -5,8 +5,8 @@
 
 namespace falconer {
 
-//   loss_n = log sum_v exp z_nv - z_n,target(n)          dz_nv = scale (softmax(z_n)_v - [v =
-//   target(n)])
+//   loss_n = log sum_v exp z_nv - z_n,target(n)
+//   dz_nv = scale (softmax(z_n)_v - [v = target(n)])
 //
 // logits (n,V) f32; targets (1,n) i32 in [0,V); losses (n,1) f32; dlogits (n,V) of any float dtype,
 // may be the logits themselves where f32, or empty.

@@ -8,10 +8,11 @@
 
 namespace falconer {
 
-/// A prompt style by name: "alpaca" (ends with "### Response:\n", as LitGPT), "alpaca-colon" (ends
-/// with
-/// "### Response:", as Lit-Parrot of June 2023), "falcon-instruct" ("User:
-/// {instruction}\nAssistant:") and "raw" (the instruction alone).
+/// A prompt style by name:
+///   "alpaca"           ends with "### Response:\n", as LitGPT
+///   "alpaca-colon"     ends with "### Response:", as Lit-Parrot of June 2023
+///   "falcon-instruct"  "User: {instruction}\nAssistant:"
+///   "raw"              the instruction alone
 class PromptStyle {
  public:
   /// Error (usage): an unknown name; the message lists the names.

@@ -99,7 +99,9 @@ TEST_P(GoldenModel, LogitsAndLossAgree) {
     const StoredTensor* loss = golden_->find(std::string(name) + ".loss");
     if (loss == nullptr) continue;
     LossSum total;
-    const auto loss_pass = [&](falconer::Run& run) { total = session->decoder().loss(run, buffer.batch()); };
+    const auto loss_pass = [&](falconer::Run& run) {
+      total = session->decoder().loss(run, buffer.batch());
+    };
     session->reserve(loss_pass);
     loss_pass(session->run());
     const double expected = *reinterpret_cast<const float*>(loss->bytes.data());

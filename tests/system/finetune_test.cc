@@ -150,15 +150,15 @@ TEST_P(EveryMethod, GeneratesAloneAsInABatch) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    All, EveryMethod,
-    ::testing::Combine(::testing::Values("lora", "adapter", "adapter-v2", "full"),
-                       ::testing::Bool()),
-    [](const auto& which) {
-      std::string name = std::get<0>(which.param);
-      std::replace(name.begin(), name.end(), '-', '_');
-      return name + (std::get<1>(which.param) ? "_grouped" : "_multi_query");
-    });
+INSTANTIATE_TEST_SUITE_P(All, EveryMethod,
+                         ::testing::Combine(::testing::Values("lora", "adapter", "adapter-v2",
+                                                              "full"),
+                                            ::testing::Bool()),
+                         [](const auto& which) {
+                           std::string name = std::get<0>(which.param);
+                           std::replace(name.begin(), name.end(), '-', '_');
+                           return name + (std::get<1>(which.param) ? "_grouped" : "_multi_query");
+                         });
 
 TEST(Finetune, TwoRunsGiveTheSameBytes) {
   const TinyRun run;

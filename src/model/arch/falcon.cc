@@ -6,10 +6,9 @@ namespace falconer {
 namespace {
 
 // Three generations share one model_type:
-//   7B   multi_query                     one key-value head, one norm, parallel
-//   40B  new_decoder_architecture        num_kv_heads, two norms (num_ln_in_parallel_attn),
-//   parallel RW   neither                         a key and a value per head, ALiBi, biases,
-//   sequential
+//   7B   multi_query                one key-value head, one norm, parallel
+//   40B  new_decoder_architecture   num_kv_heads, two norms (num_ln_in_parallel_attn), parallel
+//   RW   neither                    a key and a value per head, ALiBi, biases, sequential
 // num_kv_heads counts only with new_decoder_architecture: transformers writes num_attention_heads
 // there for 7B.
 ModelConfig read_config(const nlohmann::json& json, const std::string& where) {
