@@ -89,7 +89,8 @@ TEST_F(Shards, TheIndexAndTheShardsMustAgree) {
   expect_mentions(refused(R"({"a":"2.safetensors","b":"1.safetensors"})"), {"but it is in"});
   expect_mentions(refused(R"({"a":1})"), {"\"a\""});
   expect_mentions(refused("{}"), {"lists no tensors"});
-  expect_mentions(refused(R"({"a":"1.safetensors","a":"2.safetensors"})"), {"\"a\" twice"});
+  expect_mentions(refused(R"({"a":"1.safetensors","a":"2.safetensors"})"),
+                  {"\"a\" is there twice"});
   expect_mentions(refused(R"({"a":)" + std::string(100'000, '[')), {"index.json", "nested"});
   expect_mentions(refused("[]"), {"weight_map"});
 }
