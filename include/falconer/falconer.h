@@ -1,5 +1,5 @@
-// Falconer as a library: everything that the program can do. Paths and names are as on the command line; wrong input
-// throws falconer::Error; progress goes to stderr.
+// Falconer as a library: everything that the program can do. Paths and names are as on the command
+// line; wrong input throws falconer::Error; progress goes to stderr.
 #pragma once
 
 #include <cstdint>
@@ -76,7 +76,7 @@ struct FinetuneOptions {
   int64_t batch_size = 128, micro_batch_size = 4;
   // data
   int64_t max_seq_length = 2048;
-  int64_t test_size = 0;  // rows of a single file that are held out
+  int64_t test_size = 0;     // rows of a single file that are held out
   std::string prompt_style;  // empty: what the data was prepared with, else "alpaca"
   bool mask_prompt = true, skip_bad = false;
   bool shuffle = true;
@@ -130,6 +130,7 @@ void score(const ScoreOptions& options);
 struct ModelOptions {
   std::string checkpoint, adapter;
   std::string precision = "auto";
+  std::string prompt_style;  // empty: as recorded with the adapter
 };
 
 struct SamplingSettings {
@@ -156,8 +157,8 @@ class Model {
   Model& operator=(Model&&) noexcept;
   ~Model();
 
-  /// The ids of an instruction in the prompt style recorded with the adapter (or the text as it is, where `raw` or
-  /// where nothing was recorded). Error: the checkpoint has no tokenizer.
+  /// The ids of an instruction in the prompt style recorded with the adapter (or the text as it is,
+  /// where `raw` or where nothing was recorded). Error: the checkpoint has no tokenizer.
   std::vector<int32_t> encode_prompt(const std::string& instruction, const std::string& input = "",
                                      bool raw = false) const;
   /// Called with the number of the prompt and new text.
@@ -172,6 +173,25 @@ class Model {
   explicit Model(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };
+
+struct EvaluateOptions {
+  ModelOptions model;
+  std::string data;    // rows with an instruction or a prompt, and the expected answer
+  std::string output;  // JSONL {"prompt", "expected", "answer", "exact"}; empty: none
+  SamplingSettings sampling = {.max_new_tokens = 128, .temperature = 0};
+  int64_t limit = 0;        // rows that are asked; 0: all
+  int64_t batch_size = 32;  // rows that are answered together
+};
+struct EvaluatedRow {
+  std::string instruction, input, expected, answer;
+  bool exact = false;  // the same text, white space at the ends apart
+};
+struct EvaluateReport {
+  std::vector<EvaluatedRow> rows;
+  int64_t exact = 0;
+};
+/// Answers every row and compares with what the file expects.
+EvaluateReport evaluate(const EvaluateOptions& options);
 
 /// The most memory that this process ever had resident.
 int64_t peak_memory_bytes();

@@ -30,6 +30,8 @@ Model Model::open(const ModelOptions& options) {
   // The adapter's own record counts; a fully finetuned model carries one too.
   const std::string& recorded = options.adapter.empty() ? options.checkpoint : options.adapter;
   if (const auto record = read_record(recorded)) impl->prompt_style = record->prompt_style;
+  if (!options.prompt_style.empty())
+    impl->prompt_style = PromptStyle::named(options.prompt_style).name();
   return Model(std::move(impl));
 }
 

@@ -44,9 +44,12 @@ class RandomStream {
         b_(b) {}
 
   /// Block number i: words 4i .. 4i+3 of the stream.
-  constexpr PhiloxBlock block(uint64_t i) const {
-    return philox({static_cast<uint32_t>(i), static_cast<uint32_t>(i >> 32), a_, b_}, key_);
+  constexpr PhiloxBlock block(uint64_t i) const { return philox(counter(i), key_); }
+  /// What block i is computed from, for kernels that compute many blocks at once.
+  constexpr PhiloxBlock counter(uint64_t i) const {
+    return {static_cast<uint32_t>(i), static_cast<uint32_t>(i >> 32), a_, b_};
   }
+  constexpr const std::array<uint32_t, 2>& key() const { return key_; }
   constexpr uint32_t word(uint64_t i) const { return block(i / 4)[i % 4]; }
   /// Uniform in [0, 1), 24 bits: exactly representable in a float.
   constexpr float uniform(uint64_t i) const { return static_cast<float>(word(i) >> 8) * 0x1p-24f; }

@@ -37,6 +37,7 @@ void add_chat(CLI::App& app) {
   app.add_flag("--raw", flags->raw, "no prompt style");
   app.add_option("--precision", flags->model.precision, "auto (the checkpoint's), f32 or bf16")
       ->capture_default_str();
+  add_prompt_style(app, flags->model);
   add_sampling_flags(app, flags->sampling);
   app.callback([flags] { run(*flags); });
 }

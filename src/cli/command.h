@@ -7,6 +7,7 @@ namespace falconer::cli {
 
 /// Adds a command's flags to `app` and sets what it does when it was chosen.
 void add_chat(CLI::App& app);
+void add_evaluate(CLI::App& app);
 void add_finetune(CLI::App& app);
 void add_generate(CLI::App& app);
 void add_inspect(CLI::App& app);

@@ -97,6 +97,7 @@ void add_generate(CLI::App& app) {
   app.add_flag("--raw", flags->raw, "no prompt style");
   app.add_option("--precision", flags->model.precision, "auto (the checkpoint's), f32 or bf16")
       ->capture_default_str();
+  add_prompt_style(app, flags->model);
   add_sampling_flags(app, flags->sampling);
   app.add_flag("--ignore-eos", flags->sampling.ignore_eos, "go on behind the end-of-text token");
   app.add_flag("--json", flags->json, "a JSON row for each prompt");

@@ -27,6 +27,8 @@ constexpr Entry kCommands[] = {
     {"generate", "answer prompts", falconer::cli::add_generate},
     {"chat", "talk to a model in the terminal", falconer::cli::add_chat},
     {"score", "losses, log-probabilities and logits of rows", falconer::cli::add_score},
+    {"evaluate", "answer rows and count the answers that are exactly right",
+     falconer::cli::add_evaluate},
     {"merge", "fold an adapter into a model of its own", falconer::cli::add_merge},
 };
 

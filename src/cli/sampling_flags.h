@@ -6,6 +6,12 @@
 
 namespace falconer::cli {
 
+inline void add_prompt_style(CLI::App& app, ModelOptions& model) {
+  app.add_option(
+      "--prompt-style", model.prompt_style,
+      "alpaca, alpaca-colon, falcon-instruct or raw (default: as recorded with the adapter)");
+}
+
 inline void add_sampling_flags(CLI::App& app, SamplingSettings& s) {
   app.add_option("--max-new-tokens", s.max_new_tokens, "longest answer")->capture_default_str();
   app.add_option("--temperature", s.temperature, "0: always the most likely token")

@@ -2,7 +2,8 @@
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "ops/cpu/rowwise.cc"
-// clang-format off: these two come before all of Highway's
+// These two come before all of Highway's.
+// clang-format off
 #include "ops/cpu/targets.h"
 #include <hwy/foreach_target.h>
 // clang-format on
@@ -178,6 +179,20 @@ void adamw_range(const AdamW& a, int64_t begin, int64_t end) {
   });
 }
 
+void sgd_range(const Sgd& a, int64_t begin, int64_t end) {
+  const F32 d;
+  float* w = a.w.row<float>(0) + begin;
+  const float* g = a.g.row<float>(0) + begin;
+  const VecF lr = hn::Set(d, static_cast<float>(a.lr));
+  const VecF decay = hn::Set(d, static_cast<float>(a.weight_decay));
+  const VecF grad_scale = hn::Set(d, static_cast<float>(a.grad_scale));
+  for_vectors(end - begin, [&](int64_t at, auto access) {
+    const VecF old = access(w, at);
+    const VecF gradient = hn::MulAdd(access(g, at), grad_scale, hn::Mul(decay, old));
+    access.put(hn::NegMulAdd(lr, gradient, old), w, at);
+  });
+}
+
 }  // namespace falconer::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -191,6 +206,7 @@ HWY_EXPORT(norm_backward_rows);
 HWY_EXPORT(norm_backward_cols);
 HWY_EXPORT(cross_entropy_rows);
 HWY_EXPORT(adamw_range);
+HWY_EXPORT(sgd_range);
 
 void norm_forward(const NormForward& args) {
   parallel_for(args.x.rows, 4, [&](int64_t begin, int64_t end) {
@@ -219,6 +235,12 @@ void cross_entropy(const CrossEntropy& args) {
 void adamw(const AdamW& args) {
   parallel_for(args.w.size(), 1 << 14, [&](int64_t begin, int64_t end) {
     HWY_DYNAMIC_DISPATCH(adamw_range)(args, begin, end);
+  });
+}
+
+void sgd(const Sgd& args) {
+  parallel_for(args.w.size(), 1 << 14, [&](int64_t begin, int64_t end) {
+    HWY_DYNAMIC_DISPATCH(sgd_range)(args, begin, end);
   });
 }
 

@@ -12,5 +12,6 @@ void norm_backward_x(const NormBackward& args);
 void norm_backward_w(const NormBackward& args);
 void cross_entropy(const CrossEntropy& args);
 void adamw(const AdamW& args);
+void sgd(const Sgd& args);
 
 }  // namespace falconer::cpu

@@ -2,7 +2,8 @@
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "ops/cpu/small_product.cc"
-// clang-format off: these two come before all of Highway's
+// These two come before all of Highway's.
+// clang-format off
 #include "ops/cpu/targets.h"
 #include <hwy/foreach_target.h>
 // clang-format on

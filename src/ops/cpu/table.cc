@@ -1,9 +1,11 @@
 // The CPU table: oneDNN products and Highway kernels. What is not overridden here is too small to
 // matter, and stays with the readable definition.
 #include "ops/cpu/attention.h"
+#include "ops/cpu/dropout.h"
 #include "ops/cpu/elementwise.h"
 #include "ops/cpu/linear.h"
 #include "ops/cpu/rowwise.h"
+#include "ops/cpu/sums.h"
 #include "ops/kernels.h"
 
 namespace falconer {
@@ -32,8 +34,12 @@ const Kernels& cpu_kernels() {
     made.residual = cpu::residual;
     made.affine_forward = cpu::affine_forward;
     made.affine_backward = cpu::affine_backward;
+    made.dropout = cpu::dropout;
     made.cross_entropy = cpu::cross_entropy;
     made.adamw = cpu::adamw;
+    made.sgd = cpu::sgd;
+    made.sum_of_squares = cpu::sum_of_squares;
+    made.row_squares = cpu::row_squares;
     return made;
   }();
   return table;

@@ -1,0 +1,51 @@
+// falconer evaluate
+#include <iostream>
+
+#include "cli/sampling_flags.h"
+
+namespace falconer::cli {
+namespace {
+
+/// Answers are shown on one line.
+std::string one_line(std::string text) {
+  for (size_t at = 0; (at = text.find('\n', at)) != std::string::npos; at += 2)
+    text.replace(at, 1, "\\n");
+  return text;
+}
+
+void show(const EvaluatedRow& row) {
+  std::cout << "  question  " << one_line(row.instruction) << "\n";
+  if (!row.input.empty()) std::cout << "  about     " << one_line(row.input) << "\n";
+  std::cout << "  expected  " << one_line(row.expected) << "\n  answer    " << one_line(row.answer)
+            << (row.exact ? "   (right)" : "") << "\n\n";
+}
+
+}  // namespace
+
+void add_evaluate(CLI::App& app) {
+  auto options = std::make_shared<EvaluateOptions>();
+  auto rows_shown = std::make_shared<int64_t>(0);
+  add_checkpoint(app, options->model.checkpoint);
+  add_adapter(app, options->model.adapter);
+  app.add_option("--data", options->data, "rows with the answers that are expected")->required();
+  app.add_option("--output", options->output, "JSONL with every answer");
+  app.add_option("--show", *rows_shown, "print so many rows")->capture_default_str();
+  app.add_option("--limit", options->limit, "ask only so many rows; 0: all")->capture_default_str();
+  app.add_option("--batch-size", options->batch_size, "rows that are answered together")
+      ->capture_default_str();
+  add_prompt_style(app, options->model);
+  app.add_option("--precision", options->model.precision, "auto (the checkpoint's), f32 or bf16")
+      ->capture_default_str();
+  add_sampling_flags(app, options->sampling);
+  app.callback([options, rows_shown] {
+    const EvaluateReport report = evaluate(*options);
+    for (int64_t i = 0; i < std::min<int64_t>(*rows_shown, std::ssize(report.rows)); ++i)
+      show(report.rows[static_cast<size_t>(i)]);
+    std::printf(
+        "exact match: %lld of %zu rows, %.1f %%\n", static_cast<long long>(report.exact),
+        report.rows.size(),
+        100.0 * static_cast<double>(report.exact) / static_cast<double>(report.rows.size()));
+  });
+}
+
+}  // namespace falconer::cli

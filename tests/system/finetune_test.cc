@@ -1,0 +1,253 @@
+// Whole runs through the library's public side: every method, resume, and what must never be silent.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+
+#include "checkpoint/tensor_file.h"
+#include "support/errors.h"
+#include "support/tiny_model.h"
+
+namespace falconer::test {
+namespace {
+
+namespace fs = std::filesystem;
+
+fs::path weights_of(const fs::path& folder) {
+  const fs::path adapter = folder / "adapter_model.safetensors";
+  return fs::exists(adapter) ? adapter : folder / "model.safetensors";
+}
+
+/// Names of the tensors that both files hold with the same bytes.
+std::vector<std::string> unchanged(const fs::path& a, const fs::path& b) {
+  const TensorFiles before = TensorFiles::open_file(weights_of(a));
+  const TensorFiles after = TensorFiles::open_file(weights_of(b));
+  EXPECT_EQ(before.tensors().size(), after.tensors().size());
+  std::vector<std::string> same;
+  for (const auto& [name, tensor] : before.tensors()) {
+    const StoredTensor* other = after.find(name);
+    if (other == nullptr || other->bytes.size() != tensor.bytes.size())
+      ADD_FAILURE() << name << " is not in both";
+    else if (std::memcmp(other->bytes.data(), tensor.bytes.data(), tensor.bytes.size()) == 0)
+      same.push_back(name);
+  }
+  return same;
+}
+
+std::string file_bytes(const fs::path& path) { return read_text_file(path); }
+
+class EveryMethod : public ::testing::TestWithParam<std::tuple<const char*, bool>> {
+ protected:
+  std::string method() const { return std::get<0>(GetParam()); }
+  TinyShape shape() const {
+    TinyShape shape;
+    shape.grouped = std::get<1>(GetParam());
+    return shape;
+  }
+};
+
+// An adapter whose prompt is cached by an evaluation, or whose tensors the optimizer never got,
+// trains without a word and learns nothing.
+TEST_P(EveryMethod, ChangesEveryTensorThatItDeclares) {
+  const TinyRun run(shape());
+  FinetuneOptions o = run.options(method(), "out");
+  o.test_size = 4;
+  o.eval_interval = 1;
+  o.save_interval = 2;
+  o.keep = 0;
+  o.lora_dora = true;
+  o.lora_targets = {"all-linear", "head"};
+  const FinetuneReport report = finetune(o);
+  EXPECT_EQ(report.steps, 4);
+  for (const std::string& name : unchanged(run.path("out/checkpoint-2"), report.final_folder))
+    ADD_FAILURE() << name << " did not change between step 2 and step 4";
+}
+
+TEST_P(EveryMethod, LearnsItsRows) {
+  const TinyRun run(shape());
+  write_rows(run.path("rows.jsonl"), 2, 5);
+  FinetuneOptions o = run.options(method(), "out");
+  o.lora_dropout = 0;
+  o.weight_decay = 0;
+  o.lr = 3e-2;
+  o.batch_size = 2;
+  o.max_steps = 40;
+  finetune(o);
+  const std::vector<double> all = losses(run.path("out"));
+  ASSERT_EQ(all.size(), 40u);
+  // Under frozen random weights a few thousand numbers can learn little, but not nothing.
+  const std::map<std::string, double> bar = {
+      {"lora", 0.92}, {"adapter", 0.985}, {"adapter-v2", 0.8}, {"full", 0.8}};
+  EXPECT_LT(all.back(), bar.at(method()) * all.front());
+}
+
+TEST_P(EveryMethod, ResumesToTheSameBytes) {
+  const TinyRun run(shape());
+  FinetuneOptions o = run.options(method(), "whole");
+  o.test_size = 4;
+  o.eval_interval = 2;
+  o.save_interval = 3;
+  o.max_steps = 6;
+  o.lora_dropout = 0.1;
+  const std::string whole = finetune(o).final_folder;
+  FinetuneOptions part = o;
+  part.out = run.path("part").string();
+  part.max_steps = 3;
+  finetune(part);
+  part.max_steps = 6;
+  part.resume = "auto";
+  const std::string resumed = finetune(part).final_folder;
+  EXPECT_EQ(file_bytes(weights_of(whole)), file_bytes(weights_of(resumed)));
+  EXPECT_EQ(losses(run.path("whole")), losses(run.path("part")));
+}
+
+TEST_P(EveryMethod, MergesToTheSameAnswers) {
+  if (method() == "adapter") GTEST_SKIP() << "a prompt cannot be folded into the weights";
+  if (method() == "full") GTEST_SKIP() << "there is nothing to merge";
+  const TinyRun run(shape());
+  FinetuneOptions o = run.options(method(), "out");
+  o.lr = 3e-2;
+  const std::string adapter = finetune(o).final_folder;
+  const std::string merged = run.path("merged").string();
+  const std::string text =
+      merge({.checkpoint = run.checkpoint, .adapter = adapter, .out = merged, .verify = true});
+  EXPECT_FALSE(text.empty());
+}
+
+TEST_P(EveryMethod, MicroBatchesDoNotChangeTheStep) {
+  const TinyRun run(shape());
+  std::vector<std::vector<double>> all;
+  for (const int64_t size : {1, 3, 8}) {
+    FinetuneOptions o = run.options(method(), fmt::format("by-{}", size));
+    o.micro_batch_size = size;
+    o.lora_dropout = 0.1;
+    finetune(o);
+    all.push_back(losses(o.out));
+  }
+  for (size_t i = 0; i < all[0].size(); ++i)
+    for (size_t k = 1; k < all.size(); ++k) EXPECT_NEAR(all[k][i], all[0][i], 2e-5);
+}
+
+TEST_P(EveryMethod, GeneratesAloneAsInABatch) {
+  const TinyRun run(shape());
+  FinetuneOptions o = run.options(method(), "out");
+  const FinetuneReport report = finetune(o);
+  const bool whole = method() == "full";
+  Model model = Model::open({.checkpoint = whole ? report.final_folder : run.checkpoint,
+                             .adapter = whole ? "" : report.final_folder});
+  const SamplingSettings greedy{.max_new_tokens = 6, .temperature = 0, .ignore_eos = true};
+  const std::vector<std::vector<int32_t>> prompts = {{5, 6, 7}, {9}, {11, 12, 13, 14, 15}};
+  const auto together = model.generate(prompts, greedy);
+  for (size_t i = 0; i < prompts.size(); ++i) {
+    const auto alone = model.generate({prompts[i]}, greedy);
+    EXPECT_EQ(alone[0].ids, together[i].ids);
+    // The cache changes nothing: asking with the answer so far gives the next token.
+    std::vector<int32_t> longer = prompts[i];
+    longer.insert(longer.end(), alone[0].ids.begin(), alone[0].ids.end() - 1);
+    SamplingSettings one = greedy;
+    one.max_new_tokens = 1;
+    EXPECT_EQ(model.generate({longer}, one)[0].ids[0], alone[0].ids.back());
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All, EveryMethod,
+    ::testing::Combine(::testing::Values("lora", "adapter", "adapter-v2", "full"),
+                       ::testing::Bool()),
+    [](const auto& which) {
+      std::string name = std::get<0>(which.param);
+      std::replace(name.begin(), name.end(), '-', '_');
+      return name + (std::get<1>(which.param) ? "_grouped" : "_multi_query");
+    });
+
+TEST(Finetune, TwoRunsGiveTheSameBytes) {
+  const TinyRun run;
+  const std::string a = finetune(run.options("lora", "a")).final_folder;
+  const std::string b = finetune(run.options("lora", "b")).final_folder;
+  EXPECT_EQ(file_bytes(weights_of(a)), file_bytes(weights_of(b)));
+}
+
+TEST(Finetune, BaseWeightsStayAsTheyWere) {
+  const TinyRun run;
+  const std::string before = file_bytes(weights_of(run.checkpoint));
+  finetune(run.options("lora", "out"));
+  EXPECT_EQ(file_bytes(weights_of(run.checkpoint)), before);
+}
+
+TEST(Finetune, AnEarlierRunIsNotOverwrittenSilently) {
+  const TinyRun run;
+  FinetuneOptions o = run.options("lora", "out");
+  finetune(o);
+  expect_mentions(message_of([&] { finetune(o); }), {"--resume", "--overwrite"});
+  o.overwrite = true;
+  EXPECT_NO_THROW(finetune(o));
+}
+
+TEST(Finetune, ResumeWithNothingToResumeIsAnError) {
+  const TinyRun run;
+  FinetuneOptions o = run.options("lora", "out");
+  o.resume = run.path("nowhere").string();
+  expect_mentions(message_of([&] { finetune(o); }), {"nowhere"});
+}
+
+TEST(Finetune, NothingToLearnIsAnError) {
+  const TinyRun run;
+  write_file(run.path("rows.jsonl"), "{\"input_ids\":[1,2,3],\"labels\":[-100,-100,-100]}\n");
+  expect_mentions(message_of([&] { finetune(run.options("lora", "out")); }), {"rows.jsonl"});
+}
+
+TEST(Finetune, BadRowsAreNamedOrSkipped) {
+  const TinyRun run;
+  write_file(run.path("rows.jsonl"),
+             "{\"input_ids\":[1,2,3]}\n{\"input_ids\":[1,99999]}\n{\"input_ids\":[4,5,6]}\n");
+  FinetuneOptions o = run.options("lora", "out");
+  expect_mentions(message_of([&] { finetune(o); }), {"rows.jsonl", "line 2", "99999"});
+  o.skip_bad = true;
+  EXPECT_EQ(finetune(o).steps, 4);
+}
+
+TEST(Finetune, WarmUpReachesTheRateThatWasAsked) {
+  const TinyRun run;
+  FinetuneOptions o = run.options("lora", "out");
+  o.warmup_steps = 2;
+  finetune(o);
+  std::ifstream file(run.path("out") / "metrics.jsonl");
+  std::vector<double> rates;
+  for (std::string line; std::getline(file, line);)
+    if (const auto row = nlohmann::json::parse(line); row.contains("lr"))
+      rates.push_back(row["lr"]);
+  EXPECT_EQ(rates, (std::vector<double>{0.005, 0.01, 0.01, 0.01}));
+}
+
+TEST(Finetune, ALossThatIsNotFiniteStopsWithItsRows) {
+  const TinyRun run;
+  FinetuneOptions o = run.options("full", "out");
+  o.optimizer = "sgd";
+  o.lr = 1e30;
+  o.grad_clip = 0;
+  expect_mentions(message_of([&] { finetune(o); }), {"finite", "row"});
+}
+
+TEST(Finetune, AnAdapterOfAnotherModelIsRefused) {
+  const TinyRun run;
+  const std::string adapter = finetune(run.options("lora", "out")).final_folder;
+  TinyShape wider, fewer;
+  wider.width = 48;
+  fewer.layers = 5;
+  for (const TinyShape& shape : {wider, fewer}) {
+    const TinyRun other(shape);
+    EXPECT_THROW(Model::open({.checkpoint = other.checkpoint, .adapter = adapter}), Error);
+  }
+}
+
+TEST(Finetune, ThePlanIsWhatTheRunTakes) {
+  const TinyRun run;
+  EXPECT_FALSE(plan(run.options("lora", "out")).empty());
+  FinetuneOptions o = run.options("lora", "out");
+  o.dry_run = true;
+  EXPECT_EQ(finetune(o).steps, 0);
+  EXPECT_FALSE(fs::exists(run.path("out/final")));
+}
+
+}  // namespace
+}  // namespace falconer::test
