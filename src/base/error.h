@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 
 #include <stdexcept>
+#include <string>
+#include <string_view>
 #include <utility>
 
 #include "falconer/error.h"
@@ -33,6 +35,10 @@ class InternalError : public std::logic_error {
 };
 
 [[noreturn]] void check_failed(const char* condition, const char* file, int line);
+
+/// Text from a file that nobody has vouched for, fit for a message on a terminal: what is not
+/// printable ASCII becomes '?', and what is long is cut.
+std::string printable(std::string_view text);
 
 }  // namespace falconer
 

@@ -24,14 +24,6 @@ constexpr const char* kStorages[] = {
 constexpr size_t kMostValues = 1'000'000;
 constexpr size_t kLongestKey = 256;  // of a storage: "0", "1", ...
 
-/// A name from the file, fit for a message.
-std::string name_for_message(std::string_view name) {
-  std::string text;
-  for (const unsigned char c : name.substr(0, 80))
-    text += c < ' ' || c > '~' ? '?' : static_cast<char>(c);
-  return "\"" + text + (name.size() > 80 ? "...\"" : "\"");
-}
-
 bool is_storage_class(std::string_view name) {
   return std::find(std::begin(kStorages), std::end(kStorages), name) != std::end(kStorages);
 }
@@ -150,8 +142,8 @@ class Machine {
   void push_global(const std::string& name) {
     if (name != kOrderedDict && name != kRebuildTensor && name != kRebuildParameter &&
         !is_storage_class(name))
-      fail("asks for {}, which tensors do not need: it is refused, and nothing in it was run",
-           name_for_message(name));
+      fail("asks for \"{}\", which tensors do not need: it is refused, and nothing in it was run",
+           printable(name));
     push(Kind::kGlobal).text = name;
   }
   void stack_global() {
@@ -166,7 +158,7 @@ class Machine {
     if (items.size() != 5 || value(items[0], Kind::kText, "a storage's kind").text != "storage")
       fail("refers to something that is not a storage");
     const std::string type = value(items[1], Kind::kGlobal, "a storage class").text;
-    if (!is_storage_class(type)) fail("has a storage of type {}", name_for_message(type));
+    if (!is_storage_class(type)) fail("has a storage of type \"{}\"", printable(type));
     const std::string& key_text = value(items[2], Kind::kText, "a storage's key").text;
     if (key_text.size() > kLongestKey) fail("has a storage key of {} bytes", key_text.size());
     const std::string key = key_text;

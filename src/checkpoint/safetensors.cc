@@ -70,7 +70,7 @@ class Reader {
   void read_metadata(const json& entry) {
     if (!entry.is_object()) wrong("its __metadata__ is not an object");
     for (const auto& [key, value] : entry.items()) {
-      if (!value.is_string()) wrong("its __metadata__ \"{}\" is not text", key);
+      if (!value.is_string()) wrong("its __metadata__ \"{}\" is not text", printable(key));
       content_.metadata[key] = value.get<std::string>();
     }
   }
@@ -88,19 +88,19 @@ class Reader {
   }
 
   void read_tensor(const std::string& name, const json& entry) {
-    if (!entry.is_object()) wrong("the entry of \"{}\" is not an object", name);
+    if (!entry.is_object()) wrong("the entry of \"{}\" is not an object", printable(name));
     const auto dtype = entry.find("dtype");
     const auto shape = numbers(entry, "shape"), offsets = numbers(entry, "data_offsets");
     if (dtype == entry.end() || !dtype->is_string())
-      wrong("the entry of \"{}\" has no dtype", name);
-    if (!shape) wrong("the shape of \"{}\" is not a list of sizes", name);
+      wrong("the entry of \"{}\" has no dtype", printable(name));
+    if (!shape) wrong("the shape of \"{}\" is not a list of sizes", printable(name));
     if (!offsets || offsets->size() != 2)
-      wrong("the data_offsets of \"{}\" are not two offsets", name);
+      wrong("the data_offsets of \"{}\" are not two offsets", printable(name));
     const auto& dtype_name = dtype->get_ref<const std::string&>();
     const auto known = dtype_from_safetensors(dtype_name);
     if (!known)
       fail("{}: the tensor \"{}\" is {}; F32, BF16 and F16 can be read: convert it to one of them",
-           file_->path().string(), name, dtype_name);
+           file_->path().string(), printable(name), printable(dtype_name));
     StoredTensor tensor{.name = name, .dtype = *known, .shape = *shape};
     tensor.bytes = bytes_between(tensor, (*offsets)[0], (*offsets)[1]);
     content_.tensors.push_back(std::move(tensor));
@@ -109,13 +109,13 @@ class Reader {
   std::span<const std::byte> bytes_between(const StoredTensor& tensor, int64_t begin,
                                            int64_t end) const {
     if (begin > end || static_cast<uint64_t>(end) > data_.size())
-      wrong("\"{}\" lies at bytes {} to {} of the data, which has {}", tensor.name, begin, end,
-            data_.size());
+      wrong("\"{}\" lies at bytes {} to {} of the data, which has {}", printable(tensor.name),
+            begin, end, data_.size());
     const auto count = element_count(tensor.shape);
     const auto bytes = static_cast<size_t>(end - begin);
     if (!count || static_cast<uint64_t>(*count) * size_of(tensor.dtype) != bytes)
-      wrong("\"{}\" of shape {} and dtype {} has {} bytes", tensor.name, tensor.shape_text(),
-            safetensors_name(tensor.dtype), bytes);
+      wrong("\"{}\" of shape {} and dtype {} has {} bytes", printable(tensor.name),
+            tensor.shape_text(), safetensors_name(tensor.dtype), bytes);
     return data_.subspan(static_cast<size_t>(begin), bytes);
   }
 
@@ -132,7 +132,8 @@ class Reader {
     for (StoredTensor* tensor : order) {
       if (tensor->bytes.data() != at)
         wrong("\"{}\" {} the tensor before it: it begins at byte {} of the data; expected byte {}",
-              tensor->name, tensor->bytes.data() < at ? "overlaps" : "leaves a gap behind",
+              printable(tensor->name),
+              tensor->bytes.data() < at ? "overlaps" : "leaves a gap behind",
               tensor->bytes.data() - data_.data(), at - data_.data());
       at += tensor->bytes.size();
       align(*tensor);

@@ -22,7 +22,8 @@ class Guard {
     if (opens) keys_[level].clear();
     if (event == json::parse_event_t::key) {
       const auto& key = value.get_ref<const std::string&>();
-      if (!keys_[level - 1].insert(key).second) fail("with the key \"{}\" twice", key);
+      if (!keys_[level - 1].insert(key).second)
+        fail("broken: the key \"{}\" is there twice", printable(key));
     }
     return true;
   }

@@ -52,8 +52,9 @@ bool is_there(const fs::path& path) {
 void check_shard_name(const fs::path& index, const std::string& name) {
   const bool printable =
       std::all_of(name.begin(), name.end(), [](unsigned char c) { return c >= ' ' && c != 0x7f; });
-  if (name.empty() || name == "." || name == ".." || !printable || name.find('/') != name.npos)
-    fail("{}: names the shard \"{}\"; expected a file name without folders", index.string(), name);
+  if (name.empty() || name == "." || name == ".." || !plain || name.find('/') != name.npos)
+    fail("{}: names the shard \"{}\"; expected a file name without folders", index.string(),
+         printable(name));
 }
 
 /// Tensor -> shard.
@@ -70,7 +71,7 @@ std::map<std::string, std::string> read_weight_map(const fs::path& index) {
   std::map<std::string, std::string> map;
   for (const auto& [tensor, shard] : json["weight_map"].items()) {
     if (!shard.is_string())
-      fail("{}: expected a file name for \"{}\", found {}", index.string(), tensor,
+      fail("{}: expected a file name for \"{}\", found {}", index.string(), printable(tensor),
            shard.type_name());
     check_shard_name(index, shard.get<std::string>());
     map[tensor] = shard.get<std::string>();
@@ -159,7 +160,8 @@ TensorFiles TensorFiles::open_shards(const fs::path& index) {
   for (const auto& [name, shard] : weight_map) {
     const StoredTensor* tensor = files.find(name);
     if (tensor == nullptr)
-      fail("{}: says that the tensor \"{}\" is in {}, which lacks it", index.string(), name, shard);
+      fail("{}: says that the tensor \"{}\" is in {}, which lacks it", index.string(),
+           printable(name), printable(shard));
     if (tensor->file.filename() != shard)
       fail("{}: says that the tensor \"{}\" is in {}, but it is in {}", index.string(), name, shard,
            tensor->file.filename().string());

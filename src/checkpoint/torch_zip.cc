@@ -94,7 +94,8 @@ class Reader {
       std::shared_ptr<const void> owner;
       const auto bytes = archive_.read(entry, 1, 16, owner);
       const std::string_view order(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-      if (order != "little") fail("{}: its byte order is \"{}\"; expected little", name_, order);
+      if (order != "little")
+        fail("{}: its byte order is \"{}\"; expected little", name_, printable(order));
     }
   }
 
@@ -121,8 +122,8 @@ class Reader {
     }
     const auto bytes = place->second;
     if (storage.number < 0 || static_cast<uint64_t>(storage.number) > bytes.size() / element)
-      fail("{}: the storage \"{}\" has {} bytes; expected {} elements", name_, storage.text,
-           bytes.size(), storage.number);
+      fail("{}: the storage \"{}\" has {} bytes; expected {} elements", name_,
+           printable(storage.text), bytes.size(), storage.number);
     return bytes.first(static_cast<size_t>(storage.number) * element);
   }
 
@@ -144,7 +145,7 @@ class Reader {
       fail(
           "{}: the tensor \"{}\" of shape {} from element {} on does not fit into its storage of "
           "{}; fetch it again",
-          name_, name, tensor.shape_text(), value.offset, held);
+          name_, printable(name), tensor.shape_text(), value.offset, held);
     if (row_major(value))
       tensor.bytes = storage.subspan(static_cast<size_t>(value.offset) * element,
                                      static_cast<size_t>(*count) * element);
@@ -176,7 +177,7 @@ class Reader {
       fail(
           "{}: the tensor \"{}\" would be copied into {} bytes; expected at most {}. Save it again "
           "after .contiguous()",
-          name_, name, bytes, copy_budget_);
+          name_, printable(name), bytes, copy_budget_);
     const auto copy = std::make_shared<std::vector<double>>(bytes / sizeof(double) + 1);
     auto* to = reinterpret_cast<std::byte*>(copy->data());
     std::vector<int64_t> index(tensor.shape.size(), 0);

@@ -137,7 +137,7 @@ ZipArchive::ZipArchive(std::shared_ptr<const MappedFile> file)
   std::set<std::string> seen;
   for (const auto& name : names())
     if (!seen.insert(name).second)
-      fail("{}: has two entries \"{}\"; fetch it again", file_->path().string(), name);
+      fail("{}: has two entries \"{}\"; fetch it again", file_->path().string(), printable(name));
 }
 
 ZipArchive::~ZipArchive() = default;
@@ -172,9 +172,9 @@ std::span<const std::byte> ZipArchive::read(const std::string& name, size_t alig
   const std::string where = file_->path().string();
   zip_stat_t info;
   if (zip_stat(state_->archive, name.c_str(), 0, &info) != 0 || (info.valid & ZIP_STAT_SIZE) == 0)
-    fail("{}: lacks the entry \"{}\"; fetch it again", where, name);
+    fail("{}: lacks the entry \"{}\"; fetch it again", where, printable(name));
   if ((info.valid & ZIP_STAT_ENCRYPTION_METHOD) != 0 && info.encryption_method != ZIP_EM_NONE)
-    fail("{}: its entry \"{}\" is encrypted; save it without a password", where, name);
+    fail("{}: its entry \"{}\" is encrypted; save it without a password", where, printable(name));
   if (info.comp_method == ZIP_CM_STORE)
     if (const auto bytes = in_place(name, info.size);
         bytes && reinterpret_cast<uintptr_t>(bytes->data()) % alignment == 0)
@@ -184,7 +184,7 @@ std::span<const std::byte> ZipArchive::read(const std::string& name, size_t alig
         "{}: its entry \"{}\" says that it unpacks to {} bytes; expected at most {}. If the file "
         "is "
         "to be trusted, save it again with torch.save, which does not compress",
-        where, name, info.size, limit);
+        where, printable(name), info.size, limit);
   return unpack(info.index, info.size, name, owner);
 }
 
@@ -194,13 +194,13 @@ std::span<const std::byte> ZipArchive::unpack(uint64_t index, uint64_t size,
   const std::string where = file_->path().string();
   const std::unique_ptr<zip_file_t, CloseEntry> entry(zip_fopen_index(state_->archive, index, 0));
   if (!entry)
-    fail("{}: cannot read its entry \"{}\" ({}); fetch it again", where, name,
+    fail("{}: cannot read its entry \"{}\" ({}); fetch it again", where, printable(name),
          zip_strerror(state_->archive));
   const auto copy = std::make_shared<std::vector<double>>(size / sizeof(double) + 1);
   char more = 0;  // reading past the end is what makes libzip compare the checksum
   if (zip_fread(entry.get(), copy->data(), size) != static_cast<zip_int64_t>(size) ||
       zip_fread(entry.get(), &more, 1) != 0)
-    fail("{}: its entry \"{}\" is damaged; fetch it again", where, name);
+    fail("{}: its entry \"{}\" is damaged; fetch it again", where, printable(name));
   owner = copy;
   return {reinterpret_cast<const std::byte*>(copy->data()), size};
 }

@@ -51,6 +51,12 @@ TEST(Fail, FormatsAndSaysWhoIsToBlame) {
   }
 }
 
+TEST(Printable, KeepsTerminalsSafe) {
+  EXPECT_EQ(printable("transformer.h.0"), "transformer.h.0");
+  EXPECT_EQ(printable("a\x1b[2J\n\xc2\x9b\x7f"), "a?[2J????");
+  EXPECT_EQ(printable(std::string(1000, 'x')).size(), 163u);
+}
+
 // Wrong code must not be caught where wrong input is reported.
 TEST(InternalError, IsNotAnError) { EXPECT_FALSE((std::is_base_of_v<Error, InternalError>)); }
 

@@ -53,6 +53,34 @@ TEST(Pickle, CirclesAndWrongStacksDoNoHarm) {
   EXPECT_THROW(read("\x80\t."), Error);
 }
 
+// A byte or two of pickle cost up to two hundred of memory: what they may repeat is bounded.
+TEST(Pickle, RepeatedValuesAreBounded) {
+  const auto repeated = [](char code) { return std::string(1'000'001, code); };
+  for (const char code : {'N', '(', ']'})
+    expect_mentions(message_of([&] { read(repeated(code)); }), {"more than 1000000 values"});
+  expect_mentions(message_of([&] { read("N" + repeated('\x94')); }), {"more than 1000000 values"});
+  std::string recalls = "]q" + BYTES("\0");
+  for (int i = 0; i < 1'000'000; ++i) recalls += BYTES("h\0");
+  expect_mentions(message_of([&] { read(recalls); }), {"more than 1000000 values"});
+}
+
+// Long tuples and keys are kept once, however often they are recalled.
+TEST(Pickle, WhatIsCopiedIsShort) {
+  std::string tuple = "(";
+  for (int i = 0; i < 17; ++i) tuple += "K\1";
+  expect_mentions(message_of([&] { read(tuple + "tQ."); }), {"17 values", "a storage"});
+  expect_mentions(message_of([&] { read("ccollections\nOrderedDict\n" + tuple + "tR."); }),
+                  {"17 values", "arguments"});
+  const std::string key(300, '0');
+  expect_mentions(message_of([&] {
+                    read("(" + BYTES("X\7\0\0\0storage") + "ctorch\nFloatStorage\n" +
+                         BYTES("X\x2c\1\0\0") + key + BYTES("X\3\0\0\0cpu") + "K\6tQ.");
+                  }),
+                  {"300 bytes"});
+  expect_mentions(message_of([&] { read("cos\x1b[2J" + std::string(1000, 'x') + "\ny\n."); }),
+                  {"\"os?[2Jxx", "x...\""});
+}
+
 TEST(Pickle, NumbersKeepTheirSign) {
   const Pickle pickle = read(
       "(J\xff\xff\xff\xff\x8a\1\xfeM\xff\xff"
