@@ -135,7 +135,8 @@ const int registered = [] {
       add("linear_back_x", backward_x, site, dtype, 512, "GFLOP");
       add("linear_back_w", backward_w, site, dtype, 512, "GFLOP");
     }
-    for (const int64_t rows : {1, 2, 4, 8}) add("decode", decode, kSites[2], dtype, rows, "GB");
+    for (const int64_t rows : {1, 2, 3, 4, 5, 6, 8})
+      add("decode", decode, kSites[2], dtype, rows, "GB");
     add("decode", decode, kSites[0], dtype, 1, "GB");
     add("decode", decode, kSites[3], dtype, 1, "GB");
     lora_all(dtype);
