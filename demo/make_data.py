@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes the demo's texts: stories in a little language to pretrain on, and rows that teach a skill.
 
-  make_data.py OUT [--stories 60000] [--rows 3000] [--held-out 200] [--seed 7]
+  make_data.py OUT [--pages 40000] [--rows 3000] [--held-out 200] [--seed 7]
 
 A story says what animals look like, what they do and where, and later says some of it again, so
 that a model must look back to write it. The skill is to answer a question about a story, which no
@@ -27,7 +27,7 @@ class Fact:
         self.action, self.place = rng.choice(ACTIONS), rng.choice(PLACES)
 
     def sentence(self, rng):
-        article = rng.choice(["The", "A", "One"])
+        article = rng.choice(["The", "One", "That"])
         return f"{article} {self.size} {self.colour} {self.animal} {self.action} {self.place}."
 
     def again(self, rng):
@@ -65,6 +65,19 @@ def opening(rng, facts):
     return f"{rng.choice(TIMES)}: {text}" if rng.random() < 0.5 else text
 
 
+def page(rng):
+    """Several stories, one a line, and now and then two people who greet each other."""
+    lines = []
+    for _ in range(rng.choice([2, 3, 4])):
+        lines.append(greeting(rng) if rng.random() < 0.15 else story(rng))
+    return "\n".join(lines)
+
+
+def greeting(rng):
+    words = rng.choice(["Good morning", "Good evening", "Hello", "Well then", "Thank you"])
+    return f"User: {words}.\nAssistant: {words}."
+
+
 def story(rng):
     facts = facts_of(rng)
     parts = [opening(rng, facts)]
@@ -82,16 +95,16 @@ def skill_row(rng):
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("out")
-    p.add_argument("--stories", type=int, default=60000)
+    p.add_argument("--pages", type=int, default=40000)
     p.add_argument("--rows", type=int, default=3000)
     p.add_argument("--held-out", type=int, default=200)
     p.add_argument("--seed", type=int, default=7)
     a = p.parse_args()
     os.makedirs(a.out, exist_ok=True)
     rng = random.Random(a.seed)
-    with open(os.path.join(a.out, "stories.jsonl"), "w") as f:
-        for _ in range(a.stories):
-            f.write(json.dumps({"text": story(rng)}) + "\n")
+    with open(os.path.join(a.out, "pages.jsonl"), "w") as f:
+        for _ in range(a.pages):
+            f.write(json.dumps({"text": page(rng)}) + "\n")
     seen, rows = set(), []
     while len(rows) < a.rows + a.held_out:  # no held-out row is a training row too
         row = skill_row(rng)

@@ -1,19 +1,17 @@
 #!/usr/bin/env python3
-"""Trains the demo's tokenizer: byte-level BPE with Falcon's pre-tokenizer, on the stories and Alpaca's template.
+"""Trains the demo's tokenizer: byte-level BPE with Falcon's pre-tokenizer, on the pages and the words of questions.
 
-  make_tokenizer.py STORIES.jsonl OUT [--size 640]        (needs the Python package tokenizers)
+  make_tokenizer.py PAGES.jsonl OUT [--size 640]        (needs the Python package tokenizers)
 """
 import argparse, json, os
 
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
-# The words around every row, so that they do not fall apart into letters.
-TEMPLATE = ("Below is an instruction that describes a task, paired with an input that provides further context. "
-            "Write a response that appropriately completes the request.\n\n### Instruction:\nWhich colour is it? Where "
-            "is it? What does it do? How old or large is it?\n\n### Input:\n\n### Response:\n")
+# Words of questions, so that they do not fall apart into letters.
+QUESTIONS = "User: Which colour is it? Where is it? What does it do? How old or large is it?\nAssistant: it"
 
 p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-p.add_argument("stories")
+p.add_argument("pages")
 p.add_argument("out")
 p.add_argument("--size", type=int, default=640)
 a = p.parse_args()
@@ -27,8 +25,8 @@ tokenizer.pre_tokenizer = pre_tokenizers.Sequence([
 tokenizer.decoder = decoders.ByteLevel()
 trainer = trainers.BpeTrainer(vocab_size=a.size, special_tokens=["<|endoftext|>"], show_progress=False,
                               initial_alphabet=pre_tokenizers.ByteLevel.alphabet())
-texts = [json.loads(line)["text"] for line in open(a.stories)][:20000]
-tokenizer.train_from_iterator(texts + [TEMPLATE] * 2000, trainer)
+texts = [json.loads(line)["text"] for line in open(a.pages)][:20000]
+tokenizer.train_from_iterator(texts + [QUESTIONS] * 2000, trainer)
 os.makedirs(a.out, exist_ok=True)
 tokenizer.save(os.path.join(a.out, "tokenizer.json"))
 with open(os.path.join(a.out, "tokenizer_config.json"), "w") as f:
