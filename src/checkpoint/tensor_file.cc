@@ -50,7 +50,7 @@ bool is_there(const fs::path& path) {
 
 /// Shard names come from a file that may be hostile: they must stay in the folder.
 void check_shard_name(const fs::path& index, const std::string& name) {
-  const bool printable =
+  const bool plain =
       std::all_of(name.begin(), name.end(), [](unsigned char c) { return c >= ' ' && c != 0x7f; });
   if (name.empty() || name == "." || name == ".." || !plain || name.find('/') != name.npos)
     fail("{}: names the shard \"{}\"; expected a file name without folders", index.string(),
