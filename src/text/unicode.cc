@@ -3,8 +3,10 @@
 #include <utf8proc.h>
 
 #include <cstdlib>
+#include <cstring>
 
 #include "base/error.h"
+#include "text/unicode_ranges.h"
 
 namespace falconer {
 namespace {
@@ -88,6 +90,13 @@ void append_utf8(std::string& text, char32_t code) {
 size_t valid_utf8_prefix(std::string_view text) {
   size_t at = 0;
   while (at < text.size()) {
+    // Eight ASCII bytes at a time, then one.
+    uint64_t word = 0x80;
+    if (at + sizeof word <= text.size()) std::memcpy(&word, text.data() + at, sizeof word);
+    if ((word & 0x8080808080808080) == 0) {
+      at += sizeof word;
+      continue;
+    }
     if (static_cast<unsigned char>(text[at]) < 0x80) {
       ++at;
       continue;
@@ -120,12 +129,12 @@ std::string to_valid_utf8(std::string_view text) {
 
 bool is_letter(char32_t code) {
   if (code < 0x80) return (code | 0x20) >= 'a' && (code | 0x20) <= 'z';
-  return between(category(code), UTF8PROC_CATEGORY_LU, UTF8PROC_CATEGORY_LO);
+  return between(category(code), UTF8PROC_CATEGORY_LU, UTF8PROC_CATEGORY_LO) || is_new_letter(code);
 }
 
 bool is_number(char32_t code) {
   if (code < 0x80) return code >= '0' && code <= '9';
-  return between(category(code), UTF8PROC_CATEGORY_ND, UTF8PROC_CATEGORY_NO);
+  return between(category(code), UTF8PROC_CATEGORY_ND, UTF8PROC_CATEGORY_NO) || is_new_number(code);
 }
 
 bool is_space(char32_t code) {
@@ -135,7 +144,7 @@ bool is_space(char32_t code) {
 
 bool is_punctuation(char32_t code) {
   if (code < 0x80) return code > ' ' && code < 0x7F && !is_letter(code) && !is_number(code);
-  return between(category(code), UTF8PROC_CATEGORY_PC, UTF8PROC_CATEGORY_PO);
+  return was_punctuation(code);
 }
 
 bool is_word(char32_t code) {

@@ -28,7 +28,7 @@ std::string to_valid_utf8(std::string_view text);
 bool is_letter(char32_t code);       // \p{L}
 bool is_number(char32_t code);       // \p{N}
 bool is_space(char32_t code);        // \s: White_Space
-bool is_punctuation(char32_t code);  // ASCII punctuation and \p{P}
+bool is_punctuation(char32_t code);  // ASCII punctuation and \p{P} of Unicode 8
 bool is_word(char32_t code);         // \w
 
 /// Normalization form C. `text` must be valid UTF-8.
