@@ -54,8 +54,11 @@ AddedTokenFinder::AddedTokenFinder(std::vector<AddedToken> tokens) : tokens_(std
   std::stable_sort(tokens_.begin(), tokens_.end(), [](const AddedToken& a, const AddedToken& b) {
     return a.content.size() > b.content.size();
   });
-  for (uint32_t i = 0; i < tokens_.size(); ++i)
-    by_first_byte_[static_cast<unsigned char>(tokens_[i].content[0])].push_back(i);
+  for (uint32_t i = 0; i < tokens_.size(); ++i) {
+    const auto first = static_cast<unsigned char>(tokens_[i].content[0]);
+    by_first_byte_[first].push_back(i);
+    begins_[first] = true;
+  }
 }
 
 const AddedToken* AddedTokenFinder::longest_at(std::string_view text, size_t at,
@@ -71,7 +74,11 @@ void AddedTokenFinder::cut(std::string_view text, bool special,
                            const std::function<void(std::string_view)>& on_text,
                            const std::function<void(int32_t)>& on_token) const {
   size_t done = 0;
-  for (size_t at = 0; at < text.size();) {
+  for (size_t at = 0; at < text.size() && !tokens_.empty();) {
+    if (!begins_[static_cast<unsigned char>(text[at])]) {
+      ++at;
+      continue;
+    }
     const AddedToken* token = longest_at(text, at, special);
     if (token == nullptr) {
       ++at;

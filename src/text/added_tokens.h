@@ -40,6 +40,7 @@ class AddedTokenFinder {
 
   std::vector<AddedToken> tokens_;  // longest first
   std::array<std::vector<uint32_t>, 256> by_first_byte_;
+  std::array<bool, 256> begins_{};  // whether a token begins with the byte
 };
 
 }  // namespace falconer

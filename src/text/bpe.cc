@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "text/byte_alphabet.h"
+#include "text/piece_cache.h"
 
 namespace falconer {
 namespace {
@@ -36,56 +37,59 @@ void merge_short(const MergeTable& merges, int32_t* ids, size_t& count) {
   }
 }
 
-/// The same through a queue of candidates over a linked list: n log n.
+/// The same through a queue of candidates over a linked list: n log n. A candidate is its rank and
+/// its place in one number, so that the smallest is the next: of equal ranks the leftmost.
 class LongMerger {
  public:
   LongMerger(const MergeTable& merges, std::vector<int32_t>& ids) : merges_(merges), ids_(ids) {
-    const auto count = static_cast<int64_t>(ids.size());
-    next_.resize(ids.size());
-    previous_.resize(ids.size());
-    for (int64_t i = 0; i < count; ++i) {
-      next_[i] = i + 1 < count ? i + 1 : -1;
-      previous_[i] = i - 1;
+    const size_t count = ids.size();
+    if (count >= kNone) fail("a word of {} bytes is too long to be tokenized", count);
+    next_.resize(count);
+    previous_.resize(count);
+    for (uint32_t i = 0; i < count; ++i) {
+      next_[i] = i + 1 < count ? i + 1 : kNone;
+      previous_[i] = i > 0 ? i - 1 : kNone;
     }
-    for (int64_t i = 0; i < count; ++i) consider(i);
+    std::vector<uint64_t> candidates;
+    candidates.reserve(count);
+    for (uint32_t i = 0; i + 1 < count; ++i)
+      if (const auto merge = find(i); merge.rank >= 0) candidates.push_back(key(merge.rank, i));
+    queue_ = Queue(std::greater<>(), std::move(candidates));
   }
 
   void run() {
     while (!queue_.empty()) {
-      const Candidate top = queue_.top();
+      const uint64_t top = queue_.top();
       queue_.pop();
-      const int64_t right = next_[top.at];
-      // Its tokens may have changed since: then a newer candidate stands for the place.
-      if (ids_[top.at] != top.left || right < 0 || ids_[right] != top.right) continue;
-      ids_[top.at] = top.merged;
+      const auto at = static_cast<uint32_t>(top);
+      // The tokens may have changed since; no other pair has the rank.
+      const auto merge = ids_[at] >= 0 && next_[at] != kNone ? find(at) : MergeTable::Merge();
+      if (merge.rank < 0 || key(merge.rank, at) != top) continue;
+      const uint32_t right = next_[at], behind = next_[right];
+      ids_[at] = merge.merged;
       ids_[right] = -1;
-      next_[top.at] = next_[right];
-      if (next_[right] >= 0) previous_[next_[right]] = top.at;
-      if (previous_[top.at] >= 0) consider(previous_[top.at]);
-      consider(top.at);
+      next_[at] = behind;
+      if (behind != kNone) previous_[behind] = at;
+      if (previous_[at] != kNone) consider(previous_[at]);
+      if (behind != kNone) consider(at);
     }
     std::erase(ids_, -1);
   }
 
  private:
-  struct Candidate {
-    int32_t rank, left, right, merged;
-    int64_t at;
-    bool operator<(const Candidate& other) const {  // the queue gives out the largest
-      return rank != other.rank ? rank > other.rank : at > other.at;
-    }
-  };
-  void consider(int64_t at) {
-    if (next_[at] < 0) return;
-    const int32_t left = ids_[at], right = ids_[next_[at]];
-    const auto merge = merges_.find(left, right);
-    if (merge.rank >= 0) queue_.push({merge.rank, left, right, merge.merged, at});
+  using Queue = std::priority_queue<uint64_t, std::vector<uint64_t>, std::greater<>>;
+  static constexpr uint32_t kNone = ~uint32_t{0};
+
+  static uint64_t key(int32_t rank, uint32_t at) { return static_cast<uint64_t>(rank) << 32 | at; }
+  MergeTable::Merge find(uint32_t at) const { return merges_.find(ids_[at], ids_[next_[at]]); }
+  void consider(uint32_t at) {
+    if (const auto merge = find(at); merge.rank >= 0) queue_.push(key(merge.rank, at));
   }
 
   const MergeTable& merges_;
   std::vector<int32_t>& ids_;
-  std::vector<int64_t> next_, previous_;
-  std::priority_queue<Candidate> queue_;
+  std::vector<uint32_t> next_, previous_;
+  Queue queue_;
 };
 
 /// Settings that change what BPE does and that byte-level tokenizers leave alone.
@@ -120,6 +124,12 @@ std::pair<std::string, std::string> read_merge(const nlohmann::json& json) {
           read_side(std::string_view(text).substr(space + 1))};
 }
 
+/// Counts encoders, from 1: an address would name another one once the first is gone.
+uint32_t next_number() {
+  static std::atomic<uint32_t> count = 0;
+  return ++count;
+}
+
 }  // namespace
 
 MergeTable::MergeTable(size_t count) : slots_(std::bit_ceil(2 * count + 2)) {}
@@ -143,6 +153,7 @@ MergeTable::Merge MergeTable::find(int32_t left, int32_t right) const {
 BytePairEncoder::BytePairEncoder(const nlohmann::json& model, const Vocabulary& vocabulary)
     : vocabulary_(&vocabulary),
       merges_(model.at("merges").size()),
+      number_(next_number()),
       whole_(new std::atomic<uint8_t>[static_cast<size_t>(vocabulary.size())]()) {
   check_settings(model);
   ignore_merges_ = model.value("ignore_merges", false);
@@ -162,7 +173,24 @@ BytePairEncoder::BytePairEncoder(const nlohmann::json& model, const Vocabulary& 
   }
 }
 
-void BytePairEncoder::encode(std::string_view piece, std::vector<int32_t>& ids) const {
+void BytePairEncoder::encode(std::span<const std::string_view> pieces,
+                             std::vector<int32_t>& ids) const {
+  thread_local PieceCache cache;
+  PieceCache& known = cache;  // looked up once, not for each piece
+  for (const std::string_view piece : pieces) {
+    if (piece.size() > PieceCache::kLongest) {
+      encode_piece(piece, ids);
+    } else if (const auto* entry = known.find(number_, piece)) {
+      for (const int32_t id : entry->tokens()) ids.push_back(id);
+    } else {
+      const size_t before = ids.size();
+      encode_piece(piece, ids);
+      known.store(number_, piece, std::span(ids).subspan(before));
+    }
+  }
+}
+
+void BytePairEncoder::encode_piece(std::string_view piece, std::vector<int32_t>& ids) const {
   thread_local std::vector<int32_t> parts;
   const int32_t id = vocabulary_->find(piece);
   if (id >= 0) {

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -40,16 +41,19 @@ class BytePairEncoder {
   /// Errors: another kind of model, a setting that is not supported, a merge of unknown tokens.
   BytePairEncoder(const nlohmann::json& model, const Vocabulary& vocabulary);
 
-  /// Appends the tokens of `piece`. A byte that has no token is left out, and its neighbours may
-  /// merge.
-  void encode(std::string_view piece, std::vector<int32_t>& ids) const;
+  /// Appends the tokens of each of `pieces`, none of them empty. A byte that has no token is left
+  /// out, and its neighbours may merge.
+  void encode(std::span<const std::string_view> pieces, std::vector<int32_t>& ids) const;
 
  private:
+  /// The same for one piece, without the cache.
+  void encode_piece(std::string_view piece, std::vector<int32_t>& ids) const;
   /// As encode, always by merging; `ids` gets the result.
   void merge(std::string_view piece, std::vector<int32_t>& ids) const;
 
   const Vocabulary* vocabulary_;
   MergeTable merges_;
+  uint32_t number_;  // of this encoder, in this process: whose pieces those in a cache are
   std::array<int32_t, 256> byte_ids_;
   bool ignore_merges_ = false;
   // By token: whether merging its bytes gives that token alone. Found out when first asked for.

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "text/falcon_steps.h"
 #include "text/split_steps.h"
 #include "text/unicode.h"
 
@@ -107,6 +108,11 @@ PreTokenizer PreTokenizer::from_json(const nlohmann::json& json) {
 void PreTokenizer::add_step(const nlohmann::json& json) {
   const auto type = json.at("type").get<std::string>();
   if (type == "Sequence") {
+    if (auto falcon = bytes_ ? nullptr : make_falcon_steps(json.at("pretokenizers"))) {
+      steps_.push_back(std::move(falcon));
+      bytes_ = true;
+      return;
+    }
     for (const auto& step : json.at("pretokenizers")) add_step(step);
   } else if (type == "ByteLevel") {
     if (bytes_) fail("its pre_tokenizer has two ByteLevel steps");
@@ -124,7 +130,10 @@ void PreTokenizer::add_step(const nlohmann::json& json) {
 }
 
 void PreTokenizer::split(std::string_view text, Pieces& out) const {
-  out.pieces.assign(text.empty() ? 0 : 1, text);
+  out.pieces.clear();
+  if (text.empty()) return;
+  if (steps_.size() == 1) return steps_.front()->split(text, out);
+  out.pieces.push_back(text);
   std::vector<std::string_view> before;
   for (const auto& step : steps_) {
     before.swap(out.pieces);

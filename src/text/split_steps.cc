@@ -112,19 +112,7 @@ class ClassStep final : public PreTokenStep {
 /// piece.
 class ThreeDigitsStep final : public PreTokenStep {
  public:
-  void split(std::string_view piece, Pieces& out) const override {
-    size_t begin = 0;
-    int digits = 0;
-    for (size_t at = 0; at < piece.size(); ++at) {
-      digits = piece[at] >= '0' && piece[at] <= '9' ? digits + 1 : 0;
-      if (digits < 3) continue;
-      if (at - 2 > begin) out.pieces.push_back(piece.substr(begin, at - 2 - begin));
-      out.pieces.push_back(piece.substr(at - 2, 3));
-      begin = at + 1;
-      digits = 0;
-    }
-    if (begin < piece.size()) out.pieces.push_back(piece.substr(begin));
-  }
+  void split(std::string_view piece, Pieces& out) const override { cut_three_digits(piece, out); }
 };
 
 /// Cuts at the matches of a string or an expression.
@@ -193,6 +181,20 @@ std::unique_ptr<const PreTokenStep> make_pattern_step(const nlohmann::json& json
 }
 
 }  // namespace
+
+void cut_three_digits(std::string_view piece, Pieces& out) {
+  size_t begin = 0;
+  int digits = 0;
+  for (size_t at = 0; at < piece.size(); ++at) {
+    digits = piece[at] >= '0' && piece[at] <= '9' ? digits + 1 : 0;
+    if (digits < 3) continue;
+    if (at - 2 > begin) out.pieces.push_back(piece.substr(begin, at - 2 - begin));
+    out.pieces.push_back(piece.substr(at - 2, 3));
+    begin = at + 1;
+    digits = 0;
+  }
+  if (begin < piece.size()) out.pieces.push_back(piece.substr(begin));
+}
 
 std::unique_ptr<const PreTokenStep> make_split_step(const nlohmann::json& json, bool bytes) {
   const auto type = json.at("type").get<std::string>();

@@ -12,4 +12,7 @@ namespace falconer {
 /// bytes that a ByteLevel step has already respelled, and the step matches against that spelling.
 std::unique_ptr<const PreTokenStep> make_split_step(const nlohmann::json& json, bool bytes);
 
+/// Cuts every three ASCII digits that stand together, from the left, out of `piece`.
+void cut_three_digits(std::string_view piece, Pieces& out);
+
 }  // namespace falconer

@@ -111,7 +111,7 @@ struct Tokenizer::Impl {
     thread_local Pieces pieces;
     pieces.added.clear();
     pre_tokenizer.split(text, pieces);
-    for (const std::string_view piece : pieces.pieces) bpe.encode(piece, ids);
+    bpe.encode(pieces.pieces, ids);
   }
 
   /// Tokens that are looked for before normalization come first, then those after it.
