@@ -1,17 +1,22 @@
 #include "data/raw_rows.h"
 
+#include <atomic>
+#include <deque>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/threads.h"
 #include "data/csv.h"
+#include "data/json_array.h"
 
 namespace falconer {
 namespace fs = std::filesystem;
 namespace {
 
-void deliver(const nlohmann::json& object, int64_t line, const OnRawRow& row, const OnBadRow& bad) {
+void deliver_row(const nlohmann::json& object, int64_t line, const OnRawRow& row,
+                 const OnBadRow& bad) {
   if (!object.is_object()) return bad(line, "is not a JSON object");
   try {
     row(object, line);
@@ -22,21 +27,88 @@ void deliver(const nlohmann::json& object, int64_t line, const OnRawRow& row, co
   }
 }
 
+/// Parses rows on all cores and delivers them in order, some thousands at a time: what is parsed
+/// and not yet delivered stays small.
+class RowParser {
+ public:
+  RowParser(const OnRawRow& row, const OnBadRow& bad) : row_(row), bad_(bad) {}
+
+  /// `text` must live until deliver().
+  void add(std::string_view text, int64_t line) {
+    texts_.push_back(text);
+    lines_.push_back(line);
+    bytes_ += text.size();
+  }
+  bool full() const { return texts_.size() >= kMostRows || bytes_ >= kMostBytes; }
+
+  /// Parses what was added. False where one of them is no JSON: they may still be delivered.
+  bool parse() {
+    parsed_.resize(std::max(parsed_.size(), texts_.size()));
+    std::atomic<bool> good = true;
+    parallel_for(static_cast<int64_t>(texts_.size()), 16, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) {
+        parsed_[i] = nlohmann::json::parse(texts_[i], nullptr, false);
+        if (parsed_[i].is_discarded()) good = false;
+      }
+    });
+    return good;
+  }
+
+  void deliver() {
+    for (size_t i = 0; i < texts_.size(); ++i)
+      if (parsed_[i].is_discarded())
+        bad_(lines_[i], "is not valid JSON");
+      else
+        deliver_row(parsed_[i], lines_[i], row_, bad_);
+    texts_.clear();
+    lines_.clear();
+    bytes_ = 0;
+  }
+
+ private:
+  static constexpr size_t kMostRows = 4096, kMostBytes = size_t{1} << 21;
+  const OnRawRow& row_;
+  const OnBadRow& bad_;
+  std::vector<std::string_view> texts_;
+  std::vector<int64_t> lines_;
+  std::vector<nlohmann::json> parsed_;
+  size_t bytes_ = 0;
+};
+
 void read_json_lines(const fs::path& file, const OnRawRow& row, const OnBadRow& bad) {
   std::ifstream input(file);
+  RowParser parser(row, bad);
+  std::deque<std::string> texts;  // a line stays in its place while others come
+  const auto flush = [&] {
+    parser.parse();
+    parser.deliver();
+    texts.clear();
+  };
   std::string text;
   for (int64_t line = 1; std::getline(input, text); ++line) {
     if (text.find_first_not_of(" \t\r") == std::string::npos) continue;
-    const auto object = nlohmann::json::parse(text, nullptr, false);
-    if (object.is_discarded())
-      bad(line, "is not valid JSON");
-    else
-      deliver(object, line, row, bad);
+    parser.add(texts.emplace_back(std::move(text)), line);
+    if (parser.full()) flush();
   }
+  flush();
 }
 
 void read_json_array(const fs::path& file, const std::string& text, const OnRawRow& row,
                      const OnBadRow& bad) {
+  // Rows are found first and parsed apart. Where anything is odd the whole is parsed at once, which
+  // says what is wrong; rows that were delivered by then do no harm, since that is an error.
+  bool whole = true;
+  if (const auto elements = json_array_elements(text)) {
+    RowParser parser(row, bad);
+    int64_t number = 0;
+    for (const std::string_view element : *elements) {
+      parser.add(element, ++number);
+      if (!parser.full()) continue;
+      if (!(whole = parser.parse())) break;
+      parser.deliver();
+    }
+    if (whole && (whole = parser.parse())) return parser.deliver();
+  }
   nlohmann::json all;
   try {
     all = nlohmann::json::parse(text);
@@ -45,7 +117,9 @@ void read_json_array(const fs::path& file, const std::string& text, const OnRawR
   }
   if (!all.is_array())
     fail("{}: expected a JSON array of rows, or JSON lines in a .jsonl file", file.string());
-  for (size_t i = 0; i < all.size(); ++i) deliver(all[i], static_cast<int64_t>(i) + 1, row, bad);
+  FALCONER_CHECK(whole);  // or rows would be delivered twice
+  for (size_t i = 0; i < all.size(); ++i)
+    deliver_row(all[i], static_cast<int64_t>(i) + 1, row, bad);
 }
 
 void read_csv(const fs::path& file, const OnRawRow& row, const OnBadRow& bad) {
@@ -61,7 +135,7 @@ void read_csv(const fs::path& file, const OnRawRow& row, const OnBadRow& bad) {
     }
     nlohmann::json object = nlohmann::json::object();
     for (size_t f = 0; f < header.size(); ++f) object[header[f]] = record.fields[f];
-    deliver(object, record.line, row, bad);
+    deliver_row(object, record.line, row, bad);
   }
 }
 

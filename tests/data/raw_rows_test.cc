@@ -1,0 +1,82 @@
+#include "data/raw_rows.h"
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/threads.h"
+#include "support/errors.h"
+#include "support/temp_folder.h"
+
+namespace falconer::test {
+namespace {
+
+/// What reading says: "line: row" or "line! what is wrong", in the order of the calls.
+std::vector<std::string> read(const std::filesystem::path& file) {
+  std::vector<std::string> said;
+  read_raw_rows(
+      file,
+      [&](const nlohmann::json& row, int64_t line) {
+        if (row.contains("wrong")) fail("wrong");
+        said.push_back(fmt::format("{}: {}", line, row.dump()));
+      },
+      [&](int64_t line, const std::string& what) {
+        said.push_back(fmt::format("{}! {}", line, what));
+      });
+  return said;
+}
+
+TEST(RawRows, RowsAndBadRowsComeInOrderFromEveryKindOfFile) {
+  const TempFolder folder;
+  write_file(folder / "a.jsonl", "{\"a\":1}\n\n[2]\n{\"wrong\":3}\n{oops\n \r\n{\"a\":4}");
+  const std::vector<std::string> lines = {"1: {\"a\":1}", "3! is not a JSON object", "4! wrong",
+                                          "5! is not valid JSON", "7: {\"a\":4}"};
+  EXPECT_EQ(read(folder / "a.jsonl"), lines);
+  write_file(folder / "a.json", "[{\"a\":1}, [2],\n{\"wrong\":3}, {\"a\":4}]\n");
+  const std::vector<std::string> elements = {"1: {\"a\":1}", "2! is not a JSON object", "3! wrong",
+                                             "4: {\"a\":4}"};
+  EXPECT_EQ(read(folder / "a.json"), elements);
+  write_file(folder / "b.json", "{\"a\":1}\n{\"a\":2}\n");
+  EXPECT_EQ(read(folder / "b.json"), (std::vector<std::string>{"1: {\"a\":1}", "2: {\"a\":2}"}));
+  write_file(folder / "none.json", "[ ]");
+  EXPECT_TRUE(read(folder / "none.json").empty());
+}
+
+TEST(RawRows, ManyRowsAreTheSameAtAnyThreadCount) {
+  const TempFolder folder;
+  std::string lines, array = "[";
+  constexpr int kRows = 20000;  // more than are parsed at a time
+  for (int i = 0; i < kRows; ++i) {
+    const std::string row = fmt::format("{{\"n\":{},\"t\":\"a,]}}\\\"\"}}", i);
+    lines += row + "\n";
+    array += (i > 0 ? ",\n" : "") + row;
+  }
+  write_file(folder / "a.jsonl", lines);
+  write_file(folder / "a.json", array + "]");
+  const int threads = thread_count();
+  set_thread_count(1);
+  const std::vector<std::string> one = read(folder / "a.jsonl");
+  set_thread_count(3);
+  EXPECT_EQ(read(folder / "a.jsonl"), one);
+  EXPECT_EQ(read(folder / "a.json"), one);
+  set_thread_count(threads);
+  ASSERT_EQ(one.size(), size_t{kRows});
+  EXPECT_EQ(one.back(), "20000: {\"n\":19999,\"t\":\"a,]}\\\"\"}");
+}
+
+TEST(RawRows, AnArrayThatIsNotValidSaysWhereAndWhat) {
+  const TempFolder folder;
+  const auto refused = [&](const std::string& text, std::initializer_list<const char*> parts) {
+    write_file(folder / "a.json", text);
+    expect_mentions(message_of([&] { read(folder / "a.json"); }), parts);
+  };
+  refused("[{\"a\":1}, {\"a\":2}", {"a.json", "not valid JSON", "line 1, column 18"});
+  refused("[{\"a\":1},\n{\"a\" 2}]", {"a.json", "not valid JSON", "line 2"});
+  refused("[{\"a\":1},]", {"a.json", "not valid JSON"});
+  refused("7", {"a.json", "JSON array"});
+}
+
+}  // namespace
+}  // namespace falconer::test
