@@ -1,6 +1,7 @@
 #include "ops/cpu/attention.h"
 
 #include "base/threads.h"
+#include "ops/cpu/decode_attention.h"
 #include "ops/cpu/tiles.h"
 #include "ops/scalar/attention.h"
 
@@ -113,12 +114,27 @@ void backward_tile(const AttentionBackward& a, const QueryTile& tile, const Floa
   scatter_heads(dq, queries, a.dq, a.add_dq);
 }
 
+/// The rows that the spans of several queries see: what a cache holds beyond is not converted.
+std::pair<int64_t, int64_t> seen_rows(std::span<const AttentionSpan> spans) {
+  int64_t begin = INT64_MAX, end = 0;
+  for (const AttentionSpan& span : spans) {
+    if (span.q_count < 2) continue;
+    begin = std::min(begin, span.kv_begin);
+    end = std::max(end, span.kv_begin + span.kv_count);
+  }
+  return {std::min(begin, end), end};
+}
+
 }  // namespace
 
 void attention_forward(const AttentionForward& args) {
-  const FloatHeads keys(args.k), values(args.v);
+  decode_attention(args);
+  const auto [row, end_row] = seen_rows(args.spans);
+  if (row == end_row) return;
+  const FloatHeads keys(args.k, row, end_row), values(args.v, row, end_row);
   const int64_t per_tile = std::max<int64_t>(1, kTileLines / args.q.per_group);
   for (const AttentionSpan& span : args.spans) {
+    if (span.q_count < 2) continue;
     const int64_t tiles = tile_count(span, per_tile);
     parallel_for(tiles * args.q.groups, 1, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {

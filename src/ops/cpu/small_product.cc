@@ -17,97 +17,133 @@
 HWY_BEFORE_NAMESPACE();
 namespace falconer::cpu::HWY_NAMESPACE {
 
-/// Two vectors of W, as f32. Of bf16 the even and the odd elements, which costs one shift and one
-/// mask; x lies in the same order.
-struct Pair {
-  VecF first, second;
-};
-HWY_INLINE Pair load_pair(const float* w) { return {load(w), load(w + lanes())}; }
-HWY_INLINE Pair load_pair(const BF16* w) {
+/// Half of a step over K, which is two vectors, as f32. Of bf16 the first half are the even and the
+/// second the odd elements, which costs one shift or one mask; x lies in the same order.
+template <int kHalf>
+HWY_INLINE VecF load_half(const float* w) {
+  return load(w + kHalf * lanes());
+}
+template <int kHalf>
+HWY_INLINE VecF load_half(const BF16* w) {
 #if HWY_TARGET == HWY_SCALAR
-  return {load(w), load(w + 1)};
+  return load(w + kHalf);
 #else
   const hn::Repartition<uint16_t, F32> d16;
   const hn::RebindToUnsigned<F32> d32;
   const auto bits = hn::BitCast(d32, hn::LoadU(d16, reinterpret_cast<const uint16_t*>(w)));
-  return {hn::BitCast(F32(), hn::ShiftLeft<16>(bits)),
-          hn::BitCast(F32(), hn::And(bits, hn::Set(d32, 0xFFFF0000u)))};
+  if constexpr (kHalf == 0) return hn::BitCast(F32(), hn::ShiftLeft<16>(bits));
+  return hn::BitCast(F32(), hn::And(bits, hn::Set(d32, 0xFFFF0000u)));
 #endif
 }
 
-/// Puts the rows of x into `packed` as f32: for each two vectors of K the rows one behind the
-/// other, so that they are read as one stream; inside in the order of load_pair, padded with zeros.
-void pack_rows(const View& x, int64_t padded, float* packed) {
-  const int64_t block = 2 * lanes();
-  for (int64_t first = 0; first < padded; first += block)
-    for (int64_t n = 0; n < x.rows; ++n)
-      for (int64_t i = 0; i < block; ++i, ++packed) {
-        const bool pairs = x.dtype == Dtype::kBF16 && block > 2;
-        const int64_t inside = !pairs ? i : i < lanes() ? 2 * i : 2 * (i - lanes()) + 1;
-        const int64_t k = first + inside;
-        *packed = 0;
-        if (k >= x.cols) continue;
-        *packed =
-            x.dtype == Dtype::kF32 ? x.row<float>(n)[k] : static_cast<float>(x.row<BF16>(n)[k]);
+/// What one step over K reads.
+HWY_INLINE int64_t step_width() { return 2 * lanes(); }
+
+/// The last elements of a row, fewer than a step, with zeros behind them.
+template <class T>
+struct LastStep {
+  T values[2 * kMostLanes];
+  LastStep(const T* from, int64_t count) {
+    std::memset(static_cast<void*>(values), 0, sizeof values);
+    std::memcpy(static_cast<void*>(values), from, static_cast<size_t>(count) * sizeof(T));
+  }
+};
+
+/// Puts the rows of x into `packed` as f32: for each step the rows one behind the other, so that
+/// they are read as one stream; inside in the order of load_half, padded with zeros.
+void pack_rows(const View& x, float* packed) {
+  const int64_t step = step_width();
+  const auto put = [&](const auto* from) HWY_ATTR {
+    store(load_half<0>(from), packed);
+    store(load_half<1>(from), packed + lanes());
+    packed += step;
+  };
+  with_type(x.dtype, [&]<class T>(Type<T>) {
+    for (int64_t at = 0; at < x.cols; at += step)
+      for (int64_t n = 0; n < x.rows; ++n) {
+        const T* from = x.row<T>(n) + at;
+        if (at + step <= x.cols)
+          put(from);
+        else
+          put(LastStep<T>(from, x.cols - at).values);
       }
+  });
 }
 
-/// Bytes ahead of the row that are asked for: more of memory's latency is hidden.
-constexpr int64_t kAhead = 512;
+/// sums(r, n) += half a step of N rows of x with R rows of W.
+template <int kHalf, int N, int R, class W>
+HWY_INLINE void half_step(const float* x, const W* const* w, int64_t at, VecF* sums) {
+  VecF rows[R];
+#pragma GCC unroll 8
+  for (int r = 0; r < R; ++r) rows[r] = load_half<kHalf>(w[r] + at);
+#pragma GCC unroll 8
+  for (int n = 0; n < N; ++n) {
+    const VecF xn = hn::Load(F32(), x + n * step_width() + kHalf * lanes());
+#pragma GCC unroll 8
+    for (int r = 0; r < R; ++r) sums[r * N + n] = hn::MulAdd(rows[r], xn, sums[r * N + n]);
+  }
+}
 
-/// N rows of x with R rows of W: sums[r * N + n].
-template <int N, int R, class W>
-HWY_INLINE void dot_rows(const float* packed, const W* const* w, int64_t cols, float* sums) {
-  const F32 d;
+/// Vectors of sums(r, n) += N rows of x with R rows of W, over `cols` columns. Where kAsk, `ahead`
+/// is asked for at the same time: memory's latency is hidden.
+template <int N, int R, bool kAsk, class W>
+HWY_INLINE void add_tile(const float* x, const W* const* w, const W* const* ahead, int64_t cols,
+                         float* sums) {
+  const int64_t step = step_width(), whole = cols / step * step;
   VecF acc[R * N];
-  for (auto& sum : acc) sum = hn::Zero(d);
-  const int64_t block = 2 * lanes(), whole = cols / block * block;
-  // Unrolled by hand of a pragma: else GCC leaves the sums of wide tiles in memory.
-  const auto step = [&](int64_t at, const Pair* pairs) HWY_ATTR {
+#pragma GCC unroll 32
+  for (int i = 0; i < R * N; ++i) acc[i] = hn::Load(F32(), sums + i * lanes());
+  for (int64_t at = 0; at < whole; at += step, x += N * step) {
+    if constexpr (kAsk) {
 #pragma GCC unroll 8
-    for (int n = 0; n < N; ++n) {
-      const float* x = packed + at * N + n * block;
-      const VecF x0 = hn::Load(d, x), x1 = hn::Load(d, x + lanes());
-#pragma GCC unroll 8
-      for (int r = 0; r < R; ++r)
-        acc[r * N + n] =
-            hn::MulAdd(pairs[r].second, x1, hn::MulAdd(pairs[r].first, x0, acc[r * N + n]));
+      for (int r = 0; r < R; ++r) hwy::Prefetch(ahead[r] + at);
     }
-  };
-  Pair pairs[R];
-  for (int64_t at = 0; at < whole; at += block) {
-#pragma GCC unroll 8
-    for (int r = 0; r < R; ++r) {
-      hwy::Prefetch(reinterpret_cast<const std::byte*>(w[r] + at) + kAhead);
-      pairs[r] = load_pair(w[r] + at);
-    }
-    step(at, pairs);
+    half_step<0, N, R>(x, w, at, acc);
+    half_step<1, N, R>(x, w, at, acc);
   }
   if (whole < cols) {
-    W padded_w[2 * kMostLanes];
     for (int r = 0; r < R; ++r) {
-      std::memset(static_cast<void*>(padded_w), 0, sizeof padded_w);
-      std::memcpy(static_cast<void*>(padded_w), w[r] + whole,
-                  static_cast<size_t>(cols - whole) * sizeof(W));
-      pairs[r] = load_pair(padded_w);
+      const LastStep<W> last(w[r] + whole, cols - whole);
+      for (int n = 0; n < N; ++n) {
+        const float* xn = x + n * step;
+        acc[r * N + n] =
+            hn::MulAdd(load_half<0>(last.values), hn::Load(F32(), xn), acc[r * N + n]);
+        acc[r * N + n] =
+            hn::MulAdd(load_half<1>(last.values), hn::Load(F32(), xn + lanes()), acc[r * N + n]);
+      }
     }
-    step(whole, pairs);
   }
-  for (int i = 0; i < R * N; ++i) sums[i] = hn::GetLane(hn::SumOfLanes(d, acc[i]));
+#pragma GCC unroll 32
+  for (int i = 0; i < R * N; ++i) hn::Store(acc[i], F32(), sums + i * lanes());
 }
 
-/// Rows of W that are read side by side with N rows of x. For one row the more streams the more of
-/// the bandwidth; for many the sums (R N), the pairs (2 R) and x (2) must fit the registers, of
-/// which AVX512 has 32 and the others 16.
+/// Rows of x that go through the registers together.
+#if HWY_TARGET <= HWY_AVX3
+constexpr int kMostTogether = 8;
+#else
+constexpr int kMostTogether = 4;
+#endif
+
+/// Rows of W that are read side by side with N rows of x. The sums (R N), the rows of W (R) and one
+/// of x must fit the registers, of which AVX512 has 32 and the others 16.
 template <int N>
 constexpr int rows_side_by_side() {
 #if HWY_TARGET <= HWY_AVX3
-  constexpr int kRows[] = {8, 6, 5, 4, 4, 3, 3, 3};
+  constexpr int kRows[] = {8, 8, 6, 5, 5, 4, 3, 3};
 #else
-  constexpr int kRows[] = {4, 3, 2, 2, 1, 1, 1, 1};
+  constexpr int kRows[] = {4, 4, 3, 3};
 #endif
   return kRows[N - 1];
 }
+
+/// Where x goes through the registers in several parts: rows of W side by side, rows of W between
+/// which the parts of x stay in the caches, and columns that go through at one time.
+constexpr int kPartRows = 3;
+constexpr int kPanelRows = 8 * kPartRows;
+constexpr int64_t kPartCols = 512;
+
+/// Bytes ahead that one part asks for.
+constexpr int64_t kAhead = 512;
 
 template <class Y>
 void finish(const LinearForward& a, int64_t n, int64_t m, float sum) {
@@ -117,32 +153,114 @@ void finish(const LinearForward& a, int64_t n, int64_t m, float sum) {
   y = a.add ? Y(static_cast<float>(y) + out) : Y(out);
 }
 
+/// y(n, m) for R rows of W and N rows of x, out of their vectors of sums.
+void finish_tile(const LinearForward& a, int64_t first_n, int64_t count_n, int64_t m,
+                 int64_t count_m, const float* sums) {
+  const F32 d;
+  with_type(a.y.dtype, [&]<class Y>(Type<Y>) {
+    for (int64_t r = 0; r < count_m; ++r)
+      for (int64_t n = 0; n < count_n; ++n) {
+        const VecF sum = hn::Load(d, sums + (r * count_n + n) * lanes());
+        finish<Y>(a, first_n + n, m + r, hn::GetLane(hn::SumOfLanes(d, sum)));
+      }
+  });
+}
+
+/// Columns [begin, end) of y where all rows of x go through the registers together.
 template <int N, class W>
-void columns(const LinearForward& a, const float* packed, int64_t begin, int64_t end) {
+void columns_together(const LinearForward& a, const float* packed, int64_t begin, int64_t end) {
   constexpr int R = rows_side_by_side<N>();
+  HWY_ALIGN float sums[R * N * kMostLanes];
   for (int64_t m = begin; m < end; m += R) {
     const W* w[R];
-    for (int r = 0; r < R; ++r) w[r] = a.w.row<W>(std::min(m + r, end - 1));
-    float sums[R * N];
-    dot_rows<N, R, W>(packed, w, a.w.cols, sums);
-    for (int r = 0; r < R && m + r < end; ++r)
-      for (int n = 0; n < N; ++n)
-        with_type(a.y.dtype, [&]<class Y>(Type<Y>) { finish<Y>(a, n, m + r, sums[r * N + n]); });
+    const W* ahead[R];
+    for (int r = 0; r < R; ++r) {
+      w[r] = a.w.row<W>(std::min(m + r, end - 1));
+      ahead[r] = w[r] + kAhead / static_cast<int64_t>(sizeof(W));
+    }
+    std::memset(sums, 0, sizeof sums);
+    add_tile<N, R, true>(packed, w, ahead, a.w.cols, sums);
+    finish_tile(a, 0, N, m, std::min<int64_t>(R, end - m), sums);
+  }
+}
+
+/// Calls work(N as a constant) for n = 1 .. kMostTogether.
+template <class Work>
+HWY_INLINE void with_count(int64_t n, Work&& work) {
+  [&]<int... N>(std::integer_sequence<int, N...>) {
+    ((n == N + 1 ? work(std::integral_constant<int, N + 1>()) : void()), ...);
+  }
+  (std::make_integer_sequence<int, kMostTogether>());
+}
+
+/// All parts of x with kPartRows rows of W and some columns: the first part brings W into the
+/// cache.
+template <class W>
+void add_parts(const LinearForward& a, const float* packed, int64_t padded, int64_t m, int64_t end,
+               int64_t first_col, float* sums) {
+  const int64_t cols = std::min(kPartCols, a.w.cols - first_col);
+  const bool last = first_col + cols == a.w.cols;
+  const W* w[kPartRows];
+  const W* ahead[kPartRows];
+  for (int r = 0; r < kPartRows; ++r) {
+    w[r] = a.w.row<W>(std::min(m + r, end - 1)) + first_col;
+    ahead[r] = last ? a.w.row<W>(std::min(m + r + kPanelRows, end - 1)) : w[r] + kPartCols;
+  }
+  for (int64_t n = 0; n < a.x.rows; n += kMostTogether) {
+    const int64_t count = std::min<int64_t>(kMostTogether, a.x.rows - n);
+    const float* x = packed + n * padded + first_col * count;
+    with_count(count, [&](auto N) {
+      if (n == 0)
+        add_tile<N(), kPartRows, true>(x, w, ahead, cols, sums);
+      else
+        add_tile<N(), kPartRows, false>(x, w, ahead, cols, sums);
+    });
+    sums += kPartRows * count * lanes();
+  }
+}
+
+/// Columns [begin, end) of y where x goes through the registers in parts. What each sum adds, and
+/// in which order, is the same as for a single row.
+template <class W>
+void columns_in_parts(const LinearForward& a, const float* packed, int64_t padded, int64_t begin,
+                      int64_t end) {
+  thread_local hwy::AlignedFreeUniquePtr<float[]> store =
+      hwy::AllocateAligned<float>(kPanelRows * kSmallRows * kMostLanes);
+  const int64_t tile = kPartRows * a.x.rows * lanes();  // sums of kPartRows rows of W
+  for (int64_t panel = begin; panel < end; panel += kPanelRows) {
+    const int64_t panel_end = std::min<int64_t>(panel + kPanelRows, end);
+    std::memset(store.get(), 0, kPanelRows * static_cast<size_t>(a.x.rows * lanes()) * 4);
+    for (int64_t col = 0; col < a.w.cols; col += kPartCols)
+      for (int64_t m = panel; m < panel_end; m += kPartRows)
+        add_parts<W>(a, packed, padded, m, end, col,
+                     store.get() + (m - panel) / kPartRows * tile);
+    for (int64_t m = panel; m < panel_end; m += kPartRows) {
+      const float* sums = store.get() + (m - panel) / kPartRows * tile;
+      for (int64_t n = 0; n < a.x.rows; n += kMostTogether) {
+        const int64_t count = std::min<int64_t>(kMostTogether, a.x.rows - n);
+        finish_tile(a, n, count, m, std::min<int64_t>(kPartRows, panel_end - m), sums);
+        sums += kPartRows * count * lanes();
+      }
+    }
   }
 }
 
 /// Columns [begin, end) of y.
-void small_product_columns(const LinearForward& a, const float* packed, int64_t begin,
-                           int64_t end) {
+void small_product_columns(const LinearForward& a, const float* packed, int64_t padded,
+                           int64_t begin, int64_t end) {
   with_type(a.w.dtype, [&]<class W>(Type<W>) {
-    [&]<int... N>(std::integer_sequence<int, N...>) {
-      ((a.x.rows == N + 1 ? columns<N + 1, W>(a, packed, begin, end) : void()), ...);
-    }
-    (std::make_integer_sequence<int, kSmallRows>());
+    if (a.x.rows > kMostTogether) return columns_in_parts<W>(a, packed, padded, begin, end);
+    with_count(a.x.rows, [&](auto N) { columns_together<N(), W>(a, packed, begin, end); });
   });
 }
 
-int64_t pair_width() { return 2 * lanes(); }
+/// Packs the rows of x, each to `padded` numbers, in the parts that go through the registers.
+void pack_parts(const View& x, int64_t padded, float* packed) {
+  for (int64_t n = 0; n < x.rows; n += kMostTogether)
+    pack_rows(x.row_range(n, std::min<int64_t>(kMostTogether, x.rows - n)), packed + n * padded);
+}
+
+int64_t width_of_step() { return step_width(); }
 
 }  // namespace falconer::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
@@ -152,25 +270,25 @@ HWY_AFTER_NAMESPACE();
 
 namespace falconer::cpu {
 
-HWY_EXPORT(pack_rows);
+HWY_EXPORT(pack_parts);
 HWY_EXPORT(small_product_columns);
-HWY_EXPORT(pair_width);
+HWY_EXPORT(width_of_step);
 
 void small_product(const LinearForward& args) {
   FALCONER_CHECK(args.x.rows <= kSmallRows && args.x.dtype == args.w.dtype);
   thread_local hwy::AlignedFreeUniquePtr<float[]> store;
   thread_local size_t size = 0;
-  const int64_t width = HWY_DYNAMIC_DISPATCH(pair_width)();
+  const int64_t width = HWY_DYNAMIC_DISPATCH(width_of_step)();
   const int64_t padded = (args.x.cols + width - 1) / width * width;
   if (size < static_cast<size_t>(args.x.rows * padded)) {
     size = static_cast<size_t>(args.x.rows * padded);
     store = hwy::AllocateAligned<float>(size);
   }
-  HWY_DYNAMIC_DISPATCH(pack_rows)(args.x, padded, store.get());
+  HWY_DYNAMIC_DISPATCH(pack_parts)(args.x, padded, store.get());
   const float* packed = store.get();  // the threads share it
   parallel_for(args.y.cols, std::max<int64_t>(1, (1 << 15) / args.x.cols),
                [&](int64_t begin, int64_t end) {
-                 HWY_DYNAMIC_DISPATCH(small_product_columns)(args, packed, begin, end);
+                 HWY_DYNAMIC_DISPATCH(small_product_columns)(args, packed, padded, begin, end);
                });
 }
 

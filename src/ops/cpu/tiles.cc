@@ -171,18 +171,19 @@ void tile_product(int64_t m, int64_t n, int64_t k, float alpha, Tile a, Tile b, 
   FALCONER_CHECK(status == dnnl_success);
 }
 
-FloatHeads::FloatHeads(const Heads& heads) {
+FloatHeads::FloatHeads(const Heads& heads, int64_t first, int64_t last) {
   if (heads.rows.dtype == Dtype::kF32) {
     data_ = heads.rows.row<float>(0);
     stride_ = heads.rows.stride;
     group_step_ = heads.group_stride;
     return;
   }
-  const int64_t rows = heads.rows.rows;
+  const int64_t rows = last - first;
+  first_ = first;
   store_.resize(static_cast<size_t>(rows * heads.groups * heads.size));
   parallel_for(rows, 64, [&](int64_t begin, int64_t end) {
     for (int64_t g = 0; g < heads.groups; ++g)
-      gather_heads(heads, {begin, end - begin, g, 1}, 1,
+      gather_heads(heads, {first + begin, end - begin, g, 1}, 1,
                    store_.data() + (g * rows + begin) * heads.size);
   });
   data_ = store_.data();
@@ -191,7 +192,7 @@ FloatHeads::FloatHeads(const Heads& heads) {
 }
 
 Tile FloatHeads::group(int64_t g, int64_t row) const {
-  return {data_ + g * group_step_ + row * stride_, stride_};
+  return {data_ + g * group_step_ + (row - first_) * stride_, stride_};
 }
 
 }  // namespace falconer::cpu

@@ -49,16 +49,17 @@ void tile_product(int64_t m, int64_t n, int64_t k, float alpha, Tile a, Tile b, 
                   float* c, int64_t c_stride);
 
 /// Keys or values as f32, one matrix for each group: where they lie if they are f32, else
-/// converted.
+/// converted. Only rows first .. last-1 may be asked for where these are given.
 class FloatHeads {
  public:
-  explicit FloatHeads(const Heads& heads);
+  explicit FloatHeads(const Heads& heads) : FloatHeads(heads, 0, heads.rows.rows) {}
+  FloatHeads(const Heads& heads, int64_t first, int64_t last);
   Tile group(int64_t g, int64_t row) const;
 
  private:
   std::vector<float> store_;
   const float* data_;
-  int64_t stride_, group_step_;
+  int64_t stride_, group_step_, first_ = 0;
 };
 
 }  // namespace falconer::cpu

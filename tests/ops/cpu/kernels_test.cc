@@ -11,7 +11,8 @@ struct Shape {
 };
 constexpr Shape kShapes[] = {{1, 1, 1},    {1, 67, 5},  {2, 64, 33},  {3, 130, 7},
                              {4, 31, 70},  {5, 48, 3},  {6, 100, 9},  {7, 65, 17},
-                             {8, 257, 12}, {9, 40, 21}, {33, 70, 129}};
+                             {8, 257, 12}, {9, 40, 21},  {13, 515, 29}, {17, 64, 26},
+                             {22, 513, 3}, {32, 1100, 51}, {33, 70, 129}};
 
 TEST_P(CpuKernels, LinearForward) {
   for (const Shape& s : kShapes)
@@ -26,6 +27,24 @@ TEST_P(CpuKernels, LinearForward) {
           return y;
         });
       }
+}
+
+// What decoding relies on: an answer does not depend on those that are decoded beside it.
+TEST_P(CpuKernels, LinearForwardOfARowIsThatOfManyBitForBit) {
+  for (const int64_t n : {2, 3, 5, 8, 13, 32}) {
+    const int64_t k = 1100, m = 51;
+    OpRun fast(cpu_kernels());
+    const TestView x(n, k, dtype(), 1), w(m, k, dtype(), 2), all(n, m, Dtype::kF32),
+        one(n, m, Dtype::kF32);
+    linear_forward(fast.run, {.x = x, .w = w, .y = all});
+    for (int64_t i = 0; i < n; ++i)
+      linear_forward(fast.run, {.x = x.view().row_range(i, 1),
+                                .w = w,
+                                .y = one.view().row_range(i, 1)});
+    for (int64_t i = 0; i < n; ++i)
+      for (int64_t j = 0; j < m; ++j)
+        ASSERT_EQ(all.values()(i, j), one.values()(i, j)) << n << " rows, at " << i << "," << j;
+  }
 }
 
 TEST_P(CpuKernels, LinearBackward) {
@@ -169,6 +188,36 @@ TEST_P(CpuKernels, Attention) {
           return out;
         },
         1024);
+}
+
+// Sequences that grow by one token beside one that begins, in a cache with room between them.
+TEST_P(CpuKernels, AttentionWithCache) {
+  const int64_t kRoom = 150;
+  for (const HeadsShape& s : {HeadsShape{6, 1, 71, 8}, HeadsShape{6, 3, 2, 20},
+                              HeadsShape{6, 2, 1, 64}, HeadsShape{6, 1, 7, 131}})
+    for (const bool bias : {false, true})
+      compare(
+          [&](falconer::Run& run) {
+            const std::vector<AttentionSpan> spans = {
+                {0, 1, 0, 1}, {1, 1, kRoom, 33}, {2, 3, 2 * kRoom, 9}, {5, 1, 3 * kRoom, 150}};
+            const TestView qkv(s.rows, s.fused(), dtype(), 1);
+            const TestView k(4 * kRoom, s.groups * s.size, dtype(), 2),
+                v(4 * kRoom, s.groups * s.size, dtype(), 3);
+            const TestView alibi(
+                map(random_block(1, s.heads(), 3), [](double x) { return x * x; }));
+            std::vector<TestView> out =
+                list(TestView(s.rows, s.width(), dtype(), 4), TestView(s.rows, s.heads()));
+            attention_forward(run, {.q = s.q(qkv.view()),
+                                    .k = {k, s.groups, 1, s.size, s.size},
+                                    .v = {v, s.groups, 1, s.size, s.size},
+                                    .alibi = bias ? alibi.view() : View{},
+                                    .out = out[0],
+                                    .lse = out[1],
+                                    .spans = spans,
+                                    .scale = 0.3f});
+            return out;
+          },
+          1024);
 }
 
 TEST_P(CpuKernels, PrefixAttention) {
