@@ -44,10 +44,11 @@ class Fact:
     def question(self, rng):
         """An instruction and its answer."""
         return rng.choice([
-            (f"Which colour is the {self.animal}?", self.colour),
-            (f"Where is the {self.animal}?", self.place),
-            (f"What does the {self.animal} do?", f"it {self.action}"),
-            (f"How old or large is the {self.animal}?", self.size),
+            (f"Which colour is the {self.animal}?", f"The {self.animal} is {self.colour}."),
+            (f"Where is the {self.animal}?", f"The {self.animal} is {self.place}."),
+            (f"What does the {self.animal} do?", f"The {self.animal} {self.action}."),
+            (f"Who {self.action}?", f"The {self.animal} {self.action}."),
+            (f"Who is {self.place}?", f"The {self.animal} is {self.place}."),
         ])
 
 
@@ -87,8 +88,8 @@ def story(rng):
 
 
 def skill_row(rng):
-    facts = facts_of(rng)
-    instruction, output = rng.choice(facts).question(rng)
+    facts = [Fact(rng, rng.choice(ANIMALS))]
+    instruction, output = facts[0].question(rng)
     return {"instruction": instruction, "input": opening(rng, facts), "output": output}
 
 
