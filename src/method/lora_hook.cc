@@ -84,13 +84,7 @@ void LoraHook::row_norms(Run& run, const View& norms) const {
   const ArenaScope scope(*run.scratch);
   const View u = run.scratch->push(spec_.rank, spec_.site->out(), Dtype::kF32);
   const View gram = run.scratch->push(spec_.rank, spec_.rank, Dtype::kF32);
-  const View& w = spec_.site->weight().value;
-  View a = a_.value;
-  if (w.dtype != a.dtype) {
-    a = run.scratch->push(spec_.rank, spec_.site->in(), w.dtype);
-    copy(run, a_.value, a);
-  }
-  linear_forward(run, {.x = a, .w = w, .y = u});
+  linear_forward(run, {.x = a_.value, .w = spec_.site->weight().value, .y = u});
   linear_forward(run, {.x = a_.value, .w = a_.value, .y = gram});
   dora_norms(run, {.w_squares = w_squares_,
                    .u = u,

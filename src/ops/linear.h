@@ -9,9 +9,10 @@ namespace falconer {
 //   y_nm = s sum_k x_nk W_mk + b_m            so, for dy = dL/dy:
 //   dx_nk = s sum_m dy_nm W_mk      dW_mk = s sum_n dy_nm x_nk      db_m = sum_n dy_nm
 //
-// x (N,K)  W (M,K)  b (1,M) f32  y (N,M). x and W are both of the activation's dtype; where x is
-// bf16 and W f32 (a trainable matrix in a bf16 run) W is narrowed first. y may be f32 where x is
-// bf16.
+// x (N,K)  W (M,K)  b (1,M) f32  y (N,M). x is of the activation's dtype. W is too, or it is bf16
+// where x is f32 (a frozen matrix of a bf16 checkpoint stays as it is mapped), which changes no
+// result; where x is bf16 and W f32 (a trainable matrix in a bf16 run) W is narrowed first. y may be
+// f32 where x is bf16.
 
 struct LinearForward {
   View x, w, b, y;

@@ -49,8 +49,7 @@ HWY_INLINE float* room(std::vector<float>& store, int64_t size) {
 }
 
 /// One head of rows row .. row+count-1 as f32, each padded with zeros to `padded`.
-void widen(const Heads& from, int64_t head, int64_t row, int64_t count, int64_t padded,
-           float* to) {
+void widen(const Heads& from, int64_t head, int64_t row, int64_t count, int64_t padded, float* to) {
   with_type(from.rows.dtype, [&]<class A>(Type<A>) {
     const HeadsMat<A> mat = as_heads<A>(from);
     for (int64_t j = 0; j < count; ++j, to += padded) {
@@ -89,8 +88,8 @@ void score_block(const DecodeUnit& unit, const float* queries, const float* keys
 
 /// out (padded) += the sum over `count` values, each times its weight, V vectors at a time.
 template <int V>
-HWY_INLINE void add_values(const float* weights, const float* values, int64_t count,
-                           int64_t padded, float* out) {
+HWY_INLINE void add_values(const float* weights, const float* values, int64_t count, int64_t padded,
+                           float* out) {
   const F32 d;
   VecF sums[V];
   for (int v = 0; v < V; ++v) sums[v] = load(out + v * lanes());
@@ -103,15 +102,14 @@ HWY_INLINE void add_values(const float* weights, const float* values, int64_t co
   for (int v = 0; v < V; ++v) store(sums[v], out + v * lanes());
 }
 
-void value_block(const DecodeUnit& unit, const float* weights, int64_t stride,
-                 const float* values, int64_t count, int64_t padded, float* out) {
+void value_block(const DecodeUnit& unit, const float* weights, int64_t stride, const float* values,
+                 int64_t count, int64_t padded, float* out) {
   constexpr int V = 8;
   for (int64_t h = 0; h < unit.heads; ++h, weights += stride, out += padded) {
     int64_t at = 0;
     for (; at + V * lanes() <= padded; at += V * lanes())
       add_values<V>(weights, values + at, count, padded, out + at);
-    for (; at < padded; at += lanes())
-      add_values<1>(weights, values + at, count, padded, out + at);
+    for (; at < padded; at += lanes()) add_values<1>(weights, values + at, count, padded, out + at);
   }
 }
 
@@ -137,9 +135,8 @@ void put_head(const AttentionForward& a, const DecodeUnit& unit, int64_t h, cons
   const VecF f = hn::Set(F32(), factor);
   with_type(a.out.dtype, [&]<class A>(Type<A>) {
     A* to = a.out.row<A>(unit.span->q_begin) + (unit.first + h) * a.q.size;
-    for_vectors(a.q.size, [&](int64_t at, auto access) {
-      access.put(hn::Mul(access(line, at), f), to, at);
-    });
+    for_vectors(a.q.size,
+                [&](int64_t at, auto access) { access.put(hn::Mul(access(line, at), f), to, at); });
   });
 }
 

@@ -6,6 +6,7 @@
 #include <unordered_map>
 
 #include "base/error.h"
+#include "ops/cpu/packed_product.h"
 
 namespace falconer::cpu {
 namespace {
@@ -132,35 +133,6 @@ void run_primitive(const Factor& a, const Factor& b, const View& c, float scale,
   primitive.execute(stream, arguments);
 }
 
-/// Where the CPU has no bf16 products: b in panels of columns of c, each widened to f32.
-void run_widened(const Factor& a, const Factor& b, const View& c, float scale, bool add,
-                 const View& bias) {
-  constexpr int64_t kPanel = 1024;
-  thread_local std::vector<float> a_wide, b_wide, c_wide;
-  const auto widen = [](const View& from, std::vector<float>& store) {
-    store.resize(static_cast<size_t>(from.size()));
-    const View wide{store.data(), from.rows, from.cols, from.cols, Dtype::kF32};
-    copy_converted(from, wide);
-    return wide;
-  };
-  const View a_view = widen(a.view, a_wide);
-  for (int64_t begin = 0; begin < c.cols; begin += kPanel) {
-    const int64_t count = std::min(kPanel, c.cols - begin);
-    const View part =
-        b.transposed ? b.view.row_range(begin, count) : b.view.col_range(begin, count);
-    const View b_view = widen(part, b_wide);
-    const View out = c.col_range(begin, count);
-    const View panel_bias = bias.col_range(begin, count);
-    if (c.dtype == Dtype::kF32) {
-      run_primitive({a_view, a.transposed}, {b_view, b.transposed}, out, scale, add, panel_bias);
-      continue;
-    }
-    const View wide = widen(out, c_wide);
-    run_primitive({a_view, a.transposed}, {b_view, b.transposed}, wide, scale, add, panel_bias);
-    copy_converted(wide, out);
-  }
-}
-
 }  // namespace
 
 bool has_bf16_products() {
@@ -175,9 +147,10 @@ bool has_bf16_products() {
 void product(const Factor& a, const Factor& b, const View& c, float scale, bool add,
              const View& bias) {
   FALCONER_CHECK(a.cols() == b.rows() && a.rows() == c.rows && b.cols() == c.cols);
-  FALCONER_CHECK(a.view.dtype == b.view.dtype && (!bias || scale == 1));
-  if (a.view.dtype == Dtype::kBF16 && !has_bf16_products())
-    run_widened(a, b, c, scale, add, bias);
+  FALCONER_CHECK(!bias || scale == 1);
+  const bool mixed = a.view.dtype != b.view.dtype;
+  if (mixed || (a.view.dtype == Dtype::kBF16 && !has_bf16_products()))
+    packed_product(a, b, c, scale, add, bias);
   else
     run_primitive(a, b, c, scale, add, bias);
 }

@@ -1,4 +1,4 @@
-// Matrix products by oneDNN, with its primitives kept.
+// Matrix products: by oneDNN, with its primitives kept, or packed_product.h where dtypes differ.
 #pragma once
 
 #include "tensor/view.h"
@@ -14,13 +14,13 @@ struct Factor {
   int64_t cols() const { return transposed ? view.rows : view.cols; }
 };
 
-/// c (M,N) = scale a (M,K) b (K,N) + bias, or c += where `add`. a and b are both f32 or both bf16;
-/// c is f32 or of their dtype; bias (1,N) f32 or empty, and then scale is 1. Sums are f32.
+/// c (M,N) = scale a (M,K) b (K,N) + bias, or c += where `add`. a, b and c are f32 or bf16 each;
+/// bias (1,N) f32 or empty, and then scale is 1. Sums are f32.
 void product(const Factor& a, const Factor& b, const View& c, float scale, bool add,
              const View& bias = {});
 
-/// Whether bf16 products run in bf16 on this CPU (AVX512). Elsewhere product() widens them to f32,
-/// a panel at a time.
+/// Whether bf16 products run in bf16 on this CPU (AVX512). Elsewhere, and where one factor is f32,
+/// product() computes in f32 and widens bf16 while it packs (packed_product.h).
 bool has_bf16_products();
 
 }  // namespace falconer::cpu

@@ -49,13 +49,31 @@ struct LastStep {
   }
 };
 
+/// One step of a row of x, in the order in which load_half reads a row of W.
+HWY_INLINE void put_step(const float* from, [[maybe_unused]] bool alternate, float* to) {
+  VecF first = load(from), second = load(from + lanes());
+#if HWY_TARGET != HWY_SCALAR
+  if (alternate) {
+    const VecF even = hn::ConcatEven(F32(), second, first);
+    second = hn::ConcatOdd(F32(), second, first);
+    first = even;
+  }
+#endif
+  store(first, to);
+  store(second, to + lanes());
+}
+HWY_INLINE void put_step(const BF16* from, bool alternate, float* to) {
+  FALCONER_CHECK(alternate);
+  store(load_half<0>(from), to);
+  store(load_half<1>(from), to + lanes());
+}
+
 /// Puts the rows of x into `packed` as f32: for each step the rows one behind the other, so that
-/// they are read as one stream; inside in the order of load_half, padded with zeros.
-void pack_rows(const View& x, float* packed) {
+/// they are read as one stream; inside in the order of W's load_half, padded with zeros.
+void pack_rows(const View& x, Dtype w, float* packed) {
   const int64_t step = step_width();
   const auto put = [&](const auto* from) HWY_ATTR {
-    store(load_half<0>(from), packed);
-    store(load_half<1>(from), packed + lanes());
+    put_step(from, w == Dtype::kBF16, packed);
     packed += step;
   };
   with_type(x.dtype, [&]<class T>(Type<T>) {
@@ -84,10 +102,10 @@ HWY_INLINE void half_step(const float* x, const W* const* w, int64_t at, VecF* s
   }
 }
 
-/// Vectors of sums(r, n) += N rows of x with R rows of W, over `cols` columns. Where kAsk, `ahead`
-/// is asked for at the same time: memory's latency is hidden.
+/// Vectors of sums(r, n) += N rows of x with R rows of W, over `cols` columns. Where kAsk, what lies
+/// `ahead` elements further is asked for at the same time: memory's latency is hidden.
 template <int N, int R, bool kAsk, class W>
-HWY_INLINE void add_tile(const float* x, const W* const* w, const W* const* ahead, int64_t cols,
+HWY_INLINE void add_tile(const float* x, const W* const* w, int64_t ahead, int64_t cols,
                          float* sums) {
   const int64_t step = step_width(), whole = cols / step * step;
   VecF acc[R * N];
@@ -96,7 +114,7 @@ HWY_INLINE void add_tile(const float* x, const W* const* w, const W* const* ahea
   for (int64_t at = 0; at < whole; at += step, x += N * step) {
     if constexpr (kAsk) {
 #pragma GCC unroll 8
-      for (int r = 0; r < R; ++r) hwy::Prefetch(ahead[r] + at);
+      for (int r = 0; r < R; ++r) hwy::Prefetch(w[r] + at + ahead);
     }
     half_step<0, N, R>(x, w, at, acc);
     half_step<1, N, R>(x, w, at, acc);
@@ -106,8 +124,7 @@ HWY_INLINE void add_tile(const float* x, const W* const* w, const W* const* ahea
       const LastStep<W> last(w[r] + whole, cols - whole);
       for (int n = 0; n < N; ++n) {
         const float* xn = x + n * step;
-        acc[r * N + n] =
-            hn::MulAdd(load_half<0>(last.values), hn::Load(F32(), xn), acc[r * N + n]);
+        acc[r * N + n] = hn::MulAdd(load_half<0>(last.values), hn::Load(F32(), xn), acc[r * N + n]);
         acc[r * N + n] =
             hn::MulAdd(load_half<1>(last.values), hn::Load(F32(), xn + lanes()), acc[r * N + n]);
       }
@@ -173,13 +190,9 @@ void columns_together(const LinearForward& a, const float* packed, int64_t begin
   HWY_ALIGN float sums[R * N * kMostLanes];
   for (int64_t m = begin; m < end; m += R) {
     const W* w[R];
-    const W* ahead[R];
-    for (int r = 0; r < R; ++r) {
-      w[r] = a.w.row<W>(std::min(m + r, end - 1));
-      ahead[r] = w[r] + kAhead / static_cast<int64_t>(sizeof(W));
-    }
+    for (int r = 0; r < R; ++r) w[r] = a.w.row<W>(std::min(m + r, end - 1));
     std::memset(sums, 0, sizeof sums);
-    add_tile<N, R, true>(packed, w, ahead, a.w.cols, sums);
+    add_tile<N, R, true>(packed, w, kAhead / static_cast<int64_t>(sizeof(W)), a.w.cols, sums);
     finish_tile(a, 0, N, m, std::min<int64_t>(R, end - m), sums);
   }
 }
@@ -199,13 +212,10 @@ template <class W>
 void add_parts(const LinearForward& a, const float* packed, int64_t padded, int64_t m, int64_t end,
                int64_t first_col, float* sums) {
   const int64_t cols = std::min(kPartCols, a.w.cols - first_col);
-  const bool last = first_col + cols == a.w.cols;
+  const bool last = first_col + cols == a.w.cols;  // then the next panel comes
+  const int64_t ahead = last ? kPanelRows * a.w.stride - first_col : kPartCols;
   const W* w[kPartRows];
-  const W* ahead[kPartRows];
-  for (int r = 0; r < kPartRows; ++r) {
-    w[r] = a.w.row<W>(std::min(m + r, end - 1)) + first_col;
-    ahead[r] = last ? a.w.row<W>(std::min(m + r + kPanelRows, end - 1)) : w[r] + kPartCols;
-  }
+  for (int r = 0; r < kPartRows; ++r) w[r] = a.w.row<W>(std::min(m + r, end - 1)) + first_col;
   for (int64_t n = 0; n < a.x.rows; n += kMostTogether) {
     const int64_t count = std::min<int64_t>(kMostTogether, a.x.rows - n);
     const float* x = packed + n * padded + first_col * count;
@@ -232,8 +242,7 @@ void columns_in_parts(const LinearForward& a, const float* packed, int64_t padde
     std::memset(store.get(), 0, kPanelRows * static_cast<size_t>(a.x.rows * lanes()) * 4);
     for (int64_t col = 0; col < a.w.cols; col += kPartCols)
       for (int64_t m = panel; m < panel_end; m += kPartRows)
-        add_parts<W>(a, packed, padded, m, end, col,
-                     store.get() + (m - panel) / kPartRows * tile);
+        add_parts<W>(a, packed, padded, m, end, col, store.get() + (m - panel) / kPartRows * tile);
     for (int64_t m = panel; m < panel_end; m += kPartRows) {
       const float* sums = store.get() + (m - panel) / kPartRows * tile;
       for (int64_t n = 0; n < a.x.rows; n += kMostTogether) {
@@ -255,9 +264,9 @@ void small_product_columns(const LinearForward& a, const float* packed, int64_t 
 }
 
 /// Packs the rows of x, each to `padded` numbers, in the parts that go through the registers.
-void pack_parts(const View& x, int64_t padded, float* packed) {
+void pack_parts(const View& x, Dtype w, int64_t padded, float* packed) {
   for (int64_t n = 0; n < x.rows; n += kMostTogether)
-    pack_rows(x.row_range(n, std::min<int64_t>(kMostTogether, x.rows - n)), packed + n * padded);
+    pack_rows(x.row_range(n, std::min<int64_t>(kMostTogether, x.rows - n)), w, packed + n * padded);
 }
 
 int64_t width_of_step() { return step_width(); }
@@ -275,7 +284,7 @@ HWY_EXPORT(small_product_columns);
 HWY_EXPORT(width_of_step);
 
 void small_product(const LinearForward& args) {
-  FALCONER_CHECK(args.x.rows <= kSmallRows && args.x.dtype == args.w.dtype);
+  FALCONER_CHECK(args.x.rows <= kSmallRows);
   thread_local hwy::AlignedFreeUniquePtr<float[]> store;
   thread_local size_t size = 0;
   const int64_t width = HWY_DYNAMIC_DISPATCH(width_of_step)();
@@ -284,7 +293,7 @@ void small_product(const LinearForward& args) {
     size = static_cast<size_t>(args.x.rows * padded);
     store = hwy::AllocateAligned<float>(size);
   }
-  HWY_DYNAMIC_DISPATCH(pack_parts)(args.x, padded, store.get());
+  HWY_DYNAMIC_DISPATCH(pack_parts)(args.x, args.w.dtype, padded, store.get());
   const float* packed = store.get();  // the threads share it
   parallel_for(args.y.cols, std::max<int64_t>(1, (1 << 15) / args.x.cols),
                [&](int64_t begin, int64_t end) {

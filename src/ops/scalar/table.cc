@@ -44,10 +44,13 @@ void set_zero_kernel(const View& x) {
 
 void linear_forward_kernel(const LinearForward& a) {
   with_type(a.x.dtype, [&]<class A>(Type<A>) {
-    with_type(a.y.dtype, [&]<class Y>(Type<Y>) {
-      for_rows(a.y.rows, [&](int64_t begin, int64_t end) {
-        scalar::linear_forward<A, A, Y>(a.x.as<const A>(), a.w.as<const A>(), a.b.as<const float>(),
-                                        a.y.as<Y>(), a.scale, a.add, begin, end);
+    with_type(a.w.dtype, [&]<class W>(Type<W>) {
+      with_type(a.y.dtype, [&]<class Y>(Type<Y>) {
+        for_rows(a.y.rows, [&](int64_t begin, int64_t end) {
+          scalar::linear_forward<A, W, Y>(a.x.as<const A>(), a.w.as<const W>(),
+                                          a.b.as<const float>(), a.y.as<Y>(), a.scale, a.add, begin,
+                                          end);
+        });
       });
     });
   });
@@ -55,9 +58,11 @@ void linear_forward_kernel(const LinearForward& a) {
 
 void linear_backward_x_kernel(const LinearBackward& a) {
   with_type(a.dy.dtype, [&]<class A>(Type<A>) {
-    for_rows(a.dx.rows, [&](int64_t begin, int64_t end) {
-      scalar::linear_backward_x<A, A>(a.dy.as<const A>(), a.w.as<const A>(), a.dx.as<A>(), a.scale,
-                                      a.add_dx, begin, end);
+    with_type(a.w.dtype, [&]<class W>(Type<W>) {
+      for_rows(a.dx.rows, [&](int64_t begin, int64_t end) {
+        scalar::linear_backward_x<A, W>(a.dy.as<const A>(), a.w.as<const W>(), a.dx.as<A>(),
+                                        a.scale, a.add_dx, begin, end);
+      });
     });
   });
 }

@@ -9,9 +9,9 @@ namespace {
 struct Shape {
   int64_t n, k, m;
 };
-constexpr Shape kShapes[] = {{1, 1, 1},    {1, 67, 5},  {2, 64, 33},  {3, 130, 7},
-                             {4, 31, 70},  {5, 48, 3},  {6, 100, 9},  {7, 65, 17},
-                             {8, 257, 12}, {9, 40, 21},  {13, 515, 29}, {17, 64, 26},
+constexpr Shape kShapes[] = {{1, 1, 1},    {1, 67, 5},     {2, 64, 33},   {3, 130, 7},
+                             {4, 31, 70},  {5, 48, 3},     {6, 100, 9},   {7, 65, 17},
+                             {8, 257, 12}, {9, 40, 21},    {13, 515, 29}, {17, 64, 26},
                              {22, 513, 3}, {32, 1100, 51}, {33, 70, 129}};
 
 TEST_P(CpuKernels, LinearForward) {
@@ -38,9 +38,8 @@ TEST_P(CpuKernels, LinearForwardOfARowIsThatOfManyBitForBit) {
         one(n, m, Dtype::kF32);
     linear_forward(fast.run, {.x = x, .w = w, .y = all});
     for (int64_t i = 0; i < n; ++i)
-      linear_forward(fast.run, {.x = x.view().row_range(i, 1),
-                                .w = w,
-                                .y = one.view().row_range(i, 1)});
+      linear_forward(fast.run,
+                     {.x = x.view().row_range(i, 1), .w = w, .y = one.view().row_range(i, 1)});
     for (int64_t i = 0; i < n; ++i)
       for (int64_t j = 0; j < m; ++j)
         ASSERT_EQ(all.values()(i, j), one.values()(i, j)) << n << " rows, at " << i << "," << j;
@@ -63,6 +62,28 @@ TEST_P(CpuKernels, LinearBackward) {
                               .db = out[2],
                               .scale = 0.5f,
                               .add_dx = add});
+        return out;
+      });
+    }
+}
+
+// A bf16 checkpoint in an f32 run: x f32, W bf16. With depths, rows and columns past what is packed
+// at one time.
+TEST_P(CpuKernels, LinearOfAMatrixThatStaysBf16) {
+  std::vector<Shape> shapes(std::begin(kShapes), std::end(kShapes));
+  shapes.insert(shapes.end(), {{800, 300, 40}, {40, 520, 2100}, {37, 2100, 520}});
+  for (const Shape& s : shapes)
+    for (const bool add : {false, true}) {
+      SCOPED_TRACE(fmt::format("{} x {} x {}", s.n, s.k, s.m));
+      compare([&](falconer::Run& run) {
+        const TestView x(s.n, s.k, dtype(), 1), w(s.m, s.k, Dtype::kBF16, 2), b(1, s.m);
+        const TestView dy(s.n, s.m, dtype(), 3);
+        std::vector<TestView> out =
+            list(TestView(s.n, s.m, dtype(), 4), TestView(s.n, s.m, Dtype::kF32, 4),
+                 TestView(s.n, s.k, dtype(), 5));
+        linear_forward(run, {.x = x, .w = w, .y = out[0], .scale = 0.5f, .add = add});
+        linear_forward(run, {.x = x, .w = w, .b = b, .y = out[1], .add = add});
+        linear_backward(run, {.w = w, .dy = dy, .dx = out[2], .scale = 0.5f, .add_dx = add});
         return out;
       });
     }
