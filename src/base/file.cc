@@ -84,6 +84,22 @@ MappedFile::~MappedFile() {
   if (data_ != nullptr) ::munmap(data_, size_);
 }
 
+namespace {
+
+// For the pages that lie whole in `bytes`.
+void advise_pages(std::span<const std::byte> bytes, int advice) {
+  const uintptr_t page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
+  const uintptr_t start = reinterpret_cast<uintptr_t>(bytes.data());
+  const uintptr_t begin = (start + page - 1) / page * page;
+  const uintptr_t end = (start + bytes.size()) / page * page;
+  if (begin < end) ::madvise(reinterpret_cast<void*>(begin), end - begin, advice);
+}
+
+}  // namespace
+
+void forget_pages(std::span<const std::byte> bytes) { advise_pages(bytes, MADV_DONTNEED); }
+void read_ahead(std::span<const std::byte> bytes) { advise_pages(bytes, MADV_WILLNEED); }
+
 std::string read_text_file(const fs::path& path, size_t limit) {
   const MappedFile file(path);
   if (file.size() > limit)

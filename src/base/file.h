@@ -30,6 +30,12 @@ class MappedFile {
   size_t size_ = 0;
 };
 
+/// Pages that lie whole in `bytes` of a mapped file are no longer resident. Their content stays: it
+/// is read again when it is touched.
+void forget_pages(std::span<const std::byte> bytes);
+/// The system begins to read these bytes of a mapped file.
+void read_ahead(std::span<const std::byte> bytes);
+
 /// The whole file as text. Errors: missing, unreadable, a folder, or larger than `limit` bytes.
 std::string read_text_file(const std::filesystem::path& path, size_t limit = size_t{1} << 31);
 

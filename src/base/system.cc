@@ -1,6 +1,7 @@
 #include "base/system.h"
 
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -14,6 +15,12 @@ int64_t peak_rss_bytes() {
   struct rusage usage {};
   ::getrusage(RUSAGE_SELF, &usage);
   return static_cast<int64_t>(usage.ru_maxrss) * 1024;
+}
+
+int64_t resident_bytes() {
+  int64_t all = 0, resident = 0;
+  std::ifstream pages("/proc/self/statm");
+  return pages >> all >> resident ? resident * ::sysconf(_SC_PAGESIZE) : 0;
 }
 
 int64_t available_memory_bytes() {

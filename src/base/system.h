@@ -8,6 +8,8 @@ namespace falconer {
 /// The most memory that this process ever had resident, in bytes (mapped files that were touched
 /// count).
 int64_t peak_rss_bytes();
+/// The memory that this process has resident now, in bytes.
+int64_t resident_bytes();
 /// Memory that the system could give without swapping, in bytes; a container's limit counts.
 int64_t available_memory_bytes();
 /// Free bytes on the file system of `path` (or of its nearest existing parent).

@@ -124,10 +124,14 @@ void check_tensor_name(const fs::path& path, const std::string& name) {
 }  // namespace
 
 void TensorFiles::add_file(const fs::path& path) {
-  FileContent content = read_any(std::make_shared<const MappedFile>(path));
+  const auto file = std::make_shared<const MappedFile>(path);
+  FileContent content = read_any(file);
+  const std::byte *begin = file->data(), *end = begin + file->size();
   for (auto& tensor : content.tensors) {
     check_tensor_name(path, tensor.name);
     tensor.file = path;
+    const std::byte* first = tensor.bytes.data();
+    tensor.mapped = !std::less<>()(first, begin) && std::less<>()(first, end);
     std::string name = tensor.name;
     const auto [place, added] = tensors_.emplace(std::move(name), std::move(tensor));
     if (!added)

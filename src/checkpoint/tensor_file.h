@@ -24,6 +24,7 @@ struct StoredTensor {
   std::vector<int64_t> shape;
   std::span<const std::byte> bytes;
   std::filesystem::path file;  // for error messages
+  bool mapped = false;         // bytes lie in a mapped file, not in memory of their own
 
   /// As rows x cols: a scalar is 1 x 1, [n] is 1 x n, [a, ..., z] is (a * ... ) x z. Read-only
   /// memory.

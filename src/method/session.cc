@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "model/arch/architecture.h"
+#include "model/weight_pages.h"
 #include "ops/kernels.h"
 
 namespace falconer {
@@ -29,6 +30,7 @@ std::unique_ptr<Session> Session::open(const SessionOptions& options) {
   }
   session->choose_precision();
   session->run_.kernels = &cpu_kernels();
+  session->run_.low_memory = options.low_memory;
   Arena measure;
   session->build(measure);
   session->fixed_bytes_ = measure.high_water();
@@ -115,6 +117,7 @@ MemoryPlan Session::plan() const {
       .mapped = 0, .fixed = fixed_bytes_, .kept = kept_bytes_, .scratch = scratch_bytes_};
   for (const auto& param : weights_.params)
     if (!param->in_arena) plan.mapped += param->value.bytes();
+  if (run_.low_memory) plan.mapped = largest_resident(weights_);
   return plan;
 }
 

@@ -26,7 +26,8 @@ struct SessionOptions {
   int optimizer_slots = 0;    // f32 copies of every trainable tensor that the optimizer keeps
   bool from_scratch = false;  // random weights for config.json, none are read
   uint64_t seed = 1;
-  bool planning = false;  // sizes only: no memory is taken, no weight is read
+  bool low_memory = false;  // forget mapped weights behind their use
+  bool planning = false;    // sizes only: no memory is taken, no weight is read
 };
 
 /// Bytes by what they are for.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "model/weight_pages.h"
 #include "ops/embedding.h"
 #include "ops/loss.h"
 #include "ops/norm.h"
@@ -30,6 +31,30 @@ void fill_alibi(const View& slopes) {
                                : std::pow(extra, static_cast<double>(2 * (h - n) + 1));
     slopes.row<float>(0)[h] = BF16(static_cast<float>(slope));
   }
+}
+
+/// Around the use of layer l's weights where memory is short: the next layer (l + step) is read
+/// while this one computes, and this one is forgotten behind.
+class LayerPages {
+ public:
+  LayerPages(const Run& run, const Weights& weights, int64_t l, int64_t step)
+      : layer_(run.low_memory && !run.dry ? &weights.layers[l] : nullptr) {
+    const int64_t next = l + step;
+    if (layer_ != nullptr && next >= 0 && next < static_cast<int64_t>(weights.layers.size()))
+      read_ahead(weights.layers[next]);
+  }
+  LayerPages(const LayerPages&) = delete;
+  LayerPages& operator=(const LayerPages&) = delete;
+  ~LayerPages() {
+    if (layer_ != nullptr) forget(*layer_);
+  }
+
+ private:
+  const LayerParams* layer_;
+};
+
+void forget_after(const Run& run, const Param& param) {
+  if (run.low_memory && !run.dry) forget(param);
 }
 
 }  // namespace
@@ -69,6 +94,7 @@ int64_t Decoder::first_trainable() const {
 View Decoder::embed(Run& run, const Batch& batch, bool kept) const {
   const View x = run.push(kept, batch.tokens(), config_.width);
   embedding_forward(run, {.ids = batch.ids, .w = weights_->embedding->value, .y = x});
+  forget_after(run, *weights_->embedding);
   return x;
 }
 
@@ -132,6 +158,7 @@ LossSum Decoder::loss_and_gradient(Run& run, const Batch& batch, float scale,
     marks[l] = run.kept->mark();
     // Below the first block that learns nothing is kept, and each block writes over its input.
     const View y = run.keep ? run.push(true, x.rows, x.cols) : x;
+    const LayerPages pages(run, *weights_, l, 1);
     blocks_[l].forward(run, batch, x, y, tables_, nullptr, l > first || embedding, kept[l]);
     x = y;
   }
@@ -147,6 +174,7 @@ LossSum Decoder::loss_and_gradient(Run& run, const Batch& batch, float scale,
   const bool want_dn = backward && (below || last.w->trainable() || last.b->trainable());
   const View dn = want_dn ? run.scratch->push(n.rows, n.cols, run.activation) : View{};
   const LossSum total = head_loss(run, batch, n, dn, scale, losses);
+  forget_after(run, *weights_->head.w);
   if (!backward) return total;
 
   const View dx = run.scratch->push(x.rows, x.cols, run.activation);
@@ -163,6 +191,7 @@ LossSum Decoder::loss_and_gradient(Run& run, const Batch& batch, float scale,
     if (below) gather_backward(run, {.dy = dxt, .index = batch.target_rows, .dx = dx});
   }
   for (int64_t l = config_.layers - 1; l >= first; --l) {
+    const LayerPages pages(run, *weights_, l, -1);
     blocks_[l].backward(run, batch, dx, tables_, l > first || embedding, kept[l]);
     run.kept->release(marks[l]);
   }

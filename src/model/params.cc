@@ -6,6 +6,7 @@
 #include <cstring>
 #include <set>
 
+#include "base/file.h"
 #include "base/random.h"
 #include "model/arch/architecture.h"
 
@@ -81,6 +82,7 @@ void make_trainable(Param& param, Arena& arena) {
     if (!arena.measuring() && param.value) copy_converted(param.value, value);
     param.value = value;
     param.in_arena = true;
+    param.mapped = false;  // or its pages, now our own, would be forgotten for good
   }
   param.grad = arena.push(param.rows(), param.cols(), Dtype::kF32);
   if (!arena.measuring()) std::memset(param.grad.data, 0, param.grad.bytes());
@@ -116,15 +118,19 @@ void load_weights(Weights& weights, const ModelConfig& config, const TensorFiles
   for (const auto& param : weights.params) {
     const StoredTensor& stored = find_checked(*param, files);
     const Dtype wanted = param->vector() ? Dtype::kF32 : activation;
-    // Vectors are copied even where they are f32 already: a few kilobytes buy aligned, private
-    // memory.
-    if (stored.dtype == wanted && !param->vector()) {
+    // Products widen bf16 as they read it: in an f32 run a copy would only take memory. Vectors are
+    // copied even where they are f32 already: a few kilobytes buy aligned, private memory.
+    const bool as_stored = stored.dtype == wanted || stored.dtype == Dtype::kBF16;
+    if (as_stored && !param->vector()) {
       param->value = stored.view();
+      param->mapped = stored.mapped;
       continue;
     }
     param->value = fixed.push(param->rows(), param->cols(), wanted);
     param->in_arena = true;
-    if (!fixed.measuring()) copy_converted(stored.view(), param->value);
+    if (fixed.measuring()) continue;
+    copy_converted(stored.view(), param->value);
+    if (stored.mapped) forget_pages(stored.bytes);
   }
 }
 

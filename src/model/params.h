@@ -19,6 +19,7 @@ struct Param {
   std::vector<int64_t> shape;
   View value, grad;
   bool in_arena = false;  // value is private memory, not a read-only map
+  bool mapped = false;    // value lies in a mapped file
 
   bool trainable() const { return static_cast<bool>(grad); }
   int64_t rows() const;
@@ -57,7 +58,7 @@ struct Weights {
 /// Names and shapes, no values yet.
 Weights declare_weights(const ModelConfig& config);
 
-/// Values from files. A matrix whose stored dtype is `activation` is used where it is mapped;
+/// Values from files. A matrix whose stored dtype is `activation` or bf16 is used where it is mapped;
 /// others are converted into `fixed`; vectors always become f32. With a measuring arena nothing is
 /// read. Errors: a tensor is missing, has another shape, or is one that this architecture does not
 /// have.
