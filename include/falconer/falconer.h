@@ -23,6 +23,8 @@ void set_verbosity(const std::string& level);
 void set_threads(int threads);
 /// SIGINT and SIGTERM let running work save and return.
 void handle_interrupts();
+/// Whether one of them has come since.
+bool interrupted();
 
 // ---- checkpoints
 
@@ -45,7 +47,7 @@ void tokenize(const TokenizeOptions& options);
 struct PrepareOptions {
   std::string input;  // instruction rows: JSON, JSONL or CSV
   std::string checkpoint, out;
-  int64_t test_size = 2000;
+  std::optional<int64_t> test_size;  // absent: 2000, or a tenth of the rows where that is less
   uint64_t seed = 42;
   bool mask_prompt = true;
   std::string prompt_ending = "newline";  // or "colon"

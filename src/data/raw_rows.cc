@@ -35,6 +35,28 @@ void read_json_lines(const fs::path& file, const OnRawRow& row, const OnBadRow& 
   }
 }
 
+// The lines on which the elements of a JSON array begin. `text` is valid JSON.
+std::vector<int64_t> element_lines(const std::string& text) {
+  std::vector<int64_t> lines;
+  int64_t line = 1, depth = 0;
+  bool quoted = false, waiting = false;  // for the first character of an element
+  for (size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (c == '\n') ++line;
+    if (quoted) {
+      if (c == '\\') ++i;
+      quoted = c != '"';
+      continue;
+    }
+    if (c == ' ' || c == '\t' || c == '\r' || c == '\n') continue;
+    if (waiting && c != ']') lines.push_back(line);
+    waiting = depth == (c == '[' ? 0 : 1) && (c == '[' || c == ',');
+    quoted = c == '"';
+    depth += (c == '[' || c == '{') - (c == ']' || c == '}');
+  }
+  return lines;
+}
+
 void read_json_array(const fs::path& file, const std::string& text, const OnRawRow& row,
                      const OnBadRow& bad) {
   nlohmann::json all;
@@ -45,7 +67,9 @@ void read_json_array(const fs::path& file, const std::string& text, const OnRawR
   }
   if (!all.is_array())
     fail("{}: expected a JSON array of rows, or JSON lines in a .jsonl file", file.string());
-  for (size_t i = 0; i < all.size(); ++i) deliver(all[i], static_cast<int64_t>(i) + 1, row, bad);
+  const std::vector<int64_t> lines = element_lines(text);
+  FALCONER_CHECK(lines.size() == all.size());
+  for (size_t i = 0; i < all.size(); ++i) deliver(all[i], lines[i], row, bad);
 }
 
 void read_csv(const fs::path& file, const OnRawRow& row, const OnBadRow& bad) {
