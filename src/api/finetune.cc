@@ -64,6 +64,13 @@ void check_options(const FinetuneOptions& o) {
   for (const double beta : {o.beta1, o.beta2})
     if (!(beta >= 0 && beta < 1))
       fail_usage("--beta1 and --beta2 are shares below 1, found {}", beta);
+  // A flag that would do nothing is a mistake.
+  const char* watching = o.early_stop > 0           ? "--early-stop"
+                         : o.keep_best              ? "--keep-best"
+                         : !o.sample_prompt.empty() ? "--sample-prompt"
+                                                    : nullptr;
+  if (watching != nullptr && o.eval_interval == 0)
+    fail_usage("{} looks at evaluations, and there are none: give --eval-interval", watching);
   if (o.init_adapter.empty() || o.method != "full") return;
   fail_usage("--init-adapter goes with lora, adapter and adapter-v2, not with full");
 }
@@ -131,7 +138,10 @@ std::map<std::string, std::string> settings_of(const FinetuneOptions& o,
           {"seed", fmt::format("{}", o.seed)},
           {"lora_r", fmt::format("{}", o.lora_r)},
           {"lora_alpha", fmt::format("{}", o.lora_alpha)},
+          {"lora_dropout", fmt::format("{}", o.lora_dropout.value_or(0.05))},
           {"lora_targets", targets},
+          {"lora_rs", o.lora_rs ? "true" : "false"},
+          {"lora_dora", o.lora_dora ? "true" : "false"},
           {"adapter_length", fmt::format("{}", o.adapter_length)},
           {"adapter_start_layer", fmt::format("{}", o.adapter_start_layer)},
           {"precision", o.precision}};
@@ -152,10 +162,7 @@ class Finetuning {
   }
 
   void load_data() {
-    if (o_.max_seq_length > config_.context) {
-      log_info("rows are cut at {} tokens, the model's context", config_.context);
-      o_.max_seq_length = config_.context;
-    }
+    o_.max_seq_length = std::min(o_.max_seq_length, config_.context);
     LoadOptions load{
         .encode = {}, .vocab = config_.vocab, .test_size = o_.test_size, .skip_bad = o_.skip_bad};
     load.encode.prompt_style = o_.prompt_style.empty() ? "alpaca" : o_.prompt_style;
@@ -164,6 +171,8 @@ class Finetuning {
     data_ = load_dataset(o_.data, tokenizer_ ? &*tokenizer_ : nullptr, load);
     if (!o_.prompt_style.empty()) data_.prompt_style = o_.prompt_style;
     log_info("{}", report_text(data_.report, o_.data));
+    if (data_.report.truncated > 0 && o_.max_seq_length == config_.context)
+      log_info("rows are cut at {} tokens, the model's context", config_.context);
     if (tokenizer_ && data_.prompt_style != "")
       log_info("{}", show_row(data_.rows.front(), *tokenizer_));
   }
@@ -266,6 +275,9 @@ class Finetuning {
     claim_folder(o_);
     if (o_.overwrite && o_.resume.empty()) clear_folder(o_.out);
     load_data();
+    if (o_.eval_interval > 0 && data_.held_out.empty())
+      fail_usage(
+          "--eval-interval needs held-out rows: give --test-size, or a folder with test.jsonl");
     const TrainOptions options = train_options();
     if (!o_.init_adapter.empty() || !o_.resume.empty()) {
     } else {
