@@ -28,9 +28,11 @@ void add_optimizer_flags(CLI::App& app, FinetuneOptions& o) {
   app.add_option("--optimizer", o.optimizer, "adamw or sgd")->capture_default_str();
   app.add_option("--lr,--learning-rate", o.lr, "default: lora 3e-4, adapters 3e-3, full 2e-5");
   app.add_option("--weight-decay", o.weight_decay, "default: lora 0.01, others 0.02");
-  app.add_option("--beta1", o.beta1)->capture_default_str();
-  app.add_option("--beta2", o.beta2)->capture_default_str();
-  app.add_option("--eps", o.eps)->capture_default_str();
+  app.add_option("--beta1", o.beta1, "AdamW: how slowly its mean of gradients moves")
+      ->capture_default_str();
+  app.add_option("--beta2", o.beta2, "AdamW: how slowly its mean of squares moves")
+      ->capture_default_str();
+  app.add_option("--eps", o.eps, "AdamW: keeps its quotient finite")->capture_default_str();
   app.add_option("--schedule", o.schedule, "constant, linear or cosine, after warm-up")
       ->capture_default_str();
   app.add_option("--warmup-steps", o.warmup_steps,
@@ -54,7 +56,8 @@ void add_method_flags(CLI::App& app, FinetuneOptions& o) {
   app.add_option(
          "--lora-targets", o.lora_targets,
          "q, k, v, qkv, dense, dense_h_to_4h, dense_4h_to_h, head, all-linear (default: q,v)")
-      ->delimiter(',');
+      ->delimiter(',')
+      ->allow_extra_args(false);
   app.add_flag("--lora-rs", o.lora_rs, "rank-stabilised: scale alpha / sqrt(r)");
   app.add_flag("--lora-dora", o.lora_dora, "weight-decomposed (DoRA)");
   app.add_option("--adapter-length", o.adapter_length, "slots of the learned prompt")
@@ -72,8 +75,11 @@ void add_finetune_flags(CLI::App& app, const std::shared_ptr<FinetuneOptions>& o
   app.add_option("method", options->method, "lora, adapter, adapter-v2 or full")
       ->required()
       ->check(CLI::IsMember({"lora", "adapter", "adapter-v2", "full"}));
+  app.option_defaults()->group("Model and data");
   add_data_flags(app, *options);
+  app.option_defaults()->group("Training");
   add_optimizer_flags(app, *options);
+  app.option_defaults()->group("Method");
   add_method_flags(app, *options);
 }
 
