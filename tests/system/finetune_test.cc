@@ -46,8 +46,8 @@ class EveryMethod : public ::testing::TestWithParam<std::tuple<const char*, bool
   }
 };
 
-// An adapter whose prompt is cached by an evaluation, or whose tensors the optimizer never got,
-// trains without a word and learns nothing.
+// Keeps out defect 6 of docs/defects.md: an adapter whose prompt is cached by an evaluation, or whose
+// tensors the optimizer never got, trains without a word and learns nothing.
 TEST_P(EveryMethod, ChangesEveryTensorThatItDeclares) {
   const TinyRun run(shape());
   FinetuneOptions o = run.options(method(), "out");
@@ -114,6 +114,7 @@ TEST_P(EveryMethod, MergesToTheSameAnswers) {
   EXPECT_FALSE(text.empty());
 }
 
+// Keeps out defect 27 of docs/defects.md: micro-batches of 3 leave 2 of 8 rows for the last.
 TEST_P(EveryMethod, MicroBatchesDoNotChangeTheStep) {
   const TinyRun run(shape());
   std::vector<std::vector<double>> all;
@@ -167,6 +168,7 @@ TEST(Finetune, TwoRunsGiveTheSameBytes) {
   EXPECT_EQ(file_bytes(weights_of(a)), file_bytes(weights_of(b)));
 }
 
+// Keeps out defect 14 of docs/defects.md.
 TEST(Finetune, BaseWeightsStayAsTheyWere) {
   const TinyRun run;
   const std::string before = file_bytes(weights_of(run.checkpoint));
@@ -206,6 +208,7 @@ TEST(Finetune, BadRowsAreNamedOrSkipped) {
   EXPECT_EQ(finetune(o).steps, 4);
 }
 
+// Keeps out defect 8 of docs/defects.md: two micro-batches a step, and warm-up counts steps.
 TEST(Finetune, WarmUpReachesTheRateThatWasAsked) {
   const TinyRun run;
   FinetuneOptions o = run.options("lora", "out");
