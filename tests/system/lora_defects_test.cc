@@ -75,7 +75,7 @@ class FusedLora {
 
   /// Rows of the merged weight that differ, where B is 1 in `rows` of rank `rank`.
   Rows rows_that_merge(const Rows& rows, int64_t rank) {
-    std::memset(b().value.data, 0, b().value.bytes());
+    lora_->initialise(1);
     for (const int64_t m : rows) b().value.row<float>(m)[rank] = 1;
     LinearSite& site = decoder_->blocks()[0].attention().qkv();
     Tensor merged(site.out(), site.in(), Dtype::kF32);
