@@ -99,6 +99,7 @@ std::string verify(const MergeOptions& options, const std::string& rest, Dtype d
 }  // namespace
 
 std::string merge(const MergeOptions& options) {
+  if (options.adapter.empty()) fail_usage("--adapter is empty; name the adapter to be merged");
   const auto session =
       Session::open({.checkpoint = options.checkpoint, .adapter = options.adapter});
   if (fs::exists(options.out) && !fs::is_empty(options.out))

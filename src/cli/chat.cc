@@ -17,14 +17,19 @@ struct Flags {
 void run(const Flags& flags) {
   Model model = Model::open(flags.model);
   const bool terminal = ::isatty(STDIN_FILENO) != 0;
+  if (terminal) std::cerr << "An empty line ends the chat.\n";
   std::string line;
   for (;;) {
     if (terminal) std::cerr << ">> Prompt: " << std::flush;
-    if (!std::getline(std::cin, line) || line.empty() || line == "!quit") break;
+    if (!std::getline(std::cin, line)) {
+      if (terminal) std::cerr << "\n";
+      break;
+    }
+    if (line.empty() || line == "!quit") break;
     if (terminal) std::cerr << ">> Reply: " << std::flush;
     model.generate({model.encode_prompt(line, "", flags.raw)}, flags.sampling,
                    [](size_t, std::string_view text) { std::cout << text << std::flush; });
-    std::cout << "\n";
+    std::cout << "\n" << std::flush;
   }
 }
 

@@ -9,6 +9,7 @@ namespace falconer::cli {
 void add_finetune(CLI::App& app) {
   auto o = std::make_shared<FinetuneOptions>();
   add_finetune_flags(app, o);
+  app.option_defaults()->group("Saving and watching");
   app.add_option("--out,--out-dir", o->out, "folder of this run")->required();
   app.add_option("--save-interval", o->save_interval, "steps between checkpoints; 0: none")
       ->capture_default_str();
@@ -34,11 +35,10 @@ void add_finetune(CLI::App& app) {
     handle_interrupts();
     const FinetuneReport report = finetune(*o);
     if (o->dry_run) return;
-    if (report.interrupted) {
-      std::fprintf(stderr, "stopped after step %lld; go on with --resume\n",
-                   static_cast<long long>(report.steps));
-      throw Error("interrupted", 130);
-    }
+    if (report.interrupted)
+      throw Error("interrupted after step " + std::to_string(report.steps) +
+                      ", which is saved; go on with --resume",
+                  130);
     std::cout << report.final_folder << "\n";
     std::fprintf(stderr, "trained %lld steps (%lld tokens) in %.1f s, peak memory %.2f GB\n",
                  static_cast<long long>(report.steps), static_cast<long long>(report.tokens),

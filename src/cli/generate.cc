@@ -72,12 +72,13 @@ void run(const Flags& flags) {
   if (!stream)
     for (const Completion& c : completions) std::cout << c.text << "\n";
   else
-    std::cout << "\n";
+    std::cout << "\n" << std::flush;  // before the next line, which goes to stderr
   const Completion& last = completions.back();
   std::fprintf(stderr,
                "%zu tokens, prompt %.1f tokens/s, answer %.1f tokens/s, peak memory %.2f GB\n",
                last.ids.size(), last.prefill_tokens_per_second, last.decode_tokens_per_second,
                static_cast<double>(peak_memory_bytes()) / 1e9);
+  if (interrupted()) throw Error("interrupted", 130);
 }
 
 }  // namespace
@@ -86,13 +87,13 @@ void add_generate(CLI::App& app) {
   auto flags = std::make_shared<Flags>();
   add_checkpoint(app, flags->model.checkpoint);
   add_adapter(app, flags->model.adapter);
-  auto* which = app.add_option_group("prompt");
-  which->add_option("--prompt", flags->prompt,
-                    "an instruction, wrapped in the adapter's prompt style");
-  which->add_option("--prompts", flags->prompts,
-                    "JSONL rows {\"prompt\"} or {\"instruction\", \"input\"}");
-  which->add_option("--prompt-ids", flags->prompt_ids, "token ids: 1,2,3")->delimiter(',');
-  which->require_option(1);
+  app.add_option("--prompt", flags->prompt,
+                 "an instruction, wrapped in the adapter's prompt style");
+  app.add_option("--prompts", flags->prompts,
+                 "instead: a file of JSONL rows {\"prompt\"} or {\"instruction\", \"input\"}");
+  app.add_option("--prompt-ids", flags->prompt_ids, "instead: token ids, 1,2,3")
+      ->delimiter(',')
+      ->allow_extra_args(false);
   app.add_option("--input", flags->input, "further context for --prompt");
   app.add_flag("--raw", flags->raw, "no prompt style");
   app.add_option("--precision", flags->model.precision, "auto (the checkpoint's), f32 or bf16")
@@ -101,7 +102,13 @@ void add_generate(CLI::App& app) {
   add_sampling_flags(app, flags->sampling);
   app.add_flag("--ignore-eos", flags->sampling.ignore_eos, "go on behind the end-of-text token");
   app.add_flag("--json", flags->json, "a JSON row for each prompt");
-  app.callback([flags] { run(*flags); });
+  app.callback([flags, &app] {
+    if ((app.count("--prompt") > 0) + (app.count("--prompts") > 0) +
+            (app.count("--prompt-ids") > 0) !=
+        1)
+      throw Error("give one of --prompt, --prompts and --prompt-ids", 2);
+    run(*flags);
+  });
 }
 
 }  // namespace falconer::cli

@@ -1,11 +1,12 @@
 // The program: a table of commands, and the one place that turns errors into messages and exit
 // codes.
+#include <algorithm>
 #include <cstdio>
 #include <exception>
 #include <string>
 #include <vector>
 
-#include "cli/command.h"
+#include "cli/help.h"
 #include "falconer/falconer.h"
 
 namespace {
@@ -33,18 +34,16 @@ constexpr Entry kCommands[] = {
 };
 
 // Flags are accepted with - and _ alike: "--max_steps=3" is "--max-steps=3".
-std::vector<std::string> normalised(int argc, char** argv) {
-  std::vector<std::string> arguments;
-  for (int i = argc - 1; i > 0; --i) {
-    std::string argument = argv[i];
-    if (argument.starts_with("--")) {
-      const size_t end = std::min(argument.find('='), argument.size());
-      for (size_t k = 2; k < end; ++k)
-        if (argument[k] == '_') argument[k] = '-';
-    }
-    arguments.push_back(argument);  // CLI11 takes them last first
+std::vector<std::string> normalised(const CLI::App& app, int argc, char** argv) {
+  std::vector<std::string> words(argv + std::min(argc, 1), argv + argc);
+  for (std::string& word : words) {
+    if (!word.starts_with("--")) continue;
+    const size_t end = std::min(word.find('='), word.size());
+    std::string name = word.substr(0, end);
+    std::replace(name.begin(), name.end(), '_', '-');
+    if (falconer::cli::knows_flag(app, name)) word.replace(0, end, name);
   }
-  return arguments;
+  return words;
 }
 
 int run(int argc, char** argv) {
@@ -52,6 +51,7 @@ int run(int argc, char** argv) {
       "Falconer: finetune Falcon models with LoRA, LLaMA-Adapter, Adapter v2 or full updates,\n"
       "on your own data and machine, and use the result.\n"};
   app.name("falconer");
+  falconer::cli::set_help_style(app);
   app.set_version_flag("--version", "falconer 0.1.0");
   app.require_subcommand(1);
   app.fallthrough();
@@ -63,14 +63,22 @@ int run(int argc, char** argv) {
     falconer::set_verbosity(log);
     falconer::set_threads(threads);
   });
-  for (const Entry& entry : kCommands) entry.add(*app.add_subcommand(entry.name, entry.help));
+  for (const Entry& entry : kCommands) {
+    CLI::App* command = app.add_subcommand(entry.name, entry.help);
+    command->footer("--threads N and --log LEVEL go with every command.");
+    entry.add(*command);
+  }
+  const std::vector<std::string> words = normalised(app, argc, argv);
+  if (words.empty()) {
+    std::fprintf(stderr, "%s", app.help().c_str());
+    return 2;
+  }
   try {
-    app.parse(normalised(argc, argv));
-  } catch (const CLI::Success& success) {  // --help, --version
+    app.parse(std::vector(words.rbegin(), words.rend()));  // CLI11 takes them last first
+  } catch (const CLI::Success& success) {                  // --help, --version
     return app.exit(success);
   } catch (const CLI::ParseError& error) {
-    std::fprintf(stderr, "falconer: %s\nTry 'falconer --help' or 'falconer COMMAND --help'.\n",
-                 error.what());
+    std::fprintf(stderr, "falconer: %s\n", falconer::cli::explain(app, words, error).c_str());
     return 2;
   }
   return 0;

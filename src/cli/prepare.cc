@@ -14,8 +14,8 @@ void add_prepare(CLI::App& app) {
   app.add_option("--input", options->input, "examples: .json, .jsonl or .csv")->required();
   add_checkpoint(app, options->checkpoint)->description("folder with tokenizer.json");
   app.add_option("--out", options->out, "folder for train.jsonl and test.jsonl")->required();
-  app.add_option("--test-size", options->test_size, "rows that are held out")
-      ->capture_default_str();
+  app.add_option("--test-size", options->test_size,
+                 "rows that are held out (default: 2000, or a tenth where that is less)");
   app.add_option("--seed", options->seed, "of the split")->capture_default_str();
   app.add_flag("--mask-prompt,!--no-mask-prompt", options->mask_prompt,
                "learn the answers only (default)");

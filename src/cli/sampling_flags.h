@@ -21,7 +21,8 @@ inline void add_sampling_flags(CLI::App& app, SamplingSettings& s) {
   app.add_option("--top-p", s.top_p, "draw from the most likely tokens with this share")
       ->capture_default_str();
   app.add_option("--seed", s.seed, "of the draws")->capture_default_str();
-  app.add_option("--stop", s.stop, "text that ends an answer (may be given again)");
+  app.add_option("--stop", s.stop, "text that ends an answer (may be given again)")
+      ->allow_extra_args(false);
 }
 
 }  // namespace falconer::cli

@@ -158,10 +158,13 @@ LoadedData load_dataset(const fs::path& path, const Tokenizer* tokenizer,
   } else {
     std::vector<Row> all = load_rows(path, tokenizer, options, data.report, &had_text);
     refuse_empty(path, all, data.report);
-    const int64_t n = static_cast<int64_t>(all.size()), test = options.test_size;
+    const int64_t n = static_cast<int64_t>(all.size());
+    const int64_t test = options.test_size.value_or(std::min<int64_t>(2000, n / 10));
     if (test < 0 || test >= n)
-      fail_usage("{}: a test size of {} leaves nothing to train on: the file has {} rows",
-                 path.string(), test, n);
+      fail_usage(
+          "{}: a test size of {} leaves nothing to train on: the file has {} rows; give a "
+          "smaller --test-size",
+          path.string(), test, n);
     if (test == 0) {
       data.rows = std::move(all);
     } else {

@@ -100,9 +100,14 @@ void read_json_array(const fs::path& file, const std::string& text, const OnRawR
   bool whole = true;
   if (const auto elements = json_array_elements(text)) {
     RowParser parser(row, bad);
-    int64_t number = 0;
+    int64_t line = 1;
+    const char* counted = text.data();
     for (const std::string_view element : *elements) {
-      parser.add(element, ++number);
+      const char* begin =
+          element.data() + std::min(element.find_first_not_of(" \t\r\n"), element.size());
+      line += std::count(counted, begin, '\n');
+      counted = begin;
+      parser.add(element, line);
       if (!parser.full()) continue;
       if (!(whole = parser.parse())) break;
       parser.deliver();
@@ -117,9 +122,7 @@ void read_json_array(const fs::path& file, const std::string& text, const OnRawR
   }
   if (!all.is_array())
     fail("{}: expected a JSON array of rows, or JSON lines in a .jsonl file", file.string());
-  FALCONER_CHECK(whole);  // or rows would be delivered twice
-  for (size_t i = 0; i < all.size(); ++i)
-    deliver_row(all[i], static_cast<int64_t>(i) + 1, row, bad);
+  FALCONER_CHECK(!"an array whose elements were not found, or not valid");
 }
 
 void read_csv(const fs::path& file, const OnRawRow& row, const OnBadRow& bad) {

@@ -8,7 +8,7 @@
 
 namespace falconer {
 
-/// Receives each object with its line (JSONL, CSV) or element number (JSON array), from 1.
+/// Receives each object with the line on which it begins, from 1.
 using OnRawRow = std::function<void(const nlohmann::json& object, int64_t line)>;
 /// Receives what is wrong with a row; throws, or counts and lets reading go on.
 using OnBadRow = std::function<void(int64_t line, const std::string& what)>;

@@ -60,7 +60,8 @@ void Generator::accept(Sequence& s, int32_t id, const GenerateOptions& options) 
   } else {
     s.answer.ids.push_back(id);
     s.next = id;
-    if (s.decoder) {
+    // Models are padded to more ids than their tokenizer has; these say nothing.
+    if (s.decoder && id < tokenizer_->vocab_size()) {
       const std::string text = s.stop.push(s.decoder->push(id));
       s.answer.text += text;
       if (on_text_ && !text.empty()) on_text_(s.number, text);

@@ -47,6 +47,37 @@ std::vector<LoraBlock> part_blocks(const LinearSite& site, const std::vector<std
   return blocks;
 }
 
+// The parts that an adapter on a fused site was trained for: those whose rows of B are not zero, if
+// each of them has ranks of its own, in the site's order. Otherwise none: it is for the whole site.
+std::vector<std::string> trained_parts(const LinearSite& site, const Lora::ModuleSpec& module) {
+  if (std::ssize(module.rows) != site.out()) return {};  // load() will say so
+  struct Part {
+    std::string name;
+    int64_t begin, end;  // ranks in use
+  };
+  std::vector<Part> parts;
+  for (const SitePart& part : site.parts()) {
+    int64_t begin = module.rank, end = 0;
+    for (const SitePart::Range& range : part.rows)
+      for (int64_t m = range.begin; m < range.begin + range.count; ++m) {
+        const Lora::ModuleSpec::Used& used = module.rows[static_cast<size_t>(m)];
+        if (used.end == 0) continue;
+        begin = std::min(begin, used.begin);
+        end = std::max(end, used.end);
+      }
+    if (end > 0) parts.push_back({part.name, begin, end});
+  }
+  const int64_t count = std::ssize(parts);
+  if (count == 0 || module.rank % count != 0) return {};
+  const int64_t r = module.rank / count;
+  std::vector<std::string> names;
+  for (int64_t i = 0; i < count; ++i) {
+    if (parts[i].begin < i * r || parts[i].end > (i + 1) * r) return {};
+    names.push_back(parts[i].name);
+  }
+  return names;
+}
+
 void check_options(const MethodOptions& o) {
   if (o.lora_r < 1 || o.lora_r > 4096) fail_usage("--lora-r is {}, expected 1 to 4096", o.lora_r);
   if (!(o.lora_dropout >= 0 && o.lora_dropout < 1))
@@ -111,9 +142,11 @@ std::vector<LoraHook::Spec> Lora::specs_of_modules(Decoder& decoder) const {
                         .scale = module.scale,
                         .dropout = options_.lora_dropout,
                         .dora = options_.lora_dora};
+    const std::vector<std::string> parts = trained_parts(*site, module);
+    const int64_t count = std::ssize(parts);
     int64_t rank = 0;
-    spec.blocks = module.qv_blocks ? part_blocks(*site, {"q", "v"}, module.rank / 2, rank)
-                                   : whole_block(*site, module.rank);
+    spec.blocks = count > 0 ? part_blocks(*site, parts, module.rank / count, rank)
+                            : whole_block(*site, module.rank);
     made.push_back(std::move(spec));
     left.erase(found);
   }

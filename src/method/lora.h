@@ -85,9 +85,13 @@ class Lora : public Method {
   /// Rank, scale and blocks per module, where a file says so itself. Set before attach; replaces
   /// the targets.
   struct ModuleSpec {
+    /// The ranks in which a row of B is not zero; none where both are 0.
+    struct Used {
+      int64_t begin = 0, end = 0;
+    };
     int64_t rank = 0;
     double scale = 1;
-    bool qv_blocks = false;  // rank halves belong to q and to v
+    std::vector<Used> rows;  // of B: what they hold tells which parts of a fused site they are for
   };
   /// `everywhere`: module names (whole, or the part behind a dot) of which the model may have none
   /// that `modules` lacks.

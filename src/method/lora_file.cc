@@ -104,27 +104,18 @@ SavedAdapter lora_to_peft(const MethodOptions& options, const LoraHooks& hooks) 
 
 namespace {
 
-// Whether B (M,R) is zero outside of the blocks of q and v, and not zero everywhere. The rows of q
-// and v are those of the fused layout, which the shape of the module decides later; here only the
-// file is known, so the test is on structure: the first half of the ranks and the second never meet
-// in one row, and some rows have neither.
-bool looks_like_qv(const StoredTensor& b) {
-  if (b.shape.size() != 2 || b.shape[1] % 2 != 0 || b.shape[1] == 0) return false;
+std::vector<Lora::ModuleSpec::Used> used_ranks(const StoredTensor& b) {
   Tensor values(b.shape[0], b.shape[1], Dtype::kF32);
   copy_converted(b.view(), values.view());
-  const int64_t half = b.shape[1] / 2;
-  bool any_first = false, any_second = false, any_none = false;
-  for (int64_t m = 0; m < b.shape[0]; ++m) {
-    const float* row = values.view().row<float>(m);
-    const auto not_zero = [](float x) { return x != 0; };
-    const bool first = std::any_of(row, row + half, not_zero);
-    const bool second = std::any_of(row + half, row + 2 * half, not_zero);
-    if (first && second) return false;
-    any_first |= first;
-    any_second |= second;
-    any_none |= !first && !second;
-  }
-  return any_first && any_second && any_none;
+  std::vector<Lora::ModuleSpec::Used> rows(static_cast<size_t>(b.shape[0]));
+  for (int64_t m = 0; m < b.shape[0]; ++m)
+    for (int64_t r = 0; r < b.shape[1]; ++r) {
+      if (values.view().row<float>(m)[r] == 0) continue;
+      Lora::ModuleSpec::Used& used = rows[static_cast<size_t>(m)];
+      if (used.end == 0) used.begin = r;
+      used.end = r + 1;
+    }
+  return rows;
 }
 
 }  // namespace
@@ -156,7 +147,7 @@ std::unique_ptr<Method> lora_from_peft(const nlohmann::json& config, const std::
     const double r = static_cast<double>(rank);
     modules[module] = {.rank = rank,
                        .scale = alpha / (options.lora_rs ? std::sqrt(r) : r),
-                       .qv_blocks = looks_like_qv(tensor)};
+                       .rows = used_ranks(tensor)};
   }
   if (modules.empty()) fail("{}: no lora_B tensors beside it; the adapter is empty", where);
   auto method = std::make_unique<Lora>(options);

@@ -46,6 +46,9 @@ class MetricsLog {
 class Progress {
  public:
   Progress(int64_t total_steps, int64_t first_step);
+  ~Progress() { pause(); }
+  Progress(const Progress&) = delete;
+  Progress& operator=(const Progress&) = delete;
   void show(const StepMetrics& row);
   /// Clears the bar, so that ordinary lines can be written.
   void pause();

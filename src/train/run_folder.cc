@@ -14,6 +14,7 @@ namespace falconer {
 namespace fs = std::filesystem;
 namespace {
 
+constexpr int kRecordFormat = 1;  // of falconer.json
 constexpr int64_t kShardBytes = int64_t{5} << 30;
 constexpr const char* kTokenizerFiles[] = {"tokenizer.json",
                                            "tokenizer_config.json",
@@ -99,7 +100,7 @@ void verify_saved(const fs::path& folder, Session& session) {
 
 void write_record(const fs::path& folder, const ModelRecord& record) {
   nlohmann::ordered_json json;
-  json["format"] = 1;
+  json["format"] = kRecordFormat;
   json["method"] = record.method;
   json["prompt_style"] = record.prompt_style;
   json["base_checkpoint"] = record.base_checkpoint;
@@ -157,6 +158,9 @@ std::optional<ModelRecord> read_record(const fs::path& folder) {
   if (!fs::is_directory(folder) || !fs::exists(path)) return {};
   const nlohmann::json json = parse_file(path);
   try {
+    if (const int format = json.value("format", kRecordFormat); format > kRecordFormat)
+      fail("{}: is of format {}, and this falconer reads up to {}; use a newer one", path.string(),
+           format, kRecordFormat);
     ModelRecord record{.method = json.value("method", ""),
                        .prompt_style = json.value("prompt_style", ""),
                        .base_checkpoint = json.value("base_checkpoint", "")};

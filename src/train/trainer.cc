@@ -154,6 +154,7 @@ StepMetrics Trainer::step(int64_t number) {
     optimizer_.step(run, number - state_.skipped_steps, lr, scale);
   } else {
     ++state_.skipped_steps;
+    if (progress_ != nullptr) progress_->pause();
     log_warning("step {} is left out: {} (lines {})", number,
                 finite ? "its rows have no labelled tokens" : "it is not finite",
                 rows_text(number));
@@ -180,10 +181,10 @@ void Trainer::save(int64_t step) {
 }
 
 // Returns whether to go on.
-bool Trainer::evaluate_and_judge(int64_t step, MetricsLog& log, Progress& progress) {
+bool Trainer::evaluate_and_judge(int64_t step, MetricsLog& log) {
   const EvalMetrics metrics = evaluate(held_out_);
   log.write(metrics);
-  progress.pause();
+  progress_->pause();
   log_info("step {}: held-out loss {:.4f} over {} tokens ({})", step, metrics.loss, metrics.tokens,
            duration_text(metrics.seconds));
   if (on_evaluation_) on_evaluation_(step);
@@ -219,11 +220,12 @@ TrainResult Trainer::run() {
   reserve();
   MetricsLog log(options_.out, state_.step);
   Progress progress(plan_.total_steps(), state_.step + 1);
+  progress_ = &progress;
   const auto before = samples_of(session_.method()->params());
   TrainResult result;
   bool go_on = true;
   if (options_.eval_interval > 0 && state_.step == 0 && !held_out_.empty())
-    evaluate_and_judge(0, log, progress);
+    evaluate_and_judge(0, log);
   for (int64_t s = state_.step + 1; s <= plan_.total_steps() && go_on; ++s) {
     const StepMetrics metrics = step(s);
     log.write(metrics);
@@ -232,7 +234,7 @@ TrainResult Trainer::run() {
     const bool last = s == plan_.total_steps();
     if (options_.eval_interval > 0 && (s % options_.eval_interval == 0 || last) &&
         !held_out_.empty())
-      go_on = evaluate_and_judge(s, log, progress);
+      go_on = evaluate_and_judge(s, log);
     result.interrupted = interrupted();
     if (result.interrupted || (options_.save_interval > 0 && s % options_.save_interval == 0)) {
       progress.pause();
@@ -240,6 +242,11 @@ TrainResult Trainer::run() {
     }
     if (result.interrupted) break;
   }
+  progress.pause();
+  progress_ = nullptr;
+  if (!go_on)
+    log_info("stopped early: the held-out loss was lowest after step {}, at {:.4f}",
+             state_.best_step, state_.best_eval_loss);
   result.steps = state_.step;
   result.stopped_early = !go_on;
   result.tokens = state_.tokens;

@@ -75,7 +75,7 @@ class Trainer {
   StepSums accumulate(const std::vector<std::vector<int64_t>>& micro_batches);
   StepMetrics step(int64_t number);
   void warn_unmoved(const std::vector<std::vector<float>>& before) const;
-  bool evaluate_and_judge(int64_t step, MetricsLog& log, Progress& progress);
+  bool evaluate_and_judge(int64_t step, MetricsLog& log);
   void save(int64_t step);
   std::string rows_text(int64_t number) const;
 
@@ -87,6 +87,7 @@ class Trainer {
   Optimizer optimizer_;
   TrainState state_;
   int64_t saved_step_ = -1;
+  Progress* progress_ = nullptr;  // while run() runs
   std::function<void(int64_t)> on_evaluation_;
 };
 

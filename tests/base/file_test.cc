@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/system.h"
 #include "support/temp_folder.h"
 
 namespace falconer {
@@ -73,6 +74,24 @@ TEST(MappedFile, SeesTheOldContentAfterAReplacement) {
   const MappedFile map(folder / "a");
   write_file(folder / "a", "new and longer");
   EXPECT_EQ(std::string(reinterpret_cast<const char*>(map.data()), map.size()), "old");
+}
+
+TEST(MappedFile, KeepsItsContentWhenPagesAreForgotten) {
+  const TempFolder folder;
+  std::string content(1 << 20, 'a');
+  for (size_t i = 0; i < content.size(); ++i) content[i] = static_cast<char>('a' + i % 23);
+  write_file(folder / "a", content);
+  const MappedFile map(folder / "a");
+  const auto text = [&] {
+    return std::string(reinterpret_cast<const char*>(map.data()), map.size());
+  };
+  ASSERT_EQ(text(), content);
+  const int64_t before = resident_bytes();
+  forget_pages(map.bytes().subspan(5));  // from the middle of a page
+  EXPECT_LT(resident_bytes(), before - (1 << 19));
+  read_ahead(map.bytes());
+  EXPECT_EQ(text(), content);
+  forget_pages({});
 }
 
 TEST(MappedFile, ErrorsNameThePathAndTheReason) {

@@ -45,6 +45,7 @@ TEST(Dropout, DropsTheShareAskedForAndKeepsTheMean) {
   }
 }
 
+// Keeps out defect 31 of docs/defects.md.
 TEST(Dropout, MaskDoesNotDependOnHowRowsAreCut) {
   const TestView x(6, 7), whole(6, 7), parts(6, 7);
   OpRun r;

@@ -17,6 +17,7 @@ namespace falconer::test {
 struct TinyShape {
   int64_t layers = 4, width = 32, heads = 4, vocab = 61;
   bool grouped = false;  // Falcon-40B's kind of block
+  double init_std = 0.02;
 };
 
 inline std::string tiny_config(const TinyShape& shape) {
@@ -33,6 +34,7 @@ inline std::string tiny_config(const TinyShape& shape) {
                            {"bias", false},
                            {"layer_norm_epsilon", 1e-5},
                            {"max_position_embeddings", 64},
+                           {"initializer_range", shape.init_std},
                            {"eos_token_id", 0},
                            {"torch_dtype", "float32"}};
   if (shape.grouped) config["num_kv_heads"] = 2;

@@ -134,6 +134,7 @@ TEST(Tokenizer, GptNeoxKind) {
   EXPECT_TRUE(tokenizer.encode("e\u0301").empty()) << "NFC makes one character of it, not e";
 }
 
+// Keeps out defect 25 of docs/defects.md: the tokenizer says itself that texts begin with <s>.
 TEST(Tokenizer, Llama3Kind) {
   const TempFolder folder;
   const json split = {{"type", "Split"},

@@ -7,7 +7,8 @@ namespace {
 
 // Three generations share one model_type:
 //   7B   multi_query                one key-value head, one norm, parallel
-//   40B  new_decoder_architecture   num_kv_heads, two norms (num_ln_in_parallel_attn), parallel
+//   40B  new_decoder_architecture   num_kv_heads, two norms (num_ln_in_parallel_attn), parallel;
+//                                   its first files (RefinedWeb) say "n_head_kv" and nothing else
 //   RW   neither                    a key and a value per head, ALiBi, biases, sequential
 // num_kv_heads counts only with new_decoder_architecture: transformers writes num_attention_heads
 // there for 7B.
@@ -19,7 +20,8 @@ ModelConfig read_config(const nlohmann::json& json, const std::string& where) {
   m.vocab = required_field<int64_t>(json, {"vocab_size"}, where);
   if (m.heads < 1) fail("{}: the number of attention heads is {}", where, m.heads);
   m.head_size = m.width / m.heads;
-  const bool new_decoder = field<bool>(json, {"new_decoder_architecture"}, false);
+  const bool new_decoder =
+      field<bool>(json, {"new_decoder_architecture"}, json.contains("n_head_kv"));
   const bool multi_query = field<bool>(json, {"multi_query"}, true);
   if (new_decoder)
     m.groups = field<int64_t>(json, {"num_kv_heads", "n_head_kv"}, m.heads);

@@ -1,6 +1,7 @@
 // The table of architectures, and config.json by model_type.
 #include <fmt/ranges.h>
 
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
@@ -49,6 +50,9 @@ const Architecture& architecture(std::string_view name) {
 
 ModelConfig read_model_config(const std::string& folder) {
   const std::string where = folder + "/config.json";
+  if (!std::filesystem::exists(where))
+    fail("{}: {}; expected a Hugging Face model folder", folder,
+         std::filesystem::exists(folder) ? "holds no config.json" : "no such folder");
   const nlohmann::json json = nlohmann::json::parse(read_text_file(where, 1 << 24), nullptr, false);
   if (json.is_discarded() || !json.is_object())
     fail("{}: is not a JSON object; download it again", where);

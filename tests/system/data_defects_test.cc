@@ -1,0 +1,72 @@
+// What Lit-Parrot's and LitGPT's data preparation got wrong: see docs/defects.md.
+#include <gtest/gtest.h>
+
+#include <clocale>
+
+#include "data/encode.h"
+#include "support/errors.h"
+#include "support/tiny_session.h"
+#include "text/tokenizer.h"
+
+namespace falconer::test {
+namespace {
+
+std::string demo_checkpoint() { return std::string(FALCONER_SOURCE_DIR) + "/demo/checkpoint"; }
+
+// Keeps out defect 25 of docs/defects.md: a row that is cut still teaches where to stop.
+TEST(Defects, ARowThatIsCutKeepsItsEndOfText) {
+  const Tokenizer tokenizer = Tokenizer::load(demo_checkpoint());
+  ASSERT_TRUE(tokenizer.eos_id());
+  const Example example{.instruction = "Where is the owl?",
+                        .input = "",
+                        .output = "The owl sings near the lake. The owl sings near the lake."};
+  EncodeOptions options;
+  const Row whole = encode_example(example, tokenizer, options).row;
+  EXPECT_EQ(whole.ids.back(), tokenizer.eos_id());
+  options.max_seq_length = std::ssize(whole.ids) - 5;
+  const EncodedRow cut = encode_example(example, tokenizer, options);
+  EXPECT_TRUE(cut.truncated);
+  EXPECT_EQ(std::ssize(cut.row.ids), options.max_seq_length);
+  EXPECT_EQ(cut.row.ids.back(), tokenizer.eos_id());
+  EXPECT_EQ(cut.row.labels.back(), tokenizer.eos_id());
+  options.keep_eos = false;
+  EXPECT_NE(encode_example(example, tokenizer, options).row.ids.back(), tokenizer.eos_id());
+}
+
+// Keeps out defect 25 of docs/defects.md: text is UTF-8 wherever the program runs.
+TEST(Defects, TextIsUtf8InEveryLocale) {
+  const std::string before = std::setlocale(LC_ALL, nullptr);
+  std::setlocale(LC_ALL, "C");
+  const Tokenizer tokenizer = Tokenizer::load(demo_checkpoint());
+  const TempFolder folder;
+  const std::string answer = "na\u00efve \u2713 \U0001F999 \u65e5\u672c";
+  write_file(folder / "rows.json", "[{\"instruction\":\"x\",\"output\":\"" + answer + "\"}]");
+  write_file(folder / "rows.csv", "instruction,output\nx,\"" + answer + "\"\n");
+  for (const char* file : {"rows.json", "rows.csv"}) {
+    DataReport report;
+    const std::vector<Row> rows = load_rows(
+        folder / file, &tokenizer, {.encode = {}, .vocab = tokenizer.vocab_size()}, report);
+    ASSERT_EQ(rows.size(), 1u);
+    const std::string text = tokenizer.decode(rows[0].ids, true);
+    EXPECT_TRUE(text.ends_with(answer)) << text;
+  }
+  std::setlocale(LC_ALL, before.c_str());
+}
+
+// Keeps out defect 25 of docs/defects.md: 2,000 rows cannot be held out of 40.
+TEST(Defects, WhatIsHeldOutFitsSmallData) {
+  const TempFolder folder;
+  std::string rows;
+  for (int i = 0; i < 40; ++i)
+    rows += fmt::format("{{\"instruction\":\"say {}\",\"output\":\"{}\"}}\n", i, i);
+  write_file(folder / "rows.jsonl", rows);
+  PrepareOptions options{.input = (folder / "rows.jsonl").string(),
+                         .checkpoint = demo_checkpoint(),
+                         .out = (folder / "out").string()};
+  expect_mentions(prepare(options), {"train: 36 rows, test: 4 rows"});
+  options.test_size = 40;
+  expect_mentions(message_of([&] { prepare(options); }), {"40", "--test-size"});
+}
+
+}  // namespace
+}  // namespace falconer::test
