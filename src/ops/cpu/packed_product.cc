@@ -17,9 +17,10 @@ namespace falconer::cpu {
 
 /// Depth that is packed at a time: a strip of b then fits the first cache beside one of a.
 constexpr int64_t kDepth = 256;
-/// Rows and columns of c at one time: those rows of a, packed, fit the second cache or nearly, and
-/// the sums of a bf16 c the third.
-constexpr int64_t kRows = 768, kCols = 1024;
+/// Rows and columns of c at one time: packed, both fit the third cache, and the sums of a bf16 c too.
+constexpr int64_t kRows = 1536, kCols = 1024;
+/// Rows of which a packed part stays in the second cache while the strips of b pass by.
+constexpr int64_t kNearRows = 360;
 
 /// What one thread computes: rows [m0, m1) and columns [n0, n1) of c.
 struct ProductTask {
@@ -28,7 +29,7 @@ struct ProductTask {
   float scale;
   bool add;
   int64_t m0, m1, n0, n1;
-  float *packed_a, *strip_b, *sums;  // aligned; `sums` for a bf16 c only
+  float *packed_a, *packed_b, *sums;  // aligned; `sums` for a bf16 c only
 };
 
 }  // namespace falconer::cpu
@@ -205,30 +206,48 @@ void end_sums(const ProductTask& t, const Sums& sums) {
   }
 }
 
+/// Rows and columns of a task, packed to `depth`: tiles or strips one behind the other.
+void pack(const ProductTask& t, int64_t k0, int64_t depth) {
+  with_type(t.a->view.dtype, [&]<class A>(Type<A>) {
+    float* out = t.packed_a;
+    for (int64_t m = t.m0; m < t.m1; m += kTileRows, out += depth * kTileRows)
+      pack_a<A>(t, m, std::min<int64_t>(kTileRows, t.m1 - m), k0, depth, out);
+  });
+  with_type(t.b->view.dtype, [&]<class B>(Type<B>) {
+    const int64_t width = tile_cols();
+    float* out = t.packed_b;
+    for (int64_t n = t.n0; n < t.n1; n += width, out += depth * width)
+      pack_b<B>(t, n, std::min(width, t.n1 - n), k0, depth, out);
+  });
+}
+
+/// Adds the product of what is packed to rows [m0, m1).
+void multiply_packed(const ProductTask& t, const Sums& sums, int64_t m0, int64_t m1,
+                     int64_t depth) {
+  const int64_t width = tile_cols();
+  const float* b = t.packed_b;
+  for (int64_t n = t.n0; n < t.n1; n += width, b += depth * width) {
+    const int64_t cols = std::min(width, t.n1 - n);
+    const float* a = t.packed_a + (m0 - t.m0) * depth;
+    for (int64_t m = m0; m < m1; m += kTileRows, a += depth * kTileRows) {
+      const int64_t rows = std::min<int64_t>(kTileRows, m1 - m);
+      float* c = sums.first + (m - t.m0) * sums.stride + (n - t.n0);
+      if (rows == kTileRows && cols == width)
+        tile(a, b, depth, c, sums.stride);
+      else
+        edge_tile(a, b, depth, c, sums.stride, rows, cols);
+    }
+  }
+}
+
 void multiply_task(const ProductTask& t) {
   const Sums sums = begin_sums(t);
-  const int64_t depth_all = t.a->cols(), width = tile_cols();
+  const int64_t depth_all = t.a->cols(), near = kNearRows / kTileRows * kTileRows;
   for (int64_t k0 = 0; k0 < depth_all; k0 += kDepth) {
     const int64_t depth = std::min(kDepth, depth_all - k0);
-    with_type(t.a->view.dtype, [&]<class A>(Type<A>) {
-      float* out = t.packed_a;
-      for (int64_t m = t.m0; m < t.m1; m += kTileRows, out += depth * kTileRows)
-        pack_a<A>(t, m, std::min<int64_t>(kTileRows, t.m1 - m), k0, depth, out);
-    });
-    for (int64_t n = t.n0; n < t.n1; n += width) {
-      const int64_t cols = std::min(width, t.n1 - n);
-      with_type(t.b->view.dtype,
-                [&]<class B>(Type<B>) { pack_b<B>(t, n, cols, k0, depth, t.strip_b); });
-      const float* a = t.packed_a;
-      for (int64_t m = t.m0; m < t.m1; m += kTileRows, a += depth * kTileRows) {
-        const int64_t rows = std::min<int64_t>(kTileRows, t.m1 - m);
-        float* c = sums.first + (m - t.m0) * sums.stride + (n - t.n0);
-        if (rows == kTileRows && cols == width)
-          tile(a, t.strip_b, depth, c, sums.stride);
-        else
-          edge_tile(a, t.strip_b, depth, c, sums.stride, rows, cols);
-      }
-    }
+    pack(t, k0, depth);
+    for (int64_t m = t.m0; m < t.m1; m += near)
+      multiply_packed(t, sums, m, std::min(m + near, t.m1), depth);
   }
   end_sums(t, sums);
 }
@@ -283,8 +302,9 @@ void packed_product(const Factor& a, const Factor& b, const View& c, float scale
   const int64_t rows = round_up((m + row_parts - 1) / row_parts, height);
   parallel_for(row_parts * col_parts, 1, [&](int64_t begin, int64_t end) {
     thread_local Room room;
-    const int64_t packed = (rows + height) * kDepth, strip = kDepth * width;
-    float* memory = room.at_least(packed + strip + (c.dtype == Dtype::kF32 ? 0 : rows * cols));
+    const int64_t packed_a = (rows + height) * kDepth, packed_b = (cols + width) * kDepth;
+    const int64_t sums = c.dtype == Dtype::kF32 ? 0 : rows * cols;
+    float* memory = room.at_least(packed_a + packed_b + sums);
     for (int64_t i = begin; i < end; ++i) {
       const int64_t m0 = i / col_parts * rows, n0 = i % col_parts * cols;
       const ProductTask task{.a = &a,
@@ -298,8 +318,8 @@ void packed_product(const Factor& a, const Factor& b, const View& c, float scale
                              .n0 = n0,
                              .n1 = std::min(n, n0 + cols),
                              .packed_a = memory,
-                             .strip_b = memory + packed,
-                             .sums = memory + packed + strip};
+                             .packed_b = memory + packed_a,
+                             .sums = memory + packed_a + packed_b};
       if (task.m0 < task.m1 && task.n0 < task.n1) HWY_DYNAMIC_DISPATCH(multiply_task)(task);
     }
   });
