@@ -257,8 +257,7 @@ class Finetuning {
         "  program and rows      {:>12.1f} MB\n"
         "  together              {:>12.1f} MB\n",
         o_.method, name_of(session_->run().activation), o_.micro_batch_size, megabytes(plan.mapped),
-        megabytes(plan.fixed), megabytes(plan.kept), megabytes(plan.scratch),
-        megabytes(program),
+        megabytes(plan.fixed), megabytes(plan.kept), megabytes(plan.scratch), megabytes(program),
         megabytes(plan.mapped + plan.fixed + plan.kept + plan.scratch + program));
   }
 

@@ -180,16 +180,15 @@ struct Sums {
 /// The sums begin with what is there, with the bias or with 0.
 Sums begin_sums(const ProductTask& t) {
   const bool in_place = t.c->dtype == Dtype::kF32;
-  const Sums sums = in_place ? Sums{t.c->row<float>(t.m0) + t.n0, t.c->stride}
-                             : Sums{t.sums, t.n1 - t.n0};
+  const Sums sums =
+      in_place ? Sums{t.c->row<float>(t.m0) + t.n0, t.c->stride} : Sums{t.sums, t.n1 - t.n0};
   const int64_t cols = t.n1 - t.n0;
   for (int64_t m = t.m0; m < t.m1; ++m) {
     float* row = sums.first + (m - t.m0) * sums.stride;
     if (t.add && in_place && !*t.bias) continue;
     for_vectors(cols, [&](int64_t at, auto access) {
       VecF start = hn::Zero(F32());
-      if (t.add)
-        start = in_place ? access(row, at) : access(t.c->template row<BF16>(m) + t.n0, at);
+      if (t.add) start = in_place ? access(row, at) : access(t.c->template row<BF16>(m) + t.n0, at);
       if (*t.bias) start = hn::Add(start, access(t.bias->template row<float>(0) + t.n0, at));
       access.put(start, row, at);
     });
