@@ -93,27 +93,33 @@ void read_json_lines(const fs::path& file, const OnRawRow& row, const OnBadRow& 
   flush();
 }
 
+/// Finds the rows of an array and parses them apart. False where `text` is not a valid array: rows
+/// that were delivered by then do no harm, since that is an error.
+bool deliver_elements(const std::string& text, const OnRawRow& row, const OnBadRow& bad) {
+  const auto elements = json_array_elements(text);
+  if (!elements) return false;
+  RowParser parser(row, bad);
+  int64_t line = 1;
+  const char* counted = text.data();
+  for (const std::string_view element : *elements) {
+    const char* begin =
+        element.data() + std::min(element.find_first_not_of(" \t\r\n"), element.size());
+    line += std::count(counted, begin, '\n');
+    counted = begin;
+    parser.add(element, line);
+    if (!parser.full()) continue;
+    if (!parser.parse()) return false;
+    parser.deliver();
+  }
+  if (!parser.parse()) return false;
+  parser.deliver();
+  return true;
+}
+
 void read_json_array(const fs::path& file, const std::string& text, const OnRawRow& row,
                      const OnBadRow& bad) {
-  // Rows are found first and parsed apart. Where anything is odd the whole is parsed at once, which
-  // says what is wrong; rows that were delivered by then do no harm, since that is an error.
-  bool whole = true;
-  if (const auto elements = json_array_elements(text)) {
-    RowParser parser(row, bad);
-    int64_t line = 1;
-    const char* counted = text.data();
-    for (const std::string_view element : *elements) {
-      const char* begin =
-          element.data() + std::min(element.find_first_not_of(" \t\r\n"), element.size());
-      line += std::count(counted, begin, '\n');
-      counted = begin;
-      parser.add(element, line);
-      if (!parser.full()) continue;
-      if (!(whole = parser.parse())) break;
-      parser.deliver();
-    }
-    if (whole && (whole = parser.parse())) return parser.deliver();
-  }
+  if (deliver_elements(text, row, bad)) return;
+  // Parsed at once, the whole says what is wrong with it.
   nlohmann::json all;
   try {
     all = nlohmann::json::parse(text);

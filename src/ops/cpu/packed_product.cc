@@ -66,8 +66,6 @@ void pack_a(const ProductTask& t, int64_t m, int64_t count, int64_t k0, int64_t 
   }
 }
 
-/// Four rows of a transposed b, from column k: element i of each behind the other at out + i
-/// stride.
 #if HWY_TARGET != HWY_SCALAR
 using F32x4 = hn::FixedTag<float, 4>;
 HWY_INLINE hn::Vec<F32x4> load_four(const float* from) { return hn::LoadU(F32x4(), from); }
@@ -77,6 +75,8 @@ HWY_INLINE hn::Vec<F32x4> load_four(const BF16* from) {
   const auto bits = hn::LoadU(d16, reinterpret_cast<const uint16_t*>(from));
   return hn::BitCast(F32x4(), hn::ShiftLeft<16>(hn::PromoteTo(d32, bits)));
 }
+/// Four rows of a transposed b, from column k: element i of each behind the other at out + i
+/// stride.
 template <class B>
 HWY_INLINE void turn_four(const B* const* rows, int64_t k, float* out, int64_t stride) {
   const F32x4 d;
