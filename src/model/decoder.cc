@@ -207,6 +207,7 @@ void Decoder::logits(Run& run, const Batch& batch, const View& rows, const View&
   View x = embed(run, batch, false);
   for (int64_t l = 0; l < config_.layers; ++l) {
     BlockKept kept;
+    const LayerPages pages(run, *weights_, l, 1);
     blocks_[l].forward(run, batch, x, x, tables_, cache != nullptr ? &cache->layer(l) : nullptr,
                        false, kept);
   }
@@ -217,6 +218,7 @@ void Decoder::logits(Run& run, const Batch& batch, const View& rows, const View&
   const View n = last_norm(run, xt, false, norm);
   HookKept kept;
   head_.forward(run, n, out, kept);
+  forget_after(run, *weights_->head.w);
 }
 
 }  // namespace falconer
