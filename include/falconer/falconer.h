@@ -98,6 +98,9 @@ struct FinetuneOptions {
   bool keep_best = false, skip_nonfinite = false, overwrite = false;
   std::string resume;         // "": no, "auto", or a checkpoint folder
   std::string sample_prompt;  // answered after each evaluation
+  // Keep a block's input alone for backward and compute the rest again, a quarter more work: "auto"
+  // (where the run would not fit otherwise), "on", "off".
+  std::string recompute = "auto";
   bool low_memory = false;    // keep about one layer of a mapped model resident, and read it again
   bool dry_run = false;       // check everything, print the plan, train nothing
 };

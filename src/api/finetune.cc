@@ -57,6 +57,8 @@ void check_options(const FinetuneOptions& o) {
   if (o.loss_average != "token" && o.loss_average != "micro-batch")
     fail_usage("--loss-average is \"{}\", expected token or micro-batch", o.loss_average);
   if (!o.prompt_style.empty()) PromptStyle::named(o.prompt_style);
+  if (o.recompute != "auto" && o.recompute != "on" && o.recompute != "off")
+    fail_usage("--recompute is \"{}\", expected auto, on or off", o.recompute);
   check_positive("--lr", o.lr.value_or(0));
   check_positive("--weight-decay", o.weight_decay.value_or(0));
   check_positive("--eps", o.eps);
@@ -185,6 +187,7 @@ class Finetuning {
                      .from_scratch = o_.from_scratch,
                      .seed = o_.seed,
                      .low_memory = o_.low_memory,
+                     .recompute = o_.recompute == "on",
                      .planning = planning};
     s.lora_dropout = o_.lora_dropout;
     if (o_.method == "full") {
@@ -252,25 +255,42 @@ class Finetuning {
         "memory plan ({}, {}, micro-batches of {}):\n"
         "  weights, mapped       {:>12.1f} MB\n"
         "  trainable and tables  {:>12.1f} MB (with gradients and optimizer state)\n"
-        "  kept for backward     {:>12.1f} MB\n"
+        "  kept for backward     {:>12.1f} MB{}\n"
         "  scratch               {:>12.1f} MB\n"
         "  program and rows      {:>12.1f} MB\n"
         "  together              {:>12.1f} MB\n",
         o_.method, name_of(session_->run().activation), o_.micro_batch_size, megabytes(plan.mapped),
-        megabytes(plan.fixed), megabytes(plan.kept), megabytes(plan.scratch), megabytes(program),
+        megabytes(plan.fixed), megabytes(plan.kept),
+        session_->run().recompute ? " (--recompute)" : "", megabytes(plan.scratch),
+        megabytes(program),
         megabytes(plan.mapped + plan.fixed + plan.kept + plan.scratch + program));
   }
 
-  // A run that cannot fit is refused before it starts, with what would make it fit.
-  void refuse_too_large(const TrainOptions& options) {
-    const std::string text = plan_text(options);
+  // What must be had besides the checkpoint's own pages.
+  int64_t bytes_needed() const {
     const MemoryPlan plan = session_->plan();
-    const int64_t needed = static_cast<int64_t>(plan.fixed + plan.kept + plan.scratch);
-    if (needed > available_memory_bytes())
-      fail(
-          "{}{:.1f} GB of memory can be had. Smaller: --micro-batch-size 1, a shorter "
-          "--max-seq-length, --precision bf16, --low-memory, or a method that trains less than {}",
-          text, static_cast<double>(available_memory_bytes()) / 1e9, o_.method);
+    return static_cast<int64_t>(plan.fixed + plan.kept + plan.scratch);
+  }
+
+  // The plan of the run, with the policy for what backward reads chosen. A run that cannot fit is
+  // refused before it starts, with what would make it fit.
+  std::string choose_plan(const TrainOptions& options, const fs::path& checkpoint) {
+    const int64_t room = available_memory_bytes();
+    open_session(checkpoint, true);
+    std::string text = plan_text(options);
+    if (o_.recompute == "auto") {
+      o_.recompute = bytes_needed() > room ? "on" : "off";
+      if (o_.recompute == "on") {
+        open_session(checkpoint, true);
+        text = plan_text(options);
+        log_info("memory is short: what backward reads is computed again (--recompute)");
+      }
+    }
+    if (bytes_needed() <= room) return text;
+    fail(
+        "{}{:.1f} GB of memory can be had. Smaller: --micro-batch-size 1, a shorter "
+        "--max-seq-length, --precision bf16, --low-memory, or a method that trains less than {}",
+        text, static_cast<double>(room) / 1e9, o_.method);
   }
 
   FinetuneReport run() {
@@ -281,12 +301,8 @@ class Finetuning {
       fail_usage(
           "--eval-interval needs held-out rows: give --test-size, or a folder with test.jsonl");
     const TrainOptions options = train_options();
-    if (!o_.init_adapter.empty() || !o_.resume.empty()) {
-    } else {
-      open_session({}, true);
-      refuse_too_large(options);
-    }
     const fs::path checkpoint = find_checkpoint(o_);
+    choose_plan(options, checkpoint);
     open_session(checkpoint, false);
     Trainer trainer(*session_, data_.rows, data_.held_out, options);
     if (!checkpoint.empty()) {
@@ -320,8 +336,7 @@ class Finetuning {
 
   std::string plan() {
     load_data();
-    open_session({}, true);
-    return plan_text(train_options());
+    return choose_plan(train_options(), {});
   }
 
  private:

@@ -47,6 +47,9 @@ void add_optimizer_flags(CLI::App& app, FinetuneOptions& o) {
   app.add_option("--batch-size", o.batch_size, "rows of an optimizer step")->capture_default_str();
   app.add_option("--micro-batch-size", o.micro_batch_size, "rows that are computed at one time")
       ->capture_default_str();
+  app.add_option("--recompute", o.recompute,
+                 "on: keep little for backward and compute it again; auto: where memory is short")
+      ->capture_default_str();
   app.add_flag("--low-memory", o.low_memory,
                "keep little more than one layer's weights resident, and read them again");
 }

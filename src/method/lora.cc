@@ -175,6 +175,7 @@ void Lora::initialise(uint64_t seed) {
   for (const auto& hook : hooks_) {
     hook->initialise(seed);
     if (hook->magnitude() != nullptr) hook->reset_magnitude(*run_);
+    if (!hook->trainable()) hook->prepare_inference(*run_);
   }
 }
 
@@ -191,6 +192,8 @@ void Lora::load(const TensorFiles& files) {
     load_litgpt_lora(files, hooks_);
   else
     load_peft_lora(files, hooks_);
+  for (const auto& hook : hooks_)
+    if (!hook->trainable()) hook->prepare_inference(*run_);
 }
 
 ModelConfig Lora::merged_config(const ModelConfig& config) const {

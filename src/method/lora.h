@@ -54,14 +54,21 @@ class LoraHook : public LinearHook {
   int64_t trainable_count() const;
   /// Sets m to the row norms of W + s B A: DoRA's start, after A and B have their values.
   void reset_magnitude(Run& run);
+  /// Where nothing learns, and A, B and m have their values: what forward would compute anew for
+  /// every token is made once.
+  void prepare_inference(Run& run);
 
  private:
   View dropped(Run& run, const View& x) const;
   void row_norms(Run& run, const View& norms) const;
+  /// DoRA's m / |W + s B A| per row of y.
+  View dora_factor(Run& run, HookKept& kept) const;
 
   Spec spec_;
   Param a_, b_, m_;
   View w_squares_;  // (1,M): row sums of squares of the frozen W, for DoRA
+  // For inference alone: A and B as products of a bf16 run read them, DoRA's factor.
+  View narrow_a_, narrow_b_, factor_;
 };
 
 class Lora : public Method {

@@ -42,7 +42,12 @@ void LoraHook::allocate(Run& run, Arena& fixed, bool training) {
     if (!fixed.measuring()) std::memset(param->value.data, 0, param->value.bytes());
     if (training) make_trainable(*param, fixed);
   }
+  if (!training && run.activation != Dtype::kF32) {
+    narrow_a_ = fixed.push(spec_.rank, spec_.site->in(), run.activation);
+    narrow_b_ = fixed.push(spec_.site->out(), spec_.rank, run.activation);
+  }
   if (!spec_.dora) return;
+  if (!training) factor_ = fixed.push(1, spec_.site->out(), Dtype::kF32);
   w_squares_ = fixed.push(1, spec_.site->out(), Dtype::kF32);
   if (!fixed.measuring()) row_squares(run, {.w = spec_.site->weight().value, .out = w_squares_});
 }
@@ -60,6 +65,16 @@ void LoraHook::initialise(uint64_t seed) {
 }
 
 void LoraHook::reset_magnitude(Run& run) { row_norms(run, m_.value); }
+
+void LoraHook::prepare_inference(Run& run) {
+  if (narrow_a_) {
+    copy(run, a_.value, narrow_a_);
+    copy(run, b_.value, narrow_b_);
+  }
+  if (!factor_) return;
+  row_norms(run, factor_);
+  divide(run, {.a = m_.value, .b = factor_, .out = factor_});
+}
 
 int64_t LoraHook::trainable_count() const {
   int64_t total = a_.size() + (spec_.dora ? m_.size() : 0);
@@ -98,23 +113,31 @@ void LoraHook::forward(Run& run, const View& x, const View& y, HookKept& kept) c
   const bool keep = run.keep && trainable();
   kept.a = run.push(keep, x.rows, spec_.rank);
   if (spec_.dora) kept.b = run.push(keep, y.rows, y.cols);
-  if (spec_.dora) kept.c = run.store(keep).push(2, y.cols, Dtype::kF32);
+  if (spec_.dora && !factor_) kept.c = run.store(keep).push(2, y.cols, Dtype::kF32);
   const ArenaScope scope(*run.scratch);
-  linear_forward(run, {.x = dropped(run, x), .w = a_.value, .y = kept.a});
+  linear_forward(run, {.x = dropped(run, x), .w = narrow_a_ ? narrow_a_ : a_.value, .y = kept.a});
+  const View& b = narrow_b_ ? narrow_b_ : b_.value;
   for (const LoraBlock& block : spec_.blocks)
     linear_forward(run, {.x = ranks_of(kept.a, block),
-                         .w = block_of(b_.value, block),
+                         .w = block_of(b, block),
                          .y = rows_of(y, block),
                          .scale = static_cast<float>(spec_.scale),
                          .add = true});
   if (!spec_.dora) return;
+  // The base's bias is outside of the magnitude: scale about it.
+  const Param* bias = spec_.site->bias();
+  affine_forward(run, {.y = y,
+                       .scale = dora_factor(run, kept),
+                       .about = bias != nullptr ? bias->value : View{},
+                       .a = kept.b});
+}
+
+View LoraHook::dora_factor(Run& run, HookKept& kept) const {
+  if (factor_) return factor_;
   const View norms = kept.c.row_range(0, 1), factor = kept.c.row_range(1, 1);
   row_norms(run, norms);
   divide(run, {.a = m_.value, .b = norms, .out = factor});
-  // The base's bias is outside of the magnitude: scale about it.
-  const Param* bias = spec_.site->bias();
-  affine_forward(
-      run, {.y = y, .scale = factor, .about = bias != nullptr ? bias->value : View{}, .a = kept.b});
+  return factor;
 }
 
 void LoraHook::backward_out(Run& run, const View& dy, HookKept& kept) const {

@@ -31,6 +31,7 @@ std::unique_ptr<Session> Session::open(const SessionOptions& options) {
   session->choose_precision();
   session->run_.kernels = &cpu_kernels();
   session->run_.low_memory = options.low_memory;
+  session->run_.recompute = options.recompute;
   Arena measure;
   session->build(measure);
   session->fixed_bytes_ = measure.high_water();

@@ -27,6 +27,7 @@ struct SessionOptions {
   bool from_scratch = false;  // random weights for config.json, none are read
   uint64_t seed = 1;
   bool low_memory = false;  // forget mapped weights behind their use
+  bool recompute = false;   // keep a block's input alone for backward
   bool planning = false;    // sizes only: no memory is taken, no weight is read
 };
 

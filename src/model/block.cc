@@ -50,26 +50,26 @@ void Block::forward(Run& run, const Batch& batch, const View& x, const View& y,
       parallel_ ? want_dx : want_dx || attention_.trainable() || wants_dn(norm1_, false);
   const bool keep_n1 = attention_.needs_input() || (shared_norm() && mlp_.needs_input());
   const View n1 = normed(run, norm1_, x, wants_dn(norm1_, want_dx), keep_n1, kept.norm1);
-  const View a = run.scratch->push(x.rows, x.cols, run.activation);
+  const View a = y || !parallel_ ? run.scratch->push(x.rows, x.cols, run.activation) : View{};
   attention_.forward(run, batch, n1, a, tables.rope, tables.alibi, cache, wants_dn(norm1_, want_dx),
                      kept.attention);
   if (parallel_) {
     const View n2 = shared_norm() ? n1
                                   : normed(run, norm2_, x, wants_dn(norm2_, want_dx),
                                            mlp_.needs_input(), kept.norm2);
-    const View m = run.scratch->push(x.rows, x.cols, run.activation);
+    const View m = y ? run.scratch->push(x.rows, x.cols, run.activation) : View{};
     const bool want_dn2 = shared_norm() ? wants_dn(norm1_, want_dx) : wants_dn(norm2_, want_dx);
     mlp_.forward(run, n2, m, want_dn2, kept.mlp);
-    residual(run, {.x = x, .a = a, .b = m, .y = y});
+    if (y) residual(run, {.x = x, .a = a, .b = m, .y = y});
     return;
   }
   const bool keep_z = run.keep && wants_dn(norm2_, want_dz);
-  const View z = keep_z ? run.push(true, x.rows, x.cols) : y;
+  const View z = keep_z || !y ? run.push(keep_z, x.rows, x.cols) : y;
   residual(run, {.x = x, .a = a, .y = z});
   const View n2 = normed(run, norm2_, z, wants_dn(norm2_, want_dz), mlp_.needs_input(), kept.norm2);
-  const View m = a;  // the attention's output was added: its memory is free
+  const View m = y ? a : View{};  // the attention's output was added: its memory is free
   mlp_.forward(run, n2, m, wants_dn(norm2_, want_dz), kept.mlp);
-  residual(run, {.x = z, .a = m, .y = y});
+  if (y) residual(run, {.x = z, .a = m, .y = y});
 }
 
 void Block::backward(Run& run, const Batch& batch, const View& dy, const BlockTables& tables,

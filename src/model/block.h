@@ -35,8 +35,8 @@ class Block {
   /// Anything in this block learns.
   bool trainable() const;
 
-  /// x, y (N,C). y may be x where nothing is kept. want_dx: the backward will go on below this
-  /// block.
+  /// x, y (N,C). y may be x where nothing is kept. Of an empty y only what backward reads is made.
+  /// want_dx: the backward will go on below this block.
   void forward(Run& run, const Batch& batch, const View& x, const View& y,
                const BlockTables& tables, LayerCache* cache, bool want_dx, BlockKept& kept) const;
   /// dy (N,C) is the gradient of y on entry and, where want_dx, that of x on return.

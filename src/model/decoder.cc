@@ -150,14 +150,17 @@ LossSum Decoder::loss_and_gradient(Run& run, const Batch& batch, float scale,
   const bool embedding = backward && weights_->embedding->trainable();
   std::vector<BlockKept> kept(config_.layers);
   std::vector<size_t> marks(config_.layers);
+  std::vector<View> inputs(config_.layers);
 
   run.keep = backward && first == 0;
   View x = embed(run, batch, true);
   for (int64_t l = 0; l < config_.layers; ++l) {
-    run.keep = backward && l >= first;
+    const bool learns = backward && l >= first;
+    run.keep = learns && !run.recompute;
+    inputs[l] = x;
     marks[l] = run.kept->mark();
     // Below the first block that learns nothing is kept, and each block writes over its input.
-    const View y = run.keep ? run.push(true, x.rows, x.cols) : x;
+    const View y = learns ? run.kept->push(x.rows, x.cols, run.activation) : x;
     const LayerPages pages(run, *weights_, l, 1);
     blocks_[l].forward(run, batch, x, y, tables_, nullptr, l > first || embedding, kept[l]);
     x = y;
@@ -192,7 +195,13 @@ LossSum Decoder::loss_and_gradient(Run& run, const Batch& batch, float scale,
   }
   for (int64_t l = config_.layers - 1; l >= first; --l) {
     const LayerPages pages(run, *weights_, l, -1);
-    blocks_[l].backward(run, batch, dx, tables_, l > first || embedding, kept[l]);
+    const bool want_dx = l > first || embedding;
+    if (run.recompute) {
+      run.kept->release(marks[l]);
+      kept[l] = {};
+      blocks_[l].forward(run, batch, inputs[l], {}, tables_, nullptr, want_dx, kept[l]);
+    }
+    blocks_[l].backward(run, batch, dx, tables_, want_dx, kept[l]);
     run.kept->release(marks[l]);
   }
   if (embedding)

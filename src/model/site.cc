@@ -22,9 +22,12 @@ bool LinearSite::needs_x() const {
 
 void LinearSite::forward(Run& run, const View& x, const View& y, HookKept& kept) const {
   if (needs_x()) kept.x = x;
+  if (!y && hook_ == nullptr) return;
+  const ArenaScope scope(*run.scratch);
+  const View out = y ? y : run.scratch->push(x.rows, this->out(), x.dtype);
   const View bias = params_.b != nullptr ? params_.b->value : View{};
-  linear_forward(run, {.x = x, .w = params_.w->value, .b = bias, .y = y});
-  if (hook_ != nullptr) hook_->forward(run, x, y, kept);
+  linear_forward(run, {.x = x, .w = params_.w->value, .b = bias, .y = out});
+  if (hook_ != nullptr) hook_->forward(run, x, out, kept);
 }
 
 void LinearSite::backward(Run& run, HookKept& kept, const View& dy, const View& dx,

@@ -42,7 +42,7 @@ class LinearSite {
   /// The backward reads x: keep it.
   bool needs_x() const;
 
-  /// y = x W' + b, then the hook. x (N,K), y (N,M).
+  /// y = x W' + b, then the hook. x (N,K), y (N,M). Of an empty y only what backward reads is made.
   void forward(Run& run, const View& x, const View& y, HookKept& kept) const;
   /// Gradients of whatever learns, and dx where it is not empty (added to it where add_dx). dy is
   /// left as it was.

@@ -19,6 +19,7 @@ struct Run {
   bool dry = false;          // shapes and arenas only: how memory is planned
   bool training = false;     // dropout is on
   bool keep = false;         // a backward will follow: forward keeps what it needs
+  bool recompute = false;    // of a block its input alone is kept: backward computes the rest anew
   bool low_memory = false;   // mapped weights are forgotten after their use
   Dtype activation = Dtype::kF32;
   // Names the random numbers of this pass. `first_row` counts the step's tokens before this

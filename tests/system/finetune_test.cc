@@ -204,6 +204,25 @@ TEST(Finetune, LowMemoryGivesTheSameBytes) {
   }
 }
 
+TEST(Finetune, RecomputeGivesTheSameBytesInLessMemory) {
+  const TinyRun run({.layers = 8, .width = 64});
+  for (const char* method : {"lora", "adapter", "adapter-v2", "full"}) {
+    FinetuneOptions o = run.options(method, std::string("kept-") + method);
+    o.lora_targets = {"all-linear"};
+    o.lora_dora = true;
+    o.recompute = "off";
+    const FinetuneReport kept = finetune(o);
+    const double kept_bytes = megabytes_of(plan(o), "kept for backward");
+    o.out = run.path(std::string("again-") + method);
+    o.recompute = "on";
+    const FinetuneReport again = finetune(o);
+    EXPECT_TRUE(file_bytes(weights_of(kept.final_folder)) ==
+                file_bytes(weights_of(again.final_folder)))
+        << method;
+    EXPECT_LT(megabytes_of(plan(o), "kept for backward"), kept_bytes) << method;
+  }
+}
+
 // A bf16 checkpoint in an f32 run stays bf16 in its file: no copy, and the results of f32 weights.
 TEST(Finetune, Bf16MatricesInAnF32RunTakeNoMemoryAndChangeNothing) {
   const TinyRun run;

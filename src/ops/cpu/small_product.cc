@@ -295,7 +295,7 @@ void small_product(const LinearForward& args) {
   }
   HWY_DYNAMIC_DISPATCH(pack_parts)(args.x, args.w.dtype, padded, store.get());
   const float* packed = store.get();  // the threads share it
-  parallel_for(args.y.cols, std::max<int64_t>(1, (1 << 15) / args.x.cols),
+  parallel_for(args.y.cols, std::max<int64_t>(1, (1 << 16) / args.x.cols),
                [&](int64_t begin, int64_t end) {
                  HWY_DYNAMIC_DISPATCH(small_product_columns)(args, packed, padded, begin, end);
                });
