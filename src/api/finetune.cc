@@ -82,6 +82,7 @@ void check_options(const FinetuneOptions& o) {
 void claim_folder(const FinetuneOptions& o) {
   const fs::path out = o.out;
   make_folder(out);
+  clear_partials(out);
   if (!o.resume.empty() || o.overwrite) return;
   for (const char* name : {"metrics.jsonl", "final"})
     if (fs::exists(out / name))
@@ -93,16 +94,30 @@ void claim_folder(const FinetuneOptions& o) {
 
 void clear_folder(const fs::path& out) {
   std::error_code ignored;
-  for (const fs::path& checkpoint : list_checkpoints(out)) fs::remove_all(checkpoint, ignored);
+  for (const fs::path& checkpoint : list_checkpoints(out)) remove_folder(checkpoint);
   for (const char* name : {"metrics.jsonl", "metrics.csv", "final", "best", "settings.json"})
     fs::remove_all(out / name, ignored);
+}
+
+// A run that goes on from an older checkpoint would leave the newer ones beside its own.
+void refuse_newer(const fs::path& out, const fs::path& resume, int64_t step) {
+  const std::vector<fs::path> all = list_checkpoints(out);
+  std::error_code error;
+  if (all.empty() || fs::equivalent(all.front(), resume, error)) return;
+  const int64_t newest = read_train_state(all.front()).step;
+  if (newest > step)
+    fail(
+        "--resume {} is of step {}, and {} holds {}: remove what is newer to go on from there, "
+        "give "
+        "--resume auto, or another --out",
+        resume.string(), step, out.string(), all.front().filename().string());
 }
 
 // The newest checkpoint that can be read whole, or the one that was named.
 fs::path find_checkpoint(const FinetuneOptions& o) {
   if (o.resume.empty()) return {};
   if (o.resume != "auto") {
-    read_train_state(o.resume);
+    refuse_newer(o.out, o.resume, read_train_state(o.resume).step);
     return o.resume;
   }
   for (const fs::path& checkpoint : list_checkpoints(o.out)) {
@@ -111,7 +126,11 @@ fs::path find_checkpoint(const FinetuneOptions& o) {
       TensorFiles::open_file(checkpoint / "optimizer.safetensors");
       return checkpoint;
     } catch (const Error& error) {
-      log_warning("{}; trying the one before", error.what());
+      // Kept for whoever wants to look, but no longer among those that a run goes on from.
+      const fs::path aside = fs::path(o.out) / ("damaged-" + checkpoint.filename().string());
+      log_warning("{}; it is now {}, trying the one before", error.what(), aside.string());
+      remove_folder(aside);
+      fs::rename(checkpoint, aside);
     }
   }
   log_info("{}: no checkpoint to go on from, starting at the beginning", o.out);

@@ -1,14 +1,17 @@
 #include "base/file.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <utility>
+#include <vector>
 
 #include "base/error.h"
 
@@ -201,6 +204,33 @@ void AtomicFolder::commit() {
   done_ = true;
   sync_path(parent_of(path_), O_RDONLY | O_DIRECTORY);
   if (replaced) fs::remove_all(aside, error);
+}
+
+void remove_folder(const fs::path& path) {
+  const fs::path aside = partial_name(path);
+  std::error_code ignored;
+  fs::remove_all(aside, ignored);
+  if (::rename(path.c_str(), aside.c_str()) == 0) fs::remove_all(aside, ignored);
+}
+
+// Names are ".NAME.partial-PID", and ".NAME.partial-PID.old" for what was being replaced.
+void clear_partials(const fs::path& folder) {
+  constexpr std::string_view kMark = ".partial-", kOld = ".old";
+  std::vector<fs::path> found;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(folder, error)) found.push_back(entry.path());
+  for (const fs::path& path : found) {
+    const std::string name = path.filename().string();
+    const size_t mark = name.rfind(kMark);
+    if (!name.starts_with('.') || mark == std::string::npos || mark < 2) continue;
+    const pid_t pid = static_cast<pid_t>(std::atol(name.c_str() + mark + kMark.size()));
+    if (pid <= 0 || ::kill(pid, 0) == 0 || errno != ESRCH) continue;
+    const fs::path whole = folder / name.substr(1, mark - 1);
+    if (name.ends_with(kOld) && !fs::exists(whole, error))
+      ::rename(path.c_str(), whole.c_str());
+    else
+      fs::remove_all(path, error);
+  }
 }
 
 void make_folder(const fs::path& path) {

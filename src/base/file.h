@@ -81,6 +81,14 @@ class AtomicFolder {
   bool done_ = false;
 };
 
+/// Removes a folder so that it is never seen in part under its name. What cannot be removed stays
+/// under the name of a partial folder.
+void remove_folder(const std::filesystem::path& path);
+
+/// Removes what processes that no longer run left half-written in `folder`, and puts back what one of
+/// them had moved aside to replace it.
+void clear_partials(const std::filesystem::path& folder);
+
 /// Creates `path` and its parents. Errors: a file is in the way, no permission.
 void make_folder(const std::filesystem::path& path);
 

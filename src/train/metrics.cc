@@ -105,6 +105,11 @@ void MetricsLog::write(const EvalMetrics& row) {
   put(files_->csv.get(), fmt::format("{},,,,,,,,{}\n", row.step, row.loss));
 }
 
+void MetricsLog::sync() {
+  for (std::FILE* file : {files_->jsonl.get(), files_->csv.get()})
+    if (::fsync(::fileno(file)) != 0) fail("the metrics cannot be synced to disk: is it full?");
+}
+
 std::string duration_text(double seconds) {
   const auto whole = static_cast<int64_t>(std::max(0.0, seconds) + 0.5);
   const int64_t h = whole / 3600, m = whole / 60 % 60, s = whole % 60;

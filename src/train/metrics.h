@@ -36,6 +36,8 @@ class MetricsLog {
   ~MetricsLog();
   void write(const StepMetrics& row);
   void write(const EvalMetrics& row);
+  /// What was written is on the disk: a checkpoint follows.
+  void sync();
 
  private:
   struct Files;

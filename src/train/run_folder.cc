@@ -67,9 +67,12 @@ void write_model_folder(const fs::path& folder, const fs::path& source, const Mo
 
 namespace {
 
-void save_whole_model(const fs::path& folder, Session& session) {
+// config.json and the tokenizer come from the base: a resumed run was opened from a checkpoint that
+// the run itself may have removed since.
+void save_whole_model(const fs::path& folder, Session& session, const std::string& base) {
   const Dtype dtype = session.run().activation;
-  write_model_folder(folder, session.options().checkpoint, session.config(), dtype);
+  const std::string& source = base.empty() ? session.options().checkpoint : base;
+  write_model_folder(folder, source, session.config(), dtype);
   std::vector<TensorSpec> specs;
   for (const auto& param : session.weights().params)
     specs.push_back({param->name, dtype, param->shape});
@@ -146,7 +149,7 @@ void check_room(const fs::path& folder, Session& session) {
 
 void save_model(const fs::path& folder, Session& session, const ModelRecord& record) {
   if (session.method()->saves_whole_model())
-    save_whole_model(folder, session);
+    save_whole_model(folder, session, record.base_checkpoint);
   else
     save_adapter(folder, session, record.base_checkpoint);
   write_record(folder, record);
@@ -189,12 +192,13 @@ void save_checkpoint(const fs::path& run_folder, Session& session, const ModelRe
   json["settings_hash"] = state.settings_hash;
   write_file(folder.folder() / "trainer_state.json", json.dump(2) + "\n");
   folder.commit();
+  prune_checkpoints(run_folder, keep);
+}
+
+void prune_checkpoints(const fs::path& run_folder, int keep) {
   if (keep <= 0) return;
-  std::vector<fs::path> all = list_checkpoints(run_folder);
-  for (size_t i = static_cast<size_t>(keep); i < all.size(); ++i) {
-    std::error_code ignored;
-    fs::remove_all(all[i], ignored);
-  }
+  const std::vector<fs::path> all = list_checkpoints(run_folder);
+  for (size_t i = static_cast<size_t>(keep); i < all.size(); ++i) remove_folder(all[i]);
 }
 
 std::vector<fs::path> list_checkpoints(const fs::path& run_folder) {

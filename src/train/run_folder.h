@@ -48,6 +48,9 @@ struct TrainState {
 void save_checkpoint(const std::filesystem::path& run_folder, Session& session,
                      const ModelRecord& record, const TrainState& state, int keep);
 
+/// Removes the oldest checkpoints beyond `keep` (0: keeps all).
+void prune_checkpoints(const std::filesystem::path& run_folder, int keep);
+
 /// The checkpoints in a run's folder, newest first.
 std::vector<std::filesystem::path> list_checkpoints(const std::filesystem::path& run_folder);
 

@@ -218,7 +218,9 @@ void Trainer::warn_unmoved(const std::vector<std::vector<float>>& before) const 
 
 TrainResult Trainer::run() {
   reserve();
-  MetricsLog log(options_.out, state_.step);
+  if (state_.step > 0) prune_checkpoints(options_.out, options_.keep);  // a kill came before it
+  // A run from the beginning writes its evaluation before the first step as well.
+  MetricsLog log(options_.out, state_.step > 0 ? state_.step : -1);
   Progress progress(plan_.total_steps(), state_.step + 1);
   progress_ = &progress;
   const auto before = samples_of(session_.method()->params());
@@ -238,6 +240,7 @@ TrainResult Trainer::run() {
     result.interrupted = interrupted();
     if (result.interrupted || (options_.save_interval > 0 && s % options_.save_interval == 0)) {
       progress.pause();
+      log.sync();
       save(s);
     }
     if (result.interrupted) break;
