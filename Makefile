@@ -3,7 +3,7 @@ METHOD ?= lora
 BUILD := build
 GENERATE := $(if $(wildcard $(BUILD)/build.ninja),,cmake --preset release)
 
-.PHONY: help build test demo bench format asan clean
+.PHONY: help build test demo compare bench format asan clean
 .DEFAULT_GOAL := build
 
 help:            ## these lines
@@ -21,6 +21,10 @@ test: build      ## all tests
 
 demo: build      ## teach the small checkpoint in demo/ a skill: METHOD=lora, adapter, adapter-v2 or full
 	@demo/run $(METHOD)
+
+compare: build   ## train the demo with all methods on the same rows; tables and charts in build/compare
+	@$(BUILD)/falconer compare demo/recipes/lora.toml demo/recipes/adapter.toml \
+	  demo/recipes/adapter-v2.toml demo/recipes/full.toml --batch-size 8 --out $(BUILD)/compare
 
 bench: dependencies ## the speed of every kernel, as a table
 	@cmake --preset bench

@@ -15,6 +15,9 @@
 
 namespace falconer {
 
+/// "0.1.0"
+std::string version();
+
 // ---- settings of the process
 
 /// "quiet", "warning", "info" or "debug"; "info" at the start.
@@ -98,11 +101,11 @@ struct FinetuneOptions {
   bool keep_best = false, skip_nonfinite = false, overwrite = false;
   std::string resume;         // "": no, "auto", or a checkpoint folder
   std::string sample_prompt;  // answered after each evaluation
+  bool tensorboard = true;    // event files beside metrics.jsonl
   // Keep a block's input alone for backward and compute the rest again, a quarter more work: "auto"
   // (where the run would not fit otherwise), "on", "off".
   std::string recompute = "auto";
-  bool low_memory = false;    // keep about one layer of a mapped model resident, and read it again
-  bool dry_run = false;       // check everything, print the plan, train nothing
+  bool low_memory = false;  // keep about one layer of a mapped model resident, and read it again
 };
 
 struct FinetuneReport {
@@ -114,8 +117,43 @@ struct FinetuneReport {
 };
 FinetuneReport finetune(const FinetuneOptions& options);
 
+struct FinetunePlan {
+  int64_t rows = 0, held_out_rows = 0;
+  int64_t steps = 0, steps_per_epoch = 0;
+  int64_t rows_seen = 0, tokens_seen = 0;  // over the whole run; tokens are estimated
+  int64_t trainable = 0;
+  int64_t memory_bytes = 0, memory_available = 0;  // besides the mapped weights
+  int64_t disk_bytes = 0, disk_available = 0;
+  bool fits = false;  // in memory
+  std::string text;   // all of it, for people
+};
+/// Everything that finetune() checks before its first step: checkpoint, adapter, data, folder, disk.
+/// Trains and writes nothing.
+FinetunePlan dry_run(const FinetuneOptions& options);
+
 /// Bytes that a run would need, by class, before anything is loaded. Returns text for people.
 std::string plan(const FinetuneOptions& options);
+
+// ---- watching
+
+struct RunSummary {
+  std::string folder, method;  // folder: as seen from the one that was listed
+  /// "running", "finished", "stopped" (saved, to be gone on with), "failed" (with a message) or
+  /// "crashed" (ended without a word).
+  std::string state;
+  std::string message, started;
+  int64_t steps = 0, total_steps = 0, tokens = 0;
+  std::optional<double> lr, loss, best_loss, eval_loss, best_eval_loss;  // loss: of the last step
+  double seconds = 0, tokens_per_second = 0;
+  int64_t peak_rss_bytes = 0;
+};
+struct RunsReport {
+  std::vector<RunSummary> runs;
+  std::string text, json;
+};
+/// The runs in `folder` and below it. `sort`: "name", "started", "loss", "eval-loss", "speed",
+/// "memory" or "time"; the best first.
+RunsReport list_runs(const std::string& folder, const std::string& sort = "name");
 
 struct MergeOptions {
   std::string checkpoint, adapter, out;
@@ -173,6 +211,9 @@ class Model {
                                    const SamplingSettings& settings, const OnText& on_text = {});
   /// "alpaca", ... as recorded with the adapter; empty where nothing was.
   std::string prompt_style() const;
+  /// The text of an answer's ids: an end-of-text token at their end is no part of it. Error: the
+  /// checkpoint has no tokenizer.
+  std::string decode(const std::vector<int32_t>& ids) const;
 
  private:
   struct Impl;
@@ -182,7 +223,9 @@ class Model {
 
 struct EvaluateOptions {
   ModelOptions model;
-  std::string data;    // rows with an instruction or a prompt, and the expected answer
+  /// Rows with an instruction or a prompt and the expected answer, or of token ids whose labels
+  /// begin behind the prompt.
+  std::string data;
   std::string output;  // JSONL {"prompt", "expected", "answer", "exact"}; empty: none
   SamplingSettings sampling = {.max_new_tokens = 128, .temperature = 0};
   int64_t limit = 0;        // rows that are asked; 0: all
@@ -198,6 +241,33 @@ struct EvaluateReport {
 };
 /// Answers every row and compares with what the file expects.
 EvaluateReport evaluate(const EvaluateOptions& options);
+
+// ---- comparing
+
+struct CompareRun {
+  std::string name;  // of its folder in `out`, and in the report
+  FinetuneOptions options;
+};
+struct CompareOptions {
+  std::vector<CompareRun> runs;  // on the same checkpoint and data
+  std::string out;
+  int64_t ask = 200;         // held-out rows that are answered; 0: none
+  int64_t new_tokens = 128;  // of the answers whose speed is measured; 0: none are
+  int64_t repeats = 5;       // of each measurement of speed
+  bool merge = true;         // measure merged models as well
+  bool overwrite = false;
+  int threads = 0;      // of the processes that are started; 0: all cores
+  std::string program;  // the falconer to start; empty: the program that runs now
+};
+struct CompareReport {
+  std::string text;      // Markdown
+  std::string page;      // path of the HTML page
+  bool complete = true;  // false: a method did not fit in memory
+};
+/// Trains every run in a process of its own, lets each answer the held-out rows, measures speed and
+/// memory, and writes compare.html, compare.md, compare.json and charts/ to `out`. What was finished
+/// before is not done again.
+CompareReport compare(const CompareOptions& options);
 
 /// The most memory that this process ever had resident.
 int64_t peak_memory_bytes();

@@ -10,6 +10,8 @@
 
 namespace falconer {
 
+std::string version() { return FALCONER_VERSION; }
+
 std::optional<Tokenizer> find_tokenizer(const std::string& folder) {
   if (!std::filesystem::exists(std::filesystem::path(folder) / "tokenizer.json")) return {};
   return Tokenizer::load(folder);

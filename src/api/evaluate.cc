@@ -1,4 +1,5 @@
 // falconer evaluate: answers beside what was expected.
+#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "api/read_rows.h"
@@ -17,22 +18,65 @@ std::string trimmed(const std::string& text) {
   return text.substr(begin, text.find_last_not_of(kSpace) - begin + 1);
 }
 
-std::vector<Example> read_examples(const std::string& path, int64_t limit) {
-  std::vector<Example> examples;
+struct Question {
+  Example example;                        // text, or
+  std::vector<int32_t> prompt, expected;  // token ids
+};
+
+// The last stretch of labelled tokens is the answer, what stands before it is the prompt.
+Question question_of(Row row) {
+  const auto labelled = [&](size_t i) { return row.labels[i] != kIgnoredLabel; };
+  size_t end = row.ids.size();
+  while (end > 0 && !labelled(end - 1)) --end;
+  size_t begin = end;
+  while (begin > 0 && labelled(begin - 1)) --begin;
+  if (begin == end) fail("has no labelled tokens to expect as the answer");
+  if (begin == 0) fail("has labels from its first token on, so that there is no prompt to ask");
+  const auto at = [&](size_t i) { return row.ids.begin() + static_cast<int64_t>(i); };
+  return {.example = {}, .prompt = {at(0), at(begin)}, .expected = {at(begin), at(end)}};
+}
+
+std::vector<Question> read_questions(const std::string& path, int64_t limit) {
+  constexpr int64_t kAnyId =
+      std::numeric_limits<int32_t>::max();  // the model's own bound is tested
+  std::vector<Question> questions;
   read_raw_rows(
       path,
       [&](const nlohmann::json& object, int64_t line) {
-        auto parsed = parse_row(object, 0);
-        auto* example = std::get_if<Example>(&parsed);
-        if (example == nullptr || example->output.empty())
-          fail("expected an instruction or a prompt, and an answer");
-        example->line = line;
-        if (limit == 0 || static_cast<int64_t>(examples.size()) < limit)
-          examples.push_back(std::move(*example));
+        auto parsed = parse_row(object, kAnyId);
+        Question question;
+        if (auto* row = std::get_if<Row>(&parsed)) {
+          question = question_of(std::move(*row));
+        } else {
+          question.example = std::move(std::get<Example>(parsed));
+          if (question.example.output.empty())
+            fail("expected an instruction or a prompt, and an answer");
+        }
+        question.example.line = line;
+        if (limit == 0 || static_cast<int64_t>(questions.size()) < limit)
+          questions.push_back(std::move(question));
       },
       [&](int64_t line, const std::string& what) { fail("{}: line {}: {}", path, line, what); });
-  if (examples.empty()) fail("{}: has no rows", path);
-  return examples;
+  if (questions.empty()) fail("{}: has no rows", path);
+  return questions;
+}
+
+std::vector<int32_t> prompt_of(const Question& question, const Model& model) {
+  if (!question.prompt.empty()) return question.prompt;
+  const Example& example = question.example;
+  return model.encode_prompt(example.instruction, example.input, example.rendered);
+}
+
+EvaluatedRow judged(const Question& question, const std::string& answer, const Model& model) {
+  EvaluatedRow row;
+  if (question.prompt.empty())
+    row = {question.example.instruction, question.example.input, question.example.output};
+  else
+    row = {model.decode(question.prompt), "", model.decode(question.expected)};
+  row.expected = trimmed(row.expected);
+  row.answer = trimmed(answer);
+  row.exact = row.answer == row.expected;
+  return row;
 }
 
 }  // namespace
@@ -40,23 +84,18 @@ std::vector<Example> read_examples(const std::string& path, int64_t limit) {
 EvaluateReport evaluate(const EvaluateOptions& options) {
   if (options.batch_size < 1)
     fail_usage("--batch-size is {}, expected 1 or more", options.batch_size);
-  const std::vector<Example> examples = read_examples(options.data, options.limit);
+  const std::vector<Question> questions = read_questions(options.data, options.limit);
   Model model = Model::open(options.model);
   EvaluateReport report;
-  for (size_t begin = 0; begin < examples.size();
+  for (size_t begin = 0; begin < questions.size();
        begin += static_cast<size_t>(options.batch_size)) {
-    const size_t end = std::min(examples.size(), begin + static_cast<size_t>(options.batch_size));
+    const size_t end = std::min(questions.size(), begin + static_cast<size_t>(options.batch_size));
     std::vector<std::vector<int32_t>> prompts;
-    for (size_t i = begin; i < end; ++i)
-      prompts.push_back(
-          model.encode_prompt(examples[i].instruction, examples[i].input, examples[i].rendered));
+    for (size_t i = begin; i < end; ++i) prompts.push_back(prompt_of(questions[i], model));
     const auto completions = model.generate(prompts, options.sampling);
     for (size_t i = begin; i < end; ++i) {
-      EvaluatedRow row{examples[i].instruction, examples[i].input, trimmed(examples[i].output),
-                       trimmed(completions[i - begin].text)};
-      row.exact = row.answer == row.expected;
-      report.exact += row.exact;
-      report.rows.push_back(std::move(row));
+      report.rows.push_back(judged(questions[i], completions[i - begin].text, model));
+      report.exact += report.rows.back().exact;
     }
   }
   if (options.output.empty()) return report;

@@ -3,6 +3,9 @@
 #include <nlohmann/json.hpp>
 
 #include "api/common.h"
+#include "api/finetuning.h"
+#include "api/recipe.h"
+#include "api/run_start.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -13,6 +16,7 @@
 #include "generate/generator.h"
 #include "model/arch/architecture.h"
 #include "text/prompt.h"
+#include "train/run_status.h"
 #include "train/trainer.h"
 
 namespace falconer {
@@ -20,9 +24,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Where nothing was asked for: Lit-Parrot's settings as of June 30, 2023, which reach what they
-// name. The adapters' 9e-3 of two weeks before was never reached, because warm-up was counted in
-// the wrong unit.
+// Where nothing was asked for: Lit-Parrot's settings as of June 30, 2023. The adapters' 9e-3 of two
+// weeks before was never reached, because warm-up was counted in the wrong unit.
 struct Defaults {
   double lr, weight_decay;
 };
@@ -50,6 +53,8 @@ void check_positive(const char* flag, double value) {
 
 // What must be wrong before anything is read.
 void check_options(const FinetuneOptions& o) {
+  if (o.checkpoint.empty()) fail_usage("--checkpoint is required: a Hugging Face model folder");
+  if (o.data.empty()) fail_usage("--data is required: a file of rows, or a folder with train.*");
   make_method({.method = o.method});  // an unknown name is a usage error
   parse_schedule(o.schedule);
   parse_optimizer(o.optimizer);
@@ -75,66 +80,6 @@ void check_options(const FinetuneOptions& o) {
     fail_usage("{} looks at evaluations, and there are none: give --eval-interval", watching);
   if (o.init_adapter.empty() || o.method != "full") return;
   fail_usage("--init-adapter goes with lora, adapter and adapter-v2, not with full");
-}
-
-// The run's folder must be new, empty, or one to go on in: earlier work is never written over in
-// silence.
-void claim_folder(const FinetuneOptions& o) {
-  const fs::path out = o.out;
-  make_folder(out);
-  clear_partials(out);
-  if (!o.resume.empty() || o.overwrite) return;
-  for (const char* name : {"metrics.jsonl", "final"})
-    if (fs::exists(out / name))
-      fail(
-          "{}: holds an earlier run; go on with --resume, start anew with --overwrite, or choose "
-          "another --out",
-          out.string());
-}
-
-void clear_folder(const fs::path& out) {
-  std::error_code ignored;
-  for (const fs::path& checkpoint : list_checkpoints(out)) remove_folder(checkpoint);
-  for (const char* name : {"metrics.jsonl", "metrics.csv", "final", "best", "settings.json"})
-    fs::remove_all(out / name, ignored);
-}
-
-// A run that goes on from an older checkpoint would leave the newer ones beside its own.
-void refuse_newer(const fs::path& out, const fs::path& resume, int64_t step) {
-  const std::vector<fs::path> all = list_checkpoints(out);
-  std::error_code error;
-  if (all.empty() || fs::equivalent(all.front(), resume, error)) return;
-  const int64_t newest = read_train_state(all.front()).step;
-  if (newest > step)
-    fail(
-        "--resume {} is of step {}, and {} holds {}: remove what is newer to go on from there, "
-        "give "
-        "--resume auto, or another --out",
-        resume.string(), step, out.string(), all.front().filename().string());
-}
-
-// The newest checkpoint that can be read whole, or the one that was named.
-fs::path find_checkpoint(const FinetuneOptions& o) {
-  if (o.resume.empty()) return {};
-  if (o.resume != "auto") {
-    refuse_newer(o.out, o.resume, read_train_state(o.resume).step);
-    return o.resume;
-  }
-  for (const fs::path& checkpoint : list_checkpoints(o.out)) {
-    try {
-      read_train_state(checkpoint);
-      TensorFiles::open_file(checkpoint / "optimizer.safetensors");
-      return checkpoint;
-    } catch (const Error& error) {
-      // Kept for whoever wants to look, but no longer among those that a run goes on from.
-      const fs::path aside = fs::path(o.out) / ("damaged-" + checkpoint.filename().string());
-      log_warning("{}; it is now {}, trying the one before", error.what(), aside.string());
-      remove_folder(aside);
-      fs::rename(checkpoint, aside);
-    }
-  }
-  log_info("{}: no checkpoint to go on from, starting at the beginning", o.out);
-  return {};
 }
 
 std::map<std::string, std::string> settings_of(const FinetuneOptions& o,
@@ -176,7 +121,8 @@ std::string hash_text(const std::string& text) {
 
 class Finetuning {
  public:
-  explicit Finetuning(const FinetuneOptions& options) : o_(options) {
+  explicit Finetuning(const FinetuneOptions& options, bool show_data = true)
+      : o_(options), asked_recompute_(options.recompute), show_data_(show_data) {
     check_options(o_);
     config_ = read_model_config(o_.checkpoint);
     tokenizer_ = find_tokenizer(o_.checkpoint);
@@ -191,6 +137,7 @@ class Finetuning {
     load.encode.max_seq_length = o_.max_seq_length;
     data_ = load_dataset(o_.data, tokenizer_ ? &*tokenizer_ : nullptr, load);
     if (!o_.prompt_style.empty()) data_.prompt_style = o_.prompt_style;
+    if (!show_data_) return;
     log_info("{}", report_text(data_.report, o_.data));
     if (data_.report.truncated > 0 && o_.max_seq_length == config_.context)
       log_info("rows are cut at {} tokens, the model's context", config_.context);
@@ -254,6 +201,7 @@ class Finetuning {
     t.early_stop = o_.early_stop;
     t.keep_best = o_.keep_best;
     t.skip_nonfinite = o_.skip_nonfinite;
+    t.tensorboard = o_.tensorboard;
     t.record = {.method = o_.method,
                 .prompt_style = data_.prompt_style,
                 .base_checkpoint = o_.checkpoint,
@@ -285,63 +233,104 @@ class Finetuning {
         megabytes(plan.mapped + plan.fixed + plan.kept + plan.scratch + program));
   }
 
-  // What must be had besides the checkpoint's own pages.
-  int64_t bytes_needed() const {
-    const MemoryPlan plan = session_->plan();
-    return static_cast<int64_t>(plan.fixed + plan.kept + plan.scratch);
-  }
-
-  // The plan of the run, with the policy for what backward reads chosen. A run that cannot fit is
-  // refused before it starts, with what would make it fit.
-  std::string choose_plan(const TrainOptions& options, const fs::path& checkpoint) {
-    const int64_t room = available_memory_bytes();
-    open_session(checkpoint, true);
-    std::string text = plan_text(options);
-    if (o_.recompute == "auto") {
-      o_.recompute = bytes_needed() > room ? "on" : "off";
-      if (o_.recompute == "on") {
-        open_session(checkpoint, true);
-        text = plan_text(options);
-        log_info("memory is short: what backward reads is computed again (--recompute)");
-      }
-    }
-    if (bytes_needed() <= room) return text;
-    fail(
-        "{}{:.1f} GB of memory can be had. Smaller: --micro-batch-size 1, a shorter "
-        "--max-seq-length, --precision bf16, --low-memory, or a method that trains less than {}",
-        text, static_cast<double>(room) / 1e9, o_.method);
-  }
-
-  FinetuneReport run() {
-    claim_folder(o_);
-    if (o_.overwrite && o_.resume.empty()) clear_folder(o_.out);
+  // All that can be wrong is found here, before the run's folder is made or touched.
+  TrainOptions check() {
+    check_run_folder(o_);
     load_data();
     if (o_.eval_interval > 0 && data_.held_out.empty())
       fail_usage(
           "--eval-interval needs held-out rows: give --test-size, or a folder with test.jsonl");
     const TrainOptions options = train_options();
-    const fs::path checkpoint = find_checkpoint(o_);
-    choose_plan(options, checkpoint);
-    open_session(checkpoint, false);
-    Trainer trainer(*session_, data_.rows, data_.held_out, options);
-    if (!checkpoint.empty()) {
-      const TrainState state = read_train_state(checkpoint);
-      if (state.settings_hash != options.settings_hash)
-        log_warning(
-            "{}: was saved by a run with other settings or other data; this run will not be the "
-            "same as one "
-            "that was never interrupted",
-            checkpoint.string());
-      restore_optimizer(checkpoint, *session_);
-      trainer.resume(state);
-      log_info("resuming behind step {}", state.step);
+    checkpoint_ = find_checkpoint(o_);
+    choose_plan(options);
+    refuse_full_disk(options);
+    return options;
+  }
+
+  // Makes the plan, with the policy for what backward reads chosen.
+  void choose_plan(const TrainOptions& options) {
+    open_session(checkpoint_, true);
+    memory_text_ = plan_text(options);
+    if (o_.recompute != "auto") return;
+    o_.recompute = memory_needed(*session_) > available_memory_bytes() ? "on" : "off";
+    if (o_.recompute == "off") return;
+    open_session(checkpoint_, true);
+    memory_text_ = plan_text(options);
+    log_info("memory is short: what backward reads is computed again (--recompute)");
+  }
+
+  // A run that cannot fit is refused before it starts, with what would make it fit.
+  void refuse_too_large() const {
+    if (memory_needed(*session_) > available_memory_bytes())
+      fail(
+          "{}{:.1f} GB of memory can be had. Smaller: --micro-batch-size 1, a shorter "
+          "--max-seq-length, --precision bf16, --low-memory, or a method that trains less than {}",
+          memory_text_, static_cast<double>(available_memory_bytes()) / 1e9, o_.method);
+  }
+
+  void refuse_full_disk(const TrainOptions& t) const {
+    const int64_t free = free_disk_bytes(o_.out.c_str());
+    const int64_t needed = disk_needed(*session_, data_.rows, t);
+    if (free >= 0 && free < needed)
+      fail(
+          "{}: {:.1f} MB are free, and the run writes up to {:.1f} MB; make room, choose another "
+          "--out, or keep fewer checkpoints with --keep and --save-interval",
+          o_.out, static_cast<double>(free) / 1e6, static_cast<double>(needed) / 1e6);
+  }
+
+  // The options with what their defaults came to: a later version may have other defaults.
+  FinetuneOptions resolved(const TrainOptions& t) const {
+    FinetuneOptions all = o_;
+    all.recompute = asked_recompute_;  // the results are the same, the next machine's memory is not
+    all.precision = session_->run().activation == Dtype::kF32 ? "f32" : "bf16";
+    all.lr = t.optimizer.lr;
+    all.weight_decay = t.optimizer.weight_decay;
+    all.warmup_steps = t.warmup_steps;
+    all.prompt_style = data_.prompt_style;
+    if (o_.init_adapter.empty()) all.lora_dropout = o_.lora_dropout.value_or(0.05);
+    return all;
+  }
+
+  void go_on_from_checkpoint(Trainer& trainer, const TrainOptions& options) {
+    const TrainState state = read_train_state(checkpoint_);
+    if (state.settings_hash != options.settings_hash)
+      log_warning(
+          "{}: was saved by a run with other settings or other data; this run will not be the "
+          "same as one that was never interrupted",
+          checkpoint_.string());
+    restore_optimizer(checkpoint_, *session_);
+    trainer.resume(state);
+    log_info("resuming behind step {}", state.step);
+  }
+
+  TrainResult train(Trainer& trainer, const TrainOptions& options) {
+    trainer.reserve();
+    claim_run_folder(o_);
+    std::vector<std::string> notes = recipe_notes(o_);
+    notes.push_back(fmt::format("rows: {} to train on with {} tokens, {} held out",
+                                data_.rows.size(), tokens_of(data_.rows), data_.held_out.size()));
+    write_file(fs::path(o_.out) / "recipe.toml", recipe_text(resolved(options), notes));
+    RunStatusFile status(o_.out, o_.method, StepPlan(data_.rows, options.batches).total_steps());
+    try {
+      const TrainResult result = trainer.run();
+      status.finish(result.interrupted ? "stopped" : "finished");
+      return result;
+    } catch (const std::exception& error) {
+      status.fail(error.what());
+      throw;
     }
+  }
+
+  FinetuneReport run() {
+    const TrainOptions options = check();
+    refuse_too_large();
+    open_session(checkpoint_, false);
+    Trainer trainer(*session_, data_.rows, data_.held_out, options);
+    if (!checkpoint_.empty()) go_on_from_checkpoint(trainer, options);
     if (!o_.sample_prompt.empty() && tokenizer_)
       trainer.on_evaluation([this](int64_t) { show_sample(); });
     log_info("{}: {} trainable numbers", o_.method, session_->method()->trainable_count());
-    write_file(fs::path(o_.out) / "settings.json",
-               nlohmann::ordered_json(options.record.settings).dump(2) + "\n");
-    const TrainResult result = trainer.run();
+    const TrainResult result = train(trainer, options);
     FinetuneReport report{.steps = result.steps,
                           .tokens = result.tokens,
                           .trainable = session_->method()->trainable_count(),
@@ -353,9 +342,24 @@ class Finetuning {
     return report;
   }
 
+  CheckedRun dry_run() {
+    const TrainOptions t = check();
+    FinetunePlan plan = plan_run(*session_, data_, t);
+    plan.text = memory_text_ + plan_text_of(plan, t, checkpoint_);
+    // Only real memory can be read into: what an adapter's file holds shows when it fits.
+    if (plan.fits && o_.method != "full" && (!checkpoint_.empty() || !o_.init_adapter.empty()))
+      open_session(checkpoint_, false);
+    CheckedRun checked{.plan = std::move(plan), .resolved = resolved(t)};
+    for (const auto& param : session_->weights().params) checked.parameters += param->size();
+    checked.held_out = std::move(data_.held_out);
+    return checked;
+  }
+
   std::string plan() {
     load_data();
-    return choose_plan(train_options(), {});
+    choose_plan(train_options());
+    refuse_too_large();
+    return memory_text_;
   }
 
  private:
@@ -371,20 +375,24 @@ class Finetuning {
   }
 
   FinetuneOptions o_;
+  std::string asked_recompute_;  // in o_ "auto" becomes what was chosen
   ModelConfig config_;
   std::optional<Tokenizer> tokenizer_;
+  bool show_data_;
+  std::string memory_text_;
   LoadedData data_;
+  fs::path checkpoint_;  // that the run goes on from
   std::unique_ptr<Session> session_;
 };
 
 }  // namespace
 
-FinetuneReport finetune(const FinetuneOptions& options) {
-  Finetuning finetuning(options);
-  if (!options.dry_run) return finetuning.run();
-  log_info("{}", finetuning.plan());
-  return {};
+FinetuneReport finetune(const FinetuneOptions& options) { return Finetuning(options).run(); }
+
+CheckedRun check_run(const FinetuneOptions& options, bool show_data) {
+  return Finetuning(options, show_data).dry_run();
 }
+FinetunePlan dry_run(const FinetuneOptions& options) { return check_run(options, true).plan; }
 
 std::string plan(const FinetuneOptions& options) { return Finetuning(options).plan(); }
 

@@ -6,16 +6,10 @@
 #include "checkpoint/tensor_file.h"
 #include "falconer/falconer.h"
 #include "model/arch/architecture.h"
+#include "report/table.h"
 
 namespace falconer {
 namespace {
-
-std::string grouped(int64_t number) {
-  std::string digits = std::to_string(number);
-  for (int64_t at = static_cast<int64_t>(digits.size()) - 3; at > 0; at -= 3)
-    digits.insert(at, ",");
-  return digits;
-}
 
 bool has_weights(const std::filesystem::path& folder) {
   for (const char* name : {"model.safetensors", "model.safetensors.index.json", "pytorch_model.bin",
@@ -39,9 +33,9 @@ void describe_tensors(const TensorFiles& files, nlohmann::ordered_json& json, st
   }
   json["bytes"] = bytes;
   json["parameters"] = numbers;
-  text +=
-      fmt::format("weights: {} numbers in {} tensors, {:.3f} GB in {} files\n", grouped(numbers),
-                  files.tensors().size(), static_cast<double>(bytes) / 1e9, files.files().size());
+  text += fmt::format("weights: {} numbers in {} tensors, {:.3f} GB in {} files\n",
+                      grouped_digits(numbers), files.tensors().size(),
+                      static_cast<double>(bytes) / 1e9, files.files().size());
   text += list;
 }
 
@@ -76,8 +70,8 @@ InspectReport inspect(const std::string& checkpoint) {
       m.family, m.layers, m.width, m.heads, m.head_size, m.groups, m.mlp_width, m.vocab, m.context,
       block, m.alibi ? "ALiBi" : fmt::format("rotary ({} of {})", m.rope_dims, m.head_size),
       m.bias ? "yes" : "no", m.tied_head ? "tied to the embedding" : "its own",
-      grouped(counts.full), grouped(counts.lora), grouped(counts.adapter),
-      grouped(counts.adapter_v2));
+      grouped_digits(counts.full), grouped_digits(counts.lora), grouped_digits(counts.adapter),
+      grouped_digits(counts.adapter_v2));
   if (has_weights(checkpoint))
     describe_tensors(TensorFiles::open_folder(checkpoint), json, text);
   else

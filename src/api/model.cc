@@ -37,6 +37,13 @@ Model Model::open(const ModelOptions& options) {
 
 std::string Model::prompt_style() const { return impl_->prompt_style; }
 
+std::string Model::decode(const std::vector<int32_t>& ids) const {
+  if (!impl_->tokenizer)
+    fail("{}: has no tokenizer.json, and text was asked for", impl_->session->options().checkpoint);
+  const bool ended = !ids.empty() && impl_->tokenizer->eos_id() == ids.back();
+  return impl_->tokenizer->decode({ids.begin(), ids.end() - (ended ? 1 : 0)});
+}
+
 std::vector<int32_t> Model::encode_prompt(const std::string& instruction, const std::string& input,
                                           bool raw) const {
   if (!impl_->tokenizer)

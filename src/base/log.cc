@@ -39,6 +39,20 @@ void set_log_level(LogLevel level) {
   }
 }
 
+LogLevel log_level() {
+  switch (logger().level()) {
+    case spdlog::level::trace:
+    case spdlog::level::debug:
+      return LogLevel::kDebug;
+    case spdlog::level::info:
+      return LogLevel::kInfo;
+    case spdlog::level::warn:
+      return LogLevel::kWarning;
+    default:
+      return LogLevel::kQuiet;
+  }
+}
+
 void log_line(LogLevel level, std::string_view text) {
   switch (level) {
     case LogLevel::kDebug:

@@ -12,6 +12,7 @@ enum class LogLevel { kDebug, kInfo, kWarning, kQuiet };
 
 /// What is written from now on; the default is kInfo.
 void set_log_level(LogLevel level);
+LogLevel log_level();
 
 void log_line(LogLevel level, std::string_view text);
 

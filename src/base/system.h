@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 namespace falconer {
 
@@ -14,6 +15,9 @@ int64_t resident_bytes();
 int64_t available_memory_bytes();
 /// Free bytes on the file system of `path` (or of its nearest existing parent).
 int64_t free_disk_bytes(const char* path);
+
+/// "AMD EPYC 7763 64-Core Processor"; "unknown processor" where the system does not say.
+std::string processor_name();
 
 /// Seconds since some fixed moment.
 double now_seconds();

@@ -2,11 +2,17 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <array>
+#include <string>
 
 namespace falconer::cli {
 
+/// What finetune and plan take as METHOD.
+inline const std::array<std::string, 4> kMethods = {"lora", "adapter", "adapter-v2", "full"};
+
 /// Adds a command's flags to `app` and sets what it does when it was chosen.
 void add_chat(CLI::App& app);
+void add_compare(CLI::App& app);
 void add_evaluate(CLI::App& app);
 void add_finetune(CLI::App& app);
 void add_generate(CLI::App& app);
@@ -14,6 +20,7 @@ void add_inspect(CLI::App& app);
 void add_merge(CLI::App& app);
 void add_plan(CLI::App& app);
 void add_prepare(CLI::App& app);
+void add_runs(CLI::App& app);
 void add_score(CLI::App& app);
 void add_tokenize(CLI::App& app);
 

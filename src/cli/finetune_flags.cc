@@ -74,18 +74,44 @@ void add_method_flags(CLI::App& app, FinetuneOptions& o) {
   app.add_flag("--from-scratch", o.from_scratch, "random weights for config.json, with full");
 }
 
+void add_watching_flags(CLI::App& app, FinetuneOptions& o) {
+  app.add_option("--save-interval", o.save_interval, "steps between checkpoints; 0: none")
+      ->capture_default_str();
+  app.add_option("--keep", o.keep, "newest checkpoints that stay; 0: all")->capture_default_str();
+  app.add_option("--eval-interval", o.eval_interval,
+                 "steps between evaluations of the held-out rows; 0: none")
+      ->capture_default_str();
+  app.add_option("--early-stop", o.early_stop,
+                 "evaluations without gain that end the run; 0: never")
+      ->capture_default_str();
+  app.add_flag("--keep-best", o.keep_best, "best/ holds the model of the lowest held-out loss");
+  app.add_option("--sample-prompt", o.sample_prompt,
+                 "an instruction that is answered after each evaluation");
+  app.add_flag("--skip-nonfinite", o.skip_nonfinite,
+               "leave out steps that are not finite instead of stopping");
+  app.add_flag("--tensorboard,!--no-tensorboard", o.tensorboard,
+               "write a file for TensorBoard as well (default)");
+}
+
 }  // namespace
 
-void add_finetune_flags(CLI::App& app, const std::shared_ptr<FinetuneOptions>& options) {
-  app.add_option("method", options->method, "lora, adapter, adapter-v2 or full")
-      ->required()
-      ->check(CLI::IsMember({"lora", "adapter", "adapter-v2", "full"}));
+void add_run_flags(CLI::App& app, FinetuneOptions& options) {
   app.option_defaults()->group("Model and data");
-  add_data_flags(app, *options);
+  add_data_flags(app, options);
   app.option_defaults()->group("Training");
-  add_optimizer_flags(app, *options);
+  add_optimizer_flags(app, options);
   app.option_defaults()->group("Method");
-  add_method_flags(app, *options);
+  add_method_flags(app, options);
+  app.option_defaults()->group("Saving and watching");
+  add_watching_flags(app, options);
+}
+
+void add_finetune_flags(CLI::App& app, FinetuneOptions& options) {
+  app.add_option("method,--method", options.method, "lora, adapter, adapter-v2 or full")
+      ->required()
+      ->check(CLI::IsMember(std::vector<std::string>(kMethods.begin(), kMethods.end())));
+  add_run_flags(app, options);
+  app.add_option("--out,--out-dir", options.out, "folder of this run");
 }
 
 }  // namespace falconer::cli

@@ -1,13 +1,15 @@
-// The flags that finetune and plan share.
+// The flags that finetune, plan and compare share.
 #pragma once
-
-#include <memory>
 
 #include "cli/command.h"
 #include "falconer/falconer.h"
 
 namespace falconer::cli {
 
-void add_finetune_flags(CLI::App& app, const std::shared_ptr<FinetuneOptions>& options);
+/// METHOD, --out and all of add_run_flags. `options` must outlive the parsing.
+void add_finetune_flags(CLI::App& app, FinetuneOptions& options);
+
+/// Model, data, training, methods, saving and watching.
+void add_run_flags(CLI::App& app, FinetuneOptions& options);
 
 }  // namespace falconer::cli

@@ -21,18 +21,6 @@ std::vector<const CLI::App*> commands_of(const CLI::App& app) {
   return app.get_subcommands([](const CLI::App*) { return true; });
 }
 
-const CLI::App* find_command(const CLI::App& app, const std::string& name) {
-  for (const CLI::App* command : commands_of(app))
-    if (command->get_name() == name) return command;
-  return nullptr;
-}
-
-const CLI::Option* find_flag(const CLI::App& app, const std::string& name) {
-  for (const CLI::Option* option : app.get_options())
-    if (option->check_name(name)) return option;
-  return nullptr;
-}
-
 // Letters to add, drop or replace to make b of a.
 size_t distance(const std::string& a, const std::string& b) {
   std::vector<size_t> row(b.size() + 1);
@@ -49,7 +37,20 @@ size_t distance(const std::string& a, const std::string& b) {
   return row.back();
 }
 
-// "; did you mean NAME?" where one of `names` is near enough to be meant.
+}  // namespace
+
+const CLI::App* find_command(const CLI::App& app, const std::string& name) {
+  for (const CLI::App* command : commands_of(app))
+    if (command->get_name() == name) return command;
+  return nullptr;
+}
+
+const CLI::Option* find_flag(const CLI::App& app, const std::string& name) {
+  for (const CLI::Option* option : app.get_options())
+    if (option->check_name(name)) return option;
+  return nullptr;
+}
+
 std::string suggestion(const std::string& name, const std::vector<std::string>& names) {
   size_t least = std::max<size_t>(2, name.size() / 3) + 1;
   std::string nearest;
@@ -60,6 +61,8 @@ std::string suggestion(const std::string& name, const std::vector<std::string>& 
     }
   return nearest.empty() ? "" : "; did you mean " + nearest + "?";
 }
+
+namespace {
 
 std::string unknown_command(const CLI::App& app, const std::string& name) {
   std::vector<std::string> names;

@@ -17,6 +17,15 @@ void set_help_style(CLI::App& app);
 std::string explain(const CLI::App& app, const std::vector<std::string>& words,
                     const CLI::ParseError& error);
 
+/// The option of `app` that "--name" means; null where there is none.
+const CLI::Option* find_flag(const CLI::App& app, const std::string& name);
+
+/// The command of that name; null where there is none.
+const CLI::App* find_command(const CLI::App& app, const std::string& name);
+
+/// "; did you mean NAME?" where one of `names` is near enough to be meant, else nothing.
+std::string suggestion(const std::string& name, const std::vector<std::string>& names);
+
 /// Whether the program or any command has the flag "--name".
 bool knows_flag(const CLI::App& app, const std::string& name);
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "cli/help.h"
+#include "cli/recipe_flags.h"
 #include "falconer/falconer.h"
 
 namespace {
@@ -31,6 +32,9 @@ constexpr Entry kCommands[] = {
     {"evaluate", "answer rows and count the answers that are exactly right",
      falconer::cli::add_evaluate},
     {"merge", "fold an adapter into a model of its own", falconer::cli::add_merge},
+    {"runs", "list finetuning runs side by side", falconer::cli::add_runs},
+    {"compare", "train with several methods on the same rows and report on them",
+     falconer::cli::add_compare},
 };
 
 // Flags are accepted with - and _ alike: "--max_steps=3" is "--max-steps=3".
@@ -43,6 +47,13 @@ std::vector<std::string> normalised(const CLI::App& app, int argc, char** argv) 
     std::replace(name.begin(), name.end(), '_', '-');
     if (falconer::cli::knows_flag(app, name)) word.replace(0, end, name);
   }
+  // --resume may stand alone: a method's name behind it is the method, not a folder.
+  for (size_t i = 0; i + 1 < words.size(); ++i) {
+    const auto& methods = falconer::cli::kMethods;
+    if (words[i] == "--resume" &&
+        std::find(methods.begin(), methods.end(), words[i + 1]) != methods.end())
+      words[i] = "--resume=auto";
+  }
   return words;
 }
 
@@ -52,7 +63,7 @@ int run(int argc, char** argv) {
       "on your own data and machine, and use the result.\n"};
   app.name("falconer");
   falconer::cli::set_help_style(app);
-  app.set_version_flag("--version", "falconer 0.1.0");
+  app.set_version_flag("--version", "falconer " + falconer::version());
   app.require_subcommand(1);
   app.fallthrough();
   std::string log = "info";
@@ -66,19 +77,25 @@ int run(int argc, char** argv) {
   for (const Entry& entry : kCommands) {
     CLI::App* command = app.add_subcommand(entry.name, entry.help);
     command->footer("--threads N and --log LEVEL go with every command.");
+    command->add_option("--config", "recipe: a TOML file whose keys are flags of this command")
+        ->type_name("FILE");
     entry.add(*command);
   }
-  const std::vector<std::string> words = normalised(app, argc, argv);
+  std::vector<std::string> words = normalised(app, argc, argv);
   if (words.empty()) {
     std::fprintf(stderr, "%s", app.help().c_str());
     return 2;
   }
+  std::vector<falconer::cli::RecipeFlag> recipe;
+  words = falconer::cli::with_recipe(app, words, recipe);
   try {
     app.parse(std::vector(words.rbegin(), words.rend()));  // CLI11 takes them last first
   } catch (const CLI::Success& success) {                  // --help, --version
     return app.exit(success);
   } catch (const CLI::ParseError& error) {
-    std::fprintf(stderr, "falconer: %s\n", falconer::cli::explain(app, words, error).c_str());
+    const std::string place = falconer::cli::place_of(error.what(), recipe);
+    std::fprintf(stderr, "falconer: %s%s%s\n", place.c_str(), place.empty() ? "" : ": ",
+                 falconer::cli::explain(app, words, error).c_str());
     return 2;
   }
   return 0;

@@ -1,5 +1,6 @@
 // falconer plan METHOD
 #include <iostream>
+#include <memory>
 
 #include "cli/finetune_flags.h"
 
@@ -7,7 +8,7 @@ namespace falconer::cli {
 
 void add_plan(CLI::App& app) {
   auto options = std::make_shared<FinetuneOptions>();
-  add_finetune_flags(app, options);
+  add_finetune_flags(app, *options);
   app.callback([options] { std::cout << plan(*options); });
 }
 

@@ -121,7 +121,9 @@ OpenedAdapter open_adapter(const std::string& path, std::optional<double> lora_d
   const bool folder = fs::is_directory(path);
   nlohmann::json config;
   if (folder) config = read_adapter_config(path);
-  OpenedAdapter opened{.files = TensorFiles::open_file(folder ? tensors_in(path) : fs::path(path))};
+  // On a line of its own: GCC 12 ends what it has not begun when a designated initialiser throws.
+  TensorFiles files = TensorFiles::open_file(folder ? tensors_in(path) : fs::path(path));
+  OpenedAdapter opened{.files = std::move(files)};
   if (!folder) config = config_from_names(opened.files, path);
   if (lora_dropout) config["lora_dropout"] = *lora_dropout;
   const std::string where = folder ? path + "/adapter_config.json" : path;

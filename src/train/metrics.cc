@@ -13,6 +13,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/system.h"
+#include "train/tensorboard.h"
 
 namespace falconer {
 namespace fs = std::filesystem;
@@ -68,13 +69,15 @@ nlohmann::ordered_json number(double value) {
 
 struct MetricsLog::Files {
   File jsonl, csv;
+  std::optional<EventFile> events;
 };
 
-MetricsLog::MetricsLog(const fs::path& folder, int64_t after_step)
+MetricsLog::MetricsLog(const fs::path& folder, int64_t after_step, bool tensorboard)
     : files_(std::make_unique<Files>()) {
   const fs::path jsonl = folder / "metrics.jsonl", csv = folder / "metrics.csv";
   files_->jsonl = reopen(jsonl, kept_lines(jsonl, after_step, false));
   files_->csv = reopen(csv, kept_lines(csv, after_step, true));
+  if (tensorboard) files_->events.emplace(folder, after_step);
 }
 
 MetricsLog::~MetricsLog() = default;
@@ -93,6 +96,14 @@ void MetricsLog::write(const StepMetrics& row) {
   put(files_->csv.get(),
       fmt::format("{},{},{},{},{},{:.2f},{:.4f},{},\n", row.step, row.loss, row.lr, row.grad_norm,
                   row.tokens, row.tokens_per_second, row.seconds, row.peak_rss_bytes));
+  if (!files_->events) return;
+  // The names that transformers' Trainer gives them, where it has them.
+  files_->events->write(row.step,
+                        {{"train/loss", row.loss},
+                         {"train/learning_rate", row.lr},
+                         {"train/grad_norm", row.grad_norm},
+                         {"train/tokens_per_second", row.tokens_per_second},
+                         {"train/peak_memory_gb", static_cast<double>(row.peak_rss_bytes) / 1e9}});
 }
 
 void MetricsLog::write(const EvalMetrics& row) {
@@ -103,6 +114,7 @@ void MetricsLog::write(const EvalMetrics& row) {
   json["eval_seconds"] = row.seconds;
   put(files_->jsonl.get(), json.dump() + "\n");
   put(files_->csv.get(), fmt::format("{},,,,,,,,{}\n", row.step, row.loss));
+  if (files_->events) files_->events->write(row.step, {{"eval/loss", row.loss}});
 }
 
 void MetricsLog::sync() {

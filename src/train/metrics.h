@@ -27,12 +27,12 @@ struct EvalMetrics {
   double seconds = 0;
 };
 
-/// Appends to metrics.jsonl and metrics.csv in a run's folder. Rows are whole lines, flushed one by
-/// one.
+/// Appends to metrics.jsonl and metrics.csv in a run's folder, and to a file for TensorBoard. Rows
+/// are whole lines, flushed one by one.
 class MetricsLog {
  public:
-  /// Drops rows of steps after `after_step`: a resumed run writes them again.
-  MetricsLog(const std::filesystem::path& folder, int64_t after_step);
+  /// Drops rows of steps after `after_step`: a resumed run writes them again. -1: drops all.
+  MetricsLog(const std::filesystem::path& folder, int64_t after_step, bool tensorboard);
   ~MetricsLog();
   void write(const StepMetrics& row);
   void write(const EvalMetrics& row);

@@ -67,11 +67,10 @@ void write_model_folder(const fs::path& folder, const fs::path& source, const Mo
 
 namespace {
 
-// config.json and the tokenizer come from the base: a resumed run was opened from a checkpoint that
-// the run itself may have removed since.
-void save_whole_model(const fs::path& folder, Session& session, const std::string& base) {
+// `source`: the folder with config.json and the tokenizer. Not the one that the session was opened on:
+// of a resumed run that is a checkpoint, which is removed when newer ones have been saved.
+void save_whole_model(const fs::path& folder, Session& session, const fs::path& source) {
   const Dtype dtype = session.run().activation;
-  const std::string& source = base.empty() ? session.options().checkpoint : base;
   write_model_folder(folder, source, session.config(), dtype);
   std::vector<TensorSpec> specs;
   for (const auto& param : session.weights().params)
@@ -149,7 +148,9 @@ void check_room(const fs::path& folder, Session& session) {
 
 void save_model(const fs::path& folder, Session& session, const ModelRecord& record) {
   if (session.method()->saves_whole_model())
-    save_whole_model(folder, session, record.base_checkpoint);
+    save_whole_model(
+        folder, session,
+        record.base_checkpoint.empty() ? session.options().checkpoint : record.base_checkpoint);
   else
     save_adapter(folder, session, record.base_checkpoint);
   write_record(folder, record);

@@ -219,8 +219,8 @@ void Trainer::warn_unmoved(const std::vector<std::vector<float>>& before) const 
 TrainResult Trainer::run() {
   reserve();
   if (state_.step > 0) prune_checkpoints(options_.out, options_.keep);  // a kill came before it
-  // A run from the beginning writes its evaluation before the first step as well.
-  MetricsLog log(options_.out, state_.step > 0 ? state_.step : -1);
+  // A run from the beginning evaluates before its first step, which an earlier try has done too.
+  MetricsLog log(options_.out, state_.step > 0 ? state_.step : -1, options_.tensorboard);
   Progress progress(plan_.total_steps(), state_.step + 1);
   progress_ = &progress;
   const auto before = samples_of(session_.method()->params());

@@ -33,6 +33,7 @@ struct TrainOptions {
   bool keep_best = false;     // best/ holds the model of the lowest evaluation loss
   bool skip_nonfinite =
       false;  // leave out a step whose loss or gradient is not finite, instead of stopping
+  bool tensorboard = true;  // an event file beside metrics.jsonl
   ModelRecord record;
   std::string settings_hash;
 };

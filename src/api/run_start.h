@@ -1,0 +1,39 @@
+// The folder of a run before the run begins: what may be in it, and whether there is room.
+#pragma once
+
+#include <filesystem>
+
+#include "data/load.h"
+#include "falconer/falconer.h"
+#include "train/trainer.h"
+
+namespace falconer {
+
+/// Looks only. Errors: an earlier run that is neither to be gone on with nor replaced, a run that
+/// goes on in it right now, the checkpoint inside of what --overwrite would remove, no permission.
+void check_run_folder(const FinetuneOptions& options);
+
+/// Makes the folder; with --overwrite the earlier run in it is removed.
+void claim_run_folder(const FinetuneOptions& options);
+
+/// The newest checkpoint that can be read whole, or the one that --resume names; empty where the
+/// run begins anew.
+std::filesystem::path find_checkpoint(const FinetuneOptions& options);
+
+/// Input tokens of all rows.
+int64_t tokens_of(const std::vector<Row>& rows);
+
+/// Bytes that the run has on disk at most.
+int64_t disk_needed(Session& session, const std::vector<Row>& rows, const TrainOptions& options);
+
+/// Bytes of memory that the session takes besides the checkpoint's own pages.
+int64_t memory_needed(const Session& session);
+
+/// A dry run's figures; the session was planned.
+FinetunePlan plan_run(Session& session, const LoadedData& data, const TrainOptions& options);
+
+/// The same for people.
+std::string plan_text_of(const FinetunePlan& plan, const TrainOptions& options,
+                         const std::filesystem::path& checkpoint);
+
+}  // namespace falconer

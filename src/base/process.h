@@ -1,0 +1,23 @@
+// Another program, run to its end.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace falconer {
+
+struct ProcessResult {
+  int exit_code = 0;   // 128 + the signal's number where a signal ended it
+  std::string output;  // what it wrote to stdout
+};
+
+/// Runs `words` (the program's path first) with this process's environment and stderr; where `log`
+/// is given, its stderr goes there instead. Error: it cannot be started.
+ProcessResult run_process(const std::vector<std::string>& words,
+                          const std::filesystem::path& log = {});
+
+/// The path of the program that runs now.
+std::string this_program();
+
+}  // namespace falconer

@@ -1,0 +1,146 @@
+#include "cli/recipe_flags.h"
+
+#include <algorithm>
+
+#include "base/toml.h"
+#include "cli/help.h"
+#include "falconer/error.h"
+
+namespace falconer::cli {
+namespace {
+
+constexpr int kUsage = 2;
+
+std::string dashed(std::string key) {
+  std::replace(key.begin(), key.end(), '_', '-');
+  return key;
+}
+
+[[noreturn]] void unknown_key(const CLI::App& command, const std::string& place,
+                              const std::string& key) {
+  std::vector<std::string> names;
+  for (const CLI::Option* option : command.get_options())
+    for (const std::string& name : option->get_lnames()) names.push_back(name);
+  throw Error(place + ": " + command.get_name() + " has no flag --" + dashed(key) +
+                  " for the key " + key + suggestion(dashed(key), names),
+              kUsage);
+}
+
+const CLI::Option* option_of(const CLI::App& app, const CLI::App& command, const TomlEntry& entry,
+                             const std::string& place) {
+  const std::string flag = "--" + dashed(entry.key);
+  const CLI::Option* option = find_flag(command, flag);
+  if (option == nullptr) option = find_flag(app, flag);
+  if (option == nullptr) unknown_key(command, place, entry.key);
+  for (const char* name : {"--config", "--help", "--version"})
+    if (option->check_name(name))
+      throw Error(place + ": " + name + " belongs on the command line, not in a recipe", kUsage);
+  return option;
+}
+
+std::vector<const CLI::Option*> positionals_of(const CLI::App& command) {
+  std::vector<const CLI::Option*> positionals;
+  for (const CLI::Option* option : command.get_options())
+    if (option->get_positional()) positionals.push_back(option);
+  return positionals;
+}
+
+// Where the command stands among the words; their number where none does.
+size_t command_at(const CLI::App& app, const std::vector<std::string>& words) {
+  size_t at = 0;
+  for (; at < words.size(); ++at) {
+    if (!words[at].starts_with("-")) break;
+    const CLI::Option* flag = find_flag(app, words[at]);
+    if (flag != nullptr && flag->get_items_expected_min() > 0) ++at;  // its value
+  }
+  return at;
+}
+
+std::string value_of(const std::vector<std::string>& words, const std::string& flag) {
+  for (size_t i = 0; i < words.size(); ++i) {
+    if (words[i] == "--") break;
+    if (words[i] == flag && i + 1 < words.size()) return words[i + 1];
+    if (words[i].starts_with(flag + "=")) return words[i].substr(flag.size() + 1);
+  }
+  return "";
+}
+
+}  // namespace
+
+std::vector<RecipeFlag> read_recipe(const CLI::App& app, const CLI::App& command,
+                                    const std::string& path) {
+  std::vector<RecipeFlag> flags;
+  for (const TomlEntry& entry : read_toml(path)) {
+    const std::string place = path + ":" + std::to_string(entry.line);
+    const CLI::Option* option = option_of(app, command, entry, place);
+    for (const RecipeFlag& other : flags)
+      if (other.option == option)
+        throw Error(place + ": " + entry.key + " sets what " + other.place + " sets already",
+                    kUsage);
+    if (entry.values.empty())
+      throw Error(place + ": " + entry.key + " is an empty list; leave the key out for the default",
+                  kUsage);
+    for (const std::string& value : entry.values) {
+      if (value.empty() && !entry.array) continue;
+      flags.push_back({"--" + dashed(entry.key) + "=" + value, option, place});
+    }
+  }
+  return flags;
+}
+
+std::vector<const CLI::Option*> options_given(const CLI::App& app, const CLI::App& command,
+                                              const std::vector<std::string>& words) {
+  const std::vector<const CLI::Option*> positionals = positionals_of(command);
+  std::vector<const CLI::Option*> given;
+  size_t bare = 0;
+  bool only_bare = false;
+  for (size_t i = 0; i < words.size(); ++i) {
+    const std::string& word = words[i];
+    if (word == "--") {
+      only_bare = true;
+    } else if (only_bare || !word.starts_with("-") || word.size() < 2) {
+      if (bare < positionals.size()) given.push_back(positionals[bare++]);
+    } else {
+      const std::string name = word.substr(0, word.find('='));
+      const CLI::Option* flag = find_flag(command, name);
+      if (flag == nullptr) flag = find_flag(app, name);
+      if (flag == nullptr) continue;
+      given.push_back(flag);
+      if (word == name && flag->get_items_expected_min() > 0) ++i;  // its value
+    }
+  }
+  return given;
+}
+
+std::vector<std::string> with_recipe(const CLI::App& app, const std::vector<std::string>& words,
+                                     std::vector<RecipeFlag>& added) {
+  const size_t at = command_at(app, words);
+  const CLI::App* command = at < words.size() ? find_command(app, words[at]) : nullptr;
+  const std::string path = value_of(words, "--config");
+  if (command == nullptr || path.empty()) return words;
+  std::vector<std::string> given_words(words.begin(), words.begin() + static_cast<long>(at));
+  given_words.insert(given_words.end(), words.begin() + static_cast<long>(at) + 1, words.end());
+  const auto given = options_given(app, *command, given_words);
+  for (RecipeFlag& flag : read_recipe(app, *command, path))
+    if (std::find(given.begin(), given.end(), flag.option) == given.end())
+      added.push_back(std::move(flag));
+  std::vector<std::string> all = words;
+  for (size_t i = 0; i < added.size(); ++i)
+    all.insert(all.begin() + static_cast<long>(at + 1 + i), added[i].word);
+  return all;
+}
+
+std::string place_of(const std::string& error, const std::vector<RecipeFlag>& added) {
+  for (const RecipeFlag& flag : added)
+    for (const std::string& name : flag.option->get_lnames()) {
+      const size_t at = error.find("--" + name);
+      const size_t end = at + 2 + name.size();
+      if (at == std::string::npos) continue;
+      if (end >= error.size() ||
+          (!std::isalnum(static_cast<unsigned char>(error[end])) && error[end] != '-'))
+        return flag.place;
+    }
+  return "";
+}
+
+}  // namespace falconer::cli

@@ -1,0 +1,27 @@
+// falconer runs DIR
+#include <iostream>
+#include <memory>
+
+#include "cli/command.h"
+#include "falconer/falconer.h"
+
+namespace falconer::cli {
+
+void add_runs(CLI::App& app) {
+  struct Flags {
+    std::string folder = ".", sort = "name";
+    bool json = false;
+  };
+  auto flags = std::make_shared<Flags>();
+  app.add_option("folder", flags->folder, "folder with runs in it")->capture_default_str();
+  app.add_option("--sort", flags->sort,
+                 "name, started, loss, eval-loss, speed, memory or time; the best first")
+      ->capture_default_str();
+  app.add_flag("--json", flags->json, "one JSON array instead of a table");
+  app.callback([flags] {
+    const RunsReport report = list_runs(flags->folder, flags->sort);
+    std::cout << (flags->json ? report.json : report.text);
+  });
+}
+
+}  // namespace falconer::cli

@@ -1,0 +1,149 @@
+#include "report/table.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdint>
+
+namespace falconer {
+namespace {
+
+// The length of the UTF-8 character at `at`; 0 where there is none that is well formed.
+size_t character_length(std::string_view text, size_t at) {
+  const auto byte = [&](size_t i) {
+    return at + i < text.size() ? static_cast<unsigned char>(text[at + i]) : 0u;
+  };
+  const unsigned first = byte(0);
+  if (first < 0x80) return 1;
+  const size_t length = first >= 0xC2 && first < 0xE0   ? 2
+                        : first >= 0xE0 && first < 0xF0 ? 3
+                        : first >= 0xF0 && first < 0xF5 ? 4
+                                                        : 0;
+  for (size_t i = 1; i < length; ++i)
+    if (byte(i) < 0x80 || byte(i) >= 0xC0) return 0;
+  // Overlong forms, surrogates, beyond U+10FFFF.
+  if ((first == 0xE0 && byte(1) < 0xA0) || (first == 0xED && byte(1) >= 0xA0) ||
+      (first == 0xF0 && byte(1) < 0x90) || (first == 0xF4 && byte(1) >= 0x90))
+    return 0;
+  return length;
+}
+
+size_t characters_of(std::string_view text) {
+  return static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char c) {
+    return (static_cast<unsigned char>(c) & 0xC0) != 0x80;
+  }));
+}
+
+// A cell for the terminal: no control character of a name may move the cursor.
+std::string plain(std::string_view text) {
+  std::string shown(text);
+  for (char& c : shown)
+    if (static_cast<unsigned char>(c) < ' ' || c == 0x7F) c = '?';
+  return shown;
+}
+
+std::string padded(const std::string& text, size_t width, bool right) {
+  const std::string space(width - std::min(width, characters_of(text)), ' ');
+  return right ? space + text : text + space;
+}
+
+}  // namespace
+
+std::string text_table(const Table& table) {
+  std::vector<size_t> widths;
+  for (size_t i = 0; i < table.columns.size(); ++i) {
+    widths.push_back(characters_of(table.columns[i].title));
+    for (const auto& row : table.rows) widths[i] = std::max(widths[i], characters_of(row[i]));
+  }
+  const auto line = [&](const auto& cell) {
+    std::string text;
+    for (size_t i = 0; i < widths.size(); ++i)
+      text += (i > 0 ? "  " : "") + padded(plain(cell(i)), widths[i], table.columns[i].number);
+    return text.substr(0, text.find_last_not_of(' ') + 1) + "\n";
+  };
+  std::string text = line([&](size_t i) { return table.columns[i].title; });
+  for (const auto& row : table.rows) text += line([&](size_t i) { return row[i]; });
+  return text;
+}
+
+std::string markdown_table(const Table& table) {
+  std::string text = "|", rule = "|";
+  for (const Table::Column& column : table.columns) {
+    text += " " + markdown_escaped(column.title) + " |";
+    rule += column.number ? "---:|" : "---|";
+  }
+  text += "\n" + rule + "\n";
+  for (const auto& row : table.rows) {
+    text += "|";
+    for (const std::string& cell : row) text += " " + markdown_escaped(cell) + " |";
+    text += "\n";
+  }
+  return text;
+}
+
+std::string html_table(const Table& table, std::string_view caption) {
+  std::string text = "<div class=\"scroll\"><table>";
+  if (!caption.empty()) text += "<caption>" + html_escaped(caption) + "</caption>";
+  text += "\n<thead><tr>";
+  const auto kind = [&](size_t i) { return table.columns[i].number ? " class=\"number\"" : ""; };
+  for (size_t i = 0; i < table.columns.size(); ++i)
+    text +=
+        fmt::format("<th scope=\"col\"{}>{}</th>", kind(i), html_escaped(table.columns[i].title));
+  text += "</tr></thead>\n<tbody>\n";
+  for (const auto& row : table.rows) {
+    text += "<tr>";
+    for (size_t i = 0; i < row.size(); ++i)
+      text += i == 0 ? fmt::format("<th scope=\"row\">{}</th>", html_escaped(row[i]))
+                     : fmt::format("<td{}>{}</td>", kind(i), html_escaped(row[i]));
+    text += "</tr>\n";
+  }
+  return text + "</tbody></table></div>\n";
+}
+
+std::string html_escaped(std::string_view text) {
+  std::string escaped;
+  for (size_t at = 0; at < text.size();) {
+    const size_t length = character_length(text, at);
+    const char c = text[at];
+    if (length == 0) {
+      escaped += "\xEF\xBF\xBD";
+    } else if (length > 1) {
+      escaped += text.substr(at, length);
+    } else if (c == '&') {
+      escaped += "&amp;";
+    } else if (c == '<') {
+      escaped += "&lt;";
+    } else if (c == '>') {
+      escaped += "&gt;";
+    } else if (c == '"') {
+      escaped += "&quot;";
+    } else if (c == '\'') {
+      escaped += "&#39;";
+    } else if ((c < ' ' && c != '\n' && c != '\t') || c == 0x7F) {
+      escaped += "\xEF\xBF\xBD";
+    } else {
+      escaped += c;
+    }
+    at += std::max<size_t>(1, length);
+  }
+  return escaped;
+}
+
+std::string markdown_escaped(std::string_view text) {
+  std::string escaped;
+  for (const char c : text) {
+    if (std::string_view("\\`*_[]<>|#&~").find(c) != std::string_view::npos) escaped += '\\';
+    escaped += static_cast<unsigned char>(c) < ' ' || c == 0x7F ? ' ' : c;
+  }
+  return escaped;
+}
+
+std::string grouped_digits(int64_t number) {
+  std::string digits = std::to_string(number);
+  const int64_t first = number < 0 ? 1 : 0;
+  for (int64_t at = static_cast<int64_t>(digits.size()) - 3; at > first; at -= 3)
+    digits.insert(static_cast<size_t>(at), ",");
+  return digits;
+}
+
+}  // namespace falconer

@@ -1,0 +1,121 @@
+#include "train/run_status.h"
+
+#include <unistd.h>
+
+#include <array>
+#include <chrono>
+#include <ctime>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "base/file.h"
+
+namespace falconer {
+namespace fs = std::filesystem;
+namespace {
+
+std::string host_name() {
+  std::array<char, 256> name{};
+  ::gethostname(name.data(), name.size() - 1);
+  return name.data();
+}
+
+// When a process began, in ticks since the system did: a number of a process that ended may be given
+// to another one, but not with the same begin. Empty where there is no such process.
+std::string start_of(int64_t pid) {
+  std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
+  std::string line;
+  if (!std::getline(file, line)) return "";
+  const size_t name_end = line.rfind(')');  // the name before it may hold anything
+  if (name_end == std::string::npos) return "";
+  std::istringstream fields(line.substr(name_end + 1));
+  std::string field;
+  for (int i = 3; i <= 22 && fields >> field; ++i) {
+  }
+  return field;
+}
+
+std::string utc_time() {
+  const std::time_t now = std::time(nullptr);
+  std::tm parts{};
+  ::gmtime_r(&now, &parts);
+  std::array<char, 32> text{};
+  std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &parts);
+  return text.data();
+}
+
+void write_status(const fs::path& folder, const RunStatus& status) {
+  nlohmann::ordered_json json;
+  json["state"] = status.state;
+  if (!status.message.empty()) json["message"] = status.message;
+  json["method"] = status.method;
+  json["started"] = status.started;
+  if (status.state != "running") json["ended"] = utc_time();
+  json["total_steps"] = status.total_steps;
+  json["host"] = status.host;
+  json["pid"] = status.pid;
+  json["process_start"] = status.process_start;
+  write_file(folder / "status.json",
+             json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n");
+}
+
+}  // namespace
+
+RunStatusFile::RunStatusFile(const fs::path& folder, const std::string& method, int64_t total_steps)
+    : folder_(folder) {
+  status_ = {.state = "running",
+             .message = "",
+             .method = method,
+             .started = utc_time(),
+             .total_steps = total_steps,
+             .host = host_name(),
+             .pid = ::getpid(),
+             .process_start = start_of(::getpid())};
+  write_status(folder_, status_);
+}
+
+void RunStatusFile::finish(const std::string& state) {
+  status_.state = state;
+  write_status(folder_, status_);
+}
+
+void RunStatusFile::fail(const std::string& message) {
+  status_.message = message;
+  try {
+    finish("failed");
+  } catch (const Error&) {
+  }
+}
+
+std::optional<RunStatus> read_status(const fs::path& folder) {
+  constexpr size_t kLargest = size_t{1} << 20;
+  try {
+    const auto json =
+        nlohmann::json::parse(read_text_file(folder / "status.json", kLargest), nullptr, false);
+    if (!json.is_object()) return {};
+    return RunStatus{.state = json.value("state", ""),
+                     .message = json.value("message", ""),
+                     .method = json.value("method", ""),
+                     .started = json.value("started", ""),
+                     .total_steps = json.value("total_steps", int64_t{0}),
+                     .host = json.value("host", ""),
+                     .pid = json.value("pid", int64_t{0}),
+                     .process_start = json.value("process_start", "")};
+  } catch (const nlohmann::json::exception&) {
+    return {};
+  } catch (const Error&) {
+    return {};
+  }
+}
+
+bool is_alive(const RunStatus& status, const fs::path& folder) {
+  if (status.state != "running") return false;
+  if (status.host == host_name())
+    return !status.process_start.empty() && start_of(status.pid) == status.process_start;
+  std::error_code error;
+  const auto written = fs::last_write_time(folder / "metrics.jsonl", error);
+  return !error && fs::file_time_type::clock::now() - written < std::chrono::minutes(10);
+}
+
+}  // namespace falconer
