@@ -30,6 +30,32 @@ void handle_interrupts();
 bool interrupted();
 
 // ---- checkpoints
+//
+// Wherever a checkpoint, an adapter or data is named, "org/name" or "org/name@revision" on the hub
+// will do where there is no such path: it is taken from the cache, else fetched.
+
+struct DownloadOptions {
+  std::string name;                           // "org/name" or "org/name@revision"
+  std::vector<std::string> files;             // empty: what a model is loaded from, or all rows
+  std::vector<std::string> include, exclude;  // patterns
+  std::string revision;   // branch, tag or commit; empty: as in the name, or main
+  std::string local_dir;  // real files here; empty: the cache
+  bool dataset = false;
+  int jobs = 8;  // files at one time
+};
+struct DownloadedFile {
+  std::string path, hash;
+  int64_t bytes = 0;
+  bool fetched = false;  // false: it was there
+};
+struct DownloadReport {
+  std::string folder, repository, revision, commit;
+  std::vector<DownloadedFile> files;
+  int64_t received_bytes = 0;
+};
+/// Fetches a repository's files from the hub that HF_ENDPOINT names, goes on from what is there, and
+/// checks each by its hash. Variables and layout of the cache are huggingface_hub's.
+DownloadReport download(const DownloadOptions& options);
 
 struct InspectReport {
   std::string text;  // for people

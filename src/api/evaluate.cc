@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "api/read_rows.h"
+#include "api/resolve.h"
 #include "base/error.h"
 #include "data/formats.h"
 #include "data/raw_rows.h"
@@ -84,7 +85,7 @@ EvaluatedRow judged(const Question& question, const std::string& answer, const M
 EvaluateReport evaluate(const EvaluateOptions& options) {
   if (options.batch_size < 1)
     fail_usage("--batch-size is {}, expected 1 or more", options.batch_size);
-  const std::vector<Question> questions = read_questions(options.data, options.limit);
+  const std::vector<Question> questions = read_questions(resolve_data(options.data), options.limit);
   Model model = Model::open(options.model);
   EvaluateReport report;
   for (size_t begin = 0; begin < questions.size();

@@ -6,6 +6,7 @@
 #include "api/finetuning.h"
 #include "api/recipe.h"
 #include "api/run_start.h"
+#include "api/resolve.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -124,6 +125,12 @@ class Finetuning {
   explicit Finetuning(const FinetuneOptions& options, bool show_data = true)
       : o_(options), asked_recompute_(options.recompute), show_data_(show_data) {
     check_options(o_);
+    // Adapters record the base as it was named: a name means the same on every machine.
+    base_ = o_.checkpoint;
+    o_.checkpoint = resolve_checkpoint(
+        o_.checkpoint, o_.from_scratch ? CheckpointPart::kTokenizer : CheckpointPart::kAll);
+    o_.init_adapter = resolve_adapter(o_.init_adapter);
+    o_.data = resolve_data(o_.data);
     config_ = read_model_config(o_.checkpoint);
     tokenizer_ = find_tokenizer(o_.checkpoint);
   }
@@ -160,6 +167,7 @@ class Finetuning {
       s.method = method_options(o_);
       if (!checkpoint.empty()) {
         s.checkpoint = checkpoint.string();
+        s.source = o_.checkpoint;  // a checkpoint is removed when newer ones have been saved
         s.from_scratch = false;
       }
     } else if (!checkpoint.empty() || !o_.init_adapter.empty()) {
@@ -204,7 +212,7 @@ class Finetuning {
     t.tensorboard = o_.tensorboard;
     t.record = {.method = o_.method,
                 .prompt_style = data_.prompt_style,
-                .base_checkpoint = o_.checkpoint,
+                .base_checkpoint = base_,
                 .settings = settings_of(o_, t.optimizer, t.warmup_steps)};
     std::string all = fmt::format("{}/{} rows;", data_.rows.size(), data_.report.tokens);
     for (const auto& [key, value] : t.record.settings) all += key + "=" + value + ";";
@@ -281,6 +289,7 @@ class Finetuning {
   // The options with what their defaults came to: a later version may have other defaults.
   FinetuneOptions resolved(const TrainOptions& t) const {
     FinetuneOptions all = o_;
+    all.checkpoint = base_;
     all.recompute = asked_recompute_;  // the results are the same, the next machine's memory is not
     all.precision = session_->run().activation == Dtype::kF32 ? "f32" : "bf16";
     all.lr = t.optimizer.lr;
@@ -376,6 +385,7 @@ class Finetuning {
 
   FinetuneOptions o_;
   std::string asked_recompute_;  // in o_ "auto" becomes what was chosen
+  std::string base_;             // as it was named
   ModelConfig config_;
   std::optional<Tokenizer> tokenizer_;
   bool show_data_;

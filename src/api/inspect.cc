@@ -2,6 +2,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "api/resolve.h"
 #include "base/error.h"
 #include "checkpoint/tensor_file.h"
 #include "falconer/falconer.h"
@@ -41,7 +42,8 @@ void describe_tensors(const TensorFiles& files, nlohmann::ordered_json& json, st
 
 }  // namespace
 
-InspectReport inspect(const std::string& checkpoint) {
+InspectReport inspect(const std::string& named) {
+  const std::string checkpoint = resolve_checkpoint(named, CheckpointPart::kConfig);
   const ModelConfig m = read_model_config(checkpoint);
   const TrainableCounts counts = count_trainable(m);
   nlohmann::ordered_json json;

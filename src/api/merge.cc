@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "api/resolve.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -98,8 +99,11 @@ std::string verify(const MergeOptions& options, const std::string& rest, Dtype d
 
 }  // namespace
 
-std::string merge(const MergeOptions& options) {
-  if (options.adapter.empty()) fail_usage("--adapter is empty; name the adapter to be merged");
+std::string merge(const MergeOptions& named) {
+  if (named.adapter.empty()) fail_usage("--adapter is empty; name the adapter to be merged");
+  MergeOptions options = named;
+  options.checkpoint = resolve_checkpoint(named.checkpoint);
+  options.adapter = resolve_adapter(named.adapter);
   const auto session =
       Session::open({.checkpoint = options.checkpoint, .adapter = options.adapter});
   if (fs::exists(options.out) && !fs::is_empty(options.out))

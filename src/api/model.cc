@@ -2,6 +2,7 @@
 #include <filesystem>
 
 #include "api/common.h"
+#include "api/resolve.h"
 #include "base/error.h"
 #include "falconer/falconer.h"
 #include "generate/generator.h"
@@ -21,7 +22,10 @@ Model::Model(Model&&) noexcept = default;
 Model& Model::operator=(Model&&) noexcept = default;
 Model::~Model() = default;
 
-Model Model::open(const ModelOptions& options) {
+Model Model::open(const ModelOptions& named) {
+  ModelOptions options = named;
+  options.checkpoint = resolve_checkpoint(named.checkpoint);
+  options.adapter = resolve_adapter(named.adapter);
   auto impl = std::make_unique<Impl>();
   impl->session = Session::open({.checkpoint = options.checkpoint,
                                  .adapter = options.adapter,

@@ -1,6 +1,7 @@
 // falconer prepare: examples to token ids, once.
 #include "data/prepare.h"
 
+#include "api/resolve.h"
 #include "base/error.h"
 #include "data/report.h"
 #include "falconer/falconer.h"
@@ -13,8 +14,9 @@ std::string prepare(const PrepareOptions& options) {
     fail_usage("--prompt-ending is \"{}\", expected colon or newline", options.prompt_ending);
   if (options.tokenize != "joint" && options.tokenize != "separate")
     fail_usage("--tokenize is \"{}\", expected joint or separate", options.tokenize);
-  const Tokenizer tokenizer = Tokenizer::load(options.checkpoint);
-  PrepareSettings settings{.input = options.input, .out = options.out};
+  const Tokenizer tokenizer =
+      Tokenizer::load(resolve_checkpoint(options.checkpoint, CheckpointPart::kTokenizer));
+  PrepareSettings settings{.input = resolve_data(options.input), .out = options.out};
   settings.load = {
       .encode = {.prompt_style = options.prompt_ending == "colon" ? "alpaca-colon" : "alpaca",
                  .mask_prompt = options.mask_prompt,

@@ -3,6 +3,7 @@
 #include <optional>
 
 #include "api/read_rows.h"
+#include "api/resolve.h"
 #include "checkpoint/safetensors_writer.h"
 #include "data/dataset.h"
 #include "falconer/falconer.h"
@@ -114,16 +115,17 @@ class Scorer {
 }  // namespace
 
 void score(const ScoreOptions& options) {
-  const auto session = Session::open({.checkpoint = options.checkpoint,
-                                      .adapter = options.adapter,
+  const std::string checkpoint = resolve_checkpoint(options.checkpoint);
+  const auto session = Session::open({.checkpoint = checkpoint,
+                                      .adapter = resolve_adapter(options.adapter),
                                       .precision = parse_precision(options.precision)});
   std::optional<Tokenizer> tokenizer;
-  if (std::filesystem::exists(std::filesystem::path(options.checkpoint) / "tokenizer.json"))
-    tokenizer.emplace(Tokenizer::load(options.checkpoint));
+  if (std::filesystem::exists(std::filesystem::path(checkpoint) / "tokenizer.json"))
+    tokenizer.emplace(Tokenizer::load(checkpoint));
   Scorer scorer(*session, !options.logits.empty());
   ResultWriter output(options.output);
   std::vector<Tensor> all;
-  for_each_json_line(options.data, [&](const nlohmann::json& json, int64_t) {
+  for_each_json_line(resolve_data(options.data), [&](const nlohmann::json& json, int64_t) {
     Scorer::Scored scored =
         scorer.score(read_row(json, session->config(), tokenizer ? &*tokenizer : nullptr));
     output.write(scored.json);

@@ -1,12 +1,14 @@
 // falconer tokenize: text to ids and back.
 #include "api/read_rows.h"
+#include "api/resolve.h"
 #include "falconer/falconer.h"
 #include "text/tokenizer.h"
 
 namespace falconer {
 
 void tokenize(const TokenizeOptions& options) {
-  const Tokenizer tokenizer = Tokenizer::load(options.checkpoint);
+  const Tokenizer tokenizer =
+      Tokenizer::load(resolve_checkpoint(options.checkpoint, CheckpointPart::kTokenizer));
   ResultWriter output(options.output);
   for_each_json_line(options.input, [&](const nlohmann::json& json, int64_t) {
     nlohmann::ordered_json row;

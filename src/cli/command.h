@@ -13,6 +13,7 @@ inline const std::array<std::string, 4> kMethods = {"lora", "adapter", "adapter-
 /// Adds a command's flags to `app` and sets what it does when it was chosen.
 void add_chat(CLI::App& app);
 void add_compare(CLI::App& app);
+void add_download(CLI::App& app);
 void add_evaluate(CLI::App& app);
 void add_finetune(CLI::App& app);
 void add_generate(CLI::App& app);
@@ -26,12 +27,14 @@ void add_tokenize(CLI::App& app);
 
 /// The article writes these flags another way: --checkpoint_dir and --lora_path.
 inline CLI::Option* add_checkpoint(CLI::App& app, std::string& value) {
-  return app.add_option("--checkpoint,--checkpoint-dir", value, "Hugging Face model folder")
+  return app
+      .add_option("--checkpoint,--checkpoint-dir", value,
+                  "Hugging Face model folder, or org/name on the hub")
       ->required();
 }
 inline CLI::Option* add_adapter(CLI::App& app, std::string& value) {
   return app.add_option("--adapter,--lora-path,--adapter-path", value,
-                        "adapter folder, or a .pth file of Lit-Parrot");
+                        "adapter folder, org/name on the hub, or a .pth file of Lit-Parrot");
 }
 
 }  // namespace falconer::cli

@@ -6,7 +6,8 @@ namespace {
 void add_data_flags(CLI::App& app, FinetuneOptions& o) {
   add_checkpoint(app, o.checkpoint);
   app.add_option("--data,--data-dir", o.data,
-                 "rows (.json, .jsonl, .csv), or a folder with train.* and test.*")
+                 "rows (.json, .jsonl, .csv), a folder with train.* and test.*, or org/name on the "
+                 "hub")
       ->required();
   app.add_option("--max-seq-length", o.max_seq_length, "longer rows are cut")
       ->capture_default_str();

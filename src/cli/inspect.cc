@@ -13,7 +13,7 @@ void add_inspect(CLI::App& app) {
   };
   auto flags = std::make_shared<Flags>();
   app.add_option("checkpoint,--checkpoint,--checkpoint-dir", flags->checkpoint,
-                 "Hugging Face model folder")
+                 "Hugging Face model folder, or org/name on the hub")
       ->required();
   app.add_flag("--json", flags->json, "one JSON object instead of text");
   app.callback([flags] {

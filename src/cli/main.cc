@@ -19,6 +19,7 @@ struct Entry {
 };
 
 constexpr Entry kCommands[] = {
+    {"download", "fetch a model or a dataset from the hub", falconer::cli::add_download},
     {"inspect", "show what a checkpoint is and what each method would train",
      falconer::cli::add_inspect},
     {"tokenize", "text to token ids and back", falconer::cli::add_tokenize},

@@ -18,6 +18,7 @@ Precision parse_precision(const std::string& name);
 
 struct SessionOptions {
   std::string checkpoint;                  // a Hugging Face folder
+  std::string source;                      // whose config and tokenizer a saved model has; "": its
   std::optional<MethodOptions> method;     // attach a new one
   std::string adapter;                     // or one that was saved (a folder or .pth), and
   std::optional<double> lora_dropout;      // the one setting that may be given beside it

@@ -67,9 +67,9 @@ void write_model_folder(const fs::path& folder, const fs::path& source, const Mo
 
 namespace {
 
-// `source`: the folder with config.json and the tokenizer. Not the one that the session was opened on:
-// of a resumed run that is a checkpoint, which is removed when newer ones have been saved.
-void save_whole_model(const fs::path& folder, Session& session, const fs::path& source) {
+void save_whole_model(const fs::path& folder, Session& session) {
+  const SessionOptions& options = session.options();
+  const std::string& source = options.source.empty() ? options.checkpoint : options.source;
   const Dtype dtype = session.run().activation;
   write_model_folder(folder, source, session.config(), dtype);
   std::vector<TensorSpec> specs;
@@ -148,9 +148,7 @@ void check_room(const fs::path& folder, Session& session) {
 
 void save_model(const fs::path& folder, Session& session, const ModelRecord& record) {
   if (session.method()->saves_whole_model())
-    save_whole_model(
-        folder, session,
-        record.base_checkpoint.empty() ? session.options().checkpoint : record.base_checkpoint);
+    save_whole_model(folder, session);
   else
     save_adapter(folder, session, record.base_checkpoint);
   write_record(folder, record);

@@ -1,0 +1,56 @@
+// falconer download ORG/NAME
+#include <iostream>
+#include <nlohmann/json.hpp>
+
+#include "cli/command.h"
+#include "falconer/falconer.h"
+
+namespace falconer::cli {
+namespace {
+
+void print_json(const DownloadReport& report) {
+  nlohmann::ordered_json json;
+  json["folder"] = report.folder;
+  json["repository"] = report.repository;
+  json["revision"] = report.revision;
+  json["commit"] = report.commit;
+  json["received_bytes"] = report.received_bytes;
+  json["files"] = nlohmann::ordered_json::array();
+  for (const DownloadedFile& file : report.files)
+    json["files"].push_back({{"path", file.path},
+                             {"bytes", file.bytes},
+                             {"hash", file.hash},
+                             {"fetched", file.fetched}});
+  std::cout << json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) << "\n";
+}
+
+}  // namespace
+
+void add_download(CLI::App& app) {
+  struct Flags {
+    DownloadOptions options;
+    bool json = false;
+  };
+  auto flags = std::make_shared<Flags>();
+  DownloadOptions& o = flags->options;
+  app.add_option("name,--repo-id", o.name, "org/name or org/name@revision")->required();
+  app.add_option("files", o.files, "these files (default: what a model is loaded from)");
+  app.add_flag("--dataset", o.dataset, "a dataset's rows instead of a model");
+  app.add_option("--revision", o.revision, "branch, tag or commit (default: main)");
+  app.add_option("--include", o.include, "instead: files that match these patterns")
+      ->allow_extra_args(false);
+  app.add_option("--exclude", o.exclude, "but not files that match these")->allow_extra_args(false);
+  app.add_option("--local-dir", o.local_dir, "real files in this folder instead of the cache");
+  app.add_option("--jobs,--max-workers", o.jobs, "files at one time")->capture_default_str();
+  app.add_flag("--json", flags->json, "one JSON object instead of the folder's name");
+  app.callback([flags] {
+    handle_interrupts();
+    const DownloadReport report = download(flags->options);
+    if (flags->json)
+      print_json(report);
+    else
+      std::cout << report.folder << "\n";
+  });
+}
+
+}  // namespace falconer::cli

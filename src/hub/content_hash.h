@@ -1,0 +1,34 @@
+// The two hashes by which the hub names contents: SHA-256 for large files (Git LFS), and git's own
+// hash of a blob, a SHA-1 that begins with the size, for the others.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace falconer::hub {
+
+class ContentHash {
+ public:
+  /// The hash that `etag` is of, by its length; nothing where it is neither.
+  static std::optional<ContentHash> like(std::string_view etag, uint64_t size);
+
+  void update(const void* data, size_t size);
+  /// The hash of all, once.
+  std::string finish();
+  /// "SHA-256" or "git's SHA-1"
+  const char* name() const { return name_; }
+
+ private:
+  struct Free {
+    void operator()(void* context) const;
+  };
+  explicit ContentHash(const char* name) : name_(name) {}
+
+  const char* name_;
+  std::unique_ptr<void, Free> context_;
+};
+
+}  // namespace falconer::hub
