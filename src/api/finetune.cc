@@ -5,8 +5,8 @@
 #include "api/common.h"
 #include "api/finetuning.h"
 #include "api/recipe.h"
-#include "api/run_start.h"
 #include "api/resolve.h"
+#include "api/run_start.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -123,10 +123,8 @@ std::string hash_text(const std::string& text) {
 class Finetuning {
  public:
   explicit Finetuning(const FinetuneOptions& options, bool show_data = true)
-      : o_(options), asked_recompute_(options.recompute), show_data_(show_data) {
+      : asked_(options), o_(options), show_data_(show_data) {
     check_options(o_);
-    // Adapters record the base as it was named: a name means the same on every machine.
-    base_ = o_.checkpoint;
     o_.checkpoint = resolve_checkpoint(
         o_.checkpoint, o_.from_scratch ? CheckpointPart::kTokenizer : CheckpointPart::kAll);
     o_.init_adapter = resolve_adapter(o_.init_adapter);
@@ -212,7 +210,7 @@ class Finetuning {
     t.tensorboard = o_.tensorboard;
     t.record = {.method = o_.method,
                 .prompt_style = data_.prompt_style,
-                .base_checkpoint = base_,
+                .base_checkpoint = asked_.checkpoint,
                 .settings = settings_of(o_, t.optimizer, t.warmup_steps)};
     std::string all = fmt::format("{}/{} rows;", data_.rows.size(), data_.report.tokens);
     for (const auto& [key, value] : t.record.settings) all += key + "=" + value + ";";
@@ -223,33 +221,18 @@ class Finetuning {
   std::string plan_text(const TrainOptions& options) {
     Trainer trainer(*session_, data_.rows, data_.held_out, options);
     trainer.reserve();
-    const MemoryPlan plan = session_->plan();
-    const size_t program = static_cast<size_t>(resident_bytes());
-    const auto megabytes = [](size_t bytes) { return static_cast<double>(bytes) / 1e6; };
-    return fmt::format(
-        "memory plan ({}, {}, micro-batches of {}):\n"
-        "  weights, mapped       {:>12.1f} MB\n"
-        "  trainable and tables  {:>12.1f} MB (with gradients and optimizer state)\n"
-        "  kept for backward     {:>12.1f} MB{}\n"
-        "  scratch               {:>12.1f} MB\n"
-        "  program and rows      {:>12.1f} MB\n"
-        "  together              {:>12.1f} MB\n",
-        o_.method, name_of(session_->run().activation), o_.micro_batch_size, megabytes(plan.mapped),
-        megabytes(plan.fixed), megabytes(plan.kept),
-        session_->run().recompute ? " (--recompute)" : "", megabytes(plan.scratch),
-        megabytes(program),
-        megabytes(plan.mapped + plan.fixed + plan.kept + plan.scratch + program));
+    return memory_plan_text(*session_, o_.method, o_.micro_batch_size);
   }
 
   // All that can be wrong is found here, before the run's folder is made or touched.
-  TrainOptions check() {
+  TrainOptions check(bool dry) {
     check_run_folder(o_);
     load_data();
     if (o_.eval_interval > 0 && data_.held_out.empty())
       fail_usage(
           "--eval-interval needs held-out rows: give --test-size, or a folder with test.jsonl");
     const TrainOptions options = train_options();
-    checkpoint_ = find_checkpoint(o_);
+    checkpoint_ = find_checkpoint(o_, dry);
     choose_plan(options);
     refuse_full_disk(options);
     return options;
@@ -289,8 +272,11 @@ class Finetuning {
   // The options with what their defaults came to: a later version may have other defaults.
   FinetuneOptions resolved(const TrainOptions& t) const {
     FinetuneOptions all = o_;
-    all.checkpoint = base_;
-    all.recompute = asked_recompute_;  // the results are the same, the next machine's memory is not
+    // Names mean the same on every machine, and what memory is short of does not.
+    all.checkpoint = asked_.checkpoint;
+    all.data = asked_.data;
+    all.init_adapter = asked_.init_adapter;
+    all.recompute = asked_.recompute;
     all.precision = session_->run().activation == Dtype::kF32 ? "f32" : "bf16";
     all.lr = t.optimizer.lr;
     all.weight_decay = t.optimizer.weight_decay;
@@ -331,7 +317,7 @@ class Finetuning {
   }
 
   FinetuneReport run() {
-    const TrainOptions options = check();
+    const TrainOptions options = check(false);
     refuse_too_large();
     open_session(checkpoint_, false);
     Trainer trainer(*session_, data_.rows, data_.held_out, options);
@@ -352,7 +338,7 @@ class Finetuning {
   }
 
   CheckedRun dry_run() {
-    const TrainOptions t = check();
+    const TrainOptions t = check(true);
     FinetunePlan plan = plan_run(*session_, data_, t);
     plan.text = memory_text_ + plan_text_of(plan, t, checkpoint_);
     // Only real memory can be read into: what an adapter's file holds shows when it fits.
@@ -383,9 +369,8 @@ class Finetuning {
     log_info("sample: {}", answers.front().text);
   }
 
-  FinetuneOptions o_;
-  std::string asked_recompute_;  // in o_ "auto" becomes what was chosen
-  std::string base_;             // as it was named
+  const FinetuneOptions asked_;
+  FinetuneOptions o_;  // with names resolved to paths, "auto" to what was chosen
   ModelConfig config_;
   std::optional<Tokenizer> tokenizer_;
   bool show_data_;

@@ -50,11 +50,20 @@ void refuse_newer(const fs::path& out, const fs::path& resume, int64_t step) {
   const std::vector<fs::path> all = list_checkpoints(out);
   std::error_code error;
   if (all.empty() || fs::equivalent(all.front(), resume, error)) return;
-  if (read_train_state(all.front()).step > step)
+  const int64_t newest = read_train_state(all.front()).step;
+  if (newest > step)
     fail(
         "--resume {} is of step {}, and {} holds {}: remove what is newer to go on from there, "
         "give --resume auto, or another --out",
         resume.string(), step, out.string(), all.front().filename().string());
+}
+
+// Kept for whoever wants to look, but no longer among those that a run goes on from.
+void set_aside(const fs::path& checkpoint, const Error& error) {
+  const fs::path aside = checkpoint.parent_path() / ("damaged-" + checkpoint.filename().string());
+  log_warning("{}; it is now {}, trying the one before", error.what(), aside.string());
+  remove_folder(aside);
+  fs::rename(checkpoint, aside);
 }
 
 }  // namespace
@@ -88,8 +97,9 @@ void claim_run_folder(const FinetuneOptions& o) {
     fs::remove_all(out / name, ignored);
 }
 
-fs::path find_checkpoint(const FinetuneOptions& o) {
+fs::path find_checkpoint(const FinetuneOptions& o, bool dry) {
   if (o.resume.empty()) return {};
+  if (!dry) clear_partials(o.out);
   if (o.resume != "auto") {
     refuse_newer(o.out, o.resume, read_train_state(o.resume).step);
     return o.resume;
@@ -100,11 +110,10 @@ fs::path find_checkpoint(const FinetuneOptions& o) {
       TensorFiles::open_file(checkpoint / "optimizer.safetensors");
       return checkpoint;
     } catch (const Error& error) {
-      // Kept for whoever wants to look, but no longer among those that a run goes on from.
-      const fs::path aside = fs::path(o.out) / ("damaged-" + checkpoint.filename().string());
-      log_warning("{}; it is now {}, trying the one before", error.what(), aside.string());
-      remove_folder(aside);
-      fs::rename(checkpoint, aside);
+      if (dry)
+        log_warning("{}; a run would begin at the one before", error.what());
+      else
+        set_aside(checkpoint, error);
     }
   }
   log_info("{}: no checkpoint to go on from, starting at the beginning", o.out);
@@ -138,6 +147,25 @@ int64_t disk_needed(Session& session, const std::vector<Row>& rows, const TrainO
 int64_t memory_needed(const Session& session) {
   const MemoryPlan plan = session.plan();
   return static_cast<int64_t>(plan.fixed + plan.kept + plan.scratch);
+}
+
+std::string memory_plan_text(Session& session, const std::string& method,
+                             int64_t micro_batch_size) {
+  const MemoryPlan plan = session.plan();
+  const size_t program = static_cast<size_t>(resident_bytes());
+  const auto megabytes = [](size_t bytes) { return static_cast<double>(bytes) / 1e6; };
+  return fmt::format(
+      "memory plan ({}, {}, micro-batches of {}):\n"
+      "  weights, mapped       {:>12.1f} MB\n"
+      "  trainable and tables  {:>12.1f} MB (with gradients and optimizer state)\n"
+      "  kept for backward     {:>12.1f} MB{}\n"
+      "  scratch               {:>12.1f} MB\n"
+      "  program and rows      {:>12.1f} MB\n"
+      "  together              {:>12.1f} MB\n",
+      method, name_of(session.run().activation), micro_batch_size, megabytes(plan.mapped),
+      megabytes(plan.fixed), megabytes(plan.kept), session.run().recompute ? " (--recompute)" : "",
+      megabytes(plan.scratch), megabytes(program),
+      megabytes(plan.mapped + plan.fixed + plan.kept + plan.scratch + program));
 }
 
 FinetunePlan plan_run(Session& session, const LoadedData& data, const TrainOptions& options) {

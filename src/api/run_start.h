@@ -17,8 +17,9 @@ void check_run_folder(const FinetuneOptions& options);
 void claim_run_folder(const FinetuneOptions& options);
 
 /// The newest checkpoint that can be read whole, or the one that --resume names; empty where the
-/// run begins anew.
-std::filesystem::path find_checkpoint(const FinetuneOptions& options);
+/// run begins anew. Before that, unless `dry`, what a killed run left half-written is put in order;
+/// damaged checkpoints are set aside. Error: --resume names an older one than the newest.
+std::filesystem::path find_checkpoint(const FinetuneOptions& options, bool dry);
 
 /// Input tokens of all rows.
 int64_t tokens_of(const std::vector<Row>& rows);
@@ -28,6 +29,9 @@ int64_t disk_needed(Session& session, const std::vector<Row>& rows, const TrainO
 
 /// Bytes of memory that the session takes besides the checkpoint's own pages.
 int64_t memory_needed(const Session& session);
+
+/// What it takes by what it is for, for people; the session was planned.
+std::string memory_plan_text(Session& session, const std::string& method, int64_t micro_batch_size);
 
 /// A dry run's figures; the session was planned.
 FinetunePlan plan_run(Session& session, const LoadedData& data, const TrainOptions& options);

@@ -120,6 +120,7 @@ void MetricsLog::write(const EvalMetrics& row) {
 void MetricsLog::sync() {
   for (std::FILE* file : {files_->jsonl.get(), files_->csv.get()})
     if (::fsync(::fileno(file)) != 0) fail("the metrics cannot be synced to disk: is it full?");
+  if (files_->events) files_->events->sync();
 }
 
 std::string duration_text(double seconds) {

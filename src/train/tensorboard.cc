@@ -151,6 +151,11 @@ void EventFile::write(int64_t step, const std::vector<Scalar>& scalars) {
   put(scalars_event(wall_seconds(), step, scalars));
 }
 
+void EventFile::sync() {
+  if (::fsync(::fileno(file_.get())) != 0)
+    fail("{}: cannot be synced to disk: is it full?", path_.string());
+}
+
 void EventFile::put(const std::string& event) {
   const std::string record = tfrecord(event);
   if (std::fwrite(record.data(), 1, record.size(), file_.get()) != record.size() ||

@@ -35,6 +35,8 @@ class EventFile {
   /// `after_step`: the step behind which the run goes on; -1: a new run.
   EventFile(const std::filesystem::path& folder, int64_t after_step);
   void write(int64_t step, const std::vector<Scalar>& scalars);
+  /// What was written is on the disk.
+  void sync();
 
  private:
   void put(const std::string& event);

@@ -132,6 +132,21 @@ TEST(DryRun, FindsWhatTheRunWillDo) {
   EXPECT_LE(bytes, plan.disk_bytes);
 }
 
+TEST(DryRun, LeavesADamagedCheckpointWhereItIs) {
+  const TinyRun run;
+  FinetuneOptions o = run.options("lora", "out");
+  o.save_interval = 2;
+  finetune(o);
+  o.resume = "auto";
+  o.max_steps = 6;
+  write_file(run.path("out/checkpoint-4/trainer_state.json"), "{");
+  dry_run(o);
+  EXPECT_TRUE(fs::exists(run.path("out/checkpoint-4")));
+  finetune(o);
+  EXPECT_TRUE(fs::exists(run.path("out/damaged-checkpoint-4")));
+  EXPECT_EQ(losses(run.path("out")).size(), 6u);
+}
+
 TEST(DryRun, LooksIntoAnAdapter) {
   const TinyRun run;
   FinetuneOptions o = run.options("lora", "out");

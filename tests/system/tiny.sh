@@ -38,17 +38,18 @@ tiny_run() {
     --save-interval 2 --eval-interval 3 --keep-best --resume auto "$@"
 }
 
-# DIR: one line for each thing that must not depend on whether the run was stopped: hashes of files
-# (not of those that name the folder or the process),
+# DIR: one line for each thing that must not depend on whether the run was stopped: hashes of files,
 # and metrics without what a clock or the system says.
 fingerprint() {
   (
     cd "$1"
-    find . -type f ! -name 'metrics.*' ! -name trainer_state.json ! -name 'events.*' ! -name recipe.toml ! -name status.json ! -name '.*' -print0 |
+    find . -type f ! -name 'metrics.*' ! -name trainer_state.json ! -name 'events.*' ! -name status.json \
+      ! -name recipe.toml ! -name '.*' -print0 |
       sort -z | xargs -0 sha256sum
     sed -E 's/"(tokens_per_second|seconds|peak_rss_bytes|eval_seconds)": ?[^,}]*,?//g' \
       metrics.jsonl checkpoint-*/trainer_state.json
     cut -d, -f1-5,9 metrics.csv
+    grep -v '^out = ' recipe.toml
     find . -name '.*partial*'
   )
 }
