@@ -8,6 +8,7 @@
 
 #include "api/compare_measure.h"
 #include "api/recipe.h"
+#include "api/resolve.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/interrupt.h"
@@ -78,7 +79,7 @@ class Comparing {
  public:
   explicit Comparing(const CompareOptions& options) : o_(options) {
     check_names(o_);
-    model_ = read_model_config(o_.runs.front().options.checkpoint);
+    model_ = read_model_config(resolve_checkpoint(o_.runs.front().options.checkpoint));
   }
 
   CompareReport run() {

@@ -59,6 +59,20 @@ TEST_F(Resolve, ARunByNamesIsTheRunByPaths) {
   EXPECT_EQ(config["base_model_name_or_path"], "org/model");
 }
 
+// The processes that it starts find the model where this one fetched it.
+TEST_F(Resolve, MethodsAreComparedByNames) {
+  FinetuneOptions o = by_name();
+  o.test_size = 4;
+  CompareOptions options{.runs = {{"lora", o}}, .out = run_.path("compare")};
+  options.program = FALCONER_PROGRAM;
+  options.new_tokens = 4;
+  options.repeats = 1;
+  EXPECT_TRUE(compare(options).complete);
+  const std::string recipe = read_text_file(run_.path("compare/lora/recipe.toml"));
+  EXPECT_NE(recipe.find("checkpoint = \"org/model\""), std::string::npos) << recipe;
+  EXPECT_NE(recipe.find("data = \"org/rows/rows.jsonl\""), std::string::npos) << recipe;
+}
+
 TEST_F(Resolve, WhatIsWholeInTheCacheIsNotAskedFor) {
   const std::string folder = resolve_checkpoint("org/model");
   EXPECT_EQ(read_text_file(folder + "/config.json"),
