@@ -1,8 +1,6 @@
 // falconer compare: the methods on the same rows, each measured in a process of its own.
 #include <algorithm>
-#include <array>
 #include <cctype>
-#include <ctime>
 #include <nlohmann/json.hpp>
 #include <set>
 
@@ -64,15 +62,6 @@ std::string settings_text(const FinetuneOptions& o) {
   if (o.method.starts_with("adapter"))
     text += fmt::format(", {} slots from layer {}", o.adapter_length, o.adapter_start_layer);
   return text + fmt::format(", decay {:.3g}", o.weight_decay.value_or(0));
-}
-
-std::string today() {
-  const std::time_t now = std::time(nullptr);
-  std::tm parts{};
-  ::gmtime_r(&now, &parts);
-  std::array<char, 16> text{};
-  std::strftime(text.data(), text.size(), "%Y-%m-%d", &parts);
-  return text.data();
 }
 
 class Comparing {
@@ -296,7 +285,7 @@ class Comparing {
     report_.machine = fmt::format("{}, {} threads", processor_name(),
                                   o_.threads > 0 ? o_.threads : thread_count());
     report_.program = version();
-    report_.date = today();
+    report_.date = utc_time("%Y-%m-%d");
     report_.prompt_tokens = measure.prompt_tokens();
     report_.new_tokens = o_.new_tokens;
     for (const ComparedRun& run : runs_)

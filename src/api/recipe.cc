@@ -4,6 +4,7 @@
 
 #include "api/common.h"
 #include "base/error.h"
+#include "base/terminal.h"
 #include "base/toml.h"
 
 namespace falconer {
@@ -13,11 +14,7 @@ namespace fs = std::filesystem;
 
 class RecipeWriter {
  public:
-  void comment(const std::string& text) {
-    text_ += "# ";
-    for (const char c : text) text_ += static_cast<unsigned char>(c) < ' ' ? '?' : c;
-    text_ += "\n";
-  }
+  void comment(const std::string& text) { text_ += "# " + without_controls(text) + "\n"; }
   void group(const char* title) { text_ += fmt::format("\n# {}\n", title); }
 
   void write(const char* key, const std::string& value) {

@@ -128,20 +128,14 @@ int64_t tokens_of(const std::vector<Row>& rows) {
 
 // final/ and best/, and with the one that is being written one checkpoint more than stay.
 int64_t disk_needed(Session& session, const std::vector<Row>& rows, const TrainOptions& options) {
-  constexpr int64_t kFloat = sizeof(float), kOther = 1 << 20;
-  int64_t trained = 0, whole = 0;
-  for (const Param* param : session.method()->params()) trained += param->size();
-  for (const auto& param : session.weights().params) whole += param->size();
-  const bool full = session.method()->saves_whole_model();
-  const int64_t model =
-      full ? whole * (session.run().activation == Dtype::kF32 ? kFloat : 2) : trained * kFloat;
-  const int64_t copies = optimizer_slots(options.optimizer.kind) + (full ? 1 : 0);
+  constexpr int64_t kOther = 1 << 20;
   int64_t kept = 0;
   if (options.save_interval > 0) {
     kept = StepPlan(rows, options.batches).total_steps() / options.save_interval;
     if (options.keep > 0) kept = std::min<int64_t>(options.keep + 1, kept);
   }
-  return model * (options.keep_best ? 2 : 1) + kept * (model + trained * kFloat * copies) + kOther;
+  return model_bytes(session) * (options.keep_best ? 2 : 1) + kept * checkpoint_bytes(session) +
+         kOther;
 }
 
 int64_t memory_needed(const Session& session) {

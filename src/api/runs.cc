@@ -7,10 +7,10 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/terminal.h"
 #include "base/toml.h"
 #include "falconer/falconer.h"
 #include "report/table.h"
-#include "train/metrics.h"
 #include "train/run_folder.h"
 #include "train/run_status.h"
 

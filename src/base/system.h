@@ -19,7 +19,12 @@ int64_t free_disk_bytes(const char* path);
 /// "AMD EPYC 7763 64-Core Processor"; "unknown processor" where the system does not say.
 std::string processor_name();
 
+/// This machine's name in the network; empty where it has none.
+std::string host_name();
+
 /// Seconds since some fixed moment.
 double now_seconds();
+/// The time of day, in UTC, as strftime formats it: at most 63 characters.
+std::string utc_time(const char* format);
 
 }  // namespace falconer

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/utf8.h"
 
 namespace falconer {
 namespace {
@@ -12,17 +13,6 @@ namespace {
 constexpr size_t kLargestFile = size_t{1} << 20;
 
 // Code point to UTF-8; surrogates and what is beyond Unicode were refused before.
-void append_utf8(std::string& out, uint32_t c) {
-  if (c < 0x80) {
-    out += static_cast<char>(c);
-    return;
-  }
-  const int more = c < 0x800 ? 1 : c < 0x10000 ? 2 : 3;
-  constexpr unsigned char kLead[] = {0, 0xC0, 0xE0, 0xF0};
-  out += static_cast<char>(kLead[more] | (c >> (6 * more)));
-  for (int i = more - 1; i >= 0; --i) out += static_cast<char>(0x80 | ((c >> (6 * i)) & 0x3F));
-}
-
 class Parser {
  public:
   Parser(std::string_view text, const std::string& name) : text_(text), name_(name) {

@@ -62,12 +62,14 @@ std::vector<std::vector<int64_t>> StepPlan::step(int64_t number) const {
 
 StepPlan::Largest StepPlan::largest_micro_batch() const {
   Largest largest;
+  std::vector<int64_t> targets;  // of each row, counted once and not in every epoch
+  for (const Row& row : rows_) targets.push_back(row.targets());
   for (int64_t s = 1; s <= total_steps_; ++s)
     for (const auto& micro : step(s)) {
       Largest one;
       for (int64_t row : micro) {
         one.tokens += static_cast<int64_t>(rows_[row].ids.size());
-        one.targets += rows_[row].targets();
+        one.targets += targets[row];
       }
       largest.tokens = std::max(largest.tokens, one.tokens);
       largest.targets = std::max(largest.targets, one.targets);

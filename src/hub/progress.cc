@@ -1,7 +1,6 @@
 #include "hub/progress.h"
 
 #include <fmt/format.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -12,22 +11,12 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/terminal.h"
 
 namespace falconer::hub {
 namespace {
 
 constexpr double kWindowSeconds = 8, kLineSeconds = 10;
-
-struct Terminal {
-  size_t columns = 80, rows = 24;
-};
-
-Terminal terminal() {
-  winsize size{};
-  if (::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0 || size.ws_row == 0)
-    return {};
-  return {size.ws_col, size.ws_row};
-}
 
 std::string speed_text(double speed, uint64_t left) {
   if (speed < 1) return "waiting";
@@ -47,9 +36,7 @@ std::string bytes_text(uint64_t bytes) {
 }
 
 std::string time_text(double seconds) {
-  const auto s = static_cast<int64_t>(std::min(std::ceil(seconds), 360000.0 * 99));
-  if (s >= 3600) return fmt::format("{}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60);
-  return fmt::format("{}:{:02}", s / 60, s % 60);
+  return duration_text(std::ceil(std::min(seconds, 360000.0 * 99)));
 }
 
 std::string bar_line(const std::string& name, uint64_t done, uint64_t total, const std::string& end,

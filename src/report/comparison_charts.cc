@@ -6,6 +6,7 @@
 #include <cmath>
 #include <limits>
 
+#include "base/terminal.h"
 #include "report/table.h"
 
 namespace falconer {
@@ -106,9 +107,7 @@ void thin(Line& line, size_t most) {
 std::string time_text(double seconds) {
   if (!std::isfinite(seconds) || seconds < 0) return "-";
   if (seconds < 100) return fmt::format("{:.1f} s", seconds);
-  const auto whole = static_cast<int64_t>(seconds + 0.5);
-  if (whole < 3600) return fmt::format("{}:{:02} min", whole / 60, whole % 60);
-  return fmt::format("{}:{:02}:{:02} h", whole / 3600, whole / 60 % 60, whole % 60);
+  return duration_text(seconds) + (seconds < 3599.5 ? " min" : " h");
 }
 
 std::string bytes_text(int64_t bytes) {

@@ -5,41 +5,22 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "base/terminal.h"
+#include "base/utf8.h"
+
 namespace falconer {
 namespace {
 
 // The length of the UTF-8 character at `at`; 0 where there is none that is well formed.
 size_t character_length(std::string_view text, size_t at) {
-  const auto byte = [&](size_t i) {
-    return at + i < text.size() ? static_cast<unsigned char>(text[at + i]) : 0u;
-  };
-  const unsigned first = byte(0);
-  if (first < 0x80) return 1;
-  const size_t length = first >= 0xC2 && first < 0xE0   ? 2
-                        : first >= 0xE0 && first < 0xF0 ? 3
-                        : first >= 0xF0 && first < 0xF5 ? 4
-                                                        : 0;
-  for (size_t i = 1; i < length; ++i)
-    if (byte(i) < 0x80 || byte(i) >= 0xC0) return 0;
-  // Overlong forms, surrogates, beyond U+10FFFF.
-  if ((first == 0xE0 && byte(1) < 0xA0) || (first == 0xED && byte(1) >= 0xA0) ||
-      (first == 0xF0 && byte(1) < 0x90) || (first == 0xF4 && byte(1) >= 0x90))
-    return 0;
-  return length;
+  const std::string_view next = text.substr(at, 4);
+  return valid_utf8_prefix(next) > 0 ? decode_utf8(next, 0).length : 0;
 }
 
 size_t characters_of(std::string_view text) {
   return static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char c) {
     return (static_cast<unsigned char>(c) & 0xC0) != 0x80;
   }));
-}
-
-// A cell for the terminal: no control character of a name may move the cursor.
-std::string plain(std::string_view text) {
-  std::string shown(text);
-  for (char& c : shown)
-    if (static_cast<unsigned char>(c) < ' ' || c == 0x7F) c = '?';
-  return shown;
 }
 
 std::string padded(const std::string& text, size_t width, bool right) {
@@ -58,7 +39,8 @@ std::string text_table(const Table& table) {
   const auto line = [&](const auto& cell) {
     std::string text;
     for (size_t i = 0; i < widths.size(); ++i)
-      text += (i > 0 ? "  " : "") + padded(plain(cell(i)), widths[i], table.columns[i].number);
+      text += (i > 0 ? "  " : "") +
+              padded(without_controls(cell(i)), widths[i], table.columns[i].number);
     return text.substr(0, text.find_last_not_of(' ') + 1) + "\n";
   };
   std::string text = line([&](size_t i) { return table.columns[i].title; });

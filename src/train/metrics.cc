@@ -1,6 +1,5 @@
 #include "train/metrics.h"
 
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -13,6 +12,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/system.h"
+#include "base/terminal.h"
 #include "train/tensorboard.h"
 
 namespace falconer {
@@ -123,12 +123,6 @@ void MetricsLog::sync() {
   if (files_->events) files_->events->sync();
 }
 
-std::string duration_text(double seconds) {
-  const auto whole = static_cast<int64_t>(std::max(0.0, seconds) + 0.5);
-  const int64_t h = whole / 3600, m = whole / 60 % 60, s = whole % 60;
-  return h > 0 ? fmt::format("{}:{:02}:{:02}", h, m, s) : fmt::format("{}:{:02}", m, s);
-}
-
 Progress::Progress(int64_t total_steps, int64_t first_step)
     : terminal_(::isatty(STDERR_FILENO) != 0 && std::getenv("NO_PROGRESS") == nullptr),
       total_(total_steps),
@@ -151,9 +145,7 @@ void Progress::show(const StepMetrics& row) {
     }
     return;
   }
-  struct winsize size {};
-  ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size);
-  const int64_t columns = size.ws_col > 0 ? size.ws_col : 80;
+  const int64_t columns = static_cast<int64_t>(terminal().columns);
   const int64_t width = std::min<int64_t>(24, columns - static_cast<int64_t>(facts.size()) - 4);
   std::string bar;
   if (width >= 6) {

@@ -62,7 +62,4 @@ class Progress {
   bool drawn_ = false;
 };
 
-/// "1:02:03", "4:05"
-std::string duration_text(double seconds);
-
 }  // namespace falconer

@@ -133,9 +133,7 @@ void save_optimizer(const fs::path& path, Session& session) {
 }
 
 void check_room(const fs::path& folder, Session& session) {
-  int64_t bytes = 1 << 20;
-  for (const Param* param : session.method()->params())
-    bytes += param->size() * 4 * (1 + session.options().optimizer_slots);
+  const int64_t bytes = checkpoint_bytes(session) + (1 << 20);
   const int64_t free = free_disk_bytes(folder.c_str());
   if (free >= 0 && free < bytes)
     fail(
@@ -144,7 +142,27 @@ void check_room(const fs::path& folder, Session& session) {
         folder.string(), static_cast<double>(free) / 1e6, static_cast<double>(bytes) / 1e6);
 }
 
+constexpr int64_t kFloatBytes = sizeof(float);  // of what learns, and of its optimizer's state
+
+int64_t trained_numbers(Session& session) {
+  int64_t count = 0;
+  for (const Param* param : session.method()->params()) count += param->size();
+  return count;
+}
+
 }  // namespace
+
+int64_t model_bytes(Session& session) {
+  if (!session.method()->saves_whole_model()) return trained_numbers(session) * kFloatBytes;
+  int64_t count = 0;
+  for (const auto& param : session.weights().params) count += param->size();
+  return count * static_cast<int64_t>(size_of(session.run().activation));
+}
+
+int64_t checkpoint_bytes(Session& session) {
+  const int64_t copies = session.options().optimizer_slots + (stores_masters(session) ? 1 : 0);
+  return model_bytes(session) + trained_numbers(session) * copies * kFloatBytes;
+}
 
 void save_model(const fs::path& folder, Session& session, const ModelRecord& record) {
   if (session.method()->saves_whole_model())

@@ -42,6 +42,10 @@ struct TrainState {
   std::string settings_hash;  // of everything that must agree for a resumed run to be the same run
 };
 
+/// Bytes on the disk of the model or adapter that save_model() writes, and of a whole checkpoint.
+int64_t model_bytes(Session& session);
+int64_t checkpoint_bytes(Session& session);
+
 /// Saves checkpoint-<step>/ whole or not at all, re-reads its tensors and compares, then removes
 /// the oldest beyond `keep` (0: keeps all). Errors: no room, not writable; what was saved before
 /// stays.

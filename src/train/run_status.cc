@@ -2,24 +2,17 @@
 
 #include <unistd.h>
 
-#include <array>
 #include <chrono>
-#include <ctime>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/system.h"
 
 namespace falconer {
 namespace fs = std::filesystem;
 namespace {
-
-std::string host_name() {
-  std::array<char, 256> name{};
-  ::gethostname(name.data(), name.size() - 1);
-  return name.data();
-}
 
 // When a process began, in ticks since the system did: a number of a process that ended may be given
 // to another one, but not with the same begin. Empty where there is no such process.
@@ -36,14 +29,7 @@ std::string start_of(int64_t pid) {
   return field;
 }
 
-std::string utc_time() {
-  const std::time_t now = std::time(nullptr);
-  std::tm parts{};
-  ::gmtime_r(&now, &parts);
-  std::array<char, 32> text{};
-  std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &parts);
-  return text.data();
-}
+constexpr const char* kTimeFormat = "%Y-%m-%dT%H:%M:%SZ";
 
 void write_status(const fs::path& folder, const RunStatus& status) {
   nlohmann::ordered_json json;
@@ -51,7 +37,7 @@ void write_status(const fs::path& folder, const RunStatus& status) {
   if (!status.message.empty()) json["message"] = status.message;
   json["method"] = status.method;
   json["started"] = status.started;
-  if (status.state != "running") json["ended"] = utc_time();
+  if (status.state != "running") json["ended"] = utc_time(kTimeFormat);
   json["total_steps"] = status.total_steps;
   json["host"] = status.host;
   json["pid"] = status.pid;
@@ -67,7 +53,7 @@ RunStatusFile::RunStatusFile(const fs::path& folder, const std::string& method, 
   status_ = {.state = "running",
              .message = "",
              .method = method,
-             .started = utc_time(),
+             .started = utc_time(kTimeFormat),
              .total_steps = total_steps,
              .host = host_name(),
              .pid = ::getpid(),

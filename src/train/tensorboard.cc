@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "base/error.h"
+#include "base/system.h"
 
 namespace falconer {
 namespace fs = std::filesystem;
@@ -77,10 +78,8 @@ int64_t seconds_of(const fs::path& path) {
   return digits.empty() || digits.size() > 12 ? 0 : std::stoll(digits);
 }
 
-std::string host_name() {
-  std::array<char, 256> name{};
-  ::gethostname(name.data(), name.size() - 1);
-  std::string host(name.data());
+std::string host_in_name() {
+  std::string host = host_name();
   for (char& c : host)
     if (!std::isalnum(static_cast<unsigned char>(c)) && c != '-' && c != '.') c = '_';
   return host.empty() ? "localhost" : host;
@@ -140,7 +139,7 @@ EventFile::EventFile(const fs::path& folder, int64_t after_step) {
   const std::vector<fs::path> earlier = list_event_files(folder);
   int64_t seconds = static_cast<int64_t>(wall_seconds());
   for (const fs::path& path : earlier) seconds = std::max(seconds, seconds_of(path) + 1);
-  path_ = folder / fmt::format("{}{:010}.{}.{}.0", kPrefix, seconds, host_name(), ::getpid());
+  path_ = folder / fmt::format("{}{:010}.{}.{}.0", kPrefix, seconds, host_in_name(), ::getpid());
   file_.reset(std::fopen(path_.c_str(), "wb"));
   if (!file_) fail("{}: cannot be written: {}", path_.string(), std::strerror(errno));
   put(version_event(wall_seconds()));

@@ -8,6 +8,7 @@
 #include "base/interrupt.h"
 #include "base/log.h"
 #include "base/system.h"
+#include "base/terminal.h"
 
 namespace falconer {
 namespace {
@@ -56,6 +57,8 @@ Trainer::Trainer(Session& session, const std::vector<Row>& rows, const std::vect
       optimizer_(options_.optimizer, session.method()->params(), session.optimizer_state()) {}
 
 void Trainer::reserve() {
+  if (reserved_) return;
+  reserved_ = true;
   const StepPlan::Largest largest = plan_.largest_micro_batch();
   Decoder& decoder = session_.decoder();
   session_.reserve([&](Run& run) {

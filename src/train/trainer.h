@@ -87,6 +87,7 @@ class Trainer {
   StepPlan plan_;
   Optimizer optimizer_;
   TrainState state_;
+  bool reserved_ = false;
   int64_t saved_step_ = -1;
   Progress* progress_ = nullptr;  // while run() runs
   std::function<void(int64_t)> on_evaluation_;

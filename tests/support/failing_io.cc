@@ -52,6 +52,13 @@ bool fails() {
   return true;
 }
 
+int open_or_fail(const char* name, const char* path, int flags, va_list arguments) {
+  const bool makes = (flags & O_CREAT) != 0;
+  const mode_t mode = makes ? va_arg(arguments, mode_t) : 0;
+  if (makes && counts(path) && fails()) return -1;
+  return next<int(const char*, int, ...)>(name)(path, flags, mode);
+}
+
 __attribute__((destructor)) void write_count() {
   const char* path = std::getenv("FALCONER_FAIL_COUNT");
   if (path == nullptr) return;
@@ -105,7 +112,7 @@ int renameat2(int from_folder, const char* from, int to_folder, const char* to,
   }
   if (counts(to) && fails()) return -1;
   return next<int(int, const char*, int, const char*, unsigned)>("renameat2")(from_folder, from,
-                                                                            to_folder, to, flags);
+                                                                              to_folder, to, flags);
 }
 
 int mkdir(const char* path, mode_t mode) noexcept {
@@ -114,27 +121,19 @@ int mkdir(const char* path, mode_t mode) noexcept {
 }
 
 int open(const char* path, int flags, ...) {
-  mode_t mode = 0;
-  if ((flags & O_CREAT) != 0) {
-    va_list arguments;
-    va_start(arguments, flags);
-    mode = va_arg(arguments, mode_t);
-    va_end(arguments);
-    if (counts(path) && fails()) return -1;
-  }
-  return next<int(const char*, int, ...)>("open")(path, flags, mode);
+  va_list arguments;
+  va_start(arguments, flags);
+  const int file = open_or_fail("open", path, flags, arguments);
+  va_end(arguments);
+  return file;
 }
 
 int open64(const char* path, int flags, ...) {
-  mode_t mode = 0;
-  if ((flags & O_CREAT) != 0) {
-    va_list arguments;
-    va_start(arguments, flags);
-    mode = va_arg(arguments, mode_t);
-    va_end(arguments);
-    if (counts(path) && fails()) return -1;
-  }
-  return next<int(const char*, int, ...)>("open64")(path, flags, mode);
+  va_list arguments;
+  va_start(arguments, flags);
+  const int file = open_or_fail("open64", path, flags, arguments);
+  va_end(arguments);
+  return file;
 }
 
 }  // extern "C"
