@@ -17,7 +17,6 @@ namespace falconer {
 namespace {
 
 namespace fs = std::filesystem;
-constexpr int64_t kShardBytes = int64_t{5} << 30;
 
 // The base's values of a tensor of the merged model, as f32: a head that was tied is the embedding,
 // a bias that was absent is 0.

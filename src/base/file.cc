@@ -48,6 +48,13 @@ bool exchange(const fs::path& a, const fs::path& b) {
 #endif
 }
 
+// Over what stands at `path`, in one step.
+void put_in_place(const fs::path& partial, const fs::path& path) {
+  if (::rename(partial.c_str(), path.c_str()) != 0)
+    fail("{}: cannot be put in place: {}", path.string(), reason());
+  sync_path(parent_of(path), O_RDONLY | O_DIRECTORY);
+}
+
 fs::path partial_name(const fs::path& path) {
   fs::path clean = path;
   if (!clean.has_filename()) clean = clean.parent_path();  // "out/final/" is "out/final"
@@ -119,8 +126,8 @@ AtomicFile::AtomicFile(const fs::path& path) : path_(path), partial_(partial_nam
 }
 
 AtomicFile::~AtomicFile() {
-  if (file_ < 0) return;
-  ::close(file_);
+  if (partial_.empty()) return;
+  if (file_ >= 0) ::close(file_);
   ::unlink(partial_.c_str());
 }
 
@@ -147,21 +154,34 @@ void AtomicFile::write_at(uint64_t offset, const void* data, size_t size) {
   }
 }
 
-void AtomicFile::commit() {
+void AtomicFile::seal() {
+  if (file_ < 0) return;
   if (::fsync(file_) != 0) fail("{}: cannot sync to disk: {}", path_.string(), reason());
-  const int closed = ::close(std::exchange(file_, -1));
-  if (closed != 0 || ::rename(partial_.c_str(), path_.c_str()) != 0) {
-    const std::string why = reason();
-    ::unlink(partial_.c_str());
-    fail("{}: cannot be put in place: {}", path_.string(), why);
-  }
-  sync_path(parent_of(path_), O_RDONLY | O_DIRECTORY);
+  if (::close(std::exchange(file_, -1)) != 0)
+    fail("{}: cannot be written: {}", path_.string(), reason());
+}
+
+void AtomicFile::commit() {
+  seal();
+  put_in_place(partial_, path_);
+  partial_.clear();
 }
 
 void write_file(const fs::path& path, std::string_view content) {
   AtomicFile file(path);
   file.write(content);
   file.commit();
+}
+
+PendingFile::PendingFile(const fs::path& path) : path_(path), partial_(partial_name(path)) {}
+
+PendingFile::~PendingFile() {
+  if (!partial_.empty()) ::unlink(partial_.c_str());
+}
+
+void PendingFile::commit() {
+  put_in_place(partial_, path_);
+  partial_.clear();
 }
 
 AtomicFolder::AtomicFolder(const fs::path& path) : path_(path), partial_(partial_name(path)) {

@@ -53,6 +53,8 @@ class AtomicFile {
   void write(std::string_view text) { write(text.data(), text.size()); }
   /// Overwrites bytes written before (a header whose values were not known yet).
   void write_at(uint64_t offset, const void* data, size_t size);
+  /// Syncs and closes what was written, which has come to its end; it is not in place yet.
+  void seal();
   void commit();
 
  private:
@@ -88,6 +90,22 @@ void remove_folder(const std::filesystem::path& path);
 /// Removes what processes that no longer run left half-written in `folder`, and puts back what one of
 /// them had moved aside to replace it.
 void clear_partials(const std::filesystem::path& folder);
+
+/// A name beside `path` for something that is written and looked at before it is put in place.
+/// Without commit() what has that name is removed.
+class PendingFile {
+ public:
+  explicit PendingFile(const std::filesystem::path& path);
+  PendingFile(const PendingFile&) = delete;
+  PendingFile& operator=(const PendingFile&) = delete;
+  ~PendingFile();
+
+  const std::filesystem::path& partial() const { return partial_; }
+  void commit();
+
+ private:
+  std::filesystem::path path_, partial_;
+};
 
 /// Creates `path` and its parents. Errors: a file is in the way, no permission.
 void make_folder(const std::filesystem::path& path);

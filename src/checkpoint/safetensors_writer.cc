@@ -3,27 +3,15 @@
 #include <algorithm>
 #include <deque>
 #include <nlohmann/json.hpp>
-#include <set>
 
 #include "base/file.h"
 #include "checkpoint/safetensors.h"
-#include "checkpoint/tensor_file.h"
-#include "tensor/buffer.h"
 
 namespace falconer {
 namespace {
 
 namespace fs = std::filesystem;
 using nlohmann::ordered_json;
-
-/// Tensors are converted in pieces of about this size where they cannot be written as they lie.
-constexpr int64_t kPieceBytes = 16 << 20;
-
-size_t byte_count(const TensorSpec& spec) {
-  const auto count = element_count(spec.shape);
-  FALCONER_CHECK(count);
-  return static_cast<size_t>(*count) * size_of(spec.dtype);
-}
 
 std::string header_of(std::span<const TensorSpec> specs,
                       const SafetensorsWriter::Metadata& metadata) {
@@ -41,11 +29,6 @@ std::string header_of(std::span<const TensorSpec> specs,
   std::string text = header.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
   text.append((8 - text.size() % 8) % 8, ' ');  // the first tensor begins at a multiple of 8
   return text;
-}
-
-void check_names(const std::vector<TensorSpec>& specs) {
-  std::set<std::string_view> seen = {"__metadata__"};
-  for (const auto& spec : specs) FALCONER_CHECK(seen.insert(spec.name).second);
 }
 
 /// Consecutive tensors of one file.
@@ -76,47 +59,27 @@ std::vector<Shard> plan_shards(const std::vector<TensorSpec>& specs, int64_t lim
   return shards;
 }
 
-/// Writes `values` converted to `dtype`, in row-major order: some rows at a time, or a part of one
-/// row where rows are long (a vector is a single row).
-void write_pieces(const View& values, Dtype dtype, AtomicFile& file) {
-  const int64_t room = kPieceBytes / static_cast<int64_t>(size_of(dtype));  // elements
-  const int64_t cols = std::clamp<int64_t>(values.cols, 1, room);
-  const int64_t rows = cols < values.cols
-                           ? 1
-                           : std::clamp<int64_t>(room / cols, 1, std::max<int64_t>(values.rows, 1));
-  const Tensor piece(rows, cols, dtype);
-  for (int64_t row = 0; row < values.rows; row += rows) {
-    const View band = values.row_range(row, std::min(rows, values.rows - row));
-    for (int64_t col = 0; col < values.cols; col += cols) {
-      const View part = band.col_range(col, std::min(cols, values.cols - col));
-      const View converted{piece.view().data, part.rows, part.cols, part.cols, dtype};
-      copy_converted(part, converted);
-      file.write(converted.data, converted.bytes());
-    }
-  }
-}
-
 }  // namespace
 
 struct SafetensorsWriter::State {
   fs::path folder;
-  std::vector<TensorSpec> specs;
   std::vector<Shard> shards;
   Metadata metadata;
-  size_t next = 0;               // tensor to be written
   std::deque<AtomicFile> files;  // one for each shard that was begun
 
-  void begin_shard() {
+  void begin_shard(std::span<const TensorSpec> specs) {
+    metadata.emplace("format", "pt");         // transformers refuses files that do not say it
+    if (!files.empty()) files.back().seal();  // many shards would be many open files
     const Shard& shard = shards[files.size()];
     AtomicFile& file = files.emplace_back(folder / shard.name);
     const std::string header =
-        header_of(std::span(specs).subspan(shard.begin, shard.end - shard.begin), metadata);
+        header_of(specs.subspan(shard.begin, shard.end - shard.begin), metadata);
     const uint64_t length = header.size();
     file.write(&length, sizeof length);
     file.write(header);
   }
 
-  void write_index() const {
+  void write_index(const std::vector<TensorSpec>& specs) const {
     ordered_json index;
     size_t total = 0;
     for (const auto& spec : specs) total += byte_count(spec);
@@ -128,50 +91,42 @@ struct SafetensorsWriter::State {
   }
 };
 
-SafetensorsWriter::SafetensorsWriter(std::unique_ptr<State> state) : state_(std::move(state)) {}
+SafetensorsWriter::SafetensorsWriter(std::vector<TensorSpec> specs)
+    : TensorWriter(std::move(specs)), state_(std::make_unique<State>()) {
+  for (const auto& spec : this->specs()) FALCONER_CHECK(spec.name != "__metadata__" && !spec.q8_0);
+}
 SafetensorsWriter::SafetensorsWriter(SafetensorsWriter&&) noexcept = default;
 SafetensorsWriter::~SafetensorsWriter() = default;
 
-SafetensorsWriter::SafetensorsWriter(const fs::path& path, std::vector<TensorSpec> specs,
+SafetensorsWriter::SafetensorsWriter(const fs::path& path, std::vector<TensorSpec> tensors,
                                      Metadata metadata)
-    : state_(std::make_unique<State>()) {
-  check_names(specs);
-  metadata.emplace("format", "pt");  // transformers refuses files that do not say it
+    : SafetensorsWriter(std::move(tensors)) {
   state_->folder = path.parent_path();
-  state_->shards = {{path.filename().string(), 0, specs.size()}};
-  state_->specs = std::move(specs);
+  state_->shards = {{path.filename().string(), 0, specs().size()}};
   state_->metadata = std::move(metadata);
-  state_->begin_shard();
+  state_->begin_shard(specs());
 }
 
 SafetensorsWriter SafetensorsWriter::sharded(const fs::path& folder, std::vector<TensorSpec> specs,
                                              int64_t shard_bytes) {
-  check_names(specs);
-  auto state = std::make_unique<State>();
-  state->folder = folder;
-  state->shards = plan_shards(specs, shard_bytes);
-  state->specs = std::move(specs);
-  state->metadata = {{"format", "pt"}};
-  state->begin_shard();
-  return SafetensorsWriter(std::move(state));
+  SafetensorsWriter writer(std::move(specs));
+  writer.state_->folder = folder;
+  writer.state_->shards = plan_shards(writer.specs(), shard_bytes);
+  writer.state_->begin_shard(writer.specs());
+  return writer;
 }
 
-void SafetensorsWriter::write(const View& values) {
-  State& state = *state_;
-  FALCONER_CHECK(state.next < state.specs.size());
-  const TensorSpec& spec = state.specs[state.next];
-  if (state.next == state.shards[state.files.size() - 1].end) state.begin_shard();
-  ++state.next;
-  FALCONER_CHECK(static_cast<size_t>(values.size()) * size_of(spec.dtype) == byte_count(spec));
-  if (values.dtype == spec.dtype && values.contiguous())
-    return state.files.back().write(values.data, values.bytes());
-  write_pieces(values, spec.dtype, state.files.back());
+void SafetensorsWriter::begin(size_t index) {
+  if (index == state_->shards[state_->files.size() - 1].end) state_->begin_shard(specs());
 }
 
-void SafetensorsWriter::commit() {
-  FALCONER_CHECK(state_->next == state_->specs.size());
+void SafetensorsWriter::put(const void* data, size_t size) {
+  state_->files.back().write(data, size);
+}
+
+void SafetensorsWriter::finish() {
   for (AtomicFile& file : state_->files) file.commit();
-  if (state_->shards.size() > 1) state_->write_index();
+  if (state_->shards.size() > 1) state_->write_index(specs());
 }
 
 void write_safetensors(const fs::path& path, const std::vector<NamedView>& tensors,

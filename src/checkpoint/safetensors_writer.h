@@ -1,28 +1,19 @@
 // Writing safetensors: one file, or a folder of shards with an index, tensor by tensor.
 #pragma once
 
-#include <cstdint>
 #include <filesystem>
 #include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
-#include "tensor/view.h"
+#include "checkpoint/tensor_writer.h"
 
 namespace falconer {
 
-/// What will be written; the order of declaration is the order of writing.
-struct TensorSpec {
-  std::string name;
-  Dtype dtype = Dtype::kF32;
-  std::vector<int64_t> shape;
-};
+inline constexpr int64_t kShardBytes = 5'000'000'000;  // of a Hugging Face folder, unless told
 
-/// Streams tensors into safetensors with memory for one tensor at most. All specs are declared
-/// first, then write() is called once for each, in that order, then commit(). The file (or files)
-/// appear whole on commit, not before.
-class SafetensorsWriter {
+class SafetensorsWriter : public TensorWriter {
  public:
   using Metadata = std::map<std::string, std::string>;
 
@@ -35,18 +26,16 @@ class SafetensorsWriter {
   static SafetensorsWriter sharded(const std::filesystem::path& folder,
                                    std::vector<TensorSpec> specs, int64_t shard_bytes);
   SafetensorsWriter(SafetensorsWriter&&) noexcept;
-  ~SafetensorsWriter();
-
-  /// The next tensor in declared order. `values` has as many elements as the spec says, of any
-  /// float dtype: it is converted to the spec's, rounding to nearest even. Non-contiguous views are
-  /// fine.
-  void write(const View& values);
-  /// Syncs, puts in place. Error where tensors are missing.
-  void commit();
+  ~SafetensorsWriter() override;
 
  private:
   struct State;
-  explicit SafetensorsWriter(std::unique_ptr<State> state);
+  explicit SafetensorsWriter(std::vector<TensorSpec> specs);
+  void begin(size_t index) override;
+  void put(const void* data, size_t size) override;
+  void end(size_t) override {}
+  void finish() override;
+
   std::unique_ptr<State> state_;
 };
 

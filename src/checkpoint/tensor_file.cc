@@ -6,6 +6,8 @@
 #include <set>
 
 #include "base/file.h"
+#include "checkpoint/gguf.h"
+#include "checkpoint/gguf_blocks.h"
 #include "checkpoint/safetensors.h"
 #include "checkpoint/strict_json.h"
 #include "checkpoint/torch_zip.h"
@@ -14,14 +16,56 @@ namespace falconer {
 
 namespace fs = std::filesystem;
 
-View StoredTensor::view() const {
+int64_t StoredTensor::rows() const {
   int64_t rows = 1;
   for (size_t i = 0; i + 1 < shape.size(); ++i) rows *= shape[i];
-  const int64_t cols = shape.empty() ? 1 : shape.back();
-  return {const_cast<std::byte*>(bytes.data()), rows, cols, cols, dtype};
+  return rows;
 }
 
-int64_t StoredTensor::size() const { return static_cast<int64_t>(bytes.size() / size_of(dtype)); }
+View StoredTensor::view() const {
+  FALCONER_CHECK(plain());
+  return {const_cast<std::byte*>(bytes.data()), rows(), cols(), cols(), dtype};
+}
+
+void StoredTensor::copy_to(const View& to) const { copy_rows_to(0, to); }
+
+namespace {
+
+/// `to.rows` rows from `first` on, as the file has them.
+void copy_file_rows(const StoredTensor& tensor, int64_t first, const View& to) {
+  if (tensor.q8_0)
+    return unpack_q8_0(tensor.bytes.data() + first * (tensor.cols() / kQ8Block) * kQ8Bytes, to);
+  const View all{const_cast<std::byte*>(tensor.bytes.data()), tensor.rows(), tensor.cols(),
+                 tensor.cols(), tensor.dtype};
+  copy_converted(all.row_range(first, to.rows), to);
+}
+
+/// A vector's elements are its rows: they are put in order one range at a time.
+void copy_elements(const StoredTensor& tensor, const View& to) {
+  const View all{const_cast<std::byte*>(tensor.bytes.data()), 1, tensor.cols(), tensor.cols(),
+                 tensor.dtype};
+  int64_t at = 0;
+  for (const RowRange& range : tensor.row_order) {
+    copy_converted(all.col_range(range.begin, range.count), to.col_range(at, range.count));
+    at += range.count;
+  }
+}
+
+}  // namespace
+
+void StoredTensor::copy_rows_to(int64_t first, const View& to) const {
+  FALCONER_CHECK(to.cols == cols() && first >= 0 && to.rows <= rows() - first);
+  if (row_order.empty()) return copy_file_rows(*this, first, to);
+  if (shape.size() == 1) return copy_elements(*this, to);
+  int64_t at = 0, done = 0;  // row that a range begins with, rows copied
+  for (const RowRange& range : row_order) {
+    const int64_t skip = std::clamp<int64_t>(first + done - at, 0, range.count);
+    const int64_t count = std::min(range.count - skip, to.rows - done);
+    if (count > 0) copy_file_rows(*this, range.begin + skip, to.row_range(done, count));
+    done += std::max<int64_t>(count, 0);
+    at += range.count;
+  }
+}
 
 std::string StoredTensor::shape_text() const { return fmt::format("[{}]", fmt::join(shape, ", ")); }
 
@@ -95,6 +139,7 @@ FileContent read_any(std::shared_ptr<const MappedFile> file) {
   if (has_magic(*file, "version https://git-lfs"))
     fail("{}: is a Git LFS pointer, not the tensors; run \"git lfs pull\" in its folder", name);
   if (has_magic(*file, "PK\3\4")) return read_torch_zip(std::move(file));
+  if (has_magic(*file, "GGUF")) return Gguf(std::move(file)).content();
   if (has_magic(*file, kLegacyTorch))
     fail(
         "{0}: was saved in the format of PyTorch before 1.6; expected its zip format. Convert it "
@@ -190,6 +235,30 @@ TensorFiles TensorFiles::open_folder(const fs::path& folder) {
       "{}: has no weights: none of model.safetensors, model.safetensors.index.json, "
       "pytorch_model.bin and pytorch_model.bin.index.json is there",
       folder.string());
+}
+
+void TensorFiles::rename(const std::map<std::string, std::string>& names) {
+  std::map<std::string, StoredTensor, std::less<>> renamed;
+  for (auto& [name, tensor] : tensors_) {
+    const auto other = names.find(name);
+    if (other != names.end()) tensor.name = other->second;
+    const auto [place, added] = renamed.emplace(tensor.name, tensor);
+    if (!added)
+      fail("{}: holds two tensors that are both {} elsewhere", tensor.file.string(), place->first);
+  }
+  tensors_ = std::move(renamed);
+}
+
+void TensorFiles::set_row_order(std::string_view name, std::vector<RowRange> order) {
+  const auto it = tensors_.find(name);
+  FALCONER_CHECK(it != tensors_.end());
+  int64_t rows = 0;
+  for (const RowRange& range : order) rows += range.count;
+  const StoredTensor& tensor = it->second;
+  if (tensor.shape.empty() || tensor.shape.front() != rows || tensor.shape.size() > 2)
+    fail("{}: {} is {}; expected {} rows of queries, keys and values", tensor.file.string(),
+         tensor.name, tensor.shape_text(), rows);
+  it->second.row_order = std::move(order);
 }
 
 const StoredTensor* TensorFiles::find(std::string_view name) const {

@@ -16,6 +16,11 @@
 
 namespace falconer {
 
+/// Rows that lie one behind the other.
+struct RowRange {
+  int64_t begin = 0, count = 0;
+};
+
 /// A tensor as it lies in a file. `bytes` is contiguous, row-major, and lives as long as the
 /// TensorFiles that gave it; it is the map itself wherever the file's layout allows.
 struct StoredTensor {
@@ -25,11 +30,24 @@ struct StoredTensor {
   std::span<const std::byte> bytes;
   std::filesystem::path file;  // for error messages
   bool mapped = false;         // bytes lie in a mapped file, not in memory of their own
+  bool q8_0 = false;           // bytes are GGUF's blocks; `dtype` is what they are read as
+  /// The rows (of the first dimension) in the order in which they are meant, where the file has
+  /// them in another one.
+  std::vector<RowRange> row_order;
 
+  /// The bytes are the values, in order.
+  bool plain() const { return !q8_0 && row_order.empty(); }
   /// As rows x cols: a scalar is 1 x 1, [n] is 1 x n, [a, ..., z] is (a * ... ) x z. Read-only
-  /// memory.
+  /// memory. Only of plain tensors.
   View view() const;
-  int64_t size() const;
+  /// The values of a tensor of any kind, in order, to a view of the shape of view() and any float
+  /// dtype.
+  void copy_to(const View& to) const;
+  /// As copy_to, for `to.rows` rows from `first` on. A vector is a single row.
+  void copy_rows_to(int64_t first, const View& to) const;
+  int64_t rows() const;
+  int64_t cols() const { return shape.empty() ? 1 : shape.back(); }
+  int64_t size() const { return rows() * cols(); }
   /// "[65024, 4544]"
   std::string shape_text() const;
 };
@@ -53,12 +71,16 @@ class TensorFiles {
   /// Errors: none of them is there; a shard is missing, truncated or malformed; the index and the
   /// shards do not list the same tensors; a tensor is in two shards.
   static TensorFiles open_folder(const std::filesystem::path& folder);
-  /// One file by what it begins with, whatever its name: safetensors, or a PyTorch zip (.bin, .pth,
-  /// .pt). Error: missing, of another kind, or malformed.
+  /// One file by what it begins with, whatever its name: safetensors, a PyTorch zip (.bin, .pth,
+  /// .pt), or GGUF. Error: missing, of another kind, or malformed.
   static TensorFiles open_file(const std::filesystem::path& path);
 
   /// Sorted by name.
   const std::map<std::string, StoredTensor, std::less<>>& tensors() const { return tensors_; }
+  /// The same tensors under other names: each that `names` has. Two must not become one.
+  void rename(const std::map<std::string, std::string>& names);
+  /// Says in which order the rows of a tensor are meant.
+  void set_row_order(std::string_view name, std::vector<RowRange> order);
   /// Null where there is none of that name.
   const StoredTensor* find(std::string_view name) const;
   /// Text that came with the tensors (`__metadata__` of safetensors).

@@ -15,7 +15,6 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr int kRecordFormat = 1;  // of falconer.json
-constexpr int64_t kShardBytes = int64_t{5} << 30;
 constexpr const char* kTokenizerFiles[] = {"tokenizer.json",
                                            "tokenizer_config.json",
                                            "special_tokens_map.json",

@@ -143,7 +143,40 @@ TEST(SafetensorsWriter, WrongUseIsFound) {
   EXPECT_THROW(SafetensorsWriter(path, {{"__metadata__", Dtype::kF32, {2, 2}}}), InternalError);
   SafetensorsWriter writer(path, {spec});
   EXPECT_THROW(writer.commit(), InternalError) << "a tensor is missing";
-  EXPECT_THROW(writer.write(value.view().row_range(0, 1)), InternalError) << "too small";
+  writer.write(value.view().row_range(0, 1));
+  EXPECT_THROW(writer.commit(), InternalError) << "half of it is missing";
+  EXPECT_THROW(writer.write(value.view()), InternalError) << "too large";
+}
+
+TEST(SafetensorsWriter, ATensorMayComeInBandsOfRows) {
+  const TempFolder folder;
+  const Tensor value = numbers(9, 5);
+  auto writer = SafetensorsWriter::sharded(
+      folder.path(), {{"a", Dtype::kBF16, {9, 5}}, {"b", Dtype::kF32, {9, 5}}}, 100);
+  for (int tensor = 0; tensor < 2; ++tensor)
+    for (const auto& [begin, count] : {std::pair(0, 4), std::pair(4, 1), std::pair(5, 4)})
+      writer.write(value.view().row_range(begin, count));
+  writer.commit();
+  const TensorFiles files = TensorFiles::open_folder(folder.path());
+  EXPECT_EQ(std::memcmp(files.find("b")->bytes.data(), value.view().data, value.view().bytes()), 0);
+  for (int64_t i = 0; i < value.view().size(); ++i)
+    EXPECT_EQ(files.find("a")->view().row<BF16>(0)[i].bits,
+              BF16(value.view().row<float>(0)[i]).bits);
+}
+
+TEST(SafetensorsWriter, WhatF16CannotHoldIsAnError) {
+  const TempFolder folder;
+  Tensor value = numbers(3, 5);
+  value.view().row<float>(2)[1] = 65520;  // rounds to what would be 65536
+  SafetensorsWriter writer(folder / "x.safetensors", {{"large", Dtype::kF16, {3, 5}}});
+  expect_mentions(message_of([&] { writer.write(value.view()); }),
+                  {"large", "65520", "65504", "bf16"});
+  value.view().row<float>(2)[1] = 65519;  // rounds to 65504
+  SafetensorsWriter fits(folder / "x.safetensors", {{"large", Dtype::kF16, {3, 5}}});
+  fits.write(value.view());
+  value.view().row<float>(2)[1] = INFINITY;  // infinite already
+  SafetensorsWriter infinite(folder / "y.safetensors", {{"large", Dtype::kF16, {3, 5}}});
+  infinite.write(value.view());
 }
 
 TEST(SafetensorsWriter, SaysWhereItCannotWrite) {

@@ -136,5 +136,47 @@ TEST(TensorFiles, TheNameOfAFileDoesNotMatter) {
   EXPECT_NE(TensorFiles::open_folder(folder.path()).find("a"), nullptr);
 }
 
+TEST(TensorFiles, RowsCanBeMeantInAnotherOrder) {
+  const TempFolder folder;
+  Tensor matrix(6, 3, Dtype::kF32), vector(1, 6, Dtype::kF32);
+  for (int64_t i = 0; i < 18; ++i) matrix.view().row<float>(0)[i] = static_cast<float>(i);
+  for (int64_t i = 0; i < 6; ++i) vector.view().row<float>(0)[i] = static_cast<float>(i);
+  write_safetensors(folder / "x.safetensors",
+                    {{"m", {6, 3}, matrix.view()}, {"v", {6}, vector.view()}});
+  TensorFiles files = TensorFiles::open_file(folder / "x.safetensors");
+  const std::vector<RowRange> order = {{4, 2}, {0, 1}, {1, 3}};
+  const std::vector<float> expected = {4, 5, 0, 1, 2, 3};
+  for (const char* name : {"m", "v"}) files.set_row_order(name, order);
+  Tensor all(6, 3, Dtype::kF32), elements(1, 6, Dtype::kBF16);
+  files.find("m")->copy_to(all.view());
+  files.find("v")->copy_to(elements.view());
+  for (int64_t i = 0; i < 6; ++i) {
+    EXPECT_EQ(all.view().row<float>(i)[0], 3 * expected[i]);
+    EXPECT_EQ(static_cast<float>(elements.view().row<BF16>(0)[i]), expected[i]);
+  }
+  for (int64_t first = 0; first < 6; ++first)
+    for (int64_t count = 1; count <= 6 - first; ++count) {
+      Tensor some(count, 3, Dtype::kF32);
+      files.find("m")->copy_rows_to(first, some.view());
+      EXPECT_EQ(some.view().row<float>(0)[2], 3 * expected[first] + 2);
+      EXPECT_EQ(some.view().row<float>(count - 1)[2], 3 * expected[first + count - 1] + 2);
+    }
+  EXPECT_FALSE(files.find("m")->plain());
+  expect_mentions(message_of([&] { files.set_row_order("m", {{0, 5}}); }), {"m", "[6, 3]", "5"});
+}
+
+TEST(TensorFiles, TensorsCanBeRenamed) {
+  const TempFolder folder;
+  const Tensor value(1, 2, Dtype::kF32);
+  write_safetensors(folder / "x.safetensors", {{"a", {2}, value.view()}, {"b", {2}, value.view()}});
+  TensorFiles files = TensorFiles::open_file(folder / "x.safetensors");
+  files.rename({{"a", "A"}, {"none", "N"}});
+  EXPECT_NE(files.find("A"), nullptr);
+  EXPECT_NE(files.find("b"), nullptr);
+  EXPECT_EQ(files.tensors().size(), 2u);
+  EXPECT_EQ(files.find("A")->name, "A");
+  expect_mentions(message_of([&] { files.rename({{"A", "b"}}); }), {"x.safetensors", "b"});
+}
+
 }  // namespace
 }  // namespace falconer::test

@@ -1,0 +1,351 @@
+#include "checkpoint/gguf_tokenizer.h"
+
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "base/log.h"
+
+namespace falconer {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+constexpr const char* kSideFiles[] = {"tokenizer.json",
+                                      "tokenizer_config.json",
+                                      "special_tokens_map.json",
+                                      "added_tokens.json",
+                                      "generation_config.json",
+                                      "chat_template.jinja",
+                                      "vocab.json",
+                                      "merges.txt"};
+
+/// llama.cpp's types of tokens.
+enum TokenType : int32_t { kNormal = 1, kUnknown = 2, kControl = 3, kUserDefined = 4, kUnused = 5 };
+
+/// Ways of cutting text into pieces that llama.cpp knows by name, as tokenizer.json spells them.
+struct PreTokenizerName {
+  const char* name;
+  const char* spelling;
+};
+constexpr PreTokenizerName kPreTokenizers[] = {
+    {"falcon", R"({"type":"Sequence","pretokenizers":[
+        {"type":"Punctuation","behavior":"Contiguous"},
+        {"type":"ByteLevel","add_prefix_space":false,"trim_offsets":true,"use_regex":true},
+        {"type":"Digits","individual_digits":false},
+        {"type":"Split","pattern":{"Regex":"[0-9][0-9][0-9]"},"behavior":"Isolated","invert":false}
+      ]})"},
+    {"gpt-2",
+     R"({"type":"ByteLevel","add_prefix_space":false,"trim_offsets":true,"use_regex":true})"},
+};
+
+/// Without what does not change how text is cut.
+json plain_steps(json steps) {
+  if (!steps.is_object()) return steps;
+  steps.erase("trim_offsets");
+  if (steps.value("type", "") == "ByteLevel" && !steps.contains("use_regex"))
+    steps["use_regex"] = true;
+  if (steps.contains("pretokenizers") && steps["pretokenizers"].is_array())
+    for (json& step : steps["pretokenizers"]) step = plain_steps(step);
+  return steps;
+}
+
+const char* pre_tokenizer_name(const json& steps, const std::string& where) {
+  for (const PreTokenizerName& known : kPreTokenizers)
+    if (plain_steps(steps) == plain_steps(json::parse(known.spelling))) return known.name;
+  fail(
+      "{}: its tokenizer cuts text in a way that llama.cpp has no name for; the ways of Falcon and "
+      "GPT-2 can be exported",
+      where);
+}
+
+json parse(const SideFiles& files, const char* name, const std::string& where) {
+  const auto found = files.find(name);
+  if (found == files.end()) return json::object();
+  json value = json::parse(found->second, nullptr, false);
+  if (value.is_discarded() || !value.is_object()) fail("{}: {} is not a JSON object", where, name);
+  return value;
+}
+
+/// "tokens", "token_type", "merges" out of a tokenizer.json.
+class Vocabulary {
+ public:
+  Vocabulary(const json& file, int64_t size, std::string where)
+      : where_(std::move(where)),
+        tokens_(static_cast<size_t>(size)),
+        types_(static_cast<size_t>(size), kUnused) {
+    const json& model = file.at("model");
+    check_model(file, model);
+    for (const auto& [token, id] : model.at("vocab").items())
+      set(id.get<int64_t>(), token, kNormal);
+    for (const json& token : file.value("added_tokens", json::array()))
+      set(token.at("id").get<int64_t>(), token.at("content").get<std::string>(),
+          token.value("special", false) ? kControl : kUserDefined);
+    for (size_t i = 0; i < tokens_.size(); ++i)
+      if (types_[i] == kUnused) tokens_[i] = fmt::format("[PAD{}]", i);
+    for (const json& merge : model.at("merges")) merges_.push_back(merge_text(merge));
+  }
+
+  void add_to(GgufMetadata& metadata) const {
+    metadata.add("tokenizer.ggml.tokens", tokens_);
+    metadata.add("tokenizer.ggml.token_type", types_);
+    metadata.add("tokenizer.ggml.merges", merges_);
+  }
+
+  std::optional<int32_t> find(const std::string& token) const {
+    for (size_t i = 0; i < tokens_.size(); ++i)
+      if (types_[i] != kUnused && tokens_[i] == token) return static_cast<int32_t>(i);
+    return {};
+  }
+
+ private:
+  void check_model(const json& file, const json& model) const {
+    if (model.value("type", "BPE") != "BPE" || model.value("byte_fallback", false) ||
+        model.value("ignore_merges", false))
+      fail("{}: its tokenizer is not plain byte-level BPE, which alone can be exported", where_);
+    if (file.contains("normalizer") && !file["normalizer"].is_null())
+      log_warning(
+          "{}: its tokenizer normalises text first, and llama.cpp does not: text that is not "
+          "normalised gives other tokens there",
+          where_);
+  }
+
+  void set(int64_t id, const std::string& token, int32_t type) {
+    if (id < 0 || id >= std::ssize(tokens_))
+      fail("{}: its token \"{}\" has the id {}, and the model has {} rows for tokens", where_,
+           printable(token), id, tokens_.size());
+    tokens_[static_cast<size_t>(id)] = token;
+    types_[static_cast<size_t>(id)] = type;
+  }
+
+  /// "a b", or since 2024 ["a", "b"].
+  std::string merge_text(const json& merge) const {
+    if (merge.is_string()) return merge.get<std::string>();
+    const auto left = merge.at(0).get<std::string>(), right = merge.at(1).get<std::string>();
+    if (left.find(' ') != left.npos || right.find(' ') != right.npos)
+      fail("{}: its tokenizer merges a token with a space in it, which no GGUF can say", where_);
+    return left + " " + right;
+  }
+
+  std::string where_;
+  std::vector<std::string> tokens_;
+  std::vector<int32_t> types_;
+  std::vector<std::string> merges_;
+};
+
+/// A token's text: itself, or its "content".
+std::string token_text(const json& config, const char* key) {
+  const json token = config.value(key, json());
+  if (token.is_string()) return token.get<std::string>();
+  return token.is_object() ? token.value("content", "") : "";
+}
+
+/// Whether the post-processor puts this token around every text. Error: it does something else.
+struct Around {
+  bool bos = false, eos = false;
+};
+Around tokens_around(const json& processor, const std::string& bos, const std::string& eos,
+                     const std::string& where) {
+  Around around;
+  if (!processor.is_object()) return around;
+  const auto type = processor.value("type", "");
+  if (type == "Sequence")
+    for (const json& step : processor.value("processors", json::array())) {
+      const Around inner = tokens_around(step, bos, eos, where);
+      around = {around.bos || inner.bos, around.eos || inner.eos};
+    }
+  if (type != "TemplateProcessing") return around;
+  bool behind = false;
+  for (const json& piece : processor.value("single", json::array())) {
+    if (!piece.contains("SpecialToken")) {
+      behind = true;
+      continue;
+    }
+    const std::string token = piece["SpecialToken"].value("id", "");
+    if (token != (behind ? eos : bos) || token.empty())
+      fail("{}: its tokenizer puts \"{}\" around a text, which no GGUF can say", where,
+           printable(token));
+    (behind ? around.eos : around.bos) = true;
+  }
+  return around;
+}
+
+std::string chat_template(const SideFiles& files, const json& config) {
+  if (const auto found = files.find("chat_template.jinja"); found != files.end())
+    return found->second;
+  const json value = config.value("chat_template", json());
+  if (value.is_string()) return value.get<std::string>();
+  if (value.is_array())
+    for (const json& named : value)
+      if (named.value("name", "") == "default") return named.value("template", "");
+  return "";
+}
+
+void add_tokenizer(const SideFiles& files, const std::string& where,
+                   const GgufTokenizerOptions& options, GgufMetadata& metadata) {
+  const json file = parse(files, "tokenizer.json", where);
+  const json config = parse(files, "tokenizer_config.json", where);
+  metadata.add("tokenizer.ggml.model", "gpt2");
+  metadata.add("tokenizer.ggml.pre",
+               pre_tokenizer_name(file.value("pre_tokenizer", json()), where));
+  const Vocabulary vocabulary(file, options.vocab, where);
+  vocabulary.add_to(metadata);
+  const auto add_id = [&](const char* key, const std::string& token, std::optional<int32_t> id) {
+    if (!token.empty()) id = vocabulary.find(token);
+    if (id)
+      metadata.add(fmt::format("tokenizer.ggml.{}_token_id", key), static_cast<uint32_t>(*id));
+  };
+  std::string bos = token_text(config, "bos_token"), eos = token_text(config, "eos_token");
+  add_id("bos", bos, options.bos_id);
+  add_id("eos", eos, options.eos_id);
+  add_id("unknown", token_text(config, "unk_token"), {});
+  add_id("padding", token_text(config, "pad_token"), {});
+  const Around around = tokens_around(file.value("post_processor", json()), bos, eos, where);
+  metadata.add("tokenizer.ggml.add_bos_token", around.bos);
+  metadata.add("tokenizer.ggml.add_eos_token", around.eos);
+  if (const std::string chat = chat_template(files, config); !chat.empty())
+    metadata.add("tokenizer.chat_template", chat);
+}
+
+}  // namespace
+
+SideFiles side_files(const fs::path& model) {
+  if (is_gguf(model)) {
+    const Gguf gguf = Gguf::open(model);
+    return gguf.find("tokenizer.ggml.tokens") == nullptr ? SideFiles{} : tokenizer_from_gguf(gguf);
+  }
+  SideFiles files;
+  for (const char* name : kSideFiles)
+    if (fs::exists(model / name)) files[name] = read_text_file(model / name, size_t{1} << 28);
+  return files;
+}
+
+void add_gguf_tokenizer(const SideFiles& files, const std::string& where,
+                        const GgufTokenizerOptions& options, GgufMetadata& metadata) {
+  if (!files.contains("tokenizer.json"))
+    fail(
+        "{}: has no tokenizer.json, and a GGUF holds the tokenizer; copy the one of the model that "
+        "this checkpoint comes from",
+        where);
+  try {
+    add_tokenizer(files, where, options, metadata);
+  } catch (const json::exception& error) {
+    fail("{}: its tokenizer: {}", where, error.what());
+  }
+}
+
+namespace {
+
+void add_special(const Gguf& gguf, const char* key, const char* name, json& config) {
+  const auto tokens = gguf.texts("tokenizer.ggml.tokens");
+  const GgufValue* id = gguf.find(fmt::format("tokenizer.ggml.{}_token_id", key));
+  if (id == nullptr || !id->whole()) return;
+  if (id->integer < 0 || static_cast<uint64_t>(id->integer) >= tokens.size())
+    fail("{}: its {} is token {}, of {}", gguf.path().string(), name, id->integer, tokens.size());
+  config[name] = tokens[static_cast<size_t>(id->integer)];
+}
+
+bool flag(const Gguf& gguf, const char* key) {
+  const GgufValue* value = gguf.find(key);
+  return value != nullptr && value->kind == GgufKind::kBool && value->integer != 0;
+}
+
+/// TemplateProcessing with a token before or behind, or null.
+json post_processor(const Gguf& gguf, const json& config) {
+  json single = json::array(), tokens = json::object();
+  const auto add = [&](const char* key, const char* name) {
+    if (!flag(gguf, key) || !config.contains(name)) return;
+    const auto text = config[name].get<std::string>();
+    const int64_t id =
+        gguf.integer(fmt::format("tokenizer.ggml.{}_id", name));  // "bos_token" -> "bos_token_id"
+    single.push_back({{"SpecialToken", {{"id", text}, {"type_id", 0}}}});
+    tokens[text] = {{"id", text}, {"ids", {id}}, {"tokens", {text}}};
+  };
+  add("tokenizer.ggml.add_bos_token", "bos_token");
+  single.push_back({{"Sequence", {{"id", "A"}, {"type_id", 0}}}});
+  add("tokenizer.ggml.add_eos_token", "eos_token");
+  if (tokens.empty()) return nullptr;
+  return {{"type", "TemplateProcessing"},
+          {"single", single},
+          {"pair", json::array()},
+          {"special_tokens", tokens}};
+}
+
+json pre_tokenizer(const Gguf& gguf) {
+  std::string_view name = gguf.text("tokenizer.ggml.pre", "default");
+  // Files from before the key was there say nothing, and a Falcon's are Falcon's.
+  if (name == "default" && gguf.text("general.architecture", "") == "falcon") name = "falcon";
+  for (const PreTokenizerName& known : kPreTokenizers)
+    if (name == known.name || (name == "gpt2" && known.name == std::string_view("gpt-2")))
+      return json::parse(known.spelling);
+  fail(
+      "{}: its tokenizer cuts text in llama.cpp's way \"{}\"; \"falcon\" and \"gpt-2\" can be "
+      "read. Use the model's Hugging Face folder",
+      gguf.path().string(), printable(name));
+}
+
+/// "vocab" of the model and "added_tokens", from tokens and their types.
+void read_tokens(const Gguf& gguf, json& vocab, json& added) {
+  const auto tokens = gguf.texts("tokenizer.ggml.tokens");
+  const GgufValue* types = gguf.find("tokenizer.ggml.token_type");
+  const bool typed = types != nullptr && types->kind == GgufKind::kArray;
+  for (size_t i = 0; i < tokens.size(); ++i) {
+    const int64_t type =
+        typed && i < types->count ? types->integer_at(i) : static_cast<int64_t>(kNormal);
+    if (type == kUnused) continue;
+    const std::string token(tokens[i]);
+    if (!vocab.emplace(token, i).second)
+      fail("{}: has the token \"{}\" twice", gguf.path().string(), printable(token));
+    if (type != kControl && type != kUserDefined) continue;
+    added.push_back({{"id", i},
+                     {"content", token},
+                     {"single_word", false},
+                     {"lstrip", false},
+                     {"rstrip", false},
+                     {"normalized", false},
+                     {"special", type == kControl}});
+  }
+}
+
+json special_tokens(const Gguf& gguf) {
+  json config = {{"tokenizer_class", "PreTrainedTokenizerFast"}};
+  constexpr std::pair<const char*, const char*> kKinds[] = {{"bos", "bos_token"},
+                                                            {"eos", "eos_token"},
+                                                            {"unknown", "unk_token"},
+                                                            {"padding", "pad_token"}};
+  for (const auto& [key, name] : kKinds) add_special(gguf, key, name, config);
+  if (const auto chat = gguf.text("tokenizer.chat_template", ""); !chat.empty())
+    config["chat_template"] = chat;
+  return config;
+}
+
+}  // namespace
+
+SideFiles tokenizer_from_gguf(const Gguf& gguf) {
+  if (const auto model = gguf.text("tokenizer.ggml.model"); model != "gpt2")
+    fail("{}: its tokenizer is of the kind \"{}\"; byte-level BPE, \"gpt2\", can be read",
+         gguf.path().string(), printable(model));
+  const json config = special_tokens(gguf);
+  json file = {{"version", "1.0"},
+               {"truncation", nullptr},
+               {"padding", nullptr},
+               {"added_tokens", json::array()},
+               {"normalizer", nullptr},
+               {"pre_tokenizer", pre_tokenizer(gguf)},
+               {"post_processor", post_processor(gguf, config)},
+               {"decoder",
+                {{"type", "ByteLevel"},
+                 {"add_prefix_space", true},
+                 {"trim_offsets", true},
+                 {"use_regex", true}}},
+               {"model", {{"type", "BPE"}, {"vocab", json::object()}, {"merges", json::array()}}}};
+  read_tokens(gguf, file["model"]["vocab"], file["added_tokens"]);
+  for (const std::string_view merge : gguf.texts("tokenizer.ggml.merges"))
+    file["model"]["merges"].push_back(merge);
+  const auto text = [](const json& value) {
+    return value.dump(1, ' ', false, json::error_handler_t::replace) + "\n";
+  };
+  return {{"tokenizer.json", text(file)}, {"tokenizer_config.json", text(config)}};
+}
+
+}  // namespace falconer

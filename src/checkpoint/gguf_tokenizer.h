@@ -1,0 +1,34 @@
+// A tokenizer between Hugging Face's files and a GGUF's metadata.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+
+#include "checkpoint/gguf.h"
+#include "checkpoint/gguf_writer.h"
+
+namespace falconer {
+
+/// File name -> content, of the files of a tokenizer.
+using SideFiles = std::map<std::string, std::string>;
+
+/// What stands beside a model's weights and goes along with them: tokenizer.json,
+/// tokenizer_config.json, generation_config.json and so on. A folder's own; for a GGUF file they are
+/// made from its metadata (none where it has no tokenizer).
+SideFiles side_files(const std::filesystem::path& model);
+
+struct GgufTokenizerOptions {
+  int64_t vocab = 0;  // rows of the embedding; ids without a token are filled up
+  std::optional<int32_t> bos_id, eos_id;  // where the files do not name these tokens
+};
+/// "tokenizer.ggml.model" and so on. `where` names the model in messages. Errors: no
+/// tokenizer.json, or one with parts that llama.cpp does not have (named).
+void add_gguf_tokenizer(const SideFiles& files, const std::string& where,
+                        const GgufTokenizerOptions& options, GgufMetadata& metadata);
+
+/// tokenizer.json and tokenizer_config.json of a GGUF. Errors: another kind of tokenizer than
+/// byte-level BPE, or an unknown way of cutting text into pieces.
+SideFiles tokenizer_from_gguf(const Gguf& gguf);
+
+}  // namespace falconer

@@ -1,0 +1,176 @@
+#include "checkpoint/gguf_tokenizer.h"
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "support/errors.h"
+#include "support/goldens.h"
+#include "support/temp_folder.h"
+#include "text/tokenizer.h"
+
+namespace falconer::test {
+namespace {
+
+using nlohmann::json;
+
+std::filesystem::path demo() {
+  return std::filesystem::path(FALCONER_SOURCE_DIR) / "demo/checkpoint";
+}
+
+class GgufTokenizer : public ::testing::Test {
+ protected:
+  GgufTokenizer() : files(side_files(demo())), file(json::parse(files["tokenizer.json"])) {}
+
+  /// A GGUF with the tokenizer of `files` alone.
+  Gguf write(int64_t vocab = 640) {
+    files["tokenizer.json"] = file.dump();
+    GgufMetadata metadata;
+    metadata.add("general.architecture", "falcon");
+    add_gguf_tokenizer(files, "here", {.vocab = vocab, .eos_id = 0}, metadata);
+    GgufWriter(folder / "x.gguf", {}, metadata).commit();
+    return Gguf::open(folder / "x.gguf");
+  }
+  std::string refused(int64_t vocab = 640) {
+    return message_of([&] { write(vocab); });
+  }
+
+  TempFolder folder;
+  SideFiles files;
+  json file;
+};
+
+TEST_F(GgufTokenizer, TextGivesTheSameTokensBothWays) {
+  write();
+  const Tokenizer before = Tokenizer::load(demo());
+  const Tokenizer after = Tokenizer::parse(side_files(folder / "x.gguf"), "x.gguf");
+  for (const char* text : {"", "Hello, world!", "What food do llamas eat?\n\n  1234 ",
+                           "<|endoftext|>a", "Ünïcödé ²³ 東京", "it's\t\t1000000"}) {
+    EXPECT_EQ(before.encode(text), after.encode(text)) << text;
+    EXPECT_EQ(before.decode(before.encode(text)), after.decode(after.encode(text)));
+  }
+  EXPECT_EQ(before.eos_id(), after.eos_id());
+  EXPECT_TRUE(after.is_special(0));
+}
+
+TEST_F(GgufTokenizer, SaysWhatLlamaCppAsksFor) {
+  const Gguf gguf = write(645);
+  EXPECT_EQ(gguf.text("tokenizer.ggml.model"), "gpt2");
+  EXPECT_EQ(gguf.text("tokenizer.ggml.pre"), "falcon");
+  const auto tokens = gguf.texts("tokenizer.ggml.tokens");
+  const GgufValue* types = gguf.find("tokenizer.ggml.token_type");
+  ASSERT_EQ(tokens.size(), 645u) << "one for each row of the embedding";
+  EXPECT_EQ(types->count, 645u);
+  EXPECT_EQ(tokens[644], "[PAD644]");
+  EXPECT_EQ(types->integer_at(644), 5) << "unused";
+  EXPECT_EQ(tokens[0], "<|endoftext|>");
+  EXPECT_EQ(types->integer_at(0), 3) << "control";
+  EXPECT_EQ(types->integer_at(1), 1) << "normal";
+  EXPECT_EQ(gguf.texts("tokenizer.ggml.merges").size(), file["model"]["merges"].size());
+  EXPECT_EQ(gguf.integer("tokenizer.ggml.eos_token_id"), 0);
+  EXPECT_EQ(gguf.find("tokenizer.ggml.add_bos_token")->integer, 0);
+  EXPECT_EQ(gguf.find("tokenizer.ggml.bos_token_id"), nullptr);
+  EXPECT_EQ(gguf.find("tokenizer.chat_template"), nullptr);
+}
+
+TEST_F(GgufTokenizer, BothSpellingsOfMergesAreRead) {
+  const auto spelled = [&] {
+    const Gguf gguf = write();
+    const auto merges = gguf.texts("tokenizer.ggml.merges");
+    return std::vector<std::string>(merges.begin(), merges.end());
+  };
+  const auto first = spelled();
+  json& merges = file["model"]["merges"];
+  for (json& merge : merges) {
+    if (merge.is_string()) {
+      const auto text = merge.get<std::string>();
+      merge = {text.substr(0, text.find(' ')), text.substr(text.find(' ') + 1)};
+    } else {
+      merge = merge[0].get<std::string>() + " " + merge[1].get<std::string>();
+    }
+  }
+  EXPECT_EQ(spelled(), first);
+  merges = json::array({json::array({"a b", "c"})});
+  expect_mentions(refused(), {"here", "space"});
+}
+
+TEST_F(GgufTokenizer, TokensAroundATextGoAlong) {
+  file["post_processor"] = {
+      {"type", "TemplateProcessing"},
+      {"single",
+       {{{"SpecialToken", {{"id", "<|endoftext|>"}, {"type_id", 0}}}},
+        {{"Sequence", {{"id", "A"}, {"type_id", 0}}}}}},
+      {"pair", json::array()},
+      {"special_tokens",
+       {{"<|endoftext|>",
+         {{"id", "<|endoftext|>"}, {"ids", {0}}, {"tokens", {"<|endoftext|>"}}}}}}};
+  files["tokenizer_config.json"] = R"({"eos_token":"<|endoftext|>","bos_token":"<|endoftext|>",
+    "chat_template":"{{ messages[0].content }}"})";
+  const Gguf gguf = write();
+  EXPECT_EQ(gguf.find("tokenizer.ggml.add_bos_token")->integer, 1);
+  EXPECT_EQ(gguf.text("tokenizer.chat_template"), "{{ messages[0].content }}");
+  const SideFiles back = side_files(folder / "x.gguf");
+  const Tokenizer tokenizer = Tokenizer::parse(back, "x.gguf");
+  EXPECT_EQ(tokenizer.encode("a").front(), 0);
+  EXPECT_EQ(tokenizer.encode_as_data("a").size() + 1, tokenizer.encode("a").size());
+  EXPECT_EQ(json::parse(back.at("tokenizer_config.json"))["chat_template"],
+            "{{ messages[0].content }}");
+  files["chat_template.jinja"] = "of its own file";
+  EXPECT_EQ(write().text("tokenizer.chat_template"), "of its own file");
+}
+
+TEST_F(GgufTokenizer, WhatLlamaCppDoesNotHaveIsNamed) {
+  const json good = file;
+  file["pre_tokenizer"] = {{"type", "Digits"}, {"individual_digits", true}};
+  expect_mentions(refused(), {"here", "cuts text", "Falcon", "GPT-2"});
+  file = good;
+  file["model"]["ignore_merges"] = true;
+  expect_mentions(refused(), {"byte-level BPE"});
+  file = good;
+  expect_mentions(refused(100), {"100 rows"});
+  files.erase("tokenizer.json");
+  GgufMetadata metadata;
+  expect_mentions(message_of([&] { add_gguf_tokenizer(files, "here", {.vocab = 640}, metadata); }),
+                  {"here", "no tokenizer.json", "copy"});
+}
+
+TEST_F(GgufTokenizer, Gpt2sWayOfCuttingIsKnown) {
+  file["pre_tokenizer"] = {{"type", "ByteLevel"}, {"add_prefix_space", false}};
+  EXPECT_EQ(write().text("tokenizer.ggml.pre"), "gpt-2");
+  EXPECT_NO_THROW(Tokenizer::parse(side_files(folder / "x.gguf"), "x.gguf"));
+}
+
+TEST_F(GgufTokenizer, HostileMetadataIsRefused) {
+  const auto opened = [&](const GgufMetadata& metadata) {
+    GgufWriter(folder / "y.gguf", {}, metadata).commit();
+    return message_of([&] { side_files(folder / "y.gguf"); });
+  };
+  GgufMetadata twice, beyond, other;
+  for (GgufMetadata* metadata : {&twice, &beyond}) {
+    metadata->add("tokenizer.ggml.model", "gpt2");
+    metadata->add("tokenizer.ggml.pre", "falcon");
+    metadata->add("tokenizer.ggml.merges", std::vector<std::string>{});
+  }
+  twice.add("tokenizer.ggml.tokens", std::vector<std::string>{"a", "a"});
+  expect_mentions(opened(twice), {"\"a\" twice"});
+  beyond.add("tokenizer.ggml.tokens", std::vector<std::string>{"a", "b"});
+  beyond.add("tokenizer.ggml.eos_token_id", uint32_t{9});
+  expect_mentions(opened(beyond), {"eos_token", "9"});
+  other.add("tokenizer.ggml.model", "llama");
+  other.add("tokenizer.ggml.tokens", std::vector<std::string>{"a"});
+  expect_mentions(opened(other), {"\"llama\"", "gpt2"});
+}
+
+TEST_F(GgufTokenizer, FalconsOwnIsTheSameToTheLastToken) {
+  SKIP_WITHOUT_GOLDENS();
+  files = side_files(goldens() / "tokenizer");
+  file = json::parse(files["tokenizer.json"]);
+  const Gguf gguf = write(65024);
+  EXPECT_EQ(gguf.texts("tokenizer.ggml.merges").size(), 64784u);
+  const json back = json::parse(side_files(folder / "x.gguf").at("tokenizer.json"));
+  EXPECT_EQ(back["model"]["vocab"], file["model"]["vocab"]);
+  EXPECT_EQ(back["model"]["merges"], file["model"]["merges"]);
+}
+
+}  // namespace
+}  // namespace falconer::test
