@@ -2,19 +2,33 @@
 
 #include <filesystem>
 
+#include "base/error.h"
 #include "base/interrupt.h"
 #include "base/log.h"
 #include "base/system.h"
 #include "base/threads.h"
+#include "checkpoint/gguf_tokenizer.h"
 #include "falconer/falconer.h"
 
 namespace falconer {
 
 std::string version() { return FALCONER_VERSION; }
 
-std::optional<Tokenizer> find_tokenizer(const std::string& folder) {
-  if (!std::filesystem::exists(std::filesystem::path(folder) / "tokenizer.json")) return {};
-  return Tokenizer::load(folder);
+std::optional<Tokenizer> find_tokenizer(const std::string& model) {
+  if (is_gguf(model)) {
+    const SideFiles files = side_files(model);
+    if (files.empty()) return {};
+    return Tokenizer::parse(files, model);
+  }
+  if (!std::filesystem::exists(std::filesystem::path(model) / "tokenizer.json")) return {};
+  return Tokenizer::load(model);
+}
+
+Tokenizer load_tokenizer(const std::string& model) {
+  if (!is_gguf(model)) return Tokenizer::load(model);
+  std::optional<Tokenizer> found = find_tokenizer(model);
+  if (!found) fail("{}: has no tokenizer; use the model's Hugging Face folder", model);
+  return std::move(*found);
 }
 
 void set_verbosity(const std::string& level) {

@@ -8,7 +8,9 @@
 
 namespace falconer {
 
-/// Nothing where the folder has no tokenizer.json.
-std::optional<Tokenizer> find_tokenizer(const std::string& folder);
+/// Of a model's folder or GGUF file. Nothing where it has none.
+std::optional<Tokenizer> find_tokenizer(const std::string& model);
+/// Error where it has none.
+Tokenizer load_tokenizer(const std::string& model);
 
 }  // namespace falconer

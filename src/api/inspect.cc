@@ -1,52 +1,83 @@
 // falconer inspect: what a checkpoint is and what each method would train.
-#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "api/resolve.h"
 #include "base/error.h"
-#include "checkpoint/tensor_file.h"
+#include "checkpoint/gguf.h"
 #include "falconer/falconer.h"
 #include "model/arch/architecture.h"
+#include "model/open_model.h"
 #include "report/table.h"
 
 namespace falconer {
 namespace {
 
-bool has_weights(const std::filesystem::path& folder) {
-  for (const char* name : {"model.safetensors", "model.safetensors.index.json", "pytorch_model.bin",
-                           "pytorch_model.bin.index.json"})
-    if (std::filesystem::exists(folder / name)) return true;
-  return false;
+/// What a GGUF says beside the shape of the model, its tokens and the like counted.
+void describe_metadata(const Gguf& gguf, nlohmann::ordered_json& json, std::string& text) {
+  text += "metadata:\n";
+  for (const auto& [key, value] : gguf.metadata()) {
+    nlohmann::ordered_json shown;
+    if (value.kind == GgufKind::kText)
+      shown = printable(value.text);
+    else if (value.kind == GgufKind::kArray)
+      shown =
+          fmt::format("{} {}", value.count, value.element == GgufKind::kText ? "texts" : "numbers");
+    else if (value.kind == GgufKind::kBool)
+      shown = value.integer != 0;
+    else if (value.whole())
+      shown = value.integer;
+    else
+      shown = value.number;
+    text += fmt::format("  {:<46} {}\n", printable(key), shown.dump());
+    json["metadata"][printable(key)] = std::move(shown);
+  }
 }
 
-void describe_tensors(const TensorFiles& files, nlohmann::ordered_json& json, std::string& text) {
+struct TensorLine {
+  std::string name, dtype;
+  std::vector<int64_t> shape;
+  std::string shape_text;
+  size_t bytes = 0;
+};
+
+/// A GGUF is looked at even where its tensors are of types that cannot be computed with.
+std::vector<TensorLine> lines_of(const Gguf& gguf) {
+  std::vector<TensorLine> lines;
+  for (const GgufTensor& t : gguf.tensors())
+    lines.push_back({t.name, t.type.name, t.shape, t.shape_text(), t.bytes.size()});
+  return lines;
+}
+
+std::vector<TensorLine> lines_of(const TensorFiles& files) {
+  std::vector<TensorLine> lines;
+  for (const auto& [name, t] : files.tensors())
+    lines.push_back({name, std::string(name_of(t.dtype)), t.shape, t.shape_text(), t.bytes.size()});
+  return lines;
+}
+
+void describe_tensors(const std::vector<TensorLine>& tensors, size_t files,
+                      nlohmann::ordered_json& json, std::string& text) {
   int64_t bytes = 0, numbers = 0;
-  std::map<std::string, int64_t> by_dtype;
   json["tensors"] = nlohmann::ordered_json::array();
   std::string list;
-  for (const auto& [name, tensor] : files.tensors()) {
-    bytes += static_cast<int64_t>(tensor.bytes.size());
-    numbers += tensor.size();
-    by_dtype[std::string(name_of(tensor.dtype))] += tensor.size();
+  for (const TensorLine& tensor : tensors) {
+    bytes += static_cast<int64_t>(tensor.bytes);
+    numbers += element_count(tensor.shape).value_or(0);
     json["tensors"].push_back(
-        {{"name", name}, {"dtype", name_of(tensor.dtype)}, {"shape", tensor.shape}});
-    list += fmt::format("  {:<64} {:<5} {}\n", name, name_of(tensor.dtype), tensor.shape_text());
+        {{"name", tensor.name}, {"dtype", tensor.dtype}, {"shape", tensor.shape}});
+    list +=
+        fmt::format("  {:<64} {:<5} {}\n", printable(tensor.name), tensor.dtype, tensor.shape_text);
   }
   json["bytes"] = bytes;
   json["parameters"] = numbers;
-  text += fmt::format("weights: {} numbers in {} tensors, {:.3f} GB in {} files\n",
-                      grouped_digits(numbers), files.tensors().size(),
-                      static_cast<double>(bytes) / 1e9, files.files().size());
+  text +=
+      fmt::format("weights: {} numbers in {} tensors, {:.3f} GB in {} files\n",
+                  grouped_digits(numbers), tensors.size(), static_cast<double>(bytes) / 1e9, files);
   text += list;
 }
 
-}  // namespace
-
-InspectReport inspect(const std::string& named) {
-  const std::string checkpoint = resolve_checkpoint(named, CheckpointPart::kConfig);
-  const ModelConfig m = read_model_config(checkpoint);
+void describe_model(const ModelConfig& m, nlohmann::ordered_json& json, std::string& text) {
   const TrainableCounts counts = count_trainable(m);
-  nlohmann::ordered_json json;
   json["family"] = m.family;
   json["layers"] = m.layers;
   json["width"] = m.width;
@@ -63,7 +94,7 @@ InspectReport inspect(const std::string& named) {
                        {"lora", counts.lora}};
   const char* block =
       m.parallel ? (m.shared_norm ? "parallel, one norm" : "parallel, two norms") : "sequential";
-  std::string text = fmt::format(
+  text += fmt::format(
       "{}: {} layers, width {}, {} heads of {} ({} key-value), MLP {}, vocabulary {}, context {}\n"
       "blocks: {}; positions: {}; biases: {}; head: {}\n\n"
       "finetuning would train (head counted apart; adapter: 10 slots from layer 2; LoRA: rank 8 on "
@@ -74,10 +105,36 @@ InspectReport inspect(const std::string& named) {
       m.bias ? "yes" : "no", m.tied_head ? "tied to the embedding" : "its own",
       grouped_digits(counts.full), grouped_digits(counts.lora), grouped_digits(counts.adapter),
       grouped_digits(counts.adapter_v2));
-  if (has_weights(checkpoint))
-    describe_tensors(TensorFiles::open_folder(checkpoint), json, text);
-  else
+}
+
+/// Of whatever a GGUF holds, also where Falconer cannot use it as a model.
+InspectReport inspect_gguf(const std::string& path) {
+  const Gguf gguf = Gguf::open(path);
+  nlohmann::ordered_json json;
+  std::string text;
+  if (gguf.text("general.architecture", "") == "falcon" &&
+      gguf.tensor("token_embd.weight") != nullptr)
+    describe_model(read_model_config(path), json, text);
+  describe_metadata(gguf, json, text);
+  describe_tensors(lines_of(gguf), 1, json, text);
+  return {.text = text, .json = json.dump(2) + "\n"};
+}
+
+}  // namespace
+
+InspectReport inspect(const std::string& named) {
+  const std::string checkpoint = resolve_checkpoint(named, CheckpointPart::kConfig);
+  if (is_gguf(checkpoint)) return inspect_gguf(checkpoint);
+  nlohmann::ordered_json json;
+  std::string text;
+  const ModelConfig config = read_model_config(checkpoint);
+  describe_model(config, json, text);
+  if (has_weights(checkpoint)) {
+    const TensorFiles files = open_weights(checkpoint, config);
+    describe_tensors(lines_of(files), files.files().size(), json, text);
+  } else {
     text += "no weights in this folder\n";
+  }
   return {.text = text, .json = json.dump(2) + "\n"};
 }
 

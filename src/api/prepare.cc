@@ -1,6 +1,7 @@
 // falconer prepare: examples to token ids, once.
 #include "data/prepare.h"
 
+#include "api/common.h"
 #include "api/resolve.h"
 #include "base/error.h"
 #include "data/report.h"
@@ -15,7 +16,7 @@ std::string prepare(const PrepareOptions& options) {
   if (options.tokenize != "joint" && options.tokenize != "separate")
     fail_usage("--tokenize is \"{}\", expected joint or separate", options.tokenize);
   const Tokenizer tokenizer =
-      Tokenizer::load(resolve_checkpoint(options.checkpoint, CheckpointPart::kTokenizer));
+      load_tokenizer(resolve_checkpoint(options.checkpoint, CheckpointPart::kTokenizer));
   PrepareSettings settings{.input = resolve_data(options.input), .out = options.out};
   settings.load = {
       .encode = {.prompt_style = options.prompt_ending == "colon" ? "alpaca-colon" : "alpaca",

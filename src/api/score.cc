@@ -1,7 +1,7 @@
 // falconer score: losses and logits of rows.
-#include <filesystem>
 #include <optional>
 
+#include "api/common.h"
 #include "api/read_rows.h"
 #include "api/resolve.h"
 #include "checkpoint/safetensors_writer.h"
@@ -119,9 +119,7 @@ void score(const ScoreOptions& options) {
   const auto session = Session::open({.checkpoint = checkpoint,
                                       .adapter = resolve_adapter(options.adapter),
                                       .precision = parse_precision(options.precision)});
-  std::optional<Tokenizer> tokenizer;
-  if (std::filesystem::exists(std::filesystem::path(checkpoint) / "tokenizer.json"))
-    tokenizer.emplace(Tokenizer::load(checkpoint));
+  const std::optional<Tokenizer> tokenizer = find_tokenizer(checkpoint);
   Scorer scorer(*session, !options.logits.empty());
   ResultWriter output(options.output);
   std::vector<Tensor> all;

@@ -1,4 +1,5 @@
 // falconer tokenize: text to ids and back.
+#include "api/common.h"
 #include "api/read_rows.h"
 #include "api/resolve.h"
 #include "falconer/falconer.h"
@@ -8,7 +9,7 @@ namespace falconer {
 
 void tokenize(const TokenizeOptions& options) {
   const Tokenizer tokenizer =
-      Tokenizer::load(resolve_checkpoint(options.checkpoint, CheckpointPart::kTokenizer));
+      load_tokenizer(resolve_checkpoint(options.checkpoint, CheckpointPart::kTokenizer));
   ResultWriter output(options.output);
   for_each_json_line(options.input, [&](const nlohmann::json& json, int64_t) {
     nlohmann::ordered_json row;

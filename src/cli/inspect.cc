@@ -1,4 +1,4 @@
-// falconer inspect DIR
+// falconer inspect DIR or FILE.gguf
 #include <iostream>
 
 #include "cli/command.h"
@@ -12,8 +12,9 @@ void add_inspect(CLI::App& app) {
     bool json = false;
   };
   auto flags = std::make_shared<Flags>();
-  app.add_option("checkpoint,--checkpoint,--checkpoint-dir", flags->checkpoint,
-                 "Hugging Face model folder, or org/name on the hub")
+  app.add_option(
+         "checkpoint,--checkpoint,--checkpoint-dir", flags->checkpoint,
+         "model: a folder (Hugging Face's or LitGPT's), a GGUF file, or org/name on the hub")
       ->required();
   app.add_flag("--json", flags->json, "one JSON object instead of text");
   app.callback([flags] {

@@ -2,8 +2,8 @@
 
 #include <cstring>
 
-#include "base/log.h"
 #include "model/arch/architecture.h"
+#include "model/open_model.h"
 #include "model/weight_pages.h"
 #include "ops/kernels.h"
 
@@ -19,14 +19,9 @@ Precision parse_precision(const std::string& name) {
 std::unique_ptr<Session> Session::open(const SessionOptions& options) {
   std::unique_ptr<Session> session(new Session(options));
   session->config_ = read_model_config(options.checkpoint);
-  if (!options.from_scratch) {
-    session->files_ = TensorFiles::open_folder(options.checkpoint);
-    if (session->config_.tied_head && head_differs(session->config_, *session->files_)) {
-      log_warning(
-          "{}: config.json says that the head is tied, but the files hold another one; it is used",
-          options.checkpoint);
-      session->config_.tied_head = false;
-    }
+  if (!options.from_scratch && !options.adapter_only) {
+    session->files_ = open_weights(options.checkpoint, session->config_);
+    settle_head(options.checkpoint, *session->files_, session->config_);
   }
   session->choose_precision();
   session->run_.kernels = &cpu_kernels();
@@ -46,7 +41,7 @@ void Session::choose_precision() {
     run_.activation = Dtype::kF32;
     if (!files_) return;
     for (const auto& [name, tensor] : files_->tensors())
-      if (tensor.dtype == Dtype::kBF16 || tensor.dtype == Dtype::kF16)
+      if (tensor.dtype == Dtype::kBF16 || tensor.dtype == Dtype::kF16 || tensor.q8_0)
         run_.activation = Dtype::kBF16;
     return;
   }
@@ -65,7 +60,9 @@ void Session::build(Arena& fixed) {
   run_.kept = run_.scratch;
 
   weights_ = declare_weights(config_);
-  if (options_.from_scratch)
+  if (options_.adapter_only)
+    allocate_vectors(weights_, fixed);
+  else if (options_.from_scratch)
     init_weights(weights_, config_, options_.seed, fixed);
   else
     load_weights(weights_, config_, *files_, run_.activation, fixed);

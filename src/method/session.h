@@ -30,6 +30,9 @@ struct SessionOptions {
   bool low_memory = false;  // forget mapped weights behind their use
   bool recompute = false;   // keep a block's input alone for backward
   bool planning = false;    // sizes only: no memory is taken, no weight is read
+  // The adapter's own tensors and no weights, which need not be there: it can be saved and merged,
+  // and nothing can be run.
+  bool adapter_only = false;
 };
 
 /// Bytes by what they are for.

@@ -2,27 +2,11 @@
 
 #include <cmath>
 
+#include "model/qkv_rows.h"
 #include "ops/attention.h"
 #include "ops/rope.h"
 
 namespace falconer {
-namespace {
-
-// Row ranges of q, k and v in the fused matrix, per group: queries, key, value.
-std::vector<SitePart> qkv_parts(const ModelConfig& config) {
-  SitePart q{.name = "q"}, k{.name = "k"}, v{.name = "v"};
-  const int64_t d = config.head_size, m = config.per_group();
-  for (int64_t g = 0; g < config.groups; ++g) {
-    const int64_t first = g * (m + 2) * d;
-    q.rows.push_back({first, m * d});
-    k.rows.push_back({first + m * d, d});
-    v.rows.push_back({first + (m + 1) * d, d});
-  }
-  return {q, k, v};
-}
-
-}  // namespace
-
 Attention::Attention(const ModelConfig& config, const LayerParams& params, int64_t layer)
     : qkv_(params.qkv, static_cast<int32_t>(4 * layer), qkv_parts(config)),
       dense_(params.dense, static_cast<int32_t>(4 * layer + 1)),

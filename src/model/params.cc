@@ -121,7 +121,7 @@ void load_weights(Weights& weights, const ModelConfig& config, const TensorFiles
     // Products widen bf16 as they read it: in an f32 run a copy would only take memory. Vectors are
     // copied even where they are f32 already: a few kilobytes buy aligned, private memory.
     const bool as_stored = stored.dtype == wanted || stored.dtype == Dtype::kBF16;
-    if (as_stored && !param->vector()) {
+    if (as_stored && stored.plain() && !param->vector()) {
       param->value = stored.view();
       param->mapped = stored.mapped;
       continue;
@@ -129,7 +129,7 @@ void load_weights(Weights& weights, const ModelConfig& config, const TensorFiles
     param->value = fixed.push(param->rows(), param->cols(), wanted);
     param->in_arena = true;
     if (fixed.measuring()) continue;
-    copy_converted(stored.view(), param->value);
+    stored.copy_to(param->value);
     if (stored.mapped) forget_pages(stored.bytes);
   }
 }
@@ -149,20 +149,40 @@ void init_weights(Weights& weights, const ModelConfig& config, uint64_t seed, Ar
   }
 }
 
+void check_weights(const Weights& weights, const ModelConfig& config, const TensorFiles& files) {
+  check_names(weights, architecture(config.family), files);
+  for (const auto& param : weights.params) find_checked(*param, files);
+}
+
+void allocate_vectors(Weights& weights, Arena& fixed) {
+  for (const auto& param : weights.params) {
+    if (!param->vector()) continue;
+    param->value = fixed.push(param->rows(), param->cols(), Dtype::kF32);
+    param->in_arena = true;
+    if (!fixed.measuring()) std::memset(param->value.data, 0, param->value.bytes());
+  }
+}
+
 bool head_differs(const ModelConfig& config, const TensorFiles& files) {
   const Architecture& arch = architecture(config.family);
   const StoredTensor* head = files.find(arch.top.head + ".weight");
   const StoredTensor* embedding = files.find(arch.top.embedding + ".weight");
   if (head == nullptr || embedding == nullptr) return false;
   if (head->dtype != embedding->dtype || head->shape != embedding->shape) return true;
+  if (!head->plain() || !embedding->plain()) return true;
   // Training moves every row: 256 rows spread over the table decide, without reading half a
-  // gigabyte.
+  // gigabyte. Each may bring two megabytes of the file along, which are not kept.
   const View a = head->view(), b = embedding->view();
   const size_t row_bytes = static_cast<size_t>(a.cols) * size_of(a.dtype);
   const int64_t step = std::max<int64_t>(1, a.rows / 256);
-  for (int64_t i = 0; i < a.rows; i += step)
-    if (std::memcmp(a.at(i), b.at(i), row_bytes) != 0) return true;
-  return false;
+  bool differs = false;
+  for (int64_t i = 0; i < a.rows && !differs; i += step) {
+    differs = std::memcmp(a.at(i), b.at(i), row_bytes) != 0;
+    if (i / step % 16 != 15) continue;
+    for (const StoredTensor* tensor : {head, embedding})
+      if (tensor->mapped) forget_pages(tensor->bytes);
+  }
+  return differs;
 }
 
 }  // namespace falconer

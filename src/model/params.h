@@ -69,6 +69,13 @@ void load_weights(Weights& weights, const ModelConfig& config, const TensorFiles
 /// `seed`.
 void init_weights(Weights& weights, const ModelConfig& config, uint64_t seed, Arena& fixed);
 
+/// Error: a tensor of `weights`, which are those of `config`, is missing from the files or has
+/// another shape, or they hold one that this architecture does not have.
+void check_weights(const Weights& weights, const ModelConfig& config, const TensorFiles& files);
+
+/// Memory for the vectors (zeros); matrices stay without values.
+void allocate_vectors(Weights& weights, Arena& fixed);
+
 /// True where the config says tied but the files hold a head of its own that differs from the
 /// embedding.
 bool head_differs(const ModelConfig& config, const TensorFiles& files);

@@ -11,9 +11,7 @@ namespace falconer {
 
 /// Rows of a fused matrix that belong together: "q" of grouped attention is several ranges.
 struct SitePart {
-  struct Range {
-    int64_t begin = 0, count = 0;
-  };
+  using Range = RowRange;
   std::string name;  // "q", "k", "v"
   std::vector<Range> rows;
 

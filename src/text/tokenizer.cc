@@ -21,10 +21,12 @@ using nlohmann::json;
 
 constexpr int32_t kMostTokens = 1 << 24;  // no vocabulary is near it; a bound for wrong files
 
+using Files = std::map<std::string, std::string>;
+
 /// A JSON file that may be missing: then null.
-json read_optional(const fs::path& path) {
-  if (!fs::exists(path)) return {};
-  return json::parse(read_text_file(path, size_t{1} << 28));
+json parse_optional(const Files& files, const char* name) {
+  const auto found = files.find(name);
+  return found == files.end() ? json() : json::parse(found->second);
 }
 
 std::vector<AddedToken> read_added_tokens(const json& file) {
@@ -152,10 +154,10 @@ struct Tokenizer::Impl {
 
   /// tokenizer_config.json names a token, or an object with its content; the other two files have
   /// its id, or several.
-  void read_special_ids(const fs::path& folder) {
-    const json names = read_optional(folder / "tokenizer_config.json");
-    const json generation = read_optional(folder / "generation_config.json");
-    const json config = read_optional(folder / "config.json");
+  void read_special_ids(const Files& files) {
+    const json names = parse_optional(files, "tokenizer_config.json");
+    const json generation = parse_optional(files, "generation_config.json");
+    const json config = parse_optional(files, "config.json");
     const auto one = [&](const std::string& kind) -> std::optional<int32_t> {
       json name = names.is_object() ? names.value(kind + "_token", json()) : json();
       if (name.is_object()) name = name.value("content", json());
@@ -177,19 +179,25 @@ struct Tokenizer::Impl {
 };
 
 Tokenizer Tokenizer::load(const fs::path& folder) {
-  const fs::path path = folder / "tokenizer.json";
-  if (!fs::exists(path))
+  if (!fs::exists(folder / "tokenizer.json"))
     fail("{} has no tokenizer.json; copy the one of the model that this checkpoint comes from",
          folder.string());
-  const std::string text = read_text_file(path, size_t{1} << 28);
+  Files files;
+  for (const char* name :
+       {"tokenizer.json", "tokenizer_config.json", "generation_config.json", "config.json"})
+    if (fs::exists(folder / name)) files[name] = read_text_file(folder / name, size_t{1} << 28);
+  return parse(files, (folder / "tokenizer.json").string());
+}
+
+Tokenizer Tokenizer::parse(const Files& files, const std::string& where) {
   try {
-    auto impl = std::make_unique<Impl>(json::parse(text));
-    impl->read_special_ids(folder);
+    auto impl = std::make_unique<Impl>(json::parse(files.at("tokenizer.json")));
+    impl->read_special_ids(files);
     return Tokenizer(std::move(impl));
   } catch (const json::exception& error) {
-    fail("{}: not a tokenizer that Falconer can read: {}", path.string(), error.what());
+    fail("{}: not a tokenizer that Falconer can read: {}", where, error.what());
   } catch (const Error& error) {
-    fail("{}: {}", path.string(), error.what());
+    fail("{}: {}", where, error.what());
   }
 }
 

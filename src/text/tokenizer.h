@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -19,6 +20,8 @@ class Tokenizer {
   /// special tokens where they are there. Errors: the file is missing, is not JSON, or uses a part
   /// that is not supported (named).
   static Tokenizer load(const std::filesystem::path& folder);
+  /// From these files' contents, by name; `where` names them in messages.
+  static Tokenizer parse(const std::map<std::string, std::string>& files, const std::string& where);
   Tokenizer(Tokenizer&&) noexcept;
   Tokenizer& operator=(Tokenizer&&) noexcept;
   ~Tokenizer();

@@ -7,22 +7,16 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/system.h"
+#include "checkpoint/gguf_tokenizer.h"
 #include "checkpoint/safetensors_writer.h"
 #include "model/arch/architecture.h"
+#include "model/open_model.h"
 
 namespace falconer {
 namespace fs = std::filesystem;
 namespace {
 
 constexpr int kRecordFormat = 1;  // of falconer.json
-constexpr const char* kTokenizerFiles[] = {"tokenizer.json",
-                                           "tokenizer_config.json",
-                                           "special_tokens_map.json",
-                                           "added_tokens.json",
-                                           "generation_config.json",
-                                           "chat_template.jinja",
-                                           "vocab.json",
-                                           "merges.txt"};
 
 nlohmann::json parse_file(const fs::path& path) {
   auto json = nlohmann::json::parse(read_text_file(path), nullptr, false);
@@ -51,17 +45,17 @@ void save_adapter(const fs::path& folder, Session& session, const std::string& b
 void write_model_folder(const fs::path& folder, const fs::path& source, const ModelConfig& config,
                         Dtype dtype) {
   nlohmann::ordered_json json =
-      nlohmann::ordered_json::parse(read_text_file(source / "config.json"));
+      nlohmann::ordered_json::parse(config_json_of(source.string(), config));
   nlohmann::json plain = json;
   architecture(config.family).write_config(config, plain);
   for (const auto& [key, value] : plain.items()) json[key] = value;
+  json.erase("auto_map");  // code of a repository that is not here
   const char* name = dtype == Dtype::kBF16  ? "bfloat16"
                      : dtype == Dtype::kF16 ? "float16"
                                             : "float32";
   json.contains("dtype") ? json["dtype"] = name : json["torch_dtype"] = name;
   write_file(folder / "config.json", json.dump(2) + "\n");
-  for (const char* file : kTokenizerFiles)
-    if (fs::exists(source / file)) write_file(folder / file, read_text_file(source / file));
+  for (const auto& [file, content] : side_files(source)) write_file(folder / file, content);
 }
 
 namespace {

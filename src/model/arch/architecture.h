@@ -39,9 +39,15 @@ const Architecture& architecture(std::string_view name);
 /// Every known architecture, in the order of the table.
 const std::vector<const Architecture*>& architectures();
 
-/// Reads a folder's config.json by the architecture that its model_type names.
-/// Errors: missing, not JSON, an unknown model_type (the known ones are listed), a shape that
-/// cannot be.
-ModelConfig read_model_config(const std::string& folder);
+/// The shape of a model: by the architecture that the model_type of a folder's config.json names, by
+/// the settings of a LitGPT folder, or by the metadata of a GGUF file.
+/// Errors: missing, malformed, an unknown architecture (the known ones are listed), a shape that
+/// cannot be. (In model/open_model.cc.)
+ModelConfig read_model_config(const std::string& path);
+
+/// The first of these three.
+ModelConfig read_hugging_face_config(const std::string& folder);
+/// Error: sizes that cannot be. `where` names the file.
+void check_shape(const ModelConfig& config, const std::string& where);
 
 }  // namespace falconer

@@ -63,11 +63,47 @@ bool ignores(std::string_view tensor) {
 }
 
 void write_config(const ModelConfig& config, nlohmann::json& json) {
+  // "RefinedWeb" and "RefinedWebModel" ran with code beside the model; transformers knows "falcon".
+  if (json.value("model_type", "") != "falcon") {
+    const nlohmann::ordered_json names = falcon_config_json(config);
+    for (const auto& [key, value] : names.items()) json[key] = value;
+  }
   json["tie_word_embeddings"] = config.tied_head;
   json["bias"] = config.bias;
 }
 
 }  // namespace
+
+nlohmann::ordered_json falcon_config_json(const ModelConfig& m) {
+  const bool new_decoder = m.parallel && (m.groups > 1 || !m.shared_norm);
+  nlohmann::ordered_json json;
+  json["architectures"] = {"FalconForCausalLM"};
+  json["model_type"] = "falcon";
+  json["vocab_size"] = m.vocab;
+  json["hidden_size"] = m.width;
+  json["num_hidden_layers"] = m.layers;
+  json["num_attention_heads"] = m.heads;
+  json["new_decoder_architecture"] = new_decoder;
+  if (new_decoder) {
+    json["num_kv_heads"] = m.groups;
+    json["num_ln_in_parallel_attn"] = m.shared_norm ? 1 : 2;
+  }
+  json["multi_query"] = new_decoder || m.groups == 1;
+  json["parallel_attn"] = m.parallel;
+  json["ffn_hidden_size"] = m.mlp_width;
+  json["bias"] = m.bias;
+  json["alibi"] = m.alibi;
+  json["layer_norm_epsilon"] = m.norm_eps;
+  json["rope_theta"] = m.rope_base;
+  json["max_position_embeddings"] = m.context;
+  json["tie_word_embeddings"] = m.tied_head;
+  json["initializer_range"] = m.init_std;
+  if (m.bos_id) json["bos_token_id"] = *m.bos_id;
+  if (m.eos_ids.size() == 1) json["eos_token_id"] = m.eos_ids.front();
+  if (m.eos_ids.size() > 1) json["eos_token_id"] = m.eos_ids;
+  json["torch_dtype"] = "float32";
+  return json;
+}
 
 const Architecture& falcon_architecture() {
   static const Architecture made = {.name = "falcon",

@@ -11,7 +11,7 @@
 #include "model/arch/gpt_neox.h"
 
 namespace falconer {
-namespace {
+namespace fs = std::filesystem;
 
 void check_shape(const ModelConfig& m, const std::string& where) {
   constexpr int64_t kMost = int64_t{1} << 24;
@@ -34,8 +34,6 @@ void check_shape(const ModelConfig& m, const std::string& where) {
     fail("{}: {} rotary dimensions do not fit a head of {}", where, m.rope_dims, m.head_size);
 }
 
-}  // namespace
-
 const std::vector<const Architecture*>& architectures() {
   static const std::vector<const Architecture*> table = {&falcon_architecture(),
                                                          &gpt_neox_architecture()};
@@ -48,11 +46,13 @@ const Architecture& architecture(std::string_view name) {
   throw InternalError(fmt::format("no architecture named {}", name));
 }
 
-ModelConfig read_model_config(const std::string& folder) {
+ModelConfig read_hugging_face_config(const std::string& folder) {
   const std::string where = folder + "/config.json";
-  if (!std::filesystem::exists(where))
-    fail("{}: {}; expected a Hugging Face model folder", folder,
-         std::filesystem::exists(folder) ? "holds no config.json" : "no such folder");
+  if (!fs::exists(where))
+    fail("{}: {}; expected a Hugging Face model folder, LitGPT's, or a GGUF file", folder,
+         !fs::exists(folder)        ? "no such folder"
+         : fs::is_directory(folder) ? "holds no config.json"
+                                    : "is no GGUF file");
   const nlohmann::json json = nlohmann::json::parse(read_text_file(where, 1 << 24), nullptr, false);
   if (json.is_discarded() || !json.is_object())
     fail("{}: is not a JSON object; download it again", where);
@@ -67,7 +67,6 @@ ModelConfig read_model_config(const std::string& folder) {
       try {
         ModelConfig config = arch->read_config(json, where);
         config.family = arch->name;
-        check_shape(config, where);
         return config;
       } catch (const nlohmann::json::exception& error) {
         fail("{}: {}", where, error.what());

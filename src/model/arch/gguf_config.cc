@@ -1,0 +1,73 @@
+#include "model/arch/gguf_config.h"
+
+namespace falconer {
+
+ModelConfig read_gguf_config(const Gguf& gguf) {
+  const std::string where = gguf.path().string();
+  const std::string_view architecture = gguf.text("general.architecture");
+  if (architecture != "falcon")
+    fail("{}: is a model of the architecture \"{}\"; of GGUF files those of \"falcon\" can be read",
+         where, printable(architecture));
+  if (const std::string_view type = gguf.text("general.type", "model"); type != "model")
+    fail("{}: holds {}, not a model; give it where it belongs", where, printable(type));
+  ModelConfig m;
+  m.layers = gguf.integer("falcon.block_count");
+  m.width = gguf.integer("falcon.embedding_length");
+  m.heads = gguf.integer("falcon.attention.head_count");
+  m.groups = gguf.integer("falcon.attention.head_count_kv", m.heads);
+  if (m.heads < 1) fail("{}: the number of attention heads is {}", where, m.heads);
+  m.head_size = m.width / m.heads;
+  m.mlp_width = gguf.integer("falcon.feed_forward_length");
+  m.context = gguf.integer("falcon.context_length", 2048);
+  m.norm_eps = gguf.number("falcon.attention.layer_norm_epsilon");
+  m.rope_base = gguf.number("falcon.rope.freq_base", 10000.0);
+  m.rope_dims = gguf.integer("falcon.rope.dimension_count", m.head_size);
+  if (m.rope_dims != m.head_size)
+    fail("{}: {} of the {} dimensions of a head are rotated; a Falcon model's are all", where,
+         m.rope_dims, m.head_size);
+  if (gguf.text("falcon.rope.scaling.type", "none") != "none")
+    fail("{}: its positions are scaled, which is not supported", where);
+  const GgufTensor* embedding = gguf.tensor("token_embd.weight");
+  if (embedding == nullptr || embedding->shape.size() != 2)
+    fail("{}: has no tensor token_embd.weight; it may hold a vocabulary alone", where);
+  m.vocab = embedding->shape[0];
+  m.shared_norm = gguf.tensor("blk.0.attn_norm_2.weight") == nullptr;
+  m.tied_head = gguf.tensor("output.weight") == nullptr;
+  if (const GgufValue* eos = gguf.find("tokenizer.ggml.eos_token_id"); eos && eos->whole())
+    m.eos_ids = {static_cast<int32_t>(eos->integer)};
+  if (const GgufValue* bos = gguf.find("tokenizer.ggml.bos_token_id"); bos && bos->whole())
+    m.bos_id = static_cast<int32_t>(bos->integer);
+  return m;
+}
+
+void check_gguf_model(const ModelConfig& m) {
+  const auto refuse = [](const char* what) {
+    fail(
+        "llama.cpp cannot compute this model: its Falcon has no {}. Export it with --format hf "
+        "instead",
+        what);
+  };
+  if (m.family != "falcon")
+    fail("models of the family \"{}\" cannot be exported as GGUF, only Falcon's", m.family);
+  if (m.alibi) refuse("ALiBi (as falcon-rw has it)");
+  if (m.bias) refuse("biases in its linear layers (falcon-rw, or a merged Adapter v2)");
+  if (!m.parallel) refuse("attention and MLP one after the other");
+}
+
+void add_gguf_config(const ModelConfig& m, GgufMetadata& metadata) {
+  check_gguf_model(m);
+  const auto number = [&](const char* key, int64_t value) {
+    metadata.add(std::string("falcon.") + key, static_cast<uint32_t>(value));
+  };
+  number("context_length", m.context);
+  metadata.add("falcon.tensor_data_layout", "jploski");  // rows of attn_qkv: all q, all k, all v
+  number("embedding_length", m.width);
+  number("feed_forward_length", m.mlp_width);
+  number("block_count", m.layers);
+  number("attention.head_count", m.heads);
+  number("attention.head_count_kv", m.groups);
+  metadata.add("falcon.attention.layer_norm_epsilon", static_cast<float>(m.norm_eps));
+  if (m.rope_base != 10000) metadata.add("falcon.rope.freq_base", static_cast<float>(m.rope_base));
+}
+
+}  // namespace falconer

@@ -1,0 +1,153 @@
+#include "model/arch/litgpt_config.h"
+
+#include "base/error.h"
+#include "base/file.h"
+#include "checkpoint/simple_yaml.h"
+#include "model/arch/json_fields.h"
+
+namespace falconer {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+constexpr const char* kYaml = "model_config.yaml";  // since February 2024
+constexpr const char* kJson = "lit_config.json";
+
+json read_settings(const fs::path& folder, std::string& where) {
+  where = (folder / kYaml).string();
+  if (fs::exists(where)) return read_simple_yaml(where);
+  where = (folder / kJson).string();
+  json settings = json::parse(read_text_file(where, 1 << 20), nullptr, false);
+  if (settings.is_discarded() || !settings.is_object()) fail("{}: is not a JSON object", where);
+  return settings;
+}
+
+/// What LitGPT has for other families and Falcon does not.
+void refuse_other_models(const json& s, const std::string& where) {
+  const auto expect = [&](const char* key, const json& falcon) {
+    if (s.contains(key) && !s[key].is_null() && s[key] != falcon)
+      fail("{}: {} is {}; of LitGPT's folders those of Falcon models can be read, which have {}",
+           where, key, s[key].dump(), falcon.dump());
+  };
+  expect("norm_class_name", "LayerNorm");
+  expect("_norm_class", "LayerNorm");
+  expect("mlp_class_name", "GptNeoxMLP");
+  expect("_mlp_class", "GptNeoxMLP");
+  expect("gelu_approximate", "none");
+  for (const char* key : {"lm_head_bias", "scale_embeddings", "norm_qk", "post_attention_norm",
+                          "post_mlp_norm", "rope_interleave"})
+    expect(key, false);
+  expect("rope_condense_ratio", 1);
+  expect("n_expert", 0);
+}
+
+int64_t rounded_up(int64_t n, int64_t multiple) { return (n + multiple - 1) / multiple * multiple; }
+
+/// Ids that end a text stand in Hugging Face's files beside.
+void read_ids(const fs::path& folder, ModelConfig& config) {
+  for (const char* name : {"config.json", "generation_config.json"}) {
+    if (!fs::exists(folder / name)) continue;
+    const json ids = json::parse(read_text_file(folder / name, 1 << 24), nullptr, false);
+    if (ids.is_object()) read_token_ids(ids, config);
+  }
+}
+
+struct KnownShape {
+  const char* name;
+  int64_t layers, width;
+};
+constexpr KnownShape kKnownShapes[] = {
+    {"falcon-7b", 32, 4544}, {"falcon-40b", 60, 8192}, {"falcon-180B", 80, 14848}};
+
+}  // namespace
+
+bool is_lit_folder(const fs::path& folder) {
+  std::error_code ignored;
+  const auto there = [&](const char* name) { return fs::exists(folder / name, ignored); };
+  return (there(kYaml) || there(kJson)) && (there("lit_model.pth") || !there("config.json"));
+}
+
+ModelConfig read_lit_config(const fs::path& folder) {
+  std::string where;
+  const json s = read_settings(folder, where);
+  ModelConfig m;
+  m.layers = required_field<int64_t>(s, {"n_layer"}, where);
+  m.heads = required_field<int64_t>(s, {"n_head"}, where);
+  m.width = required_field<int64_t>(s, {"n_embd"}, where);
+  if (m.heads < 1) fail("{}: n_head is {}", where, m.heads);
+  m.head_size = m.width / m.heads;
+  if (const auto size = field<int64_t>(s, {"head_size"}, m.head_size); size != m.head_size)
+    fail("{}: head_size is {}, expected n_embd / n_head, {}", where, size, m.head_size);
+  m.groups = field<int64_t>(s, {"n_query_groups"}, m.heads);
+  m.mlp_width = field<int64_t>(s, {"intermediate_size"}, 4 * m.width);
+  const auto multiple = std::max<int64_t>(1, field<int64_t>(s, {"padding_multiple"}, 512));
+  m.vocab = field<int64_t>(s, {"padded_vocab_size"},
+                           rounded_up(field<int64_t>(s, {"vocab_size"}, 50254), multiple));
+  m.context = field<int64_t>(s, {"block_size"}, 4096);
+  m.norm_eps = field<double>(s, {"norm_eps"}, 1e-5);
+  m.rope_base = field<double>(s, {"rope_base"}, 10000.0);
+  m.rope_dims = static_cast<int64_t>(field<double>(s, {"rotary_percentage"}, 0.25) *
+                                     static_cast<double>(m.head_size));
+  if (m.rope_dims != m.head_size)
+    fail("{}: rotary_percentage is not 1; of LitGPT's folders those of Falcon models can be read",
+         where);
+  m.parallel = field<bool>(s, {"parallel_residual"}, true);
+  m.shared_norm = field<bool>(s, {"shared_attention_norm"}, false);
+  m.bias = field<bool>(s, {"bias"}, true);
+  m.tied_head = true;
+  refuse_other_models(s, where);
+  read_ids(folder, m);
+  return m;
+}
+
+std::string lit_model_name(const ModelConfig& config) {
+  for (const KnownShape& known : kKnownShapes)
+    if (config.layers == known.layers && config.width == known.width) return known.name;
+  return config.shared_norm ? "falcon-7b-like" : "falcon-40b-like";
+}
+
+nlohmann::ordered_json lit_config_json(const ModelConfig& config, const std::string& name) {
+  if (config.alibi || config.rope_dims != config.head_size)
+    fail(
+        "{}: LitGPT has no Falcon model with ALiBi (falcon-rw); export it with --format hf instead",
+        name);
+  nlohmann::ordered_json s;
+  s["name"] = name;
+  s["hf_config"] = {{"org", "tiiuae"}, {"name", name}};
+  s["block_size"] = config.context;
+  s["vocab_size"] = config.vocab;
+  s["padding_multiple"] = 512;
+  s["padded_vocab_size"] = config.vocab;
+  s["n_layer"] = config.layers;
+  s["n_head"] = config.heads;
+  s["n_embd"] = config.width;
+  s["head_size"] = config.head_size;
+  s["n_query_groups"] = config.groups;
+  s["intermediate_size"] = config.mlp_width;
+  s["rotary_percentage"] = 1.0;
+  s["rope_base"] = static_cast<int64_t>(config.rope_base);
+  s["parallel_residual"] = config.parallel;
+  s["shared_attention_norm"] = config.parallel && config.shared_norm;
+  s["bias"] = config.bias;
+  s["norm_eps"] = config.norm_eps;
+  s["norm_class_name"] = "LayerNorm";
+  s["mlp_class_name"] = "GptNeoxMLP";
+  return s;
+}
+
+std::string lit_config_yaml(const nlohmann::ordered_json& json) {
+  std::string text;
+  for (const auto& [key, value] : json.items()) {
+    if (!value.is_object()) {
+      text += fmt::format("{}: {}\n", key, yaml_scalar(value));
+      continue;
+    }
+    text += key + ":\n";
+    for (const auto& [inner, scalar] : value.items())
+      text += fmt::format("  {}: {}\n", inner, yaml_scalar(scalar));
+  }
+  return text;
+}
+
+}  // namespace falconer

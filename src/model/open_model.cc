@@ -1,0 +1,106 @@
+#include "model/open_model.h"
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "checkpoint/gguf.h"
+#include "model/arch/falcon.h"
+#include "model/arch/gguf_config.h"
+#include "model/arch/litgpt_config.h"
+#include "model/arch/other_names.h"
+#include "model/params.h"
+#include "model/qkv_rows.h"
+
+namespace falconer {
+namespace {
+
+namespace fs = std::filesystem;
+constexpr const char* kLitModel = "lit_model.pth";
+
+/// Renames the tensors and says where their rows are in another order.
+void use_our_names(TensorFiles& files, const ModelConfig& config, const OtherNames& names) {
+  std::map<std::string, std::string> back;
+  for (const auto& [ours, theirs] : names_elsewhere(config, names)) back[theirs] = ours;
+  files.rename(back);
+  if (!names.parts || config.groups == 1) return;
+  const Architecture& arch = architecture(config.family);
+  for (int64_t i = 0; i < config.layers; ++i)
+    for (const char* kind : {".weight", ".bias"})
+      if (const std::string name = arch.layer(config, i).qkv + kind; files.find(name) != nullptr)
+        files.set_row_order(name, parts_in_ours(config));
+}
+
+TensorFiles open_lit_model(const fs::path& path, const ModelConfig& config) {
+  TensorFiles files = TensorFiles::open_file(path);
+  const bool current = files.find("transformer.h.0.attn.qkv.weight") != nullptr;
+  use_our_names(files, config, current ? litgpt_names() : lit_parrot_names());
+  return files;
+}
+
+/// LitGPT has a head of its own always: one that is the embedding again is a tied one.
+ModelConfig read_lit_folder(const std::string& folder) {
+  ModelConfig config = read_lit_config(folder);
+  config.family = falcon_architecture().name;
+  check_shape(config, folder);
+  if (fs::exists(fs::path(folder) / kLitModel))
+    config.tied_head = !head_differs(config, open_weights(folder, config));
+  return config;
+}
+
+ModelConfig read_gguf_model(const std::string& path) {
+  ModelConfig config = read_gguf_config(Gguf::open(path));
+  config.family = falcon_architecture().name;
+  check_shape(config, path);
+  return config;
+}
+
+}  // namespace
+
+ModelConfig read_model_config(const std::string& path) {
+  if (is_gguf(path)) return read_gguf_model(path);
+  try {
+    if (is_lit_folder(path)) return read_lit_folder(path);
+  } catch (const nlohmann::json::exception& error) {
+    fail("{}: LitGPT's settings: {}", path, error.what());
+  }
+  ModelConfig config = read_hugging_face_config(path);
+  check_shape(config, path + "/config.json");
+  return config;
+}
+
+bool has_weights(const std::string& path) {
+  if (is_gguf(path)) return true;
+  for (const char* name : {"model.safetensors", "model.safetensors.index.json", "pytorch_model.bin",
+                           "pytorch_model.bin.index.json", kLitModel})
+    if (fs::exists(fs::path(path) / name)) return true;
+  return false;
+}
+
+TensorFiles open_weights(const std::string& path, const ModelConfig& config) {
+  if (is_gguf(path)) {
+    TensorFiles files = TensorFiles::open_file(path);
+    use_our_names(files, config, gguf_names());
+    return files;
+  }
+  if (is_lit_folder(path)) {
+    if (!fs::exists(fs::path(path) / kLitModel))
+      fail("{}: has LitGPT's settings, and its weights, {}, are missing", path, kLitModel);
+    return open_lit_model(fs::path(path) / kLitModel, config);
+  }
+  return TensorFiles::open_folder(path);
+}
+
+void settle_head(const std::string& path, const TensorFiles& files, ModelConfig& config) {
+  if (!config.tied_head || !head_differs(config, files)) return;
+  log_warning(
+      "{}: config.json says that the head is tied, but the files hold another one; it is used",
+      path);
+  config.tied_head = false;
+}
+
+std::string config_json_of(const std::string& path, const ModelConfig& config) {
+  if (!is_gguf(path) && !is_lit_folder(path)) return read_text_file(fs::path(path) / "config.json");
+  return falcon_config_json(config).dump(2) + "\n";
+}
+
+}  // namespace falconer
