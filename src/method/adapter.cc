@@ -165,6 +165,16 @@ SavedAdapter Adapter::save() const {
   return saved;
 }
 
+SavedAdapter Adapter::save_as(AdapterForm form) const {
+  if (form == AdapterForm::kGguf)
+    fail("llama.cpp has no prompts of LLaMA-Adapter; of an adapter it can use LoRA alone");
+  SavedAdapter saved = save();
+  if (form == AdapterForm::kLitParrot)
+    for (SavedTensor& tensor : saved.tensors)
+      if (tensor.name.ends_with(".gating_factor")) tensor.shape = {1, tensor.shape[2], 1, 1};
+  return saved;
+}
+
 void Adapter::load(const TensorFiles& files) {
   AdapterReader reader(files);
   load_prefixes(reader);

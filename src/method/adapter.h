@@ -42,8 +42,10 @@ class Adapter : public Method {
   void attach(Run& run, Decoder& decoder, Weights& weights, Arena& fixed, bool training) override;
   void initialise(uint64_t seed) override;
   SavedAdapter save() const override;
+  SavedAdapter save_as(AdapterForm form) const override;
   void load(const TensorFiles& files) override;
   bool merges() const override { return false; }
+  bool merges_into(const std::string&) const override { return false; }
   void merge_tensor(const std::string&, const View&) const override {}
   SavedAdapter unmerged() const override { return save(); }
 

@@ -120,6 +120,25 @@ SavedAdapter AdapterV2::save() const {
   return saved;
 }
 
+// Lit-Parrot keeps the checkpoint's order of rows in its fused matrix, and calls it "attn.attn".
+SavedAdapter AdapterV2::save_as(AdapterForm form) const {
+  SavedAdapter saved = Adapter::save_as(form);
+  if (form != AdapterForm::kLitParrot) return saved;
+  for (SavedTensor& tensor : saved.tensors) {
+    const size_t at = tensor.name.find(".attn.qkv.");
+    if (at == std::string::npos) continue;
+    for (const auto& hook : hooks_)
+      for (const Param* param : {&std::as_const(*hook).scale(), &std::as_const(*hook).bias()})
+        if (param->name == tensor.name) {
+          const float* values = param->value.row<float>(0);
+          tensor.values.assign(values, values + param->size());
+        }
+    tensor.name.replace(at, 10, ".attn.attn.");
+  }
+  sort_by_name(saved);
+  return saved;
+}
+
 void AdapterV2::load(const TensorFiles& files) {
   AdapterReader reader(files);
   load_prefixes(reader);
@@ -150,6 +169,16 @@ ModelConfig AdapterV2::merged_config(const ModelConfig& config) const {
   merged.bias = true;
   merged.tied_head = false;
   return merged;
+}
+
+bool AdapterV2::merges_into(const std::string& name) const {
+  const auto at_site = [&](const auto& hook) {
+    const std::string& module = hook->site().module();
+    return name == module + ".weight" || name == module + ".bias";
+  };
+  return std::any_of(hooks_.begin(), hooks_.end(), at_site) ||
+         std::any_of(norms_.begin(), norms_.end(),
+                     [&](const Norm& norm) { return norm.param->name == name; });
 }
 
 void AdapterV2::merge_tensor(const std::string& name, const View& values) const {

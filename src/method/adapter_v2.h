@@ -40,11 +40,13 @@ class AdapterV2 : public Adapter {
   void attach(Run& run, Decoder& decoder, Weights& weights, Arena& fixed, bool training) override;
   void initialise(uint64_t seed) override;
   SavedAdapter save() const override;
+  SavedAdapter save_as(AdapterForm form) const override;
   void load(const TensorFiles& files) override;
   /// Scales and biases fold into the weights (the model then has biases, and a head of its own);
   /// the prompts and the head's bias have no place in a Hugging Face model and stay an adapter.
   bool merges() const override { return true; }
   ModelConfig merged_config(const ModelConfig& config) const override;
+  bool merges_into(const std::string& name) const override;
   void merge_tensor(const std::string& name, const View& values) const override;
   SavedAdapter unmerged() const override;
 

@@ -14,6 +14,8 @@ class Full : public Method {
   }
   void initialise(uint64_t) override {}
   bool saves_whole_model() const override { return true; }
+  SavedAdapter save_as(AdapterForm) const override { return {}; }
+  bool merges_into(const std::string&) const override { return false; }
   void merge_tensor(const std::string&, const View&) const override {}
 };
 

@@ -7,6 +7,8 @@
 #include <set>
 
 #include "method/lora_file.h"
+#include "method/lora_gguf.h"
+#include "method/lora_lit.h"
 
 namespace falconer {
 namespace {
@@ -158,6 +160,7 @@ std::vector<LoraHook::Spec> Lora::specs_of_modules(Decoder& decoder) const {
 
 void Lora::attach(Run& run, Decoder& decoder, Weights&, Arena& fixed, bool training) {
   run_ = &run;
+  config_ = decoder.config();
   if (modules_.empty()) check_options(options_);
   std::vector<LoraHook::Spec> all = modules_.empty() ? specs(decoder) : specs_of_modules(decoder);
   for (LoraHook::Spec& spec : all) {
@@ -187,9 +190,15 @@ int64_t Lora::trainable_count() const {
 
 SavedAdapter Lora::save() const { return lora_to_peft(options_, hooks_); }
 
+SavedAdapter Lora::save_as(AdapterForm form) const {
+  if (form == AdapterForm::kOwn) return save();
+  return form == AdapterForm::kGguf ? lora_to_gguf(config_, hooks_)
+                                    : lora_to_lit(form, options_, config_, hooks_);
+}
+
 void Lora::load(const TensorFiles& files) {
   if (form_ == FileForm::kLitGpt)
-    load_litgpt_lora(files, hooks_);
+    load_lit_lora(files, hooks_, config_.layers);
   else
     load_peft_lora(files, hooks_);
   for (const auto& hook : hooks_)
@@ -202,6 +211,12 @@ ModelConfig Lora::merged_config(const ModelConfig& config) const {
     if (hook->spec().site->parts().empty() && hook->spec().site->number() == 4 * config.layers)
       merged.tied_head = false;  // the head's product changed, the embedding's rows did not
   return merged;
+}
+
+bool Lora::merges_into(const std::string& name) const {
+  return std::any_of(hooks_.begin(), hooks_.end(), [&](const auto& hook) {
+    return name == hook->spec().site->module() + ".weight";
+  });
 }
 
 void Lora::merge_tensor(const std::string& name, const View& values) const {

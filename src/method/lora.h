@@ -71,6 +71,8 @@ class LoraHook : public LinearHook {
   View narrow_a_, narrow_b_, factor_;
 };
 
+using LoraHooks = std::vector<std::unique_ptr<LoraHook>>;
+
 class Lora : public Method {
  public:
   /// Sites by target names: "q", "k", "v", "qkv", a module's last name ("dense"), "head" or
@@ -82,7 +84,9 @@ class Lora : public Method {
   void initialise(uint64_t seed) override;
   int64_t trainable_count() const override;
   SavedAdapter save() const override;
+  SavedAdapter save_as(AdapterForm form) const override;
   void load(const TensorFiles& files) override;
+  bool merges_into(const std::string& name) const override;
   void merge_tensor(const std::string& name, const View& values) const override;
   ModelConfig merged_config(const ModelConfig& config) const override;
 
@@ -116,7 +120,8 @@ class Lora : public Method {
   FileForm form_ = FileForm::kPeft;
   std::map<std::string, ModuleSpec> modules_;
   std::vector<std::string> everywhere_;
-  std::vector<std::unique_ptr<LoraHook>> hooks_;
+  LoraHooks hooks_;
+  ModelConfig config_;
   Run* run_ = nullptr;
 };
 

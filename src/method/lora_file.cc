@@ -169,39 +169,4 @@ void load_peft_lora(const TensorFiles& files, const LoraHooks& hooks) {
   reader.finish();
 }
 
-std::unique_ptr<Method> lora_from_litgpt(const nlohmann::json& config, MethodOptions& options) {
-  options.method = "lora";
-  options.lora_r = config.value("r", int64_t{8});
-  options.lora_alpha = config.value("lora_alpha", 16.0);
-  options.lora_dropout = config.value("lora_dropout", 0.0);
-  options.lora_targets = {"q", "v"};
-  auto method = std::make_unique<Lora>(options);
-  method->set_file_form(Lora::FileForm::kLitGpt);
-  return method;
-}
-
-void load_litgpt_lora(const TensorFiles& files, const LoraHooks& hooks) {
-  AdapterReader reader(files);
-  for (const auto& hook : hooks) {
-    const LoraHook::Spec& spec = hook->spec();
-    const int64_t layer = spec.site->number() / 4, r = spec.rank / 2;
-    std::string base = fmt::format("transformer.h.{}.attn.qkv.", layer);
-    if (reader.find(base + "lora_A") == nullptr)
-      base = fmt::format("transformer.h.{}.attn.attn.", layer);
-    const std::vector<float> a = reader.read(base + "lora_A", hook->a().size());
-    std::copy(a.begin(), a.end(), hook->a().value.row<float>(0));
-    int64_t rows = 0;
-    for (const LoraBlock& block : spec.blocks) rows += block.rows.count;
-    const std::vector<float> b = reader.read(base + "lora_B", rows * r);
-    // Blocks come in the order q (all groups), v (all groups), which is the order of the file's
-    // rows.
-    const float* from = b.data();
-    for (const LoraBlock& block : spec.blocks)
-      for (int64_t m = 0; m < block.rows.count; ++m, from += r)
-        std::copy(from, from + r,
-                  hook->b().value.row<float>(block.rows.begin + m) + block.rank_begin);
-  }
-  reader.finish();
-}
-
 }  // namespace falconer

@@ -1,4 +1,4 @@
-// LoRA in files: PEFT's form, written and read, and LitGPT's, read.
+// LoRA in PEFT's files.
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>
@@ -6,8 +6,6 @@
 #include "method/lora.h"
 
 namespace falconer {
-
-using LoraHooks = std::vector<std::unique_ptr<LoraHook>>;
 
 /// adapter_config.json (only what differs from PEFT's defaults) and the tensors. q and v inside the
 /// fused product become one PEFT adapter of rank 2r on it: A stacks q's rows over v's, B is zero
@@ -20,10 +18,5 @@ SavedAdapter lora_to_peft(const MethodOptions& options, const LoraHooks& hooks);
 std::unique_ptr<Method> lora_from_peft(const nlohmann::json& config, const std::string& where,
                                        const TensorFiles& files, MethodOptions& options);
 void load_peft_lora(const TensorFiles& files, const LoraHooks& hooks);
-
-/// LitGPT's and Lit-Parrot's q and v LoRA: lora_A [2r,C], lora_B [(H+G)D,r] with q's rows, then
-/// v's.
-std::unique_ptr<Method> lora_from_litgpt(const nlohmann::json& config, MethodOptions& options);
-void load_litgpt_lora(const TensorFiles& files, const LoraHooks& hooks);
 
 }  // namespace falconer

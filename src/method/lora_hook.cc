@@ -49,7 +49,8 @@ void LoraHook::allocate(Run& run, Arena& fixed, bool training) {
   if (!spec_.dora) return;
   if (!training) factor_ = fixed.push(1, spec_.site->out(), Dtype::kF32);
   w_squares_ = fixed.push(1, spec_.site->out(), Dtype::kF32);
-  if (!fixed.measuring()) row_squares(run, {.w = spec_.site->weight().value, .out = w_squares_});
+  if (!fixed.measuring() && spec_.site->weight().value)
+    row_squares(run, {.w = spec_.site->weight().value, .out = w_squares_});
 }
 
 // A as torch's Linear is initialised (Kaiming with a = sqrt 5): U(-1/sqrt K, 1/sqrt K). B is 0: the
@@ -71,7 +72,7 @@ void LoraHook::prepare_inference(Run& run) {
     copy(run, a_.value, narrow_a_);
     copy(run, b_.value, narrow_b_);
   }
-  if (!factor_) return;
+  if (!factor_ || !spec_.site->weight().value) return;  // a session of the adapter alone
   row_norms(run, factor_);
   divide(run, {.a = m_.value, .b = factor_, .out = factor_});
 }

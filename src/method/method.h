@@ -41,6 +41,14 @@ struct SavedAdapter {
   std::vector<SavedTensor> tensors;  // sorted by name
 };
 
+/// Whose files an adapter is written for.
+enum class AdapterForm {
+  kOwn,        // what save() gives: PEFT's for LoRA, LitGPT's names for the adapters
+  kLitGpt,     // and its hyperparameters as config_json
+  kLitParrot,  // of 2023: "attn.attn" with rows as in the checkpoint, gates [1,H,1,1]
+  kGguf        // llama.cpp's names and order of rows; config_json has "alpha"
+};
+
 class Method {
  public:
   virtual ~Method() = default;
@@ -62,6 +70,8 @@ class Method {
   /// A method that changes the model itself is saved as a model.
   virtual bool saves_whole_model() const { return false; }
   virtual SavedAdapter save() const { return {}; }
+  /// Error: that form has no place for what this adapter is, or for a part of it.
+  virtual SavedAdapter save_as(AdapterForm form) const = 0;
   /// Takes the values of tensors that an adapter's file holds, under the names that attach() made.
   /// Errors: one is missing, has another shape, or is left over.
   virtual void load(const TensorFiles&) {}
@@ -70,6 +80,8 @@ class Method {
   virtual bool merges() const { return true; }
   /// The shape of the model that merging gives (a head untied, biases added).
   virtual ModelConfig merged_config(const ModelConfig& config) const { return config; }
+  /// Whether merge_tensor changes the tensor `name`.
+  virtual bool merges_into(const std::string& name) const = 0;
   /// Edits the f32 values of the base tensor `name` of the merged model; absent biases arrive as 0.
   virtual void merge_tensor(const std::string& name, const View& values) const = 0;
   /// What cannot be folded into a Hugging Face model, as an adapter of its own; no tensors: all was
@@ -86,9 +98,9 @@ std::unique_ptr<Method> make_method(const MethodOptions& options);
 std::vector<std::string> method_names();
 
 /// Opens an adapter: a folder with adapter_config.json and adapter_model.safetensors (PEFT's LORA,
-/// or ADAPTER, ADAPTER_V2, LORA_QV), or a .pth file of Lit-Parrot. Knows the method from what is
-/// there. `lora_dropout` replaces what the file says, for training on. Errors: not there, not an
-/// adapter, a PEFT feature that is not supported (named).
+/// or ADAPTER, ADAPTER_V2, LORA_QV), a folder or a file of LitGPT or Lit-Parrot (lit_model.pth.lora,
+/// any .pth). Knows the method from what is there. `lora_dropout` replaces what the file says, for
+/// training on. Errors: not there, not an adapter, a PEFT feature that is not supported (named).
 struct OpenedAdapter {
   MethodOptions options;
   TensorFiles files;

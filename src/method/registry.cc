@@ -5,11 +5,13 @@
 #include <nlohmann/json.hpp>
 
 #include "base/file.h"
+#include "checkpoint/simple_yaml.h"
 #include "method/adapter.h"
 #include "method/adapter_v2.h"
 #include "method/full.h"
 #include "method/lora.h"
 #include "method/lora_file.h"
+#include "method/lora_lit.h"
 
 namespace falconer {
 namespace {
@@ -38,7 +40,7 @@ void read_peft_lora(const nlohmann::json& config, const std::string& where, Open
   opened.method = lora_from_peft(config, where, opened.files, opened.options);
 }
 void read_lora_qv(const nlohmann::json& config, const std::string&, OpenedAdapter& opened) {
-  opened.method = lora_from_litgpt(config, opened.options);
+  opened.method = lora_from_lit(config, opened.options);
 }
 void read_adapter(const nlohmann::json& config, const std::string&, OpenedAdapter& opened) {
   opened.options.method = "adapter";
@@ -60,13 +62,20 @@ constexpr FileKind kFileKinds[] = {
     {"ADAPTER_V2", read_adapter_v2},
 };
 
-// A bare file of Lit-Parrot or LitGPT says what it is by its tensors' names.
-nlohmann::json config_from_names(const TensorFiles& files, const std::string& where) {
+// A bare file of Lit-Parrot or LitGPT says what it is by its tensors' names; what it does not say,
+// LitGPT writes beside it.
+nlohmann::json config_from_names(const TensorFiles& files, const fs::path& path) {
+  const fs::path beside = path.parent_path() / "hyperparameters.yaml";
+  const nlohmann::json settings =
+      fs::exists(beside) ? read_simple_yaml(beside) : nlohmann::json::object();
+  try {
+    if (auto lora = lit_lora_config(files, settings); !lora.is_null()) return lora;
+  } catch (const nlohmann::json::exception& error) {
+    fail("{}: {}; expected LitGPT's settings of a LoRA", beside.string(), error.what());
+  }
   nlohmann::json config = nlohmann::json::object();
   int64_t start = -1;
   for (const auto& [name, tensor] : files.tensors()) {
-    if (name.ends_with(".lora_A") && tensor.shape.size() == 2)
-      return {{"peft_type", "LORA_QV"}, {"r", tensor.shape[0] / 2}, {"lora_alpha", 16}};
     if (name.ends_with(".adapter_scale")) config["peft_type"] = "ADAPTER_V2";
     if (!name.ends_with(".adapter_wte.weight") || tensor.shape.size() != 2) continue;
     const int64_t layer = layer_of_lit_name(name);
@@ -75,10 +84,20 @@ nlohmann::json config_from_names(const TensorFiles& files, const std::string& wh
   }
   if (start < 0 && !config.contains("peft_type"))
     fail("{}: holds no LoRA and no adapter tensors; expected a finetuned file of Lit-Parrot",
-         where);
+         path.string());
   if (start >= 0) config["adapter_start_layer"] = start;
   if (!config.contains("peft_type")) config["peft_type"] = "ADAPTER";
   return config;
+}
+
+// The adapter's file in a folder that a finetuning of LitGPT or Lit-Parrot left; empty: there is
+// none.
+fs::path lit_adapter_in(const fs::path& folder) {
+  for (const char* name :
+       {"lit_model.pth.lora", "lit_model.pth.adapter", "lit_model.pth.adapter_v2",
+        "lit_model_lora_finetuned.pth", "lit_model_adapter_finetuned.pth"})
+    if (fs::exists(folder / name)) return folder / name;
+  return {};
 }
 
 // PEFT wrote adapter_model.bin before it wrote safetensors.
@@ -92,8 +111,8 @@ nlohmann::json read_adapter_config(const fs::path& folder) {
   const fs::path path = folder / "adapter_config.json";
   if (!fs::exists(path))
     fail(
-        "{}: is not an adapter: adapter_config.json is missing; give the folder that finetune "
-        "wrote (…/final)",
+        "{}: is not an adapter: it has neither adapter_config.json nor lit_model.pth.lora or the "
+        "like; give the folder that finetune wrote (…/final)",
         folder.string());
   auto config = nlohmann::json::parse(read_text_file(path, 1 << 24), nullptr, false);
   if (config.is_discarded() || !config.is_object()) fail("{}: is not a JSON object", path.string());
@@ -119,14 +138,16 @@ OpenedAdapter open_adapter(const std::string& path, std::optional<double> lora_d
   if (!fs::exists(path))
     fail("{}: no such adapter; expected a folder with adapter_config.json or a .pth file", path);
   const bool folder = fs::is_directory(path);
+  const bool own = folder && fs::exists(fs::path(path) / "adapter_config.json");
+  const fs::path lit = own ? fs::path() : folder ? lit_adapter_in(path) : fs::path(path);
   nlohmann::json config;
-  if (folder) config = read_adapter_config(path);
+  if (lit.empty()) config = read_adapter_config(path);
   // On a line of its own: GCC 12 ends what it has not begun when a designated initialiser throws.
-  TensorFiles files = TensorFiles::open_file(folder ? tensors_in(path) : fs::path(path));
+  TensorFiles files = TensorFiles::open_file(lit.empty() ? tensors_in(path) : lit);
   OpenedAdapter opened{.files = std::move(files)};
-  if (!folder) config = config_from_names(opened.files, path);
+  if (!lit.empty()) config = config_from_names(opened.files, lit);
   if (lora_dropout) config["lora_dropout"] = *lora_dropout;
-  const std::string where = folder ? path + "/adapter_config.json" : path;
+  const std::string where = lit.empty() ? path + "/adapter_config.json" : lit.string();
   std::string type;
   try {
     type = config.value("peft_type", "");

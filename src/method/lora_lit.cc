@@ -1,0 +1,276 @@
+#include "method/lora_lit.h"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "method/load_tensor.h"
+#include "model/qkv_rows.h"
+
+namespace falconer {
+namespace {
+
+constexpr int64_t kKinds = 4;  // linear layers of a block, in the order of site numbers
+constexpr const char* kModules[kKinds] = {"attn.qkv", "attn.proj", "mlp.fc", "mlp.proj"};
+constexpr const char* kTargets[kKinds] = {"", "dense", "dense_h_to_4h", "dense_4h_to_h"};
+constexpr const char* kParts[] = {"q", "k", "v"};
+constexpr const char* kPartFlags[] = {"lora_query", "lora_key", "lora_value"};
+
+std::string module_name(int64_t number, int64_t layers, const char* qkv = kModules[0]) {
+  if (number == kKinds * layers) return "lm_head";
+  const int64_t kind = number % kKinds;
+  return fmt::format("transformer.h.{}.{}", number / kKinds, kind == 0 ? qkv : kModules[kind]);
+}
+
+// ---- reading
+
+/// Of the parts of the fused matrix, those that `count` of them are.
+std::vector<std::string> part_targets(int64_t count, const nlohmann::json& settings) {
+  std::vector<std::string> named;
+  for (size_t i = 0; i < std::size(kParts); ++i)
+    if (settings.value(kPartFlags[i], i != 1)) named.emplace_back(kParts[i]);
+  if (std::ssize(named) == count) return named;
+  if (count == 3) return {"q", "k", "v"};
+  if (count == 2) return {"q", "v"};
+  return {"q"};
+}
+
+}  // namespace
+
+nlohmann::json lit_lora_config(const TensorFiles& files, const nlohmann::json& settings) {
+  int64_t rank = 0, parts = 0;
+  std::vector<std::string> targets;
+  const auto add = [&](const char* target) {
+    if (std::find(targets.begin(), targets.end(), target) == targets.end())
+      targets.emplace_back(target);
+  };
+  for (const auto& [name, tensor] : files.tensors())
+    if (name.ends_with(".lora_B") && tensor.shape.size() == 2) rank = tensor.shape[1];
+  if (rank < 1) return nullptr;
+  for (const auto& [name, tensor] : files.tensors()) {
+    if (!name.ends_with(".lora_A") || tensor.shape.size() != 2) continue;
+    const std::string module = name.substr(0, name.size() - std::string(".lora_A").size());
+    if (module.ends_with(".attn.qkv") || module.ends_with(".attn.attn"))
+      parts = tensor.shape[0] / rank;
+    for (int64_t kind = 1; kind < kKinds; ++kind)
+      if (module.ends_with(std::string(".") + kModules[kind])) add(kTargets[kind]);
+    if (module == "lm_head") add("head");
+  }
+  if (parts > 0)
+    for (const std::string& part : part_targets(parts, settings)) targets.push_back(part);
+  return {{"peft_type", "LORA_QV"},
+          {"r", rank},
+          {"lora_alpha", settings.value("lora_alpha", 16.0)},
+          {"lora_dropout", settings.value("lora_dropout", 0.0)},
+          {"lora_targets", targets}};
+}
+
+std::unique_ptr<Method> lora_from_lit(const nlohmann::json& config, MethodOptions& options) {
+  options.method = "lora";
+  options.lora_r = config.value("r", int64_t{8});
+  options.lora_alpha = config.value("lora_alpha", 16.0);
+  options.lora_dropout = config.value("lora_dropout", 0.0);
+  options.lora_targets = config.value("lora_targets", std::vector<std::string>{"q", "v"});
+  auto method = std::make_unique<Lora>(options);
+  method->set_file_form(Lora::FileForm::kLitGpt);
+  return method;
+}
+
+namespace {
+
+void load_fused(AdapterReader& reader, const std::string& base, LoraHook& hook) {
+  const LoraHook::Spec& spec = hook.spec();
+  const int64_t r = spec.blocks.front().rank_count;
+  const std::vector<float> a = reader.read(base + ".lora_A", hook.a().size());
+  std::copy(a.begin(), a.end(), hook.a().value.row<float>(0));
+  int64_t rows = 0;
+  for (const LoraBlock& block : spec.blocks) rows += block.rows.count;
+  const std::vector<float> b = reader.read(base + ".lora_B", rows * r);
+  // Blocks come part by part, each with all its groups: the order of the file's rows.
+  const float* from = b.data();
+  for (const LoraBlock& block : spec.blocks)
+    for (int64_t m = 0; m < block.rows.count; ++m, from += r)
+      std::copy(from, from + r, hook.b().value.row<float>(block.rows.begin + m) + block.rank_begin);
+}
+
+}  // namespace
+
+void load_lit_lora(const TensorFiles& files, const LoraHooks& hooks, int64_t layers) {
+  AdapterReader reader(files);
+  for (const auto& hook : hooks) {
+    const LinearSite& site = *hook->spec().site;
+    std::string base = module_name(site.number(), layers);
+    if (!site.parts().empty()) {
+      if (files.find(base + ".lora_A") == nullptr)
+        base = module_name(site.number(), layers, "attn.attn");
+      load_fused(reader, base, *hook);
+      continue;
+    }
+    for (Param* param : {&hook->a(), &hook->b()}) {
+      const char* kind = param == &hook->a() ? ".lora_A" : ".lora_B";
+      const std::vector<float> values = reader.read(base + kind, param->size());
+      std::copy(values.begin(), values.end(), param->value.row<float>(0));
+    }
+  }
+  reader.finish();
+}
+
+// ---- writing
+
+namespace {
+
+class LitLoraWriter {
+ public:
+  LitLoraWriter(AdapterForm form, const ModelConfig& config, const LoraHooks& hooks)
+      : form_(form), config_(config) {
+    for (const auto& hook : hooks) add(*hook);
+    const double first = hooks.front()->spec().scale * static_cast<double>(rank_);
+    // A whole alpha, as LitGPT has it; what is left goes into B.
+    alpha_ = first == std::floor(first) && first > 0 ? first : static_cast<double>(rank_);
+    if (form != AdapterForm::kLitParrot) return;
+    if (parts_[1] || kinds_[1] || kinds_[2] || kinds_[3] || head_)
+      fail(
+          "Lit-Parrot has LoRA on queries and values alone, and this adapter changes more; use "
+          "--format litgpt");
+    parts_[0] = parts_[2] = true;
+  }
+
+  SavedAdapter save(const MethodOptions& options) {
+    for (int64_t layer = 0; layer < config_.layers; ++layer)
+      for (int64_t kind = 0; kind < kKinds; ++kind) save_site(kKinds * layer + kind);
+    save_site(kKinds * config_.layers);
+    std::sort(made_.tensors.begin(), made_.tensors.end(),
+              [](const SavedTensor& a, const SavedTensor& b) { return a.name < b.name; });
+    nlohmann::ordered_json json;
+    json["lora_r"] = rank_;
+    json["lora_alpha"] = static_cast<int64_t>(alpha_);
+    json["lora_dropout"] = options.lora_dropout;
+    for (size_t i = 0; i < std::size(kParts); ++i) json[kPartFlags[i]] = parts_[i];
+    json["lora_projection"] = kinds_[1];
+    json["lora_mlp"] = kinds_[2] || kinds_[3];
+    json["lora_head"] = head_;
+    made_.config_json = json.dump(2) + "\n";
+    return std::move(made_);
+  }
+
+ private:
+  /// The ranks that rows of a part see.
+  static SitePart::Range ranks_of(const LoraHook& hook, const SitePart& part) {
+    int64_t begin = hook.spec().rank, end = 0;
+    for (const LoraBlock& block : hook.spec().blocks)
+      for (const RowRange& rows : part.rows)
+        if (rows.begin < block.rows.begin + block.rows.count &&
+            block.rows.begin < rows.begin + rows.count) {
+          begin = std::min(begin, block.rank_begin);
+          end = std::max(end, block.rank_begin + block.rank_count);
+        }
+    return {begin, std::max<int64_t>(0, end - begin)};
+  }
+
+  void add(const LoraHook& hook) {
+    const LinearSite& site = *hook.spec().site;
+    if (hook.spec().dora)
+      fail("LitGPT has no DoRA; merge the adapter into the model, and export that");
+    hooks_[site.number()] = &hook;
+    if (site.number() == kKinds * config_.layers) {
+      head_ = true;
+    } else if (site.number() % kKinds != 0) {
+      kinds_[site.number() % kKinds] = true;
+    } else {
+      for (size_t i = 0; i < std::size(kParts); ++i) {
+        const int64_t ranks = ranks_of(hook, site.parts()[i]).count;
+        parts_[i] = parts_[i] || ranks > 0;
+        rank_ = std::max(rank_, ranks);
+      }
+      return;
+    }
+    rank_ = std::max(rank_, hook.spec().rank);
+  }
+
+  bool wanted(int64_t number) const {
+    if (number == kKinds * config_.layers) return head_;
+    const int64_t kind = number % kKinds;
+    if (kind == 0) return parts_[0] || parts_[1] || parts_[2];
+    return kind == 1 ? kinds_[1] : kinds_[2] || kinds_[3];
+  }
+
+  void save_site(int64_t number) {
+    if (!wanted(number)) return;
+    const auto found = hooks_.find(number);
+    const LoraHook* hook = found == hooks_.end() ? nullptr : found->second;
+    const bool fused = number % kKinds == 0 && number < kKinds * config_.layers;
+    const std::string base = module_name(
+        number, config_.layers, form_ == AdapterForm::kLitParrot ? "attn.attn" : kModules[0]);
+    SavedTensor a{.name = base + ".lora_A"}, b{.name = base + ".lora_B"};
+    if (fused) {
+      const std::vector<SitePart> parts = qkv_parts(config_);
+      for (size_t i = 0; i < std::size(kParts); ++i)
+        if (parts_[i])
+          append(hook, parts[i].rows, hook ? ranks_of(*hook, parts[i]) : RowRange{}, number, a, b);
+    } else {
+      append(hook, {{0, sizes(number).second}}, hook ? RowRange{0, hook->spec().rank} : RowRange{},
+             number, a, b);
+    }
+    const int64_t in = sizes(number).first;
+    a.shape = {static_cast<int64_t>(a.values.size()) / in, in};
+    b.shape = {static_cast<int64_t>(b.values.size()) / rank_, rank_};
+    made_.tensors.push_back(std::move(a));
+    made_.tensors.push_back(std::move(b));
+  }
+
+  /// rank_ rows of A, and rank_ columns of B for each of `rows`; zeros where the hook has none.
+  void append(const LoraHook* hook, const std::vector<RowRange>& rows, RowRange ranks,
+              int64_t number, SavedTensor& a, SavedTensor& b) const {
+    const int64_t in = sizes(number).first;
+    for (int64_t r = 0; r < rank_; ++r) {
+      if (r >= ranks.count) {
+        a.values.insert(a.values.end(), static_cast<size_t>(in), 0.0f);
+        continue;
+      }
+      const float* from = hook->a().value.row<float>(ranks.begin + r);
+      a.values.insert(a.values.end(), from, from + in);
+    }
+    const double factor = hook ? hook->spec().scale / (alpha_ / static_cast<double>(rank_)) : 0.0;
+    for (const RowRange& range : rows)
+      for (int64_t m = range.begin; m < range.begin + range.count; ++m)
+        for (int64_t r = 0; r < rank_; ++r)
+          b.values.push_back(
+              r < ranks.count
+                  ? static_cast<float>(factor * hook->b().value.row<float>(m)[ranks.begin + r])
+                  : 0.0f);
+  }
+
+  /// Inputs and outputs.
+  std::pair<int64_t, int64_t> sizes(int64_t number) const {
+    const int64_t c = config_.width, attention = config_.heads * config_.head_size;
+    if (number == kKinds * config_.layers) return {c, config_.vocab};
+    switch (number % kKinds) {
+      case 0:
+        return {c, config_.qkv_rows()};
+      case 1:
+        return {attention, c};
+      case 2:
+        return {c, config_.mlp_width};
+      default:
+        return {config_.mlp_width, c};
+    }
+  }
+
+  AdapterForm form_;
+  const ModelConfig& config_;
+  std::map<int64_t, const LoraHook*> hooks_;  // by the number of the site
+  bool parts_[std::size(kParts)] = {}, kinds_[kKinds] = {}, head_ = false;
+  int64_t rank_ = 1;
+  double alpha_ = 1;
+  SavedAdapter made_;
+};
+
+}  // namespace
+
+SavedAdapter lora_to_lit(AdapterForm form, const MethodOptions& options, const ModelConfig& config,
+                         const LoraHooks& hooks) {
+  return LitLoraWriter(form, config, hooks).save(options);
+}
+
+}  // namespace falconer

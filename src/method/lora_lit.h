@@ -1,0 +1,29 @@
+// LoRA in LitGPT's and Lit-Parrot's files, read and written. There, rank and alpha are one for the
+// whole model, and what has a LoRA is the same in every layer.
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+
+#include "method/lora.h"
+
+namespace falconer {
+
+/// What a file holds, as LORA_QV's adapter_config.json would say it: "r", "lora_alpha",
+/// "lora_targets". `settings` is the hyperparameters.yaml beside it, or an empty object: a file
+/// alone does not say its alpha (16, the default there), nor which of q, k and v its rows are for (q
+/// and v). Null where the file holds no LoRA.
+nlohmann::json lit_lora_config(const TensorFiles& files, const nlohmann::json& settings);
+
+/// lora_A [nr,C] and lora_B [rows,r] on the fused matrix, for n of q, k and v with their rows one
+/// behind the other; [r,in] and [out,r] elsewhere.
+std::unique_ptr<Method> lora_from_lit(const nlohmann::json& config, MethodOptions& options);
+void load_lit_lora(const TensorFiles& files, const LoraHooks& hooks, int64_t layers);
+
+/// The same the other way. Layers and matrices that have none get zeros where LitGPT must have one;
+/// smaller ranks are filled with zeros; scales that differ go into B: the product is the same.
+/// config_json holds "lora_r", "lora_alpha" and which matrices take part. Errors: DoRA; for
+/// Lit-Parrot anything but q and v.
+SavedAdapter lora_to_lit(AdapterForm form, const MethodOptions& options, const ModelConfig& config,
+                         const LoraHooks& hooks);
+
+}  // namespace falconer
