@@ -61,7 +61,8 @@ struct InspectReport {
   std::string text;  // for people
   std::string json;  // one object
 };
-/// What a Hugging Face folder holds and what each method would train; config.json alone suffices.
+/// What a model's folder or GGUF file holds and what each method would train; config.json alone
+/// suffices.
 InspectReport inspect(const std::string& checkpoint);
 
 struct TokenizeOptions {
@@ -183,10 +184,26 @@ RunsReport list_runs(const std::string& folder, const std::string& sort = "name"
 
 struct MergeOptions {
   std::string checkpoint, adapter, out;
+  int64_t max_shard_bytes = 5'000'000'000;
   bool verify = false;  // compare logits before and after
+  bool force = false;   // replace what an export wrote before
 };
 /// Folds an adapter into a new Hugging Face folder; returns text for people.
 std::string merge(const MergeOptions& options);
+
+struct ExportOptions {
+  std::string checkpoint;  // a Hugging Face folder, LitGPT's, or a GGUF file
+  std::string adapter;     // empty: none
+  std::string out;
+  /// "hf" and "gguf" write the model, with the adapter folded in; "litgpt" and "lit-parrot" write
+  /// the model, or the adapter where one is given; "peft" and "gguf-lora" write the adapter.
+  std::string format;
+  std::string dtype = "auto";  // as it is stored, "f32", "f16", "bf16", for gguf "q8_0"
+  int64_t max_shard_bytes = 5'000'000'000;  // of hf
+  bool verify = false, force = false;
+};
+/// A model or an adapter in another program's files; returns text for people.
+std::string export_model(const ExportOptions& options);
 
 // ---- use
 

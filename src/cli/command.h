@@ -15,6 +15,7 @@ void add_chat(CLI::App& app);
 void add_compare(CLI::App& app);
 void add_download(CLI::App& app);
 void add_evaluate(CLI::App& app);
+void add_export(CLI::App& app);
 void add_finetune(CLI::App& app);
 void add_generate(CLI::App& app);
 void add_inspect(CLI::App& app);
@@ -28,13 +29,23 @@ void add_tokenize(CLI::App& app);
 /// The article writes these flags another way: --checkpoint_dir and --lora_path.
 inline CLI::Option* add_checkpoint(CLI::App& app, std::string& value) {
   return app
-      .add_option("--checkpoint,--checkpoint-dir", value,
-                  "Hugging Face model folder, or org/name on the hub")
+      .add_option(
+          "--checkpoint,--checkpoint-dir", value,
+          "model: a folder (Hugging Face's or LitGPT's), a GGUF file, or org/name on the hub")
       ->required();
 }
 inline CLI::Option* add_adapter(CLI::App& app, std::string& value) {
-  return app.add_option("--adapter,--lora-path,--adapter-path", value,
-                        "adapter folder, org/name on the hub, or a .pth file of Lit-Parrot");
+  return app.add_option(
+      "--adapter,--lora-path,--adapter-path", value,
+      "adapter folder, org/name on the hub, or a .pth file of LitGPT or Lit-Parrot");
+}
+
+/// "5GB" is 5'000'000'000 bytes, "5GiB" 5 << 30.
+inline CLI::Option* add_shard_size(CLI::App& app, int64_t& bytes) {
+  return app.add_option("--max-shard-size", bytes, "largest safetensors file, as 5GB or 500MB")
+      ->transform(CLI::AsSizeValue(true).description(""))
+      ->type_name("SIZE")
+      ->default_str("5GB");
 }
 
 }  // namespace falconer::cli

@@ -33,6 +33,8 @@ constexpr Entry kCommands[] = {
     {"evaluate", "answer rows and count the answers that are exactly right",
      falconer::cli::add_evaluate},
     {"merge", "fold an adapter into a model of its own", falconer::cli::add_merge},
+    {"export", "write a model or an adapter for transformers, PEFT, LitGPT or llama.cpp",
+     falconer::cli::add_export},
     {"runs", "list finetuning runs side by side", falconer::cli::add_runs},
     {"compare", "train with several methods on the same rows and report on them",
      falconer::cli::add_compare},

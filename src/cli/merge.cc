@@ -11,8 +11,13 @@ void add_merge(CLI::App& app) {
   add_checkpoint(app, options->checkpoint);
   add_adapter(app, options->adapter)->required();
   app.add_option("--out", options->out, "new model folder")->required();
+  add_shard_size(app, options->max_shard_bytes);
   app.add_flag("--verify", options->verify, "compare logits before and after");
-  app.callback([options] { std::cout << merge(*options); });
+  app.add_flag("--force", options->force, "replace what a merge wrote before");
+  app.callback([options] {
+    handle_interrupts();
+    std::cout << merge(*options);
+  });
 }
 
 }  // namespace falconer::cli

@@ -1,0 +1,126 @@
+// falconer export: a checkpoint or an adapter in another program's format.
+#include "api/export.h"
+
+#include <filesystem>
+
+#include "api/resolve.h"
+#include "base/error.h"
+#include "base/file.h"
+
+namespace falconer {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Format {
+  const char* name;
+  std::string (*write)(const ExportOptions&, const std::string& named);
+  bool adapter_needed;
+};
+
+constexpr Format kFormats[] = {
+    {"hf", export_hf, false},       {"gguf", export_gguf, false},
+    {"litgpt", export_lit, false},  {"lit-parrot", export_lit, false},
+    {"peft", export_adapter, true}, {"gguf-lora", export_adapter, true},
+};
+
+/// Files by which a folder is known as a model or an adapter.
+constexpr const char* kMarks[] = {"config.json", "adapter_config.json", "lit_model.pth",
+                                  "model_config.yaml", "lit_config.json"};
+
+bool same_place(const fs::path& a, const fs::path& b) {
+  std::error_code ignored;
+  return !b.empty() && fs::exists(b, ignored) && fs::equivalent(a, b, ignored);
+}
+
+}  // namespace
+
+ExportDtype parse_export_dtype(const std::string& name, Dtype otherwise, bool q8_0_too) {
+  if (name == "auto") return {otherwise};
+  if (name == "f32") return {Dtype::kF32};
+  if (name == "f16") return {Dtype::kF16};
+  if (name == "bf16") return {Dtype::kBF16};
+  if (name == "q8_0" && q8_0_too) return {Dtype::kF32, true};
+  if (name == "q8_0") fail_usage("--dtype q8_0 goes with --format gguf alone");
+  fail_usage("--dtype is \"{}\", expected auto, f32, f16, bf16 or q8_0", name);
+}
+
+bool writes_a_file(const ExportOptions& options) {
+  if (options.format.starts_with("gguf")) return true;
+  return options.format.starts_with("lit") && !options.adapter.empty() &&
+         options.out.ends_with(".pth");
+}
+
+void check_target(const ExportOptions& options) {
+  fs::path out = options.out;
+  if (options.out.empty()) fail_usage("--out is empty; name what is to be written");
+  std::error_code ignored;
+  if (writes_a_file(options) && (!out.has_filename() || fs::is_directory(out, ignored)))
+    fail("{}: is a folder; --format {} writes a file, name one in it", options.out, options.format);
+  if (!out.has_filename()) out = out.parent_path();
+  if (!fs::exists(out, ignored)) {
+    if (out.has_parent_path()) make_folder(out.parent_path());
+    return;
+  }
+  if (fs::is_directory(out, ignored) && fs::is_empty(out, ignored)) return;
+  if (!options.force)
+    fail("{}: is there already; give --out another name, or --force to replace it", options.out);
+  for (const std::string& source : {options.checkpoint, options.adapter})
+    for (fs::path at = source.empty() ? fs::path() : fs::absolute(source); at.has_relative_path();
+         at = at.parent_path())
+      if (same_place(out, at))
+        fail("{}: holds what is exported from; give --out another name", options.out);
+  if (!fs::is_directory(out, ignored)) return;
+  for (const char* mark : kMarks)
+    if (fs::exists(out / mark, ignored)) return;
+  fail("{}: is a folder that holds neither a model nor an adapter; it is not replaced",
+       options.out);
+}
+
+void carry_record(const std::string& from, const std::string& to) {
+  const fs::path record = fs::path(from) / "falconer.json";
+  std::error_code ignored;
+  if (fs::exists(record, ignored))
+    write_file(fs::path(to) / "falconer.json", read_text_file(record, 1 << 24));
+}
+
+std::string amount_of(const std::vector<TensorSpec>& specs) {
+  size_t bytes = 0;
+  for (const TensorSpec& spec : specs) bytes += byte_count(spec);
+  return bytes >= 1'000'000'000 ? fmt::format("{:.2f} GB in {} tensors",
+                                              static_cast<double>(bytes) / 1e9, specs.size())
+                                : fmt::format("{:.2f} MB in {} tensors",
+                                              static_cast<double>(bytes) / 1e6, specs.size());
+}
+
+namespace {
+
+/// An adapter alone needs the shape of its base, and LitGPT's folder its tokenizer: no weights are
+/// fetched for that.
+CheckpointPart part_needed(const ExportOptions& options, bool adapter_alone) {
+  if (adapter_alone) return CheckpointPart::kConfig;
+  const bool lit_adapter = options.format.starts_with("lit") && !options.adapter.empty();
+  return lit_adapter ? CheckpointPart::kTokenizer : CheckpointPart::kAll;
+}
+
+}  // namespace
+
+std::string export_model(const ExportOptions& named) {
+  ExportOptions options = named;
+  for (const Format& format : kFormats) {
+    if (options.format != format.name) continue;
+    if (format.adapter_needed && options.adapter.empty())
+      fail_usage("--format {} writes an adapter; name it with --adapter", format.name);
+    options.checkpoint =
+        resolve_checkpoint(named.checkpoint, part_needed(named, format.adapter_needed));
+    options.adapter = resolve_adapter(named.adapter);
+    check_target(options);
+    return format.write(options, named.checkpoint);
+  }
+  std::string known;
+  for (const Format& format : kFormats)
+    known += (known.empty() ? "" : ", ") + std::string(format.name);
+  fail_usage("--format is \"{}\", expected one of {}", options.format, known);
+}
+
+}  // namespace falconer

@@ -1,0 +1,42 @@
+// What the formats of falconer export share, and the functions that write each.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "api/model_source.h"
+#include "falconer/falconer.h"
+
+namespace falconer {
+
+/// What --dtype asks for.
+struct ExportDtype {
+  Dtype dtype = Dtype::kF32;
+  bool q8_0 = false;
+
+  std::string name() const { return q8_0 ? "q8_0" : std::string(name_of(dtype)); }
+};
+/// `otherwise` for "auto". Error (usage): another name, or q8_0 where it cannot be.
+ExportDtype parse_export_dtype(const std::string& name, Dtype otherwise, bool q8_0_too = false);
+
+/// A single file, not a folder.
+bool writes_a_file(const ExportOptions& options);
+
+/// Error: something stands at `out` and `force` was not given; or it is a folder that no export
+/// wrote, or one that this export reads.
+void check_target(const ExportOptions& options);
+
+/// falconer.json, which knows the prompt style, goes along with what was made of its folder.
+void carry_record(const std::string& from, const std::string& to);
+
+// Each returns text for people. Checkpoint and adapter are paths; `named` is the checkpoint as the
+// user has it, which may be a name on the hub.
+std::string export_hf(const ExportOptions& options, const std::string& named);
+std::string export_gguf(const ExportOptions& options, const std::string& named);
+std::string export_lit(const ExportOptions& options, const std::string& named);
+std::string export_adapter(const ExportOptions& options, const std::string& named);
+
+/// "7.21 GB in 196 tensors"
+std::string amount_of(const std::vector<TensorSpec>& specs);
+
+}  // namespace falconer

@@ -1,0 +1,63 @@
+// The tensors of a model that is to be written: a checkpoint's, with an adapter folded in where one
+// is given. A few megabytes of a tensor at a time, or one whole where an adapter changes it.
+#pragma once
+
+#include <functional>
+
+#include "checkpoint/tensor_writer.h"
+#include "method/session.h"
+
+namespace falconer {
+
+class ModelSource {
+ public:
+  /// Errors: whatever is wrong with the checkpoint or the adapter; one that cannot be folded.
+  ModelSource(const std::string& checkpoint, const std::string& adapter);
+
+  const std::string& checkpoint() const { return checkpoint_; }
+  /// Of the model as it will be written.
+  const ModelConfig& config() const { return config_; }
+  /// Its tensors, in the order of writing, without values.
+  const Weights& weights() const { return weights_; }
+  /// What the checkpoint's matrices are stored as; bf16 for Q8_0.
+  Dtype dtype() const { return dtype_; }
+  /// Null where no adapter was given.
+  const Method* method() const { return session_ ? session_->method() : nullptr; }
+
+  /// Calls `use` with the values of a tensor, rows in this order (empty: as they are), in bands. A
+  /// vector is one row, and its order is one of elements.
+  using UseRows = std::function<void(const View& rows)>;
+  void read(const Param& param, const std::vector<RowRange>& order, const UseRows& use) const;
+
+ private:
+  const StoredTensor* find(const Param& param) const;
+  void read_stored(const StoredTensor& stored, const std::vector<RowRange>& order,
+                   const UseRows& use) const;
+
+  std::string checkpoint_;
+  ModelConfig config_;
+  TensorFiles files_;
+  std::unique_ptr<Session> session_;  // the adapter, without weights
+  Weights weights_;
+  Dtype dtype_ = Dtype::kF32;
+};
+
+/// A tensor of a file that is written: which of ours it is, and how.
+struct ExportedTensor {
+  const Param* source = nullptr;
+  std::string name;  // ours; the embedding's values may go under the head's name too
+  TensorSpec spec;   // theirs
+  std::vector<RowRange> order;
+};
+std::vector<TensorSpec> specs_of(const std::vector<ExportedTensor>& tensors);
+
+/// Writes all of them, and commits.
+void write_tensors(const ModelSource& source, const std::vector<ExportedTensor>& tensors,
+                   TensorWriter& writer);
+
+/// Opens what was written at `path` as a model and compares every value with the source's. Errors:
+/// one differs by more than its dtype explains.
+void compare_with_source(const ModelSource& source, const std::vector<ExportedTensor>& tensors,
+                         const std::string& path);
+
+}  // namespace falconer

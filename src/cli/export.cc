@@ -1,0 +1,32 @@
+// falconer export
+#include <iostream>
+
+#include "cli/command.h"
+#include "falconer/falconer.h"
+
+namespace falconer::cli {
+
+void add_export(CLI::App& app) {
+  auto options = std::make_shared<ExportOptions>();
+  add_checkpoint(app, options->checkpoint);
+  add_adapter(app, options->adapter);
+  app.add_option("--format", options->format,
+                 "hf, gguf: a model (an adapter is folded in); litgpt, lit-parrot: a model, or the "
+                 "adapter that is given; peft, gguf-lora: an adapter")
+      ->required();
+  app.add_option("--out", options->out,
+                 "new folder; a file for gguf and gguf-lora, or ending in .pth")
+      ->required();
+  app.add_option("--dtype", options->dtype,
+                 "f32, f16, bf16, for gguf also q8_0 (auto: as stored; adapters f32)")
+      ->capture_default_str();
+  add_shard_size(app, options->max_shard_bytes);
+  app.add_flag("--verify", options->verify, "open what was written and compare logits");
+  app.add_flag("--force", options->force, "replace what an export wrote before");
+  app.callback([options] {
+    handle_interrupts();
+    std::cout << export_model(*options);
+  });
+}
+
+}  // namespace falconer::cli
