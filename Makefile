@@ -3,7 +3,7 @@ METHOD ?= lora
 BUILD := build
 GENERATE := $(if $(wildcard $(BUILD)/build.ninja),,cmake --preset release)
 
-.PHONY: help build test demo compare bench format asan clean
+.PHONY: help build test demo compare bench ecosystem format asan clean
 .DEFAULT_GOAL := build
 
 help:            ## these lines
@@ -30,6 +30,9 @@ bench: dependencies ## the speed of every kernel, as a table
 	@cmake --preset bench
 	@cmake --build build-bench
 	@bench/run
+
+ecosystem: build ## our files in transformers, PEFT, LitGPT and llama.cpp; makes a Python with them first
+	@tools/ecosystem
 
 asan: dependencies ## all tests under AddressSanitizer and UndefinedBehaviorSanitizer
 	@cmake --preset asan

@@ -230,6 +230,7 @@ def local_folder(program, hub, home):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--program", default=str(ROOT / "build/falconer"))
+    parser.add_argument("--goldens", help="not used")
     arguments = parser.parse_args()
     program = str(pathlib.Path(arguments.program).resolve())
     for scenario in (falconer_then_hub, hub_then_falconer, local_folder):

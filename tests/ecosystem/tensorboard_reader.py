@@ -134,6 +134,7 @@ def test_killed(args, folder):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--program", required=True)
+    parser.add_argument("--goldens", help="not used")
     args = parser.parse_args()
     args.program = os.path.abspath(args.program)
     with tempfile.TemporaryDirectory() as folder:
