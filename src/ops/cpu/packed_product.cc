@@ -47,25 +47,6 @@ constexpr int kTileRows = 6;
 #endif
 HWY_INLINE int64_t tile_cols() { return 2 * lanes(); }
 
-/// Rows m .. m+count-1 and depth k0 .. k0+depth-1 of a, times scale: for each k the rows of a tile
-/// side by side, missing ones 0.
-template <class A>
-void pack_a(const ProductTask& t, int64_t m, int64_t count, int64_t k0, int64_t depth, float* out) {
-  const View& from = t.a->view;
-  for (int64_t r = 0; r < kTileRows; ++r) {
-    if (r >= count) {
-      for (int64_t k = 0; k < depth; ++k) out[k * kTileRows + r] = 0;
-    } else if (t.a->transposed) {
-      for (int64_t k = 0; k < depth; ++k)
-        out[k * kTileRows + r] = t.scale * static_cast<float>(from.row<A>(k0 + k)[m + r]);
-    } else {
-      const A* row = from.row<A>(m + r) + k0;
-      for (int64_t k = 0; k < depth; ++k)
-        out[k * kTileRows + r] = t.scale * static_cast<float>(row[k]);
-    }
-  }
-}
-
 #if HWY_TARGET != HWY_SCALAR
 using F32x4 = hn::FixedTag<float, 4>;
 HWY_INLINE hn::Vec<F32x4> load_four(const float* from) { return hn::LoadU(F32x4(), from); }
@@ -95,6 +76,46 @@ HWY_INLINE void turn_four(const B* const* rows, int64_t k, float* out, int64_t s
 }
 #endif
 
+/// Rows m .. m+count-1 from column k0, turned: element k of row m + r at out + k stride + r.
+template <class T>
+void turn(const View& from, int64_t m, int64_t count, int64_t k0, int64_t depth, float* out,
+          int64_t stride) {
+  int64_t r = 0;
+#if HWY_TARGET != HWY_SCALAR
+  for (; r + 4 <= count; r += 4) {
+    const T* rows[4];
+    for (int64_t i = 0; i < 4; ++i) rows[i] = from.row<T>(m + r + i) + k0;
+    int64_t k = 0;
+    for (; k + 4 <= depth; k += 4) turn_four<T>(rows, k, out + k * stride + r, stride);
+    for (; k < depth; ++k)
+      for (int64_t i = 0; i < 4; ++i) out[k * stride + r + i] = static_cast<float>(rows[i][k]);
+  }
+#endif
+  for (; r < count; ++r) {
+    const T* row = from.row<T>(m + r) + k0;
+    for (int64_t k = 0; k < depth; ++k) out[k * stride + r] = static_cast<float>(row[k]);
+  }
+}
+
+/// Rows m .. m+count-1 and depth k0 .. k0+depth-1 of a, times scale: for each k the rows of a tile
+/// side by side, missing ones 0.
+template <class A>
+void pack_a(const ProductTask& t, int64_t m, int64_t count, int64_t k0, int64_t depth, float* out) {
+  const View& from = t.a->view;
+  if (count < kTileRows)
+    std::memset(out, 0, static_cast<size_t>(depth * kTileRows) * sizeof(float));
+  if (t.a->transposed) {
+    for (int64_t k = 0; k < depth; ++k) {
+      const A* row = from.row<A>(k0 + k) + m;
+      for (int64_t r = 0; r < count; ++r) out[k * kTileRows + r] = static_cast<float>(row[r]);
+    }
+  } else {
+    turn<A>(from, m, count, k0, depth, out, kTileRows);
+  }
+  if (t.scale == 1) return;
+  for (int64_t i = 0; i < depth * kTileRows; ++i) out[i] *= t.scale;
+}
+
 /// Columns n .. n+count-1 of b (at most a tile's), depth k0 ..: for each k the columns side by
 /// side, missing ones 0.
 template <class B>
@@ -115,24 +136,11 @@ void pack_b(const ProductTask& t, int64_t n, int64_t count, int64_t k0, int64_t 
     }
     return;
   }
-  int64_t j = 0;
-#if HWY_TARGET != HWY_SCALAR
-  for (; j + 4 <= count; j += 4) {
-    const B* rows[4];
-    for (int64_t r = 0; r < 4; ++r) rows[r] = from.row<B>(n + j + r) + k0;
-    int64_t k = 0;
-    for (; k + 4 <= depth; k += 4) turn_four<B>(rows, k, out + k * width + j, width);
-    for (; k < depth; ++k)
-      for (int64_t r = 0; r < 4; ++r) out[k * width + j + r] = static_cast<float>(rows[r][k]);
-  }
-#endif
-  for (; j < count; ++j) {
-    const B* row = from.row<B>(n + j) + k0;
-    for (int64_t k = 0; k < depth; ++k) out[k * width + j] = static_cast<float>(row[k]);
-  }
+  turn<B>(from, n, count, k0, depth, out, width);
 }
 
-/// c += a strip of a times a strip of b.
+/// c += a strip of a times a strip of b. The rows of c lie pages apart: they are asked for before the
+/// sums begin, and are there when these end.
 HWY_INLINE void tile(const float* HWY_RESTRICT a, const float* HWY_RESTRICT b, int64_t depth,
                      float* c, int64_t stride) {
   const F32 d;
@@ -140,8 +148,9 @@ HWY_INLINE void tile(const float* HWY_RESTRICT a, const float* HWY_RESTRICT b, i
   VecF sums[kTileRows][2];
 #pragma GCC unroll 16
   for (int r = 0; r < kTileRows; ++r) {
-    sums[r][0] = hn::LoadU(d, c + r * stride);
-    sums[r][1] = hn::LoadU(d, c + r * stride + half);
+    sums[r][0] = sums[r][1] = hn::Zero(d);
+    hwy::Prefetch(c + r * stride);
+    hwy::Prefetch(c + r * stride + 2 * half - 1);
   }
   for (int64_t k = 0; k < depth; ++k, a += kTileRows, b += 2 * half) {
     const VecF b0 = hn::Load(d, b), b1 = hn::Load(d, b + half);
@@ -154,8 +163,9 @@ HWY_INLINE void tile(const float* HWY_RESTRICT a, const float* HWY_RESTRICT b, i
   }
 #pragma GCC unroll 16
   for (int r = 0; r < kTileRows; ++r) {
-    hn::StoreU(sums[r][0], d, c + r * stride);
-    hn::StoreU(sums[r][1], d, c + r * stride + half);
+    float* to = c + r * stride;
+    hn::StoreU(hn::Add(hn::LoadU(d, to), sums[r][0]), d, to);
+    hn::StoreU(hn::Add(hn::LoadU(d, to + half), sums[r][1]), d, to + half);
   }
 }
 
