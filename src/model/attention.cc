@@ -4,6 +4,7 @@
 
 #include "model/qkv_rows.h"
 #include "ops/attention.h"
+#include "ops/embedding.h"
 #include "ops/rope.h"
 
 namespace falconer {
@@ -20,9 +21,9 @@ float Attention::scale() const {
   return static_cast<float>(1.0 / std::sqrt(static_cast<double>(layout_.size)));
 }
 
-void Attention::forward(Run& run, const Batch& batch, const View& n, const View& y,
-                        const View& table, const View& alibi, LayerCache* cache, bool want_dn,
-                        AttentionKept& kept) const {
+void Attention::forward(Run& run, const Batch& batch, const View& n, const View& wanted,
+                        const View& y, const View& table, const View& alibi, LayerCache* cache,
+                        bool want_dn, AttentionKept& kept) const {
   const int64_t rows = n.rows, heads = layout_.groups * layout_.per_group;
   const bool dout = needs_dout(want_dn);
   kept.qkv = run.push(dout, rows, qkv_.out());
@@ -39,7 +40,8 @@ void Attention::forward(Run& run, const Batch& batch, const View& n, const View&
     keys = {cache->k.view(), layout_.groups, 1, layout_.size, layout_.size};
     values = {cache->v.view(), layout_.groups, 1, layout_.size, layout_.size};
   }
-  kept.out = run.push(dout || dense_.needs_x(), rows, heads * layout_.size);
+  kept.wanted = wanted;
+  kept.out = run.push(dout || (dense_.needs_x() && !wanted), rows, heads * layout_.size);
   kept.lse = run.store(dout).push(rows, heads, Dtype::kF32);
   attention_forward(run, {.q = q,
                           .k = keys,
@@ -52,7 +54,12 @@ void Attention::forward(Run& run, const Batch& batch, const View& n, const View&
   if (hook_ != nullptr)
     hook_->forward(run, qkv_, layout_, q, kept.out, kept.prefix,
                    cache != nullptr ? &cache->prefix : nullptr);
-  dense_.forward(run, kept.out, y, kept.dense_site);
+  View out = kept.out;
+  if (wanted) {
+    out = run.push(dense_.needs_x(), wanted.size(), out.cols);
+    gather_forward(run, {.x = kept.out, .index = wanted, .y = out});
+  }
+  dense_.forward(run, out, y, kept.dense_site);
 }
 
 void Attention::backward(Run& run, const Batch& batch, const View& dy, const View& dn, bool add_dn,
@@ -63,9 +70,16 @@ void Attention::backward(Run& run, const Batch& batch, const View& dy, const Vie
     if (dense_.trainable()) dense_.backward(run, kept.dense_site, dy, {});
     return;
   }
-  const int64_t rows = dy.rows, heads = layout_.groups * layout_.per_group;
+  const int64_t rows = kept.qkv.rows, heads = layout_.groups * layout_.per_group;
   const View dout = run.scratch->push(rows, heads * layout_.size, run.activation);
-  dense_.backward(run, kept.dense_site, dy, dout);
+  if (kept.wanted) {
+    const ArenaScope taken(*run.scratch);
+    const View some = run.scratch->push(dy.rows, dout.cols, run.activation);
+    dense_.backward(run, kept.dense_site, dy, some);
+    gather_backward(run, {.dy = some, .index = kept.wanted, .dx = dout});
+  } else {
+    dense_.backward(run, kept.dense_site, dy, dout);
+  }
   const View delta = run.scratch->push(rows, heads, Dtype::kF32);
   attention_delta(run, {.out = kept.out, .dout = dout, .delta = delta, .heads = heads});
   const View dqkv = run.scratch->push(rows, qkv_.out(), run.activation);

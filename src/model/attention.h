@@ -9,7 +9,7 @@ namespace falconer {
 
 /// What backward needs of one call.
 struct AttentionKept {
-  View qkv, out, lse;
+  View qkv, out, lse, wanted;
   HookKept qkv_site, dense_site;
   PrefixKept prefix;
 };
@@ -25,11 +25,12 @@ class Attention {
   bool trainable() const;
   bool needs_input() const { return qkv_.needs_x(); }
 
-  /// y (N,C) = dense(attention(qkv(n))). `table` is the rotation's, `alibi` the slopes; either may
-  /// be empty.
-  void forward(Run& run, const Batch& batch, const View& n, const View& y, const View& table,
-               const View& alibi, LayerCache* cache, bool want_dn, AttentionKept& kept) const;
-  /// dn (N,C) overwrites, or adds where add_dn; empty: not wanted. dy is left as it was.
+  /// y (R,C) = dense(attention(qkv(n))), for the rows of n (N,C) that `wanted` (1,R) lists; an empty
+  /// `wanted` means all. `table` is the rotation's, `alibi` the slopes; either may be empty.
+  void forward(Run& run, const Batch& batch, const View& n, const View& wanted, const View& y,
+               const View& table, const View& alibi, LayerCache* cache, bool want_dn,
+               AttentionKept& kept) const;
+  /// dy (R,C) is left as it was. dn (N,C) overwrites, or adds where add_dn; empty: not wanted.
   void backward(Run& run, const Batch& batch, const View& dy, const View& dn, bool add_dn,
                 const View& table, const View& alibi, AttentionKept& kept) const;
 

@@ -15,6 +15,7 @@ struct NormKept {
 };
 
 struct BlockKept {
+  View wanted;
   NormKept norm1, norm2;
   AttentionKept attention;
   MlpKept mlp;
@@ -35,13 +36,16 @@ class Block {
   /// Anything in this block learns.
   bool trainable() const;
 
-  /// x, y (N,C). y may be x where nothing is kept. Of an empty y only what backward reads is made.
-  /// want_dx: the backward will go on below this block.
-  void forward(Run& run, const Batch& batch, const View& x, const View& y,
+  /// x (N,C), y (R,C). `wanted` (1,R) lists the rows of x of which y is wanted, as in the last block,
+  /// of which only labelled rows are read: the others serve as keys and values alone. An empty one
+  /// means all; y may then be x where nothing is kept. Of an empty y only what backward reads is
+  /// made. want_dx: the backward will go on below this block.
+  void forward(Run& run, const Batch& batch, const View& x, const View& wanted, const View& y,
                const BlockTables& tables, LayerCache* cache, bool want_dx, BlockKept& kept) const;
-  /// dy (N,C) is the gradient of y on entry and, where want_dx, that of x on return.
-  void backward(Run& run, const Batch& batch, const View& dy, const BlockTables& tables,
-                bool want_dx, BlockKept& kept) const;
+  /// dy (R,C), the gradient of y, is used up. dx (N,C) is that of x on return where want_dx; it is
+  /// dy itself where all rows were wanted.
+  void backward(Run& run, const Batch& batch, const View& dy, const View& dx,
+                const BlockTables& tables, bool want_dx, BlockKept& kept) const;
 
  private:
   bool shared_norm() const { return parallel_ && norm2_.w == nullptr; }

@@ -159,18 +159,20 @@ LossSum Decoder::loss_and_gradient(Run& run, const Batch& batch, float scale,
     run.keep = learns && !run.recompute;
     inputs[l] = x;
     marks[l] = run.kept->mark();
-    // Below the first block that learns nothing is kept, and each block writes over its input.
-    const View y = learns ? run.kept->push(x.rows, x.cols, run.activation) : x;
+    // Below the first block that learns nothing is kept, and each block writes over its input. Of
+    // the last one only the labelled rows are read.
+    const View wanted = l + 1 == config_.layers ? batch.target_rows : View{};
+    const View y = wanted   ? run.scratch->push(wanted.size(), x.cols, run.activation)
+                   : learns ? run.kept->push(x.rows, x.cols, run.activation)
+                            : x;
     const LayerPages pages(run, *weights_, l, 1);
-    blocks_[l].forward(run, batch, x, y, tables_, nullptr, l > first || embedding, kept[l]);
+    blocks_[l].forward(run, batch, x, wanted, y, tables_, nullptr, l > first || embedding, kept[l]);
     x = y;
   }
 
   run.keep = backward;
-  const View xt = run.push(true, batch.target_count(), config_.width);
-  gather_forward(run, {.x = x, .index = batch.target_rows, .y = xt});
   NormKept norm;
-  const View n = last_norm(run, xt, backward, norm);
+  const View n = last_norm(run, x, backward, norm);
   // Somebody below the head learns: its input's gradient is wanted.
   const NormParams& last = weights_->norm;
   const bool below = first < config_.layers || embedding;
@@ -180,28 +182,29 @@ LossSum Decoder::loss_and_gradient(Run& run, const Batch& batch, float scale,
   forget_after(run, *weights_->head.w);
   if (!backward) return total;
 
-  const View dx = run.scratch->push(x.rows, x.cols, run.activation);
+  View dy = run.scratch->push(n.rows, n.cols, run.activation);
   if (want_dn) {
-    const View dxt = run.scratch->push(n.rows, n.cols, run.activation);
-    set_zero(run, dxt);
-    norm_backward(run, {.x = xt,
+    set_zero(run, dy);
+    norm_backward(run, {.x = x,
                         .w = last.w->value,
                         .stats = norm.stats,
                         .dy = dn,
-                        .dx_add = below ? dxt : View{},
+                        .dx_add = below ? dy : View{},
                         .dw = last.w->grad,
                         .db = last.b->grad});
-    if (below) gather_backward(run, {.dy = dxt, .index = batch.target_rows, .dx = dx});
   }
+  const View dx = run.scratch->push(batch.tokens(), config_.width, run.activation);
   for (int64_t l = config_.layers - 1; l >= first; --l) {
     const LayerPages pages(run, *weights_, l, -1);
     const bool want_dx = l > first || embedding;
     if (run.recompute) {
       run.kept->release(marks[l]);
       kept[l] = {};
-      blocks_[l].forward(run, batch, inputs[l], {}, tables_, nullptr, want_dx, kept[l]);
+      const View wanted = l + 1 == config_.layers ? batch.target_rows : View{};
+      blocks_[l].forward(run, batch, inputs[l], wanted, {}, tables_, nullptr, want_dx, kept[l]);
     }
-    blocks_[l].backward(run, batch, dx, tables_, want_dx, kept[l]);
+    blocks_[l].backward(run, batch, dy, dx, tables_, want_dx, kept[l]);
+    dy = dx;
     run.kept->release(marks[l]);
   }
   if (embedding)
@@ -217,14 +220,15 @@ void Decoder::logits(Run& run, const Batch& batch, const View& rows, const View&
   for (int64_t l = 0; l < config_.layers; ++l) {
     BlockKept kept;
     const LayerPages pages(run, *weights_, l, 1);
-    blocks_[l].forward(run, batch, x, x, tables_, cache != nullptr ? &cache->layer(l) : nullptr,
-                       false, kept);
+    const bool some = out && l + 1 == config_.layers && rows.size() < x.rows;
+    const View y = some ? run.scratch->push(rows.size(), config_.width, run.activation) : x;
+    blocks_[l].forward(run, batch, x, some ? rows : View{}, y, tables_,
+                       cache != nullptr ? &cache->layer(l) : nullptr, false, kept);
+    x = y;
   }
   if (!out) return;
-  const View xt = run.scratch->push(rows.size(), config_.width, run.activation);
-  gather_forward(run, {.x = x, .index = rows, .y = xt});
   NormKept norm;
-  const View n = last_norm(run, xt, false, norm);
+  const View n = last_norm(run, x, false, norm);
   HookKept kept;
   head_.forward(run, n, out, kept);
   forget_after(run, *weights_->head.w);
