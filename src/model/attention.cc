@@ -55,6 +55,7 @@ void Attention::forward(Run& run, const Batch& batch, const View& n, const View&
     hook_->forward(run, qkv_, layout_, q, kept.out, kept.prefix,
                    cache != nullptr ? &cache->prefix : nullptr);
   View out = kept.out;
+  const LabelledRows labelled(run, static_cast<bool>(wanted));
   if (wanted) {
     out = run.push(dense_.needs_x(), wanted.size(), out.cols);
     gather_forward(run, {.x = kept.out, .index = wanted, .y = out});
@@ -67,6 +68,7 @@ void Attention::backward(Run& run, const Batch& batch, const View& dy, const Vie
   const ArenaScope scope(*run.scratch);
   const bool want_dn = static_cast<bool>(dn);
   if (!needs_dout(want_dn)) {
+    const LabelledRows labelled(run, static_cast<bool>(kept.wanted));
     if (dense_.trainable()) dense_.backward(run, kept.dense_site, dy, {});
     return;
   }
@@ -74,6 +76,7 @@ void Attention::backward(Run& run, const Batch& batch, const View& dy, const Vie
   const View dout = run.scratch->push(rows, heads * layout_.size, run.activation);
   if (kept.wanted) {
     const ArenaScope taken(*run.scratch);
+    const LabelledRows labelled(run, true);
     const View some = run.scratch->push(dy.rows, dout.cols, run.activation);
     dense_.backward(run, kept.dense_site, dy, some);
     gather_backward(run, {.dy = some, .index = kept.wanted, .dx = dout});

@@ -70,6 +70,7 @@ void Block::forward(Run& run, const Batch& batch, const View& x, const View& wan
                         ? taken(n1, mlp_.needs_input())
                         : normed(run, norm2_, from, want_dn2, mlp_.needs_input(), kept.norm2);
     const View m = y ? run.scratch->push(rows, x.cols, run.activation) : View{};
+    const LabelledRows labelled(run, static_cast<bool>(wanted));
     mlp_.forward(run, n2, m, want_dn2, kept.mlp);
     if (y) residual(run, {.x = from, .a = a, .b = m, .y = y});
     return;
@@ -79,6 +80,7 @@ void Block::forward(Run& run, const Batch& batch, const View& x, const View& wan
   residual(run, {.x = taken(x, false), .a = a, .y = z});
   const View n2 = normed(run, norm2_, z, want_dn2, mlp_.needs_input(), kept.norm2);
   const View m = y ? a : View{};  // the attention's output was added: its memory is free
+  const LabelledRows labelled(run, static_cast<bool>(wanted));
   mlp_.forward(run, n2, m, want_dn2, kept.mlp);
   if (y) residual(run, {.x = z, .a = m, .y = y});
 }
@@ -99,7 +101,10 @@ void Block::backward(Run& run, const Batch& batch, const View& dy, const View& d
   const auto norm2_gradient = [&] {
     if (dn2 && !shared_norm()) norm_gradient(run, norm2_, dn2, want_dz ? dy : View{}, kept.norm2);
   };
-  mlp_.backward(run, dy, dn2, kept.mlp);
+  {
+    const LabelledRows labelled(run, static_cast<bool>(wanted));
+    mlp_.backward(run, dy, dn2, kept.mlp);
+  }
   if (shared_norm() && wanted && dn1) gather_backward(run, {.dy = dn2, .index = wanted, .dx = dn1});
   if (!parallel_) norm2_gradient();
   attention_.backward(run, batch, dy, dn1, shared_norm(), tables.rope, tables.alibi,

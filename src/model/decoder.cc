@@ -118,6 +118,7 @@ LossSum Decoder::head_loss(Run& run, const Batch& batch, const View& n, const Vi
   LossSum total{.sum = 0, .count = n.rows};
   for (int64_t begin = 0; begin < n.rows; begin += kHeadRows) {
     const ArenaScope scope(*run.scratch), kept_scope(*run.kept);
+    const LabelledRows labelled(run, true, begin);
     const int64_t rows = std::min(kHeadRows, n.rows - begin);
     const View logits = run.scratch->push(rows, config_.vocab, Dtype::kF32);
     HookKept kept;

@@ -23,16 +23,32 @@ struct Run {
   bool low_memory = false;   // mapped weights are forgotten after their use
   Dtype activation = Dtype::kF32;
   // Names the random numbers of this pass. `first_row` counts the step's tokens before this
-  // micro-batch, so that dropout does not depend on how a batch is cut into micro-batches.
+  // micro-batch and `first_target` the labelled ones, so that dropout does not depend on how a batch
+  // is cut into micro-batches.
   uint64_t seed = 0;
   uint32_t step = 0;
-  int64_t first_row = 0;
+  int64_t first_row = 0, first_target = 0;
 
   /// The kept arena for what a backward will need, scratch for the rest.
   Arena& store(bool wanted) const { return keep && wanted ? *kept : *scratch; }
   View push(bool wanted, int64_t rows, int64_t cols) const {
     return store(wanted).push(rows, cols, activation);
   }
+};
+
+/// While it lives, the rows that hooks are given are the labelled ones alone, from `begin` on.
+class LabelledRows {
+ public:
+  LabelledRows(Run& run, bool labelled, int64_t begin = 0) : run_(run), first_row_(run.first_row) {
+    if (labelled) run.first_row = run.first_target + begin;
+  }
+  LabelledRows(const LabelledRows&) = delete;
+  LabelledRows& operator=(const LabelledRows&) = delete;
+  ~LabelledRows() { run_.first_row = first_row_; }
+
+ private:
+  Run& run_;
+  int64_t first_row_;
 };
 
 }  // namespace falconer

@@ -105,7 +105,7 @@ Trainer::StepSums Trainer::accumulate(const std::vector<std::vector<int64_t>>& m
   }
   Run& run = session_.run();
   run.training = true;
-  run.first_row = 0;
+  run.first_row = run.first_target = 0;
   for (const auto& micro : micro_batches) {
     std::vector<BatchBuffer::Sequence> sequences;
     for (int64_t row : micro) sequences.push_back(sequence_of(rows_[row]));
@@ -120,6 +120,7 @@ Trainer::StepSums Trainer::accumulate(const std::vector<std::vector<int64_t>>& m
           weight * session_.decoder().train(run, buffer.batch(), static_cast<float>(weight)).sum;
     sums.tokens += buffer.batch().tokens();
     run.first_row += buffer.batch().tokens();
+    run.first_target += targets;
   }
   run.training = false;
   return sums;
