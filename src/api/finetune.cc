@@ -1,8 +1,8 @@
 // falconer finetune: settings to a run.
 #include <filesystem>
-#include <nlohmann/json.hpp>
 
 #include "api/common.h"
+#include "api/finetune_options.h"
 #include "api/finetuning.h"
 #include "api/recipe.h"
 #include "api/resolve.h"
@@ -24,101 +24,6 @@ namespace falconer {
 namespace {
 
 namespace fs = std::filesystem;
-
-// Where nothing was asked for: Lit-Parrot's settings as of June 30, 2023. The adapters' 9e-3 of two
-// weeks before was never reached, because warm-up was counted in the wrong unit.
-struct Defaults {
-  double lr, weight_decay;
-};
-Defaults defaults_of(const std::string& method) {
-  if (method == "lora") return {3e-4, 0.01};
-  if (method == "full") return {2e-5, 0.02};
-  return {3e-3, 0.02};
-}
-
-MethodOptions method_options(const FinetuneOptions& o) {
-  return {.method = o.method,
-          .lora_r = o.lora_r,
-          .lora_alpha = o.lora_alpha,
-          .lora_dropout = o.lora_dropout.value_or(0.05),
-          .lora_targets = o.lora_targets,
-          .lora_rs = o.lora_rs,
-          .lora_dora = o.lora_dora,
-          .adapter_length = o.adapter_length,
-          .adapter_start_layer = o.adapter_start_layer};
-}
-
-void check_positive(const char* flag, double value) {
-  if (!(value >= 0)) fail_usage("{} is {}, expected 0 or more", flag, value);
-}
-
-// What must be wrong before anything is read.
-void check_options(const FinetuneOptions& o) {
-  if (o.checkpoint.empty()) fail_usage("--checkpoint is required: a Hugging Face model folder");
-  if (o.data.empty()) fail_usage("--data is required: a file of rows, or a folder with train.*");
-  make_method({.method = o.method});  // an unknown name is a usage error
-  parse_schedule(o.schedule);
-  parse_optimizer(o.optimizer);
-  parse_precision(o.precision);
-  if (o.loss_average != "token" && o.loss_average != "micro-batch")
-    fail_usage("--loss-average is \"{}\", expected token or micro-batch", o.loss_average);
-  if (!o.prompt_style.empty()) PromptStyle::named(o.prompt_style);
-  if (o.recompute != "auto" && o.recompute != "on" && o.recompute != "off")
-    fail_usage("--recompute is \"{}\", expected auto, on or off", o.recompute);
-  check_positive("--lr", o.lr.value_or(0));
-  check_positive("--weight-decay", o.weight_decay.value_or(0));
-  check_positive("--eps", o.eps);
-  check_positive("--grad-clip", o.grad_clip);
-  for (const double beta : {o.beta1, o.beta2})
-    if (!(beta >= 0 && beta < 1))
-      fail_usage("--beta1 and --beta2 are shares below 1, found {}", beta);
-  // A flag that would do nothing is a mistake.
-  const char* watching = o.early_stop > 0           ? "--early-stop"
-                         : o.keep_best              ? "--keep-best"
-                         : !o.sample_prompt.empty() ? "--sample-prompt"
-                                                    : nullptr;
-  if (watching != nullptr && o.eval_interval == 0)
-    fail_usage("{} looks at evaluations, and there are none: give --eval-interval", watching);
-  if (o.init_adapter.empty() || o.method != "full") return;
-  fail_usage("--init-adapter goes with lora, adapter and adapter-v2, not with full");
-}
-
-std::map<std::string, std::string> settings_of(const FinetuneOptions& o,
-                                               const OptimizerOptions& opt, int64_t warmup) {
-  std::string targets;
-  for (const std::string& target : o.lora_targets) targets += (targets.empty() ? "" : ",") + target;
-  return {{"method", o.method},
-          {"optimizer", o.optimizer},
-          {"lr", fmt::format("{}", opt.lr)},
-          {"weight_decay", fmt::format("{}", opt.weight_decay)},
-          {"beta1", fmt::format("{}", o.beta1)},
-          {"beta2", fmt::format("{}", o.beta2)},
-          {"eps", fmt::format("{}", o.eps)},
-          {"schedule", o.schedule},
-          {"warmup_steps", fmt::format("{}", warmup)},
-          {"grad_clip", fmt::format("{}", o.grad_clip)},
-          {"loss_average", o.loss_average},
-          {"batch_size", fmt::format("{}", o.batch_size)},
-          {"micro_batch_size", fmt::format("{}", o.micro_batch_size)},
-          {"max_seq_length", fmt::format("{}", o.max_seq_length)},
-          {"shuffle", o.shuffle ? "true" : "false"},
-          {"seed", fmt::format("{}", o.seed)},
-          {"lora_r", fmt::format("{}", o.lora_r)},
-          {"lora_alpha", fmt::format("{}", o.lora_alpha)},
-          {"lora_dropout", fmt::format("{}", o.lora_dropout.value_or(0.05))},
-          {"lora_targets", targets},
-          {"lora_rs", o.lora_rs ? "true" : "false"},
-          {"lora_dora", o.lora_dora ? "true" : "false"},
-          {"adapter_length", fmt::format("{}", o.adapter_length)},
-          {"adapter_start_layer", fmt::format("{}", o.adapter_start_layer)},
-          {"precision", o.precision}};
-}
-
-std::string hash_text(const std::string& text) {
-  uint64_t hash = 1469598103934665603u;  // FNV-1a
-  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211u;
-  return fmt::format("{:016x}", hash);
-}
 
 class Finetuning {
  public:
@@ -189,7 +94,7 @@ class Finetuning {
                  .epochs = o_.epochs,
                  .shuffle = o_.shuffle,
                  .seed = o_.seed};
-    const Defaults defaults = defaults_of(o_.method);
+    const FinetuneDefaults defaults = defaults_of(o_.method);
     t.optimizer = {.kind = parse_optimizer(o_.optimizer),
                    .lr = o_.lr.value_or(defaults.lr),
                    .weight_decay = o_.weight_decay.value_or(defaults.weight_decay),

@@ -1,0 +1,31 @@
+// What the options of a finetuning run mean: defaults, contradictions, and how a run is told from
+// another.
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "falconer/falconer.h"
+#include "method/method.h"
+#include "train/optimizer.h"
+
+namespace falconer {
+
+struct FinetuneDefaults {
+  double lr, weight_decay;
+};
+FinetuneDefaults defaults_of(const std::string& method);
+
+MethodOptions method_options(const FinetuneOptions& options);
+
+/// What can be told before anything is read. Errors (usage): values that cannot be, flags that
+/// contradict each other or that would do nothing.
+void check_options(const FinetuneOptions& options);
+
+/// What a run's result hangs on, for its record and for telling whether it is the same run.
+std::map<std::string, std::string> settings_of(const FinetuneOptions& options,
+                                               const OptimizerOptions& optimizer, int64_t warmup);
+
+std::string hash_text(const std::string& text);
+
+}  // namespace falconer
