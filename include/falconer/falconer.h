@@ -66,20 +66,32 @@ struct InspectReport {
 InspectReport inspect(const std::string& checkpoint);
 
 struct TokenizeOptions {
-  std::string checkpoint;     // folder with tokenizer.json
-  std::string input, output;  // JSONL; "-": standard input or output
-  bool decode = false;        // {"ids"} to {"text"} instead of {"text"} to {"ids"}
+  std::string checkpoint;      // folder with tokenizer.json
+  std::string input, output;   // JSONL; "-": standard input or output
+  bool decode = false;         // {"ids"} to {"text"} instead of {"text"} to {"ids"}
+  bool chat = false;           // rows of messages (any data format) to {"text", "ids"}, as rendered
+  std::string prompt_style;    // with chat; empty: the checkpoint's chat template
+  bool parse_special = false;  // with chat: special tokens in messages are control tokens
 };
 void tokenize(const TokenizeOptions& options);
 
 // ---- data
 
+/// "alpaca", "sharegpt", ...: formats that rows may have.
+std::vector<std::string> data_formats();
+
 struct PrepareOptions {
-  std::string input;  // instruction rows: JSON, JSONL or CSV
+  std::string input;  // rows: JSON, JSONL, CSV or plain text
   std::string checkpoint, out;
+  std::string data_format;  // empty or "auto": the first row's
+  std::string
+      prompt_style;  // empty: alpaca for Alpaca's rows; for chats the checkpoint's template,
+                     // or falcon where it has none
   std::optional<int64_t> test_size;  // absent: 2000, or a tenth of the rows where that is less
   uint64_t seed = 42;
-  bool mask_prompt = true;
+  bool mask_prompt = true;                // false is train_on = "everything"
+  std::string train_on = "all-turns";     // or "last-turn", "everything"
+  bool parse_special = false;             // special tokens in rows are control tokens
   std::string prompt_ending = "newline";  // or "colon"
   std::string tokenize = "separate";      // or "joint"
   int64_t max_seq_length = 2048;
@@ -109,8 +121,10 @@ struct FinetuneOptions {
   // data
   int64_t max_seq_length = 2048;
   int64_t test_size = 0;     // rows of a single file that are held out
-  std::string prompt_style;  // empty: what the data was prepared with, else "alpaca"
-  bool mask_prompt = true, skip_bad = false;
+  std::string data_format;   // as PrepareOptions
+  std::string prompt_style;  // empty: what the data was prepared with, else as PrepareOptions
+  bool mask_prompt = true, skip_bad = false, parse_special = false;
+  std::string train_on = "all-turns";
   bool shuffle = true;
   uint64_t seed = 1337;
   // methods
@@ -217,7 +231,8 @@ void score(const ScoreOptions& options);
 struct ModelOptions {
   std::string checkpoint, adapter;
   std::string precision = "auto";
-  std::string prompt_style;  // empty: as recorded with the adapter
+  std::string prompt_style;  // empty: as recorded with the adapter, else the checkpoint's template
+  bool parse_special = false;  // special tokens that a prompt spells are control tokens
 };
 
 struct SamplingSettings {
@@ -236,6 +251,18 @@ struct Completion {
   double prefill_tokens_per_second = 0, decode_tokens_per_second = 0;
 };
 
+struct ChatMessage {
+  std::string role, content;  // "system", "user", "assistant", "tool"
+  std::string input;          // further context of a user's message, as Alpaca has it
+  std::string more;           // JSON: what else an OpenAI message has ("tool_calls", ...); or empty
+};
+struct Chat {
+  std::vector<ChatMessage> messages;
+  std::string tools;  // JSON: a list of tools that the chat template tells of; or empty
+};
+/// A JSON object {"messages": [{"role", "content"}], "tools"?} as OpenAI has it. Error: another one.
+Chat parse_chat(const std::string& json);
+
 /// A model in memory, ready to answer.
 class Model {
  public:
@@ -245,17 +272,23 @@ class Model {
   ~Model();
 
   /// The ids of an instruction in the prompt style recorded with the adapter (or the text as it is,
-  /// where `raw` or where nothing was recorded). Error: the checkpoint has no tokenizer.
+  /// its special tokens too, where `raw` or where there is no style). Error: the checkpoint has no
+  /// tokenizer.
   std::vector<int32_t> encode_prompt(const std::string& instruction, const std::string& input = "",
                                      bool raw = false) const;
+  /// The ids of messages that an answer is to follow, in the same style; as they stand where `raw`
+  /// or where there is none.
+  std::vector<int32_t> encode_chat(const Chat& chat, bool raw = false) const;
+  /// Tokens that a prompt and its answer may have together.
+  int64_t context() const;
   /// Called with the number of the prompt and new text.
   using OnText = std::function<void(size_t, std::string_view)>;
   std::vector<Completion> generate(const std::vector<std::vector<int32_t>>& prompts,
                                    const SamplingSettings& settings, const OnText& on_text = {});
-  /// "alpaca", ... as recorded with the adapter; empty where nothing was.
+  /// "alpaca", ... as recorded with the adapter, or "chat"; empty where there is none.
   std::string prompt_style() const;
-  /// The text of an answer's ids: an end-of-text token at their end is no part of it. Error: the
-  /// checkpoint has no tokenizer.
+  /// The text of an answer's ids: a token at their end that ends the answer is no part of it. Error:
+  /// the checkpoint has no tokenizer.
   std::string decode(const std::vector<int32_t>& ids) const;
 
  private:
@@ -266,8 +299,8 @@ class Model {
 
 struct EvaluateOptions {
   ModelOptions model;
-  /// Rows with an instruction or a prompt and the expected answer, or of token ids whose labels
-  /// begin behind the prompt.
+  /// Rows with a prompt, an instruction or messages and the expected answer, or of token ids whose
+  /// labels begin behind the prompt.
   std::string data;
   std::string output;  // JSONL {"prompt", "expected", "answer", "exact"}; empty: none
   SamplingSettings sampling = {.max_new_tokens = 128, .temperature = 0};

@@ -31,6 +31,19 @@ Tokenizer load_tokenizer(const std::string& model) {
   return std::move(*found);
 }
 
+TemplateFiles template_files(const std::string& model) {
+  if (is_gguf(model)) return {side_files(model), model};
+  return std::filesystem::path(model);
+}
+
+TrainOn train_on_of(const std::string& train_on, bool mask_prompt) {
+  const TrainOn parsed = parse_train_on(train_on);
+  if (mask_prompt) return parsed;
+  if (parsed == TrainOn::kLastTurn)
+    fail_usage("--no-mask-prompt learns everything, and --train-on is {}", train_on);
+  return TrainOn::kEverything;
+}
+
 void set_verbosity(const std::string& level) {
   if (level == "quiet") return set_log_level(LogLevel::kQuiet);
   if (level == "warning") return set_log_level(LogLevel::kWarning);

@@ -4,6 +4,8 @@
 #include <optional>
 #include <string>
 
+#include "data/dataset.h"
+#include "text/prompt.h"
 #include "text/tokenizer.h"
 
 namespace falconer {
@@ -12,5 +14,12 @@ namespace falconer {
 std::optional<Tokenizer> find_tokenizer(const std::string& model);
 /// Error where it has none.
 Tokenizer load_tokenizer(const std::string& model);
+
+/// Where the chat template of a folder or a GGUF file is.
+TemplateFiles template_files(const std::string& model);
+
+/// --train-on and --no-mask-prompt, which is its short form for "everything". Error (usage): they
+/// contradict each other.
+TrainOn train_on_of(const std::string& train_on, bool mask_prompt);
 
 }  // namespace falconer

@@ -99,9 +99,10 @@ class Comparing {
       options.resume.clear();
       checked_.push_back(check_run(options, false));
       CheckedRun& checked = checked_.back();
-      if (checked.held_out.empty())
+      if (checked.data.held_out().empty())
         fail_usage("{}: no held-out rows: give --test-size, or a folder with test.jsonl",
                    options.data);
+      if (checked_.size() > 1) checked.data = {};  // the first one's are looked at
       if (checked.resolved.eval_interval == 0)
         checked.resolved.eval_interval = std::max<int64_t>(1, checked.plan.steps / 10);
       ComparedRun compared{.name = run.name, .method = options.method};
@@ -152,21 +153,26 @@ class Comparing {
     }
   }
 
-  const std::vector<Row>& held_out() const { return checked_.front().held_out; }
+  RowView held_out() const { return checked_.front().data.held_out(); }
 
   fs::path held_out_file() const { return fs::path(o_.out) / "measured/held-out.jsonl"; }
 
   void write_held_out() const {
     AtomicFile file(held_out_file());
-    for (const Row& row : held_out())
+    const RowView rows = held_out();
+    for (int64_t i = 0; i < rows.size(); ++i) {
+      const Row row = rows[i];
       file.write(nlohmann::json({{"input_ids", row.ids}, {"labels", row.labels}}).dump() + "\n");
+    }
     file.commit();
   }
 
   // Labels behind a prompt; 0 where rows have none that could be asked.
   int64_t longest_answer() const {
     int64_t longest = 0;
-    for (const Row& row : held_out()) {
+    const RowView rows = held_out();
+    for (int64_t i = 0; i < rows.size(); ++i) {
+      const Row row = rows[i];
       if (row.labels.empty() || row.labels.front() != kIgnoredLabel || row.targets() == 0) return 0;
       longest = std::max(longest, row.targets());
     }
@@ -177,9 +183,10 @@ class Comparing {
     const int64_t most =
         std::min<int64_t>(kPromptTokens, std::max<int64_t>(1, model_.context - o_.new_tokens));
     std::vector<int32_t> ids;
-    for (const Row& row : held_out())
-      for (const int32_t id : row.ids)
-        if (static_cast<int64_t>(ids.size()) < most) ids.push_back(id);
+    const RowView rows = held_out();
+    for (int64_t i = 0; i < rows.size() && std::ssize(ids) < most; ++i)
+      for (const int32_t id : rows[i].ids)
+        if (std::ssize(ids) < most) ids.push_back(id);
     return ids;
   }
 
@@ -198,9 +205,7 @@ class Comparing {
     run.exact = measure.exact(files(run.name), model_of(run));
   }
 
-  int64_t asked() const {
-    return longest_answer() == 0 ? 0 : std::min(o_.ask, static_cast<int64_t>(held_out().size()));
-  }
+  int64_t asked() const { return longest_answer() == 0 ? 0 : std::min(o_.ask, held_out().size()); }
 
   struct Subject {
     std::string name;
@@ -279,7 +284,7 @@ class Comparing {
     report_.width = model_.width;
     report_.parameters = checked_.front().parameters;
     report_.rows = checked_.front().plan.rows;
-    report_.held_out_rows = static_cast<int64_t>(held_out().size());
+    report_.held_out_rows = held_out().size();
     report_.asked_rows = asked();
     report_.precision = first.precision;
     report_.machine = fmt::format("{}, {} threads", processor_name(),

@@ -2,6 +2,7 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 
+#include "api/chat.h"
 #include "api/read_rows.h"
 #include "api/resolve.h"
 #include "base/error.h"
@@ -19,13 +20,27 @@ std::string trimmed(const std::string& text) {
   return text.substr(begin, text.find_last_not_of(kSpace) - begin + 1);
 }
 
+/// What is asked, and the last answer of a row, which is expected.
 struct Question {
-  Example example;                        // text, or
+  Chat chat;                              // messages, or
   std::vector<int32_t> prompt, expected;  // token ids
+  bool stands = false;                    // no prompt style is the row's
+  std::string answer;                     // that is expected, of messages
 };
 
+Question question_of(const Conversation& conversation, bool stands) {
+  Question made{.stands = stands};
+  size_t count = conversation.messages.size();
+  while (count > 0 && !conversation.messages[count - 1].is_assistant()) --count;
+  if (count < 2 || conversation.messages[count - 1].content.empty())
+    fail("expected an instruction, a prompt or messages, and an answer");
+  made.chat = chat_of(conversation, count - 1);
+  made.answer = conversation.messages[count - 1].content;
+  return made;
+}
+
 // The last stretch of labelled tokens is the answer, what stands before it is the prompt.
-Question question_of(Row row) {
+Question question_of(const Row& row) {
   const auto labelled = [&](size_t i) { return row.labels[i] != kIgnoredLabel; };
   size_t end = row.ids.size();
   while (end > 0 && !labelled(end - 1)) --end;
@@ -34,28 +49,26 @@ Question question_of(Row row) {
   if (begin == end) fail("has no labelled tokens to expect as the answer");
   if (begin == 0) fail("has labels from its first token on, so that there is no prompt to ask");
   const auto at = [&](size_t i) { return row.ids.begin() + static_cast<int64_t>(i); };
-  return {.example = {}, .prompt = {at(0), at(begin)}, .expected = {at(begin), at(end)}};
+  Question made;
+  made.prompt = {at(0), at(begin)};
+  made.expected = {at(begin), at(end)};
+  return made;
 }
 
 std::vector<Question> read_questions(const std::string& path, int64_t limit) {
   constexpr int64_t kAnyId =
       std::numeric_limits<int32_t>::max();  // the model's own bound is tested
   std::vector<Question> questions;
+  FormatParser parser(nullptr, kAnyId);
   read_raw_rows(
       path,
-      [&](const nlohmann::json& object, int64_t line) {
-        auto parsed = parse_row(object, kAnyId);
-        Question question;
-        if (auto* row = std::get_if<Row>(&parsed)) {
-          question = question_of(std::move(*row));
-        } else {
-          question.example = std::move(std::get<Example>(parsed));
-          if (question.example.output.empty())
-            fail("expected an instruction or a prompt, and an answer");
-        }
-        question.example.line = line;
-        if (limit == 0 || static_cast<int64_t>(questions.size()) < limit)
-          questions.push_back(std::move(question));
+      [&](const nlohmann::ordered_json& object, int64_t) {
+        const auto parsed = parser.parse(object);
+        const auto* row = std::get_if<Row>(&parsed);
+        Question question = row != nullptr ? question_of(*row)
+                                           : question_of(std::get<Example>(parsed).conversation,
+                                                         parser.format()->stands);
+        if (limit == 0 || std::ssize(questions) < limit) questions.push_back(std::move(question));
       },
       [&](int64_t line, const std::string& what) { fail("{}: line {}: {}", path, line, what); });
   if (questions.empty()) fail("{}: has no rows", path);
@@ -64,16 +77,17 @@ std::vector<Question> read_questions(const std::string& path, int64_t limit) {
 
 std::vector<int32_t> prompt_of(const Question& question, const Model& model) {
   if (!question.prompt.empty()) return question.prompt;
-  const Example& example = question.example;
-  return model.encode_prompt(example.instruction, example.input, example.rendered);
+  return model.encode_chat(question.chat, question.stands);
 }
 
 EvaluatedRow judged(const Question& question, const std::string& answer, const Model& model) {
   EvaluatedRow row;
-  if (question.prompt.empty())
-    row = {question.example.instruction, question.example.input, question.example.output};
-  else
+  if (question.prompt.empty()) {
+    const ChatMessage& asked = question.chat.messages.back();
+    row = {asked.content, asked.input, question.answer};
+  } else {
     row = {model.decode(question.prompt), "", model.decode(question.expected)};
+  }
   row.expected = trimmed(row.expected);
   row.answer = trimmed(answer);
   row.exact = row.answer == row.expected;

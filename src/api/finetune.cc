@@ -16,7 +16,7 @@
 #include "falconer/falconer.h"
 #include "generate/generator.h"
 #include "model/arch/architecture.h"
-#include "text/prompt.h"
+#include "text/prompt_encoder.h"
 #include "train/run_status.h"
 #include "train/trainer.h"
 
@@ -40,19 +40,37 @@ class Finetuning {
 
   void load_data() {
     o_.max_seq_length = std::min(o_.max_seq_length, config_.context);
-    LoadOptions load{
-        .encode = {}, .vocab = config_.vocab, .test_size = o_.test_size, .skip_bad = o_.skip_bad};
-    load.encode.prompt_style = o_.prompt_style.empty() ? "alpaca" : o_.prompt_style;
-    load.encode.mask_prompt = o_.mask_prompt;
-    load.encode.max_seq_length = o_.max_seq_length;
+    LoadOptions load{.encode = {.train_on = train_on_of(o_.train_on, o_.mask_prompt),
+                                .parse_special = o_.parse_special,
+                                .max_seq_length = o_.max_seq_length},
+                     .vocab = config_.vocab,
+                     .test_size = o_.test_size,
+                     .skip_bad = o_.skip_bad,
+                     .format = o_.data_format,
+                     .prompt_style = o_.prompt_style,
+                     .checkpoint = template_files(o_.checkpoint)};
+    load.scratch = scratch_folder(o_.out);
     data_ = load_dataset(o_.data, tokenizer_ ? &*tokenizer_ : nullptr, load);
-    if (!o_.prompt_style.empty()) data_.prompt_style = o_.prompt_style;
+    choose_style();
     if (!show_data_) return;
-    log_info("{}", report_text(data_.report, o_.data));
+    log_info("{}{}", report_text(data_.report, o_.data), rendered_text(data_.rendered));
     if (data_.report.truncated > 0 && o_.max_seq_length == config_.context)
       log_info("rows are cut at {} tokens, the model's context", config_.context);
-    if (tokenizer_ && data_.prompt_style != "")
-      log_info("{}", show_row(data_.rows.front(), *tokenizer_));
+    if (tokenizer_ && style_) log_info("{}", show_row(data_.rows()[0], *tokenizer_));
+  }
+
+  // Rows that were token ids already say nothing themselves: what the flag says, or what they were
+  // prepared with.
+  void choose_style() {
+    RenderedAs& rendered = data_.rendered;
+    if (!o_.prompt_style.empty() && rendered.prompt_style != o_.prompt_style) {
+      rendered.prompt_style = o_.prompt_style;
+      rendered.prompt_template.clear();
+    }
+    if (rendered.prompt_style.empty()) return;
+    style_ = PromptStyle::recorded(rendered.prompt_style, rendered.prompt_template,
+                                   template_files(o_.checkpoint));
+    rendered.prompt_template = style_->source();
   }
 
   void open_session(const fs::path& checkpoint, bool planning) {
@@ -102,7 +120,7 @@ class Finetuning {
                    .beta2 = o_.beta2,
                    .eps = o_.eps};
     t.schedule = parse_schedule(o_.schedule);
-    const int64_t total = StepPlan(data_.rows, t.batches).total_steps();
+    const int64_t total = StepPlan(data_.rows(), t.batches).total_steps();
     t.warmup_steps = o_.warmup_steps.value_or(std::min<int64_t>(100, total / 10));
     t.loss_average = o_.loss_average == "token" ? LossAverage::kToken : LossAverage::kMicroBatch;
     t.grad_clip = o_.grad_clip;
@@ -114,17 +132,18 @@ class Finetuning {
     t.skip_nonfinite = o_.skip_nonfinite;
     t.tensorboard = o_.tensorboard;
     t.record = {.method = o_.method,
-                .prompt_style = data_.prompt_style,
+                .prompt_style = data_.rendered.prompt_style,
                 .base_checkpoint = asked_.checkpoint,
-                .settings = settings_of(o_, t.optimizer, t.warmup_steps)};
-    std::string all = fmt::format("{}/{} rows;", data_.rows.size(), data_.report.tokens);
+                .settings = settings_of(o_, t.optimizer, t.warmup_steps),
+                .prompt_template = data_.rendered.prompt_template};
+    std::string all = fmt::format("{}/{} rows;", data_.rows().size(), data_.report.tokens);
     for (const auto& [key, value] : t.record.settings) all += key + "=" + value + ";";
     t.settings_hash = hash_text(all);
     return t;
   }
 
   std::string plan_text(const TrainOptions& options) {
-    Trainer trainer(*session_, data_.rows, data_.held_out, options);
+    Trainer trainer(*session_, data_.rows(), data_.held_out(), options);
     trainer.reserve();
     return memory_plan_text(*session_, o_.method, o_.micro_batch_size);
   }
@@ -133,7 +152,7 @@ class Finetuning {
   TrainOptions check(bool dry) {
     check_run_folder(o_);
     load_data();
-    if (o_.eval_interval > 0 && data_.held_out.empty())
+    if (o_.eval_interval > 0 && data_.held_out().empty())
       fail_usage(
           "--eval-interval needs held-out rows: give --test-size, or a folder with test.jsonl");
     const TrainOptions options = train_options();
@@ -166,7 +185,7 @@ class Finetuning {
 
   void refuse_full_disk(const TrainOptions& t) const {
     const int64_t free = free_disk_bytes(o_.out.c_str());
-    const int64_t needed = disk_needed(*session_, data_.rows, t);
+    const int64_t needed = disk_needed(*session_, data_.rows(), t);
     if (free >= 0 && free < needed)
       fail(
           "{}: {:.1f} MB are free, and the run writes up to {:.1f} MB; make room, choose another "
@@ -186,7 +205,7 @@ class Finetuning {
     all.lr = t.optimizer.lr;
     all.weight_decay = t.optimizer.weight_decay;
     all.warmup_steps = t.warmup_steps;
-    all.prompt_style = data_.prompt_style;
+    all.prompt_style = data_.rendered.prompt_style;
     if (o_.init_adapter.empty()) all.lora_dropout = o_.lora_dropout.value_or(0.05);
     return all;
   }
@@ -208,9 +227,10 @@ class Finetuning {
     claim_run_folder(o_);
     std::vector<std::string> notes = recipe_notes(o_);
     notes.push_back(fmt::format("rows: {} to train on with {} tokens, {} held out",
-                                data_.rows.size(), tokens_of(data_.rows), data_.held_out.size()));
+                                data_.rows().size(), tokens_of(data_.rows()),
+                                data_.held_out().size()));
     write_file(fs::path(o_.out) / "recipe.toml", recipe_text(resolved(options), notes));
-    RunStatusFile status(o_.out, o_.method, StepPlan(data_.rows, options.batches).total_steps());
+    RunStatusFile status(o_.out, o_.method, StepPlan(data_.rows(), options.batches).total_steps());
     try {
       const TrainResult result = trainer.run();
       status.finish(result.interrupted ? "stopped" : "finished");
@@ -225,7 +245,7 @@ class Finetuning {
     const TrainOptions options = check(false);
     refuse_too_large();
     open_session(checkpoint_, false);
-    Trainer trainer(*session_, data_.rows, data_.held_out, options);
+    Trainer trainer(*session_, data_.rows(), data_.held_out(), options);
     if (!checkpoint_.empty()) go_on_from_checkpoint(trainer, options);
     if (!o_.sample_prompt.empty() && tokenizer_)
       trainer.on_evaluation([this](int64_t) { show_sample(); });
@@ -251,7 +271,7 @@ class Finetuning {
       open_session(checkpoint_, false);
     CheckedRun checked{.plan = std::move(plan), .resolved = resolved(t)};
     for (const auto& param : session_->weights().params) checked.parameters += param->size();
-    checked.held_out = std::move(data_.held_out);
+    checked.data = std::move(data_);
     return checked;
   }
 
@@ -265,12 +285,17 @@ class Finetuning {
  private:
   void show_sample() {
     Generator generator(*session_, &*tokenizer_);
-    const std::string style = data_.prompt_style;
-    const std::string prompt =
-        style.empty() ? o_.sample_prompt : PromptStyle::named(style).render(o_.sample_prompt);
     GenerateOptions options;
     options.max_new_tokens = 100;
-    const auto answers = generator.generate({tokenizer_->encode(prompt)}, options);
+    std::vector<int32_t> prompt;
+    if (style_) {
+      const PromptEncoder encoder(*tokenizer_, *style_, o_.parse_special);
+      prompt = encoder.prompt(Conversation::of(o_.sample_prompt));
+      options.stop_ids = encoder.end_of_turn_ids();
+    } else {
+      prompt = tokenizer_->encode(o_.sample_prompt);
+    }
+    const auto answers = generator.generate({prompt}, options);
     log_info("sample: {}", answers.front().text);
   }
 
@@ -281,6 +306,7 @@ class Finetuning {
   bool show_data_;
   std::string memory_text_;
   LoadedData data_;
+  std::optional<PromptStyle> style_;
   fs::path checkpoint_;  // that the run goes on from
   std::unique_ptr<Session> session_;
 };

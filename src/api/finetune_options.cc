@@ -1,6 +1,8 @@
 #include "api/finetune_options.h"
 
+#include "api/common.h"
 #include "base/error.h"
+#include "data/formats.h"
 #include "method/session.h"
 #include "text/prompt.h"
 #include "train/schedule.h"
@@ -43,7 +45,9 @@ void check_options(const FinetuneOptions& o) {
   parse_precision(o.precision);
   if (o.loss_average != "token" && o.loss_average != "micro-batch")
     fail_usage("--loss-average is \"{}\", expected token or micro-batch", o.loss_average);
-  if (!o.prompt_style.empty()) PromptStyle::named(o.prompt_style);
+  if (!o.prompt_style.empty()) PromptStyle::check(o.prompt_style);
+  find_data_format(o.data_format);
+  train_on_of(o.train_on, o.mask_prompt);
   if (o.recompute != "auto" && o.recompute != "on" && o.recompute != "off")
     fail_usage("--recompute is \"{}\", expected auto, on or off", o.recompute);
   check_positive("--lr", o.lr.value_or(0));
@@ -81,6 +85,8 @@ std::map<std::string, std::string> settings_of(const FinetuneOptions& o,
           {"loss_average", o.loss_average},
           {"batch_size", fmt::format("{}", o.batch_size)},
           {"micro_batch_size", fmt::format("{}", o.micro_batch_size)},
+          {"train_on", name_of(train_on_of(o.train_on, o.mask_prompt))},
+          {"parse_special", o.parse_special ? "true" : "false"},
           {"max_seq_length", fmt::format("{}", o.max_seq_length)},
           {"shuffle", o.shuffle ? "true" : "false"},
           {"seed", fmt::format("{}", o.seed)},

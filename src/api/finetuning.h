@@ -1,9 +1,7 @@
 // A finetuning run that was checked and not begun: what the commands that plan share with finetune.
 #pragma once
 
-#include <vector>
-
-#include "data/dataset.h"
+#include "data/load.h"
 #include "falconer/falconer.h"
 
 namespace falconer {
@@ -11,7 +9,7 @@ namespace falconer {
 struct CheckedRun {
   FinetunePlan plan;
   FinetuneOptions resolved;  // the options with what their defaults came to
-  std::vector<Row> held_out;
+  LoadedData data;
   int64_t parameters = 0;  // of the model, a tied head counted once
 };
 

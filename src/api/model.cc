@@ -1,12 +1,14 @@
 // falconer::Model: a checkpoint with an adapter, ready to answer.
+#include <algorithm>
 #include <filesystem>
 
+#include "api/chat.h"
 #include "api/common.h"
 #include "api/resolve.h"
 #include "base/error.h"
 #include "falconer/falconer.h"
 #include "generate/generator.h"
-#include "text/prompt.h"
+#include "text/prompt_encoder.h"
 #include "train/run_folder.h"
 
 namespace falconer {
@@ -14,8 +16,39 @@ namespace falconer {
 struct Model::Impl {
   std::unique_ptr<Session> session;
   std::optional<Tokenizer> tokenizer;
-  std::string prompt_style;
+  std::optional<PromptStyle> style;
+  bool parse_special = false;
+
+  const Tokenizer& needed_tokenizer() const {
+    if (!tokenizer)
+      fail("{}: has no tokenizer.json; give token ids with --prompt-ids",
+           session->options().checkpoint);
+    return *tokenizer;
+  }
+  // Special tokens that end an answer beside end-of-text.
+  std::vector<int32_t> ends_of_turn() const {
+    if (!style || !tokenizer) return {};
+    return PromptEncoder(*tokenizer, *style).end_of_turn_ids();
+  }
 };
+
+namespace {
+
+// What the flag says; what was recorded with the adapter, or with a fully finetuned model; the chat
+// template of a checkpoint of which nothing was recorded.
+std::optional<PromptStyle> choose_style(const ModelOptions& options) {
+  const TemplateFiles files = template_files(options.checkpoint);
+  if (!options.prompt_style.empty()) return PromptStyle::of_checkpoint(options.prompt_style, files);
+  const auto record = read_record(options.adapter.empty() ? options.checkpoint : options.adapter);
+  if (!record) {
+    if (!PromptStyle::has_chat_template(files)) return {};
+    return PromptStyle::of_checkpoint("chat", files);
+  }
+  if (record->prompt_style.empty()) return {};
+  return PromptStyle::recorded(record->prompt_style, record->prompt_template, files);
+}
+
+}  // namespace
 
 Model::Model(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Model::Model(Model&&) noexcept = default;
@@ -31,31 +64,39 @@ Model Model::open(const ModelOptions& named) {
                                  .adapter = options.adapter,
                                  .precision = parse_precision(options.precision)});
   impl->tokenizer = find_tokenizer(options.checkpoint);
-  // The adapter's own record counts; a fully finetuned model carries one too.
-  const std::string& recorded = options.adapter.empty() ? options.checkpoint : options.adapter;
-  if (const auto record = read_record(recorded)) impl->prompt_style = record->prompt_style;
-  if (!options.prompt_style.empty())
-    impl->prompt_style = PromptStyle::named(options.prompt_style).name();
+  impl->style = choose_style(options);
+  impl->parse_special = options.parse_special;
   return Model(std::move(impl));
 }
 
-std::string Model::prompt_style() const { return impl_->prompt_style; }
+std::string Model::prompt_style() const { return impl_->style ? impl_->style->name() : ""; }
+
+int64_t Model::context() const { return impl_->session->config().context; }
 
 std::string Model::decode(const std::vector<int32_t>& ids) const {
-  if (!impl_->tokenizer)
-    fail("{}: has no tokenizer.json, and text was asked for", impl_->session->options().checkpoint);
-  const bool ended = !ids.empty() && impl_->tokenizer->eos_id() == ids.back();
-  return impl_->tokenizer->decode({ids.begin(), ids.end() - (ended ? 1 : 0)});
+  const Tokenizer& tokenizer = impl_->needed_tokenizer();
+  const std::vector<int32_t> ends = impl_->ends_of_turn();
+  const bool ended =
+      !ids.empty() && (tokenizer.eos_id() == ids.back() ||
+                       std::find(ends.begin(), ends.end(), ids.back()) != ends.end());
+  return tokenizer.decode({ids.begin(), ids.end() - (ended ? 1 : 0)});
 }
 
 std::vector<int32_t> Model::encode_prompt(const std::string& instruction, const std::string& input,
                                           bool raw) const {
-  if (!impl_->tokenizer)
-    fail("{}: has no tokenizer.json; give token ids with --prompt-ids",
-         impl_->session->options().checkpoint);
-  if (raw || impl_->prompt_style.empty()) return impl_->tokenizer->encode(instruction);
-  return impl_->tokenizer->encode(
-      PromptStyle::named(impl_->prompt_style).render(instruction, input));
+  const Tokenizer& tokenizer = impl_->needed_tokenizer();
+  if (raw || !impl_->style) return tokenizer.encode(instruction);
+  return PromptEncoder(tokenizer, *impl_->style, impl_->parse_special)
+      .prompt(Conversation::of(instruction, input));
+}
+
+std::vector<int32_t> Model::encode_chat(const Chat& chat, bool raw) const {
+  const Tokenizer& tokenizer = impl_->needed_tokenizer();
+  const std::optional<PromptStyle> as_they_stand =
+      raw || !impl_->style ? std::optional(PromptStyle::named("raw")) : std::nullopt;
+  return PromptEncoder(tokenizer, as_they_stand ? *as_they_stand : *impl_->style,
+                       impl_->parse_special)
+      .prompt(conversation_of(chat));
 }
 
 std::vector<Completion> Model::generate(const std::vector<std::vector<int32_t>>& prompts,
@@ -73,6 +114,7 @@ std::vector<Completion> Model::generate(const std::vector<std::vector<int32_t>>&
                                        .seed = settings.seed},
                           .stop = settings.stop,
                           .ignore_eos = settings.ignore_eos};
+  options.stop_ids = impl_->ends_of_turn();
   std::vector<Completion> completions;
   for (Answer& answer : generator.generate(prompts, options, on_text))
     completions.push_back({.prompt_ids = answer.prompt_ids,

@@ -4,35 +4,49 @@
 #include "api/common.h"
 #include "api/resolve.h"
 #include "base/error.h"
+#include "data/formats.h"
 #include "data/report.h"
 #include "falconer/falconer.h"
+#include "text/prompt.h"
 #include "text/tokenizer.h"
 
 namespace falconer {
+
+std::vector<std::string> data_formats() { return data_format_names(); }
 
 std::string prepare(const PrepareOptions& options) {
   if (options.prompt_ending != "colon" && options.prompt_ending != "newline")
     fail_usage("--prompt-ending is \"{}\", expected colon or newline", options.prompt_ending);
   if (options.tokenize != "joint" && options.tokenize != "separate")
     fail_usage("--tokenize is \"{}\", expected joint or separate", options.tokenize);
-  const Tokenizer tokenizer =
-      load_tokenizer(resolve_checkpoint(options.checkpoint, CheckpointPart::kTokenizer));
+  if (options.prompt_ending == "colon" && !options.prompt_style.empty())
+    fail_usage("--prompt-ending colon is the style alpaca-colon, and --prompt-style is {}",
+               options.prompt_style);
+  find_data_format(options.data_format);
+  if (!options.prompt_style.empty()) PromptStyle::check(options.prompt_style);
+  const TrainOn train_on = train_on_of(options.train_on, options.mask_prompt);
+  const std::string checkpoint = resolve_checkpoint(options.checkpoint, CheckpointPart::kTokenizer);
+  const Tokenizer tokenizer = load_tokenizer(checkpoint);
   PrepareSettings settings{.input = resolve_data(options.input), .out = options.out};
   settings.load = {
-      .encode = {.prompt_style = options.prompt_ending == "colon" ? "alpaca-colon" : "alpaca",
-                 .mask_prompt = options.mask_prompt,
+      .encode = {.train_on = train_on,
                  .joint_tokenization = options.tokenize == "joint",
+                 .parse_special = options.parse_special,
                  .keep_eos = options.keep_eos,
                  .max_seq_length = options.max_seq_length},
       .vocab = tokenizer.vocab_size(),
       .test_size = options.test_size,
       .split_seed = options.seed,
-      .skip_bad = options.skip_bad};
+      .skip_bad = options.skip_bad,
+      .format = options.data_format,
+      .prompt_style = options.prompt_ending == "colon" ? "alpaca-colon" : options.prompt_style,
+      .checkpoint = template_files(checkpoint)};
   const LoadedData data = prepare_dataset(settings, tokenizer);
   std::string text = report_text(data.report, options.input);
-  text += fmt::format("train: {} rows, test: {} rows, in {}\n", data.rows.size(),
-                      data.held_out.size(), options.out);
-  if (!data.rows.empty()) text += show_row(data.rows.front(), tokenizer);
+  text += rendered_text(data.rendered);
+  text += fmt::format("train: {} rows, test: {} rows, in {}\n", data.rows().size(),
+                      data.held_out().size(), options.out);
+  if (!data.rows().empty()) text += show_row(data.rows()[0], tokenizer);
   return text;
 }
 

@@ -10,7 +10,7 @@
 namespace falconer {
 
 void for_each_json_line(const std::string& path,
-                        const std::function<void(const nlohmann::json&, int64_t)>& row) {
+                        const std::function<void(const nlohmann::ordered_json&, int64_t)>& row) {
   std::ifstream file;
   if (path != "-") {
     file.open(path);
@@ -21,7 +21,7 @@ void for_each_json_line(const std::string& path,
   std::string line;
   for (int64_t number = 1; std::getline(input, line); ++number) {
     if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
-    const auto json = nlohmann::json::parse(line, nullptr, false);
+    const auto json = nlohmann::ordered_json::parse(line, nullptr, false);
     if (json.is_discarded() || !json.is_object())
       fail("{}: line {} is not a JSON object", path, number);
     try {

@@ -10,7 +10,7 @@ namespace falconer {
 /// Calls `row` with each JSON object of a JSONL file ("-": standard input) and its line. Errors
 /// name file and line.
 void for_each_json_line(const std::string& path,
-                        const std::function<void(const nlohmann::json& row, int64_t line)>& row);
+                        const std::function<void(const nlohmann::ordered_json& row, int64_t)>& row);
 
 /// Where results go: a file that appears whole at commit(), or standard output for "-" and "".
 class ResultWriter {

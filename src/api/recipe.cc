@@ -50,10 +50,13 @@ void write_data(const FinetuneOptions& o, RecipeWriter& recipe) {
   recipe.write("method", o.method);
   recipe.write("checkpoint", o.checkpoint);
   recipe.write("data", o.data);
+  recipe.write("data-format", o.data_format);
   recipe.write("max-seq-length", o.max_seq_length);
   recipe.write("test-size", o.test_size);
   recipe.write("prompt-style", o.prompt_style);
+  recipe.write("train-on", o.train_on);
   recipe.write("mask-prompt", o.mask_prompt);
+  recipe.write("parse-special", o.parse_special);
   recipe.write("skip-bad", o.skip_bad);
   recipe.write("shuffle", o.shuffle);
   recipe.write("seed", o.seed);

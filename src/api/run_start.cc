@@ -33,15 +33,23 @@ void refuse_removing_inputs(const FinetuneOptions& o) {
       fail("{}: --overwrite would remove it, and the run reads it; choose another --out", input);
 }
 
-// The first folder on the way up from `path` that is there must be one that can be written to.
-void refuse_unwritable(const fs::path& path) {
+// The first on the way up from `path` that is there.
+fs::path existing_above(const fs::path& path) {
   std::error_code error;
   fs::path place = fs::absolute(path, error).lexically_normal();
   while (!fs::exists(place, error) && place.has_parent_path() && place != place.parent_path())
     place = place.parent_path();
+  return place;
+}
+
+bool is_writable(const fs::path& folder) { return ::access(folder.c_str(), W_OK | X_OK) == 0; }
+
+void refuse_unwritable(const fs::path& path) {
+  std::error_code error;
+  const fs::path place = existing_above(path);
   if (!fs::is_directory(place, error))
     fail("{}: expected a folder, found a file; give another path", place.string());
-  if (::access(place.c_str(), W_OK | X_OK) != 0)
+  if (!is_writable(place))
     fail("{}: cannot be written to; give --out another folder", place.string());
 }
 
@@ -120,14 +128,21 @@ fs::path find_checkpoint(const FinetuneOptions& o, bool dry) {
   return {};
 }
 
-int64_t tokens_of(const std::vector<Row>& rows) {
+fs::path scratch_folder(const fs::path& out) {
+  if (out.empty()) return {};
+  std::error_code error;
+  const fs::path place = existing_above(out);
+  return fs::is_directory(place, error) && is_writable(place) ? place : fs::path();
+}
+
+int64_t tokens_of(const RowView& rows) {
   int64_t tokens = 0;
-  for (const Row& row : rows) tokens += static_cast<int64_t>(row.ids.size());
+  for (int64_t i = 0; i < rows.size(); ++i) tokens += rows.length(i);
   return tokens;
 }
 
 // final/ and best/, and with the one that is being written one checkpoint more than stay.
-int64_t disk_needed(Session& session, const std::vector<Row>& rows, const TrainOptions& options) {
+int64_t disk_needed(Session& session, const RowView& rows, const TrainOptions& options) {
   constexpr int64_t kOther = 1 << 20;
   int64_t kept = 0;
   if (options.save_interval > 0) {
@@ -163,22 +178,22 @@ std::string memory_plan_text(Session& session, const std::string& method,
 }
 
 FinetunePlan plan_run(Session& session, const LoadedData& data, const TrainOptions& options) {
-  const StepPlan steps(data.rows, options.batches);
-  const int64_t rows = static_cast<int64_t>(data.rows.size());
+  const StepPlan steps(data.rows(), options.batches);
+  const int64_t rows = data.rows().size();
   FinetunePlan plan{.rows = rows,
-                    .held_out_rows = static_cast<int64_t>(data.held_out.size()),
+                    .held_out_rows = data.held_out().size(),
                     .steps = steps.total_steps(),
                     .steps_per_epoch = steps.steps_per_epoch(),
                     .trainable = session.method()->trainable_count(),
                     .memory_bytes = memory_needed(session),
                     .memory_available = available_memory_bytes(),
-                    .disk_bytes = disk_needed(session, data.rows, options),
+                    .disk_bytes = disk_needed(session, data.rows(), options),
                     .disk_available = free_disk_bytes(options.out.c_str())};
   plan.rows_seen = plan.steps / plan.steps_per_epoch * rows +
                    std::min(plan.steps % plan.steps_per_epoch * options.batches.batch_size, rows);
   plan.tokens_seen =
       static_cast<int64_t>(static_cast<double>(plan.rows_seen) *
-                           static_cast<double>(tokens_of(data.rows)) / static_cast<double>(rows));
+                           static_cast<double>(tokens_of(data.rows())) / static_cast<double>(rows));
   plan.fits = plan.memory_bytes <= plan.memory_available;
   return plan;
 }

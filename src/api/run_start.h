@@ -21,11 +21,15 @@ void claim_run_folder(const FinetuneOptions& options);
 /// damaged checkpoints are set aside. Error: --resume names an older one than the newest.
 std::filesystem::path find_checkpoint(const FinetuneOptions& options, bool dry);
 
+/// Where rows that do not fit in memory may lie before the folder is made: in the first folder above
+/// it that is there. Empty where none can be written to.
+std::filesystem::path scratch_folder(const std::filesystem::path& out);
+
 /// Input tokens of all rows.
-int64_t tokens_of(const std::vector<Row>& rows);
+int64_t tokens_of(const RowView& rows);
 
 /// Bytes that the run has on disk at most.
-int64_t disk_needed(Session& session, const std::vector<Row>& rows, const TrainOptions& options);
+int64_t disk_needed(Session& session, const RowView& rows, const TrainOptions& options);
 
 /// Bytes of memory that the session takes besides the checkpoint's own pages.
 int64_t memory_needed(const Session& session);

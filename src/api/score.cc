@@ -13,7 +13,8 @@
 namespace falconer {
 namespace {
 
-Row read_row(const nlohmann::json& json, const ModelConfig& config, const Tokenizer* tokenizer) {
+Row read_row(const nlohmann::ordered_json& json, const ModelConfig& config,
+             const Tokenizer* tokenizer) {
   Row row;
   if (json.contains("input_ids")) {
     row.ids = json["input_ids"].get<std::vector<int32_t>>();
@@ -123,7 +124,7 @@ void score(const ScoreOptions& options) {
   Scorer scorer(*session, !options.logits.empty());
   ResultWriter output(options.output);
   std::vector<Tensor> all;
-  for_each_json_line(resolve_data(options.data), [&](const nlohmann::json& json, int64_t) {
+  for_each_json_line(resolve_data(options.data), [&](const nlohmann::ordered_json& json, int64_t) {
     Scorer::Scored scored =
         scorer.score(read_row(json, session->config(), tokenizer ? &*tokenizer : nullptr));
     output.write(scored.json);

@@ -1,17 +1,46 @@
-// falconer tokenize: text to ids and back.
+// falconer tokenize: text to ids and back, and messages as they are rendered.
 #include "api/common.h"
 #include "api/read_rows.h"
 #include "api/resolve.h"
+#include "base/error.h"
+#include "data/formats.h"
+#include "data/raw_rows.h"
 #include "falconer/falconer.h"
-#include "text/tokenizer.h"
+#include "text/prompt_encoder.h"
 
 namespace falconer {
+namespace {
+
+/// What a model would be given: with the beginning of an answer, unless the last message is one.
+void tokenize_chat(const TokenizeOptions& options, const std::string& checkpoint,
+                   const Tokenizer& tokenizer, ResultWriter& output) {
+  const std::string name = options.prompt_style.empty() ? "chat" : options.prompt_style;
+  const PromptStyle style = PromptStyle::of_checkpoint(name, template_files(checkpoint));
+  const PromptEncoder encoder(tokenizer, style, options.parse_special);
+  for_each_json_line(options.input, [&](const nlohmann::ordered_json& json, int64_t) {
+    ParsedRow parsed = detect_data_format(json).parse(json, tokenizer.vocab_size());
+    auto* example = std::get_if<Example>(&parsed);
+    if (example == nullptr) fail("holds token ids, and messages are expected");
+    const Conversation& conversation = example->conversation;
+    const bool answered = conversation.messages.back().is_assistant();
+    nlohmann::ordered_json row;
+    row["text"] = encoder.text(conversation, !answered).text();
+    row["ids"] = answered ? encoder.conversation(conversation).ids : encoder.prompt(conversation);
+    output.write(row);
+  });
+}
+
+}  // namespace
 
 void tokenize(const TokenizeOptions& options) {
-  const Tokenizer tokenizer =
-      load_tokenizer(resolve_checkpoint(options.checkpoint, CheckpointPart::kTokenizer));
+  const std::string checkpoint = resolve_checkpoint(options.checkpoint, CheckpointPart::kTokenizer);
+  const Tokenizer tokenizer = load_tokenizer(checkpoint);
   ResultWriter output(options.output);
-  for_each_json_line(options.input, [&](const nlohmann::json& json, int64_t) {
+  if (options.chat) {
+    tokenize_chat(options, checkpoint, tokenizer, output);
+    return output.commit();
+  }
+  for_each_json_line(options.input, [&](const nlohmann::ordered_json& json, int64_t) {
     nlohmann::ordered_json row;
     if (options.decode)
       row["text"] = tokenizer.decode(json.at("ids").get<std::vector<int32_t>>());

@@ -1,4 +1,4 @@
-// falconer chat: one question, one answer, in the terminal.
+// falconer chat: a conversation in the terminal.
 #include <unistd.h>
 
 #include <iostream>
@@ -11,13 +11,81 @@ namespace {
 struct Flags {
   ModelOptions model;
   SamplingSettings sampling;
+  std::string system;
   bool raw = false;
+};
+
+std::string trimmed(const std::string& text) {
+  constexpr const char* kSpace = " \t\r\n";
+  const size_t begin = text.find_first_not_of(kSpace);
+  if (begin == std::string::npos) return "";
+  return text.substr(begin, text.find_last_not_of(kSpace) - begin + 1);
+}
+
+class Conversation {
+ public:
+  Conversation(const Flags& flags, Model& model)
+      : flags_(flags), model_(model), alone_(flags.raw || model.prompt_style().empty()) {
+    clear();
+  }
+
+  /// Whether each line is a prompt of its own: without a prompt style there are no turns.
+  bool alone() const { return alone_; }
+
+  void clear() {
+    chat_.messages.clear();
+    if (!flags_.system.empty())
+      chat_.messages.push_back(
+          {.role = "system", .content = flags_.system, .input = "", .more = ""});
+    first_ = chat_.messages.size();
+  }
+
+  void answer(const std::string& line) {
+    chat_.messages.push_back({.role = "user", .content = line, .input = "", .more = ""});
+    const std::vector<int32_t> ids = alone_ ? model_.encode_prompt(line, "", true) : fitting_ids();
+    const auto completions =
+        model_.generate({ids}, flags_.sampling,
+                        [](size_t, std::string_view text) { std::cout << text << std::flush; });
+    std::cout << "\n" << std::flush;
+    chat_.messages.push_back({.role = "assistant",
+                              .content = trimmed(completions.front().text),
+                              .input = "",
+                              .more = ""});
+  }
+
+ private:
+  /// The oldest turns are forgotten where they leave no room for an answer.
+  std::vector<int32_t> fitting_ids() {
+    std::vector<int32_t> ids = model_.encode_chat(chat_);
+    const int64_t room =
+        model_.context() - std::min(flags_.sampling.max_new_tokens, model_.context() / 2);
+    bool forgot = false;
+    while (static_cast<int64_t>(ids.size()) > room && chat_.messages.size() > first_ + 2) {
+      const auto oldest = chat_.messages.begin() + static_cast<std::ptrdiff_t>(first_);
+      chat_.messages.erase(oldest, oldest + 2);
+      ids = model_.encode_chat(chat_);
+      forgot = true;
+    }
+    if (forgot) std::cerr << "(The oldest turns no longer fit and are forgotten.)\n";
+    return ids;
+  }
+
+  const Flags& flags_;
+  Model& model_;
+  bool alone_;
+  Chat chat_;
+  size_t first_ = 0;  // message behind the system's
 };
 
 void run(const Flags& flags) {
   Model model = Model::open(flags.model);
+  Conversation conversation(flags, model);
   const bool terminal = ::isatty(STDIN_FILENO) != 0;
-  if (terminal) std::cerr << "An empty line ends the chat.\n";
+  if (terminal)
+    std::cerr << (conversation.alone()
+                      ? "There is no prompt style: each line is a prompt of its own. "
+                      : "!clear forgets what was said. ")
+              << "An empty line ends the chat.\n";
   std::string line;
   for (;;) {
     if (terminal) std::cerr << ">> Prompt: " << std::flush;
@@ -26,10 +94,12 @@ void run(const Flags& flags) {
       break;
     }
     if (line.empty() || line == "!quit") break;
+    if (line == "!clear") {
+      conversation.clear();
+      continue;
+    }
     if (terminal) std::cerr << ">> Reply: " << std::flush;
-    model.generate({model.encode_prompt(line, "", flags.raw)}, flags.sampling,
-                   [](size_t, std::string_view text) { std::cout << text << std::flush; });
-    std::cout << "\n" << std::flush;
+    conversation.answer(line);
   }
 }
 
@@ -39,7 +109,8 @@ void add_chat(CLI::App& app) {
   auto flags = std::make_shared<Flags>();
   add_checkpoint(app, flags->model.checkpoint);
   add_adapter(app, flags->model.adapter);
-  app.add_flag("--raw", flags->raw, "no prompt style");
+  app.add_option("--system", flags->system, "what the model is told before the first turn");
+  app.add_flag("--raw", flags->raw, "no prompt style: each line is a prompt of its own");
   app.add_option("--precision", flags->model.precision, "auto (the checkpoint's), f32 or bf16")
       ->capture_default_str();
   add_prompt_style(app, flags->model);

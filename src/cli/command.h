@@ -48,4 +48,10 @@ inline CLI::Option* add_shard_size(CLI::App& app, int64_t& bytes) {
       ->default_str("5GB");
 }
 
+/// Flags of data that several commands read; in data_flags.cc.
+void add_data_format(CLI::App& app, const std::string& name, std::string& format);
+void add_learning_flags(CLI::App& app, bool& mask_prompt, std::string& train_on,
+                        bool& parse_special);
+void add_parse_special(CLI::App& app, bool& parse_special, const std::string& where);
+
 }  // namespace falconer::cli

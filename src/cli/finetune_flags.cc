@@ -6,18 +6,18 @@ namespace {
 void add_data_flags(CLI::App& app, FinetuneOptions& o) {
   add_checkpoint(app, o.checkpoint);
   app.add_option("--data,--data-dir", o.data,
-                 "rows (.json, .jsonl, .csv), a folder with train.* and test.*, or org/name on the "
-                 "hub")
+                 "rows (.json, .jsonl, .csv), text (.txt), a folder with train.* and test.*, or "
+                 "org/name on the hub")
       ->required();
+  add_data_format(app, "--data-format", o.data_format);
   app.add_option("--max-seq-length", o.max_seq_length, "longer rows are cut")
       ->capture_default_str();
   app.add_option("--test-size", o.test_size, "rows of a single file that are held out")
       ->capture_default_str();
-  app.add_option(
-      "--prompt-style", o.prompt_style,
-      "alpaca, alpaca-colon, falcon-instruct or raw (default: as prepared, else alpaca)");
-  app.add_flag("--mask-prompt,!--no-mask-prompt", o.mask_prompt,
-               "learn the answers only (default)");
+  app.add_option("--prompt-style", o.prompt_style,
+                 "alpaca, alpaca-colon, falcon, falcon-instruct, raw or chat, the checkpoint's own "
+                 "template (default: as prepared, else alpaca; for turns chat, or falcon)");
+  add_learning_flags(app, o.mask_prompt, o.train_on, o.parse_special);
   app.add_flag("--skip-bad", o.skip_bad, "leave bad rows out instead of stopping");
   app.add_flag("--shuffle,!--no-shuffle", o.shuffle, "a new order in each epoch (default)");
   app.add_option("--seed", o.seed, "of weights, order, dropout")->capture_default_str();

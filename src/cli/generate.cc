@@ -16,24 +16,30 @@ struct Flags {
   bool raw = false, json = false;
 };
 
-// Rows {"prompt"} or {"instruction", "input"?} or {"prompt_ids"}.
+// Rows {"prompt"} or {"instruction", "input"?} or {"messages"} or {"prompt_ids"}.
 std::vector<std::vector<int32_t>> read_prompts(const Flags& flags, const Model& model) {
   std::ifstream file(flags.prompts);
   if (!file) throw Error(flags.prompts + ": cannot be opened; expected JSONL rows {\"prompt\"}");
+  const auto place = [&](int64_t line) {
+    return flags.prompts + ": line " + std::to_string(line) + ": ";
+  };
   std::vector<std::vector<int32_t>> all;
   std::string line;
   for (int64_t number = 1; std::getline(file, line); ++number) {
     if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
-    const auto row = nlohmann::json::parse(line, nullptr, false);
+    const auto row = nlohmann::ordered_json::parse(line, nullptr, false);
     const char* key = row.is_object() && row.contains("instruction") ? "instruction" : "prompt";
     try {
       if (row.is_object() && row.contains("prompt_ids"))
         all.push_back(row["prompt_ids"].get<std::vector<int32_t>>());
+      else if (row.is_object() && row.contains("messages"))
+        all.push_back(model.encode_chat(parse_chat(line), flags.raw));
       else
         all.push_back(model.encode_prompt(row.at(key), row.value("input", ""), flags.raw));
     } catch (const nlohmann::json::exception& error) {
-      throw Error(flags.prompts + ": line " + std::to_string(number) +
-                  ": expected {\"prompt\"}: " + error.what());
+      throw Error(place(number) + "expected {\"prompt\"}: " + error.what());
+    } catch (const Error& error) {
+      throw Error(place(number) + error.what(), error.exit_code());
     }
   }
   return all;
@@ -89,13 +95,14 @@ void add_generate(CLI::App& app) {
   add_adapter(app, flags->model.adapter);
   app.add_option("--prompt", flags->prompt,
                  "an instruction, wrapped in the adapter's prompt style");
-  app.add_option("--prompts", flags->prompts,
-                 "instead: a file of JSONL rows {\"prompt\"} or {\"instruction\", \"input\"}");
+  app.add_option(
+      "--prompts", flags->prompts,
+      "instead: a file of JSONL rows {\"prompt\"}, {\"instruction\", \"input\"} or {\"messages\"}");
   app.add_option("--prompt-ids", flags->prompt_ids, "instead: token ids, 1,2,3")
       ->delimiter(',')
       ->allow_extra_args(false);
   app.add_option("--input", flags->input, "further context for --prompt");
-  app.add_flag("--raw", flags->raw, "no prompt style");
+  app.add_flag("--raw", flags->raw, "no prompt style: the prompt as it is, its special tokens too");
   app.add_option("--precision", flags->model.precision, "auto (the checkpoint's), f32 or bf16")
       ->capture_default_str();
   add_prompt_style(app, flags->model);

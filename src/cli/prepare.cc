@@ -1,4 +1,4 @@
-// falconer prepare alpaca
+// falconer prepare
 #include <iostream>
 
 #include "cli/command.h"
@@ -8,19 +8,19 @@ namespace falconer::cli {
 
 void add_prepare(CLI::App& app) {
   auto options = std::make_shared<PrepareOptions>();
-  auto format = std::make_shared<std::string>("alpaca");
-  app.add_option("format", *format, "alpaca: rows of instruction, input, output")
-      ->check(CLI::IsMember({"alpaca"}));
-  app.add_option("--input", options->input, "examples: .json, .jsonl or .csv")->required();
+  add_data_format(app, "format,--data-format", options->data_format);
+  app.add_option("--input", options->input, "rows: .json, .jsonl, .csv or .txt")->required();
   add_checkpoint(app, options->checkpoint)->description("folder with tokenizer.json");
   app.add_option("--out", options->out, "folder for train.jsonl and test.jsonl")->required();
   app.add_option("--test-size", options->test_size,
                  "rows that are held out (default: 2000, or a tenth where that is less)");
   app.add_option("--seed", options->seed, "of the split")->capture_default_str();
-  app.add_flag("--mask-prompt,!--no-mask-prompt", options->mask_prompt,
-               "learn the answers only (default)");
+  app.add_option("--prompt-style", options->prompt_style,
+                 "alpaca, alpaca-colon, falcon, falcon-instruct, raw or chat, the checkpoint's own "
+                 "template (default: alpaca; for turns chat, or falcon)");
+  add_learning_flags(app, options->mask_prompt, options->train_on, options->parse_special);
   app.add_option("--prompt-ending", options->prompt_ending,
-                 "what follows '### Response': colon or newline")
+                 "what follows Alpaca's '### Response': colon or newline")
       ->capture_default_str();
   app.add_option("--tokenize", options->tokenize, "prompt and answer: joint or separate")
       ->capture_default_str();
@@ -29,7 +29,7 @@ void add_prepare(CLI::App& app) {
   app.add_flag("--keep-eos,!--no-keep-eos", options->keep_eos,
                "a row that was cut still ends with end-of-text (default)");
   app.add_flag("--skip-bad", options->skip_bad, "leave bad rows out instead of stopping");
-  app.callback([options, format] { std::cout << prepare(*options); });
+  app.callback([options] { std::cout << prepare(*options); });
 }
 
 }  // namespace falconer::cli

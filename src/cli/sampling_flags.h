@@ -7,9 +7,10 @@
 namespace falconer::cli {
 
 inline void add_prompt_style(CLI::App& app, ModelOptions& model) {
-  app.add_option(
-      "--prompt-style", model.prompt_style,
-      "alpaca, alpaca-colon, falcon-instruct or raw (default: as recorded with the adapter)");
+  app.add_option("--prompt-style", model.prompt_style,
+                 "alpaca, alpaca-colon, falcon, falcon-instruct, raw or chat, the checkpoint's own "
+                 "template (default: as recorded with the adapter, else chat where there is one)");
+  add_parse_special(app, model.parse_special, "prompts");
 }
 
 inline void add_sampling_flags(CLI::App& app, SamplingSettings& s) {

@@ -13,7 +13,17 @@ void add_tokenize(CLI::App& app) {
   app.add_option("--output", options->output,
                  "JSONL rows {\"ids\"} (with --decode: {\"text\"}); - is stdout");
   app.add_flag("--decode", options->decode, "ids to text");
-  app.callback([options] { tokenize(*options); });
+  app.add_flag(
+      "--chat", options->chat,
+      "rows of messages, or of any other data format, to {\"text\", \"ids\"}: what a model is "
+      "given");
+  app.add_option("--prompt-style", options->prompt_style,
+                 "with --chat (default: chat, the checkpoint's own template)");
+  add_parse_special(app, options->parse_special, "messages");
+  app.callback([options] {
+    if (options->chat && options->decode) throw Error("give one of --chat and --decode", 2);
+    tokenize(*options);
+  });
 }
 
 }  // namespace falconer::cli

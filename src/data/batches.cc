@@ -18,9 +18,8 @@ std::vector<int64_t> shuffled_order(int64_t n, uint64_t seed, int64_t epoch) {
   return order;
 }
 
-StepPlan::StepPlan(const std::vector<Row>& rows, StepPlanOptions options)
-    : rows_(rows), options_(options) {
-  const int64_t n = static_cast<int64_t>(rows.size());
+StepPlan::StepPlan(RowView rows, StepPlanOptions options) : rows_(rows), options_(options) {
+  const int64_t n = rows.size();
   FALCONER_CHECK(n > 0);
   if (options.batch_size < 1)
     fail_usage("--batch-size is {}, expected 1 or more", options.batch_size);
@@ -35,7 +34,7 @@ StepPlan::StepPlan(const std::vector<Row>& rows, StepPlanOptions options)
 
 const std::vector<int64_t>& StepPlan::order_of(int64_t epoch) const {
   if (cached_epoch_ == epoch) return cached_order_;
-  const int64_t n = static_cast<int64_t>(rows_.size());
+  const int64_t n = rows_.size();
   if (options_.shuffle) {
     cached_order_ = shuffled_order(n, options_.seed, epoch);
   } else {
@@ -52,7 +51,7 @@ std::vector<std::vector<int64_t>> StepPlan::step(int64_t number) const {
   const int64_t within = (number - 1) % steps_per_epoch_;
   const std::vector<int64_t>& order = order_of(epoch);
   const int64_t begin = within * options_.batch_size;
-  const int64_t end = std::min(begin + options_.batch_size, static_cast<int64_t>(rows_.size()));
+  const int64_t end = std::min(begin + options_.batch_size, rows_.size());
   std::vector<std::vector<int64_t>> micro_batches;
   for (int64_t i = begin; i < end; i += options_.micro_batch_size)
     micro_batches.emplace_back(order.begin() + i,
@@ -62,14 +61,12 @@ std::vector<std::vector<int64_t>> StepPlan::step(int64_t number) const {
 
 StepPlan::Largest StepPlan::largest_micro_batch() const {
   Largest largest;
-  std::vector<int64_t> targets;  // of each row, counted once and not in every epoch
-  for (const Row& row : rows_) targets.push_back(row.targets());
   for (int64_t s = 1; s <= total_steps_; ++s)
     for (const auto& micro : step(s)) {
       Largest one;
       for (int64_t row : micro) {
-        one.tokens += static_cast<int64_t>(rows_[row].ids.size());
-        one.targets += targets[row];
+        one.tokens += rows_.length(row);
+        one.targets += rows_.targets(row);
       }
       largest.tokens = std::max(largest.tokens, one.tokens);
       largest.targets = std::max(largest.targets, one.targets);

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "data/dataset.h"
+#include "data/row_store.h"
 
 namespace falconer {
 
@@ -20,8 +20,8 @@ struct StepPlanOptions {
 
 class StepPlan {
  public:
-  /// `rows` must outlive the plan. Error (usage): sizes that are not positive, no rows.
-  StepPlan(const std::vector<Row>& rows, StepPlanOptions options);
+  /// What `rows` views must outlive the plan. Error (usage): sizes that are not positive, no rows.
+  StepPlan(RowView rows, StepPlanOptions options);
 
   int64_t total_steps() const { return total_steps_; }
   int64_t steps_per_epoch() const { return steps_per_epoch_; }
@@ -38,7 +38,7 @@ class StepPlan {
  private:
   const std::vector<int64_t>& order_of(int64_t epoch) const;
 
-  const std::vector<Row>& rows_;
+  RowView rows_;
   StepPlanOptions options_;
   int64_t steps_per_epoch_ = 0, total_steps_ = 0;
   mutable int64_t cached_epoch_ = -1;

@@ -2,31 +2,25 @@
 
 namespace falconer {
 
-std::vector<CsvRecord> parse_csv(std::string_view text) {
-  if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
-  std::vector<CsvRecord> records;
-  CsvRecord record{.line = 1};
+CsvReader::CsvReader(std::string_view text) : text_(text) {
+  if (text_.starts_with("\xEF\xBB\xBF")) at_ = 3;
+}
+
+bool CsvReader::next(CsvRecord& record) {
+  record.fields.clear();
+  record.line = line_;
   std::string field;
   bool quoted = false, any = false;
-  int64_t line = 1;
-  const auto end_record = [&] {
-    if (any || !record.fields.empty()) {
-      record.fields.push_back(std::move(field));
-      records.push_back(std::move(record));
-    }
-    record = {.line = line};
-    field.clear();
-    any = false;
-  };
-  for (size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    if (c == '\n') ++line;
+  while (at_ < text_.size()) {
+    const char c = text_[at_++];
+    if (c == '\n') ++line_;
     if (quoted) {
       if (c != '"') {
         field += c;
-      } else if (i + 1 < text.size() && text[i + 1] == '"') {
+        if (field.size() > kLongestCsvField) break;
+      } else if (at_ < text_.size() && text_[at_] == '"') {
         field += '"';
-        ++i;
+        ++at_;
       } else {
         quoted = false;
       }
@@ -36,13 +30,22 @@ std::vector<CsvRecord> parse_csv(std::string_view text) {
       record.fields.push_back(std::move(field));
       field.clear();
     } else if (c == '\n') {
-      end_record();
-    } else if (c != '\r' || i + 1 >= text.size() || text[i + 1] != '\n') {
+      if (any || !record.fields.empty()) break;
+      record.line = line_;
+    } else if (c != '\r' || at_ >= text_.size() || text_[at_] != '\n') {
       field += c;
       any = true;
     }
   }
-  end_record();
+  if (!any && record.fields.empty()) return false;
+  record.fields.push_back(std::move(field));
+  return true;
+}
+
+std::vector<CsvRecord> parse_csv(std::string_view text) {
+  CsvReader reader(text);
+  std::vector<CsvRecord> records;
+  for (CsvRecord record; reader.next(record);) records.push_back(std::move(record));
   return records;
 }
 

@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "text/conversation.h"
+
 namespace falconer {
 
 inline constexpr int32_t kIgnoredLabel = -100;
@@ -20,20 +22,32 @@ struct Row {
   int64_t targets() const;
 };
 
-/// A row before it is tokenized: an instruction to be rendered by a prompt style, or a prompt as it
-/// stands.
+/// A row before it is tokenized.
 struct Example {
-  std::string instruction, input, output;
-  bool rendered = false;  // `instruction` is the whole prompt already
+  Conversation conversation;
+  bool chunked = false;  // a text: what is longer than a row goes on in the next row
   int64_t line = 0;
+
+  /// An instruction and its answer.
+  static Example of(std::string instruction, std::string input, std::string output);
 };
 
+/// What is learned of a row.
+enum class TrainOn {
+  kAllTurns,    // every answer
+  kLastTurn,    // the last answer
+  kEverything,  // prompts too
+};
+/// "all-turns", "last-turn", "everything". Error (usage): anything else.
+TrainOn parse_train_on(const std::string& name);
+const char* name_of(TrainOn train_on);
+
 struct EncodeOptions {
-  std::string prompt_style = "alpaca";
-  bool mask_prompt = true;          // learn the answer only
+  TrainOn train_on = TrainOn::kAllTurns;
   bool joint_tokenization = false;  // prompt + answer in one go, as Lit-Parrot of June 2023
-  bool append_eos = true;
-  bool keep_eos = true;  // a truncated row still ends with end-of-text
+  bool parse_special = false;       // special tokens that stand in rows are control tokens
+  bool append_eos = true;           // where a style ends an answer with nothing
+  bool keep_eos = true;             // an answer that is cut still ends
   int64_t max_seq_length = 2048;
 };
 

@@ -3,42 +3,107 @@
 #include <algorithm>
 
 #include "base/error.h"
-#include "text/prompt.h"
+#include "text/prompt_encoder.h"
 #include "text/tokenizer.h"
 
 namespace falconer {
+namespace {
 
-std::string prompt_of(const Example& example, const EncodeOptions& options) {
-  if (example.rendered) return example.instruction;
-  return PromptStyle::named(options.prompt_style).render(example.instruction, example.input);
+/// The conversation without what follows its last answer, where nothing is learned.
+EncodedConversation encode_up_to_last_answer(const Conversation& conversation,
+                                             const PromptEncoder& encoder) {
+  const auto& messages = conversation.messages;
+  if (std::none_of(messages.begin(), messages.end(),
+                   [](const Message& message) { return message.is_assistant(); }))
+    fail("has no answer to learn");
+  if (messages.back().is_assistant()) return encoder.conversation(conversation);
+  Conversation shorter = conversation;
+  while (!shorter.messages.back().is_assistant()) shorter.messages.pop_back();
+  return encoder.conversation(shorter);
 }
 
-EncodedRow encode_example(const Example& example, const Tokenizer& tokenizer,
-                          const EncodeOptions& options) {
-  const std::string prompt = prompt_of(example, options);
-  EncodedRow made;
-  Row& row = made.row;
-  row.line = example.line;
-  std::vector<int32_t> prompt_ids = tokenizer.encode(prompt);
-  const size_t prompt_tokens = prompt_ids.size();
-  if (options.joint_tokenization) {
-    row.ids = tokenizer.encode(prompt + example.output);
-  } else {
-    row.ids = std::move(prompt_ids);
-    const std::vector<int32_t> answer = tokenizer.encode(example.output);
-    row.ids.insert(row.ids.end(), answer.begin(), answer.end());
-  }
+void refuse_hidden_answers(const EncodedConversation& encoded, TrainOn train_on) {
+  if (encoded.untold.empty() || train_on == TrainOn::kEverything) return;
+  const size_t hidden = encoded.untold.back();
+  const bool last = encoded.answers.empty() || encoded.answers.back().message < hidden;
+  if (!last && train_on == TrainOn::kLastTurn) return;
+  fail(
+      "the place of message {} cannot be told: the chat template writes it another way once others "
+      "follow, or refuses what comes before it; {}",
+      encoded.untold.front() + 1,
+      last ? "give another --prompt-style, or learn all with --train-on everything"
+           : "learn the last answer alone with --train-on last-turn");
+}
+
+/// Sees to it that the last answer ends with a token that stops a model. Returns that token; -1
+/// where there is none.
+int32_t end_last_answer(EncodedConversation& encoded, const Tokenizer& tokenizer,
+                        const EncodeOptions& options) {
+  AnswerRange* const last = encoded.answers.empty() ? nullptr : &encoded.answers.back();
+  if (last != nullptr && last->end > last->begin &&
+      tokenizer.is_special(encoded.ids[last->end - 1]))
+    return encoded.ids[last->end - 1];
   const auto eos = tokenizer.eos_id();
-  if (options.append_eos && eos) row.ids.push_back(*eos);
-  const size_t most = static_cast<size_t>(options.max_seq_length);
-  if (row.ids.size() > most) {
-    row.ids.resize(most);
-    made.truncated = true;
-    if (options.keep_eos && options.append_eos && eos) row.ids.back() = *eos;
+  if (!options.append_eos || !eos) return -1;
+  encoded.ids.push_back(*eos);
+  if (last != nullptr) last->end = encoded.ids.size();
+  return *eos;
+}
+
+Row labelled(const EncodedConversation& encoded, TrainOn train_on) {
+  Row row{.ids = encoded.ids, .labels = encoded.ids};
+  if (train_on == TrainOn::kEverything) return row;
+  std::fill(row.labels.begin(), row.labels.end(), kIgnoredLabel);
+  const size_t count = encoded.answers.size();
+  for (size_t i = train_on == TrainOn::kLastTurn && count > 0 ? count - 1 : 0; i < count; ++i)
+    std::copy(encoded.ids.begin() + static_cast<ptrdiff_t>(encoded.answers[i].begin),
+              encoded.ids.begin() + static_cast<ptrdiff_t>(encoded.answers[i].end),
+              row.labels.begin() + static_cast<ptrdiff_t>(encoded.answers[i].begin));
+  return row;
+}
+
+/// Where an answer is cut, it ends nevertheless, unless `end` is -1.
+void cut(Row& row, size_t most, const EncodedConversation& encoded, int32_t end) {
+  row.ids.resize(most);
+  row.labels.resize(most);
+  const auto is_cut = [&](const AnswerRange& answer) {
+    return answer.begin < most && most < answer.end;
+  };
+  if (end < 0 || std::none_of(encoded.answers.begin(), encoded.answers.end(), is_cut)) return;
+  row.ids.back() = end;
+  if (row.labels.back() != kIgnoredLabel) row.labels.back() = end;
+}
+
+std::vector<Row> chunks_of(const Row& row, size_t most) {
+  std::vector<Row> made;
+  for (size_t begin = 0; begin < row.ids.size(); begin += most) {
+    const auto first = static_cast<ptrdiff_t>(begin);
+    const auto last = static_cast<ptrdiff_t>(std::min(begin + most, row.ids.size()));
+    made.push_back({.ids = {row.ids.begin() + first, row.ids.begin() + last},
+                    .labels = {row.labels.begin() + first, row.labels.begin() + last},
+                    .line = row.line});
   }
-  row.labels = row.ids;
-  if (options.mask_prompt)
-    std::fill_n(row.labels.begin(), std::min(prompt_tokens, row.labels.size()), kIgnoredLabel);
+  return made;
+}
+
+}  // namespace
+
+EncodedRows encode_example(const Example& example, const Tokenizer& tokenizer,
+                           const PromptEncoder& encoder, const EncodeOptions& options) {
+  EncodedConversation encoded = encode_up_to_last_answer(example.conversation, encoder);
+  refuse_hidden_answers(encoded, options.train_on);
+  const int32_t end = end_last_answer(encoded, tokenizer, options);
+  Row row = labelled(encoded, options.train_on);
+  row.line = example.line;
+  const size_t most = static_cast<size_t>(options.max_seq_length);
+  EncodedRows made;
+  if (example.chunked) {
+    made.rows = chunks_of(row, most);
+  } else if (!row.ids.empty()) {
+    made.truncated = row.ids.size() > most;
+    if (made.truncated > 0) cut(row, most, encoded, options.keep_eos ? end : -1);
+    made.rows.push_back(std::move(row));
+  }
   return made;
 }
 

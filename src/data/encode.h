@@ -1,27 +1,25 @@
-// Text to token ids with labels: prompt and answer, end-of-text, truncation, masking.
+// Examples to token ids with labels: rendering, end-of-text, truncation, masking.
 #pragma once
 
-#include <string>
+#include <vector>
 
 #include "data/dataset.h"
 
 namespace falconer {
 
+class PromptEncoder;
 class Tokenizer;
 
-struct EncodedRow {
-  Row row;
-  bool truncated = false;
+struct EncodedRows {
+  std::vector<Row> rows;  // one, or a text's parts; none where there are no tokens
+  int64_t truncated = 0;
 };
 
-/// Separate: encode(prompt) + encode(answer) + end-of-text. Joint (Lit-Parrot, June 2023):
-/// encode(prompt + answer) + end-of-text, where the mask covers as many tokens as the prompt has
-/// alone. A row longer than max_seq_length is cut at its end; with keep_eos its last token is then
-/// end-of-text. Masking is by position, never by token id.
-EncodedRow encode_example(const Example& example, const Tokenizer& tokenizer,
-                          const EncodeOptions& options);
-
-/// The text before the answer.
-std::string prompt_of(const Example& example, const EncodeOptions& options);
+/// The conversation up to its last answer, rendered and tokenized by `encoder`; labels are where
+/// answers are, by their places, never by looking for tokens. A row longer than max_seq_length is
+/// cut at its end; with keep_eos an answer that is cut ends with the token that ends a turn. Errors:
+/// the template refuses the messages; it hides where an answer that is to be learned lies.
+EncodedRows encode_example(const Example& example, const Tokenizer& tokenizer,
+                           const PromptEncoder& encoder, const EncodeOptions& options);
 
 }  // namespace falconer

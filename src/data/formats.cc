@@ -1,86 +1,85 @@
 #include "data/formats.h"
 
-#include <nlohmann/json.hpp>
+#include <fmt/ranges.h>
 
 #include "base/error.h"
+#include "data/format/alpaca.h"
+#include "data/format/messages.h"
+#include "data/format/prompt_completion.h"
+#include "data/format/sharegpt.h"
+#include "data/format/text.h"
+#include "data/format/tokens.h"
 
 namespace falconer {
 namespace {
 
-std::string text_field(const nlohmann::json& object, const char* key) {
-  if (!object.contains(key)) fail("has no \"{}\"", key);
-  const auto& value = object[key];
-  if (!value.is_string()) fail("\"{}\" is not a string", key);
-  return value.get<std::string>();
-}
-
-std::vector<int32_t> id_field(const nlohmann::json& object, const char* key, int64_t vocab,
-                              bool labels) {
-  const auto& value = object[key];
-  if (!value.is_array()) fail("\"{}\" is not a list of token ids", key);
-  std::vector<int32_t> ids;
-  ids.reserve(value.size());
-  for (const auto& element : value) {
-    if (!element.is_number_integer())
-      fail("\"{}\" holds {}, which is no token id", key, element.dump());
-    const int64_t id = element.get<int64_t>();
-    const bool ignored = labels && id == kIgnoredLabel;
-    if (!ignored && (id < 0 || id >= vocab))
-      fail("\"{}\" holds {}, expected {}0 to {}", key, id, labels ? "-100 (ignored) or " : "",
-           vocab - 1);
-    ids.push_back(static_cast<int32_t>(id));
-  }
-  return ids;
-}
-
-ParsedRow parse_token_ids(const nlohmann::json& object, int64_t vocab) {
-  Row row;
-  row.ids = id_field(object, "input_ids", vocab, false);
-  if (row.ids.empty()) fail("\"input_ids\" is empty");
-  const bool labelled = object.contains("labels") && !object["labels"].is_null();
-  row.labels = labelled ? id_field(object, "labels", vocab, true) : row.ids;
-  if (row.labels.size() != row.ids.size())
-    fail("has {} labels for {} ids; expected as many of one as of the other", row.labels.size(),
-         row.ids.size());
-  return row;
-}
-
-ParsedRow parse_alpaca(const nlohmann::json& object, int64_t) {
-  Example example{.instruction = text_field(object, "instruction"),
-                  .output = text_field(object, "output")};
-  if (object.contains("input") && !object["input"].is_null())
-    example.input = text_field(object, "input");
-  return example;
-}
-
-ParsedRow parse_prompt_completion(const nlohmann::json& object, int64_t) {
-  return Example{.instruction = text_field(object, "prompt"),
-                 .output = text_field(object, "completion"),
-                 .rendered = true};
-}
-
-ParsedRow parse_text(const nlohmann::json& object, int64_t) {
-  return Example{.output = text_field(object, "text"), .rendered = true};
-}
-
-struct Format {
-  const char* key;  // that tells the format
-  ParsedRow (*parse)(const nlohmann::json& object, int64_t vocab);
-};
-
-constexpr Format kFormats[] = {
-    {"input_ids", parse_token_ids},
-    {"instruction", parse_alpaca},
-    {"prompt", parse_prompt_completion},
-    {"text", parse_text},
+// The first whose key a row has is its format.
+constexpr DataFormat kFormats[] = {
+    {.name = "tokens",
+     .key = "input_ids",
+     .example = R"({"input_ids": [1, 2], "labels": [-100, 2]})",
+     .parse = parse_tokens},
+    {.name = "messages",
+     .key = "messages",
+     .example = R"({"messages": [{"role": "user", "content": "..."}, ...]})",
+     .parse = parse_messages,
+     .chat = true},
+    {.name = "sharegpt",
+     .key = "conversations",
+     .example = R"({"conversations": [{"from": "human", "value": "..."}, ...]})",
+     .parse = parse_sharegpt,
+     .chat = true},
+    {.name = "alpaca",
+     .key = "instruction",
+     .example = R"({"instruction": "...", "input": "...", "output": "..."})",
+     .parse = parse_alpaca},
+    {.name = "prompt-completion",
+     .key = "prompt",
+     .example = R"({"prompt": "...", "completion": "..."})",
+     .parse = parse_prompt_completion,
+     .stands = true},
+    {.name = "text",
+     .key = "text",
+     .example = R"({"text": "..."})",
+     .parse = parse_text,
+     .stands = true},
 };
 
 }  // namespace
 
-ParsedRow parse_row(const nlohmann::json& object, int64_t vocab) {
-  for (const Format& format : kFormats)
-    if (object.contains(format.key)) return format.parse(object, vocab);
-  fail("has none of \"input_ids\", \"instruction\", \"prompt\" and \"text\"");
+std::vector<std::string> data_format_names() {
+  std::vector<std::string> names;
+  for (const DataFormat& format : kFormats) names.emplace_back(format.name);
+  return names;
+}
+
+const DataFormat* find_data_format(const std::string& name) {
+  if (name.empty() || name == "auto") return nullptr;
+  for (const DataFormat& format : kFormats)
+    if (name == format.name) return &format;
+  fail_usage("there is no data format \"{}\"; the formats are auto, {}", name,
+             fmt::join(data_format_names(), ", "));
+}
+
+const DataFormat& detect_data_format(const RowObject& object) {
+  std::vector<std::string> keys;
+  for (const DataFormat& format : kFormats) {
+    if (object.contains(format.key)) return format;
+    keys.push_back(fmt::format("\"{}\" ({})", format.key, format.name));
+  }
+  fail("has none of the keys that tell a format: {}", fmt::join(keys, ", "));
+}
+
+ParsedRow FormatParser::parse(const RowObject& object) {
+  if (format_ == nullptr) {
+    format_ = &detect_data_format(object);
+    detected_ = true;
+  } else if (detected_ && !object.contains(format_->key)) {
+    const DataFormat& other = detect_data_format(object);
+    fail("is of format {}, and the rows before it are of {}; a file holds one format", other.name,
+         format_->name);
+  }
+  return format_->parse(object, vocab_);
 }
 
 }  // namespace falconer

@@ -15,18 +15,22 @@ size_t end_of_string(std::string_view text, size_t at) {
 
 }  // namespace
 
-std::optional<std::vector<std::string_view>> json_array_elements(std::string_view text) {
-  if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
-  while (!text.empty() && is_blank(text.front())) text.remove_prefix(1);
-  while (!text.empty() && is_blank(text.back())) text.remove_suffix(1);
-  if (!text.starts_with('[')) return {};
-  std::vector<std::string_view> elements;
-  size_t begin = 1;
-  int64_t depth = 0;
-  for (size_t at = 0; at < text.size(); ++at) {
-    switch (text[at]) {
+JsonArrayScanner::JsonArrayScanner(std::string_view text) : text_(text) {
+  if (text_.starts_with("\xEF\xBB\xBF")) text_.remove_prefix(3);
+  while (!text_.empty() && is_blank(text_.front())) text_.remove_prefix(1);
+  while (!text_.empty() && is_blank(text_.back())) text_.remove_suffix(1);
+  ended_ = !text_.starts_with('[');
+  at_ = 1;
+}
+
+std::optional<std::string_view> JsonArrayScanner::next() {
+  if (ended_) return {};
+  const size_t begin = at_;
+  int64_t depth = 1;
+  for (; at_ < text_.size(); ++at_) {
+    switch (text_[at_]) {
       case '"':
-        at = end_of_string(text, at);
+        at_ = end_of_string(text_, at_);
         break;
       case '[':
       case '{':
@@ -35,21 +39,28 @@ std::optional<std::vector<std::string_view>> json_array_elements(std::string_vie
       case ']':
       case '}':
         if (--depth > 0) break;
-        if (at + 1 != text.size() || text[at] != ']') return {};
+        ended_ = true;
+        whole_ = at_ + 1 == text_.size() && text_[at_] == ']';
         // "[]" alone may hold nothing between its brackets.
-        if (elements.empty() && text.find_first_not_of(" \t\n\r", 1) == at) return elements;
-        elements.push_back(text.substr(begin, at - begin));
-        return elements;
+        if (!whole_ || (first_ && text_.find_first_not_of(" \t\n\r", begin) == at_)) return {};
+        return text_.substr(begin, at_ - begin);
       case ',':
         if (depth > 1) break;
-        elements.push_back(text.substr(begin, at - begin));
-        begin = at + 1;
-        break;
+        first_ = false;
+        return text_.substr(begin, at_++ - begin);
       default:
         break;
     }
   }
+  ended_ = true;
   return {};
+}
+
+std::optional<std::vector<std::string_view>> json_array_elements(std::string_view text) {
+  JsonArrayScanner scanner(text);
+  std::vector<std::string_view> elements;
+  while (const auto element = scanner.next()) elements.push_back(*element);
+  return scanner.whole() ? std::optional(std::move(elements)) : std::nullopt;
 }
 
 }  // namespace falconer

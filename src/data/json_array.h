@@ -7,9 +7,25 @@
 
 namespace falconer {
 
-/// The texts of the elements of an array, which may be anything: each is still to be parsed, and
-/// the array is valid JSON if and only if they all are. Nothing where `text` is no array, or has no
-/// end, or something behind its end. A byte order mark before it is passed over.
+/// Goes through the elements of an array one by one. They may be anything: each is still to be
+/// parsed, and the array is valid JSON if and only if they all are and whole() holds at the end.
+class JsonArrayScanner {
+ public:
+  /// A byte order mark before the array is passed over.
+  explicit JsonArrayScanner(std::string_view text);
+
+  /// The text of the next element; nothing behind the last one.
+  std::optional<std::string_view> next();
+  /// Once next() gave nothing: whether `text` is an array with an end and nothing behind it.
+  bool whole() const { return whole_; }
+
+ private:
+  std::string_view text_;
+  size_t at_ = 0;
+  bool first_ = true, ended_ = false, whole_ = false;
+};
+
+/// All elements; nothing where `text` is no whole array.
 std::optional<std::vector<std::string_view>> json_array_elements(std::string_view text);
 
 }  // namespace falconer

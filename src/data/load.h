@@ -2,11 +2,13 @@
 #pragma once
 
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "data/dataset.h"
+#include "data/row_store.h"
+#include "text/prompt.h"
 
 namespace falconer {
 
@@ -19,7 +21,13 @@ struct LoadOptions {
   // of the rows where that is less.
   std::optional<int64_t> test_size = 0;
   uint64_t split_seed = 42;
-  bool skip_bad = false;  // leave bad rows out and count them, instead of stopping at the first
+  bool skip_bad = false;     // leave bad rows out and count them, instead of stopping at the first
+  std::string format;        // see data_format_names(); empty: the first row's
+  std::string prompt_style;  // empty: alpaca for Alpaca's rows; for turns the checkpoint's chat
+                             // template, or falcon where it has none
+  TemplateFiles checkpoint{{}};   // whose chat template is meant
+  std::filesystem::path scratch;  // a folder for rows that do not fit in memory_bytes; empty: the
+  size_t memory_bytes = size_t{64} << 20;  // system's for temporary files
 };
 
 /// What was found, for people and for refusing what cannot be trained on.
@@ -30,22 +38,39 @@ struct DataReport {
   std::vector<int64_t> length_histogram;  // bucket i counts lengths in [2^i, 2^(i+1))
 };
 
-struct LoadedData {
-  std::vector<Row> rows, held_out;
-  DataReport report, held_out_report;
-  std::string prompt_style;  // "" for rows that were token ids already and say nothing
+/// How rows were rendered; all empty for rows that were token ids already and say nothing.
+struct RenderedAs {
+  std::string format, prompt_style, prompt_template;
 };
 
-/// `path`: a .json, .jsonl or .csv file, or a folder with train.* and, held out, test.*, val.* or
-/// validation.*. `tokenizer` may be null where all rows are token ids. A prepared folder's recorded
-/// prompt style is returned. Errors: no rows, no targets at all, a bad row (file and line named), a
-/// test size that leaves nothing to train on.
+/// The rows of one file, or a part of them.
+struct RowPart {
+  std::unique_ptr<RowStore> store;            // null where another part has them
+  const RowStore* rows = nullptr;             // null: none
+  std::optional<std::vector<int64_t>> order;  // absent: all, as they stand
+
+  RowView view() const;
+};
+
+struct LoadedData {
+  RowPart train, test;
+  DataReport report, held_out_report;
+  RenderedAs rendered;
+
+  RowView rows() const { return train.view(); }
+  RowView held_out() const { return test.view(); }
+};
+
+/// `path`: a .json, .jsonl, .csv or .txt file, or a folder with train.* and, held out, test.*, val.*
+/// or validation.*. `tokenizer` may be null where all rows are token ids. What a prepared folder
+/// recorded is returned. Errors: no rows, no targets at all, a bad row (file and line named), a test
+/// size that leaves nothing to train on.
 LoadedData load_dataset(const std::filesystem::path& path, const Tokenizer* tokenizer,
                         const LoadOptions& options);
 
 /// One file's rows in order, without splitting: what `prepare` and load_dataset share.
-std::vector<Row> load_rows(const std::filesystem::path& file, const Tokenizer* tokenizer,
-                           const LoadOptions& options, DataReport& report,
-                           bool* had_text = nullptr);
+std::unique_ptr<RowStore> load_rows(const std::filesystem::path& file, const Tokenizer* tokenizer,
+                                    const LoadOptions& options, DataReport& report,
+                                    RenderedAs* rendered = nullptr);
 
 }  // namespace falconer

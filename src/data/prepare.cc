@@ -33,10 +33,10 @@ void append_row(const Row& row, std::string& text) {
 }
 
 /// Rows become text on all cores, a part at a time, and are written in order.
-void write_rows(const std::filesystem::path& path, const std::vector<Row>& rows) {
+void write_rows(const std::filesystem::path& path, const RowView& rows) {
   constexpr int64_t kParts = 32, kRowsInPart = 128;
   AtomicFile file(path);
-  const auto n = static_cast<int64_t>(rows.size());
+  const int64_t n = rows.size();
   std::vector<std::string> parts(kParts);
   for (int64_t first = 0; first < n; first += kParts * kRowsInPart) {
     parallel_for(kParts, 1, [&](int64_t begin, int64_t end) {
@@ -55,18 +55,22 @@ void write_rows(const std::filesystem::path& path, const std::vector<Row>& rows)
 
 LoadedData prepare_dataset(const PrepareSettings& settings, const Tokenizer& tokenizer) {
   make_folder(settings.out);
-  LoadedData data = load_dataset(settings.input, &tokenizer, settings.load);
-  write_rows(settings.out / "train.jsonl", data.rows);
-  write_rows(settings.out / "test.jsonl", data.held_out);
+  LoadOptions load = settings.load;
+  load.scratch = settings.out;
+  LoadedData data = load_dataset(settings.input, &tokenizer, load);
+  write_rows(settings.out / "train.jsonl", data.rows());
+  write_rows(settings.out / "test.jsonl", data.held_out());
   nlohmann::ordered_json record;
   const EncodeOptions& encode = settings.load.encode;
-  record["prompt_style"] = data.prompt_style;
-  record["mask_prompt"] = encode.mask_prompt;
+  record["data_format"] = data.rendered.format;
+  record["prompt_style"] = data.rendered.prompt_style;
+  record["prompt_template"] = data.rendered.prompt_template;
+  record["train_on"] = name_of(encode.train_on);
   record["tokenize"] = encode.joint_tokenization ? "joint" : "separate";
   record["max_seq_length"] = encode.max_seq_length;
   record["seed"] = settings.load.split_seed;
-  record["train_rows"] = data.rows.size();
-  record["test_rows"] = data.held_out.size();
+  record["train_rows"] = data.rows().size();
+  record["test_rows"] = data.held_out().size();
   write_file(settings.out / "prepare.json", record.dump(2) + "\n");
   return data;
 }

@@ -1,8 +1,6 @@
 #include "data/raw_rows.h"
 
 #include <atomic>
-#include <deque>
-#include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
@@ -10,17 +8,23 @@
 #include "base/threads.h"
 #include "data/csv.h"
 #include "data/json_array.h"
+#include "data/mapped_text.h"
 
 namespace falconer {
 namespace fs = std::filesystem;
 namespace {
 
-void deliver_row(const nlohmann::json& object, int64_t line, const OnRawRow& row,
+using nlohmann::ordered_json;
+
+constexpr size_t kLongestRow = size_t{256} << 20;
+
+void deliver_row(const ordered_json& object, int64_t line, const OnRawRow& row,
                  const OnBadRow& bad) {
   if (!object.is_object()) return bad(line, "is not a JSON object");
   try {
     row(object, line);
   } catch (const Error& error) {
+    if (error.exit_code() == kExitUsage) throw;  // a flag is wrong, and not the row
     bad(line, error.what());
   } catch (const nlohmann::json::exception& error) {
     bad(line, error.what());
@@ -31,10 +35,16 @@ void deliver_row(const nlohmann::json& object, int64_t line, const OnRawRow& row
 /// and not yet delivered stays small.
 class RowParser {
  public:
-  RowParser(const OnRawRow& row, const OnBadRow& bad) : row_(row), bad_(bad) {}
+  RowParser(const fs::path& file, const OnRawRow& row, const OnBadRow& bad)
+      : file_(file), row_(row), bad_(bad) {}
 
   /// `text` must live until deliver().
   void add(std::string_view text, int64_t line) {
+    if (text.size() > kLongestRow)
+      fail(
+          "{}: line {}: the row that begins here has {} MB; expected rows, one a line or in an "
+          "array",
+          file_.string(), line, text.size() >> 20);
     texts_.push_back(text);
     lines_.push_back(line);
     bytes_ += text.size();
@@ -47,7 +57,7 @@ class RowParser {
     std::atomic<bool> good = true;
     parallel_for(static_cast<int64_t>(texts_.size()), 16, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
-        parsed_[i] = nlohmann::json::parse(texts_[i], nullptr, false);
+        parsed_[i] = ordered_json::parse(texts_[i], nullptr, false);
         if (parsed_[i].is_discarded()) good = false;
       }
     });
@@ -67,100 +77,144 @@ class RowParser {
 
  private:
   static constexpr size_t kMostRows = 4096, kMostBytes = size_t{1} << 21;
+  const fs::path& file_;
   const OnRawRow& row_;
   const OnBadRow& bad_;
   std::vector<std::string_view> texts_;
   std::vector<int64_t> lines_;
-  std::vector<nlohmann::json> parsed_;
+  std::vector<ordered_json> parsed_;
   size_t bytes_ = 0;
 };
 
-void read_json_lines(const fs::path& file, const OnRawRow& row, const OnBadRow& bad) {
-  std::ifstream input(file);
-  RowParser parser(row, bad);
-  std::deque<std::string> texts;  // a line stays in its place while others come
-  const auto flush = [&] {
+void read_json_lines(const fs::path& file, MappedText& mapped, const OnRawRow& row,
+                     const OnBadRow& bad) {
+  RowParser parser(file, row, bad);
+  std::string_view rest = mapped.text();
+  for (int64_t line = 1; !rest.empty(); ++line) {
+    const size_t end = rest.find('\n');
+    const std::string_view text = rest.substr(0, end);
+    rest.remove_prefix(end == std::string_view::npos ? rest.size() : end + 1);
+    if (text.find_first_not_of(" \t\r") == std::string_view::npos) continue;
+    parser.add(text, line);
+    if (!parser.full()) continue;
     parser.parse();
     parser.deliver();
-    texts.clear();
-  };
-  std::string text;
-  for (int64_t line = 1; std::getline(input, text); ++line) {
-    if (text.find_first_not_of(" \t\r") == std::string::npos) continue;
-    parser.add(texts.emplace_back(std::move(text)), line);
-    if (parser.full()) flush();
+    mapped.pass(rest.data());
   }
-  flush();
+  parser.parse();
+  parser.deliver();
 }
 
-/// Finds the rows of an array and parses them apart. False where `text` is not a valid array: rows
+/// Finds the rows of an array and parses them apart. False where the text is not a valid array: rows
 /// that were delivered by then do no harm, since that is an error.
-bool deliver_elements(const std::string& text, const OnRawRow& row, const OnBadRow& bad) {
-  const auto elements = json_array_elements(text);
-  if (!elements) return false;
-  RowParser parser(row, bad);
+bool deliver_elements(const fs::path& file, MappedText& mapped, const OnRawRow& row,
+                      const OnBadRow& bad) {
+  JsonArrayScanner scanner(mapped.text());
+  RowParser parser(file, row, bad);
   int64_t line = 1;
-  const char* counted = text.data();
-  for (const std::string_view element : *elements) {
+  const char* counted = mapped.text().data();
+  while (const auto element = scanner.next()) {
     const char* begin =
-        element.data() + std::min(element.find_first_not_of(" \t\r\n"), element.size());
+        element->data() + std::min(element->find_first_not_of(" \t\r\n"), element->size());
     line += std::count(counted, begin, '\n');
     counted = begin;
-    parser.add(element, line);
+    parser.add(*element, line);
     if (!parser.full()) continue;
     if (!parser.parse()) return false;
     parser.deliver();
+    mapped.pass(counted);
   }
-  if (!parser.parse()) return false;
+  if (!scanner.whole() || !parser.parse()) return false;
   parser.deliver();
   return true;
 }
 
-void read_json_array(const fs::path& file, const std::string& text, const OnRawRow& row,
-                     const OnBadRow& bad) {
-  if (deliver_elements(text, row, bad)) return;
-  // Parsed at once, the whole says what is wrong with it.
-  nlohmann::json all;
-  try {
-    all = nlohmann::json::parse(text);
-  } catch (const nlohmann::json::exception& error) {
-    fail("{}: is not valid JSON: {}", file.string(), error.what());
+/// What is wrong with a JSON text, found without keeping it.
+class Complaint : public nlohmann::json_sax<nlohmann::json> {
+ public:
+  bool null() override { return true; }
+  bool boolean(bool) override { return true; }
+  bool number_integer(number_integer_t) override { return true; }
+  bool number_unsigned(number_unsigned_t) override { return true; }
+  bool number_float(number_float_t, const string_t&) override { return true; }
+  bool string(string_t&) override { return true; }
+  bool binary(binary_t&) override { return true; }
+  bool start_object(size_t) override { return true; }
+  bool key(string_t&) override { return true; }
+  bool end_object() override { return true; }
+  bool start_array(size_t) override { return true; }
+  bool end_array() override { return true; }
+  bool parse_error(size_t, const std::string&, const nlohmann::json::exception& error) override {
+    what = error.what();
+    return false;
   }
-  if (!all.is_array())
+
+  std::string what;
+};
+
+void read_json_array(const fs::path& file, MappedText& mapped, const OnRawRow& row,
+                     const OnBadRow& bad) {
+  if (deliver_elements(file, mapped, row, bad)) return;
+  // Read once more in one go, the whole says what is wrong with it.
+  Complaint complaint;
+  if (!nlohmann::json::sax_parse(mapped.text(), &complaint))
+    fail("{}: is not valid JSON: {}", file.string(), complaint.what);
+  const size_t first = mapped.text().find_first_not_of(" \t\r\n");
+  if (first == std::string_view::npos || mapped.text()[first] != '[')
     fail("{}: expected a JSON array of rows, or JSON lines in a .jsonl file", file.string());
   FALCONER_CHECK(!"an array whose elements were not found, or not valid");
 }
 
-void read_csv(const fs::path& file, const OnRawRow& row, const OnBadRow& bad) {
-  const std::vector<CsvRecord> records = parse_csv(read_text_file(file));
-  if (records.empty()) return;
-  const std::vector<std::string>& header = records.front().fields;
-  for (size_t i = 1; i < records.size(); ++i) {
-    const CsvRecord& record = records[i];
-    if (record.fields.size() != header.size()) {
-      bad(record.line,
-          fmt::format("has {} fields, and the header has {}", record.fields.size(), header.size()));
+void read_csv(const fs::path& file, MappedText& mapped, const OnRawRow& row, const OnBadRow& bad) {
+  CsvReader reader(mapped.text());
+  CsvRecord header, record;
+  if (!reader.next(header)) return;
+  while (reader.next(record)) {
+    size_t bytes = 0;
+    for (const std::string& field : record.fields) bytes += field.size();
+    if (bytes > kLongestCsvField)
+      fail("{}: line {}: the row that begins here has {} MB; a quote may not be closed",
+           file.string(), record.line, bytes >> 20);
+    mapped.pass(mapped.text().data() + reader.position());
+    if (record.fields.size() != header.fields.size()) {
+      bad(record.line, fmt::format("has {} fields, and the header has {}", record.fields.size(),
+                                   header.fields.size()));
       continue;
     }
-    nlohmann::json object = nlohmann::json::object();
-    for (size_t f = 0; f < header.size(); ++f) object[header[f]] = record.fields[f];
+    ordered_json object = ordered_json::object();
+    for (size_t f = 0; f < header.fields.size(); ++f)
+      object[header.fields[f]] = std::move(record.fields[f]);
     deliver_row(object, record.line, row, bad);
   }
 }
 
 }  // namespace
 
+void refuse_file_kind(const fs::path& file) {
+  const std::string ending = file.extension().string(), name = file.string();
+  if (ending == ".parquet")
+    fail(
+        "{}: Parquet is not read here (its library, Apache Arrow, is in neither Debian 12 nor "
+        "Ubuntu 22.04). With Python it becomes JSON lines in one command:\n"
+        "  python3 -c \"import pandas; "
+        "pandas.read_parquet('{}').to_json('{}', orient='records', lines=True)\"",
+        name, name, fs::path(file).replace_extension(".jsonl").string());
+  fail("{}: expected a file that ends in .json, .jsonl, .csv or .txt", name);
+}
+
 void read_raw_rows(const fs::path& file, const OnRawRow& row, const OnBadRow& bad) {
   if (!fs::exists(file)) fail("{}: no such file; give a .json, .jsonl or .csv file", file.string());
   const std::string ending = file.extension().string();
-  if (ending == ".csv") return read_csv(file, row, bad);
-  if (ending == ".jsonl") return read_json_lines(file, row, bad);
-  if (ending != ".json")
-    fail("{}: expected a file that ends in .json, .jsonl or .csv", file.string());
-  const std::string text = read_text_file(file);
-  const size_t first = text.find_first_not_of(" \t\r\n\xEF\xBB\xBF");
-  if (first != std::string::npos && text[first] == '{') return read_json_lines(file, row, bad);
-  read_json_array(file, text, row, bad);
+  if (ending == ".txt")
+    fail("{}: is plain text, and rows are expected: .json, .jsonl or .csv", file.string());
+  if (ending != ".csv" && ending != ".jsonl" && ending != ".json") refuse_file_kind(file);
+  MappedText mapped(file);
+  if (ending == ".csv") return read_csv(file, mapped, row, bad);
+  if (ending == ".jsonl") return read_json_lines(file, mapped, row, bad);
+  const size_t first = mapped.text().find_first_not_of(" \t\r\n");
+  if (first != std::string::npos && mapped.text()[first] == '{')
+    return read_json_lines(file, mapped, row, bad);
+  read_json_array(file, mapped, row, bad);
 }
 
 }  // namespace falconer

@@ -50,6 +50,13 @@ std::string report_text(const DataReport& r, const std::string& title) {
   return text;
 }
 
+std::string rendered_text(const RenderedAs& rendered) {
+  if (rendered.format.empty()) return "";
+  std::string text = "  format " + rendered.format;
+  if (!rendered.prompt_style.empty()) text += ", prompt style " + rendered.prompt_style;
+  return text + "\n";
+}
+
 std::string show_row(const Row& row, const Tokenizer& tokenizer, int64_t most_tokens) {
   std::string text =
       fmt::format("row of line {}, token by token; [learned] tokens are in brackets:\n", row.line);

@@ -54,7 +54,9 @@ void Generator::check_prompt(const std::vector<int32_t>& ids) const {
 
 // Takes a sampled token into the answer, or ends it.
 void Generator::accept(Sequence& s, int32_t id, const GenerateOptions& options) {
-  if (!options.ignore_eos && ends(id)) {
+  const auto& stops = options.stop_ids;
+  if (!options.ignore_eos &&
+      (ends(id) || std::find(stops.begin(), stops.end(), id) != stops.end())) {
     s.answer.finish_reason = "stop";
     s.done = true;
   } else {

@@ -15,6 +15,7 @@ struct GenerateOptions {
   int64_t max_new_tokens = 256;
   SamplingOptions sampling;
   std::vector<std::string> stop;  // text that ends an answer and is not part of it
+  std::vector<int32_t> stop_ids;  // tokens that end an answer beside end-of-text
   bool ignore_eos = false;
 };
 

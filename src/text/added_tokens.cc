@@ -62,17 +62,19 @@ AddedTokenFinder::AddedTokenFinder(std::vector<AddedToken> tokens) : tokens_(std
 }
 
 const AddedToken* AddedTokenFinder::longest_at(std::string_view text, size_t at,
-                                               bool special) const {
+                                               const SpecialCounts& special) const {
   for (const uint32_t i : by_first_byte_[static_cast<unsigned char>(text[at])]) {
     const AddedToken& token = tokens_[i];
-    if ((special || !token.special) && text.substr(at).starts_with(token.content)) return &token;
+    if (text.substr(at).starts_with(token.content) &&
+        (!token.special || special(at, at + token.content.size())))
+      return &token;
   }
   return nullptr;
 }
 
-void AddedTokenFinder::cut(std::string_view text, bool special,
+void AddedTokenFinder::cut(std::string_view text, const SpecialCounts& special,
                            const std::function<void(std::string_view)>& on_text,
-                           const std::function<void(int32_t)>& on_token) const {
+                           const std::function<void(int32_t, size_t)>& on_token) const {
   size_t done = 0;
   for (size_t at = 0; at < text.size() && !tokens_.empty();) {
     if (!begins_[static_cast<unsigned char>(text[at])]) {
@@ -90,7 +92,7 @@ void AddedTokenFinder::cut(std::string_view text, bool special,
     if (token->lstrip) begin = skip_spaces_back(text, begin, done);
     if (token->rstrip) at = end = skip_spaces(text, end);
     if (begin > done) on_text(text.substr(done, begin - done));
-    on_token(token->id);
+    on_token(token->id, end);
     done = end;
   }
   if (done < text.size()) on_text(text.substr(done));

@@ -29,14 +29,17 @@ class AddedTokenFinder {
  public:
   explicit AddedTokenFinder(std::vector<AddedToken> tokens);
 
-  /// Calls text(part) for what lies between added tokens (never empty) and token(id) for each, in
-  /// order. With `special` false, special tokens are not looked for.
-  void cut(std::string_view text, bool special,
+  /// Whether the special token that stands at [begin, end) of a text counts as one.
+  using SpecialCounts = std::function<bool(size_t begin, size_t end)>;
+  /// Calls text(part) for what lies between added tokens (never empty) and token(id, end) for each, in
+  /// order; `end` is where the text goes on. A special token for which `special` says no is text.
+  void cut(std::string_view text, const SpecialCounts& special,
            const std::function<void(std::string_view)>& on_text,
-           const std::function<void(int32_t)>& on_token) const;
+           const std::function<void(int32_t, size_t)>& on_token) const;
 
  private:
-  const AddedToken* longest_at(std::string_view text, size_t at, bool special) const;
+  const AddedToken* longest_at(std::string_view text, size_t at,
+                               const SpecialCounts& special) const;
 
   std::vector<AddedToken> tokens_;  // longest first
   std::array<std::vector<uint32_t>, 256> by_first_byte_;

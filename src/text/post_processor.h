@@ -14,6 +14,7 @@ class PostProcessor {
   static PostProcessor from_json(const nlohmann::json& json);
 
   std::vector<int32_t> apply(std::vector<int32_t> ids) const;
+  const std::vector<int32_t>& before() const { return before_; }
 
  private:
   void add(const nlohmann::json& json);

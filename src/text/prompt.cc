@@ -1,50 +1,57 @@
 #include "text/prompt.h"
 
 #include "base/error.h"
+#include "base/file.h"
+#include "text/unicode.h"
 
 namespace falconer {
+namespace fs = std::filesystem;
 namespace {
 
-using Render = std::string (*)(std::string_view instruction, std::string_view input);
-
-// The texts are Alpaca's own, byte for byte: models are trained on them everywhere.
-constexpr std::string_view kWithInput =
-    "Below is an instruction that describes a task, paired with an input that provides further "
-    "context. Write a response that appropriately completes the request.";
-constexpr std::string_view kWithoutInput =
-    "Below is an instruction that describes a task. Write a response that appropriately completes "
-    "the request.";
-
-std::string alpaca_colon(std::string_view instruction, std::string_view input) {
-  std::string text(input.empty() ? kWithoutInput : kWithInput);
-  text.append("\n\n### Instruction:\n").append(instruction);
-  if (!input.empty()) text.append("\n\n### Input:\n").append(input);
-  return text.append("\n\n### Response:");
+// The texts are Alpaca's own, byte for byte: models are trained on them everywhere. A template that
+// has been released never changes.
+std::string alpaca(std::string_view ending) {
+  std::string source =
+      "{% for message in messages %}{% if message.role == 'assistant' %}"
+      "{{ message.content }}{{ eos_token }}"
+      "{% elif message.role == 'system' %}{{ message.content }}{% else %}"
+      "{% if loop.first %}Below is an instruction that describes a task"
+      "{% if message.input %}, paired with an input that provides further context{% endif %}. "
+      "Write a response that appropriately completes the request.{% endif %}"
+      "{{ '\\n\\n### Instruction:\\n' }}"
+      "{% if message.input %}{{ message.instruction }}{{ '\\n\\n### Input:\\n' }}{{ message.input "
+      "}}"
+      "{% else %}{{ message.content }}{% endif %}{{ '\\n\\n### Response:";
+  return source.append(ending).append("' }}{% endif %}{% endfor %}");
 }
 
-std::string alpaca(std::string_view instruction, std::string_view input) {
-  return alpaca_colon(instruction, input) + "\n";
-}
-
-std::string with_input_behind(std::string_view instruction, std::string_view input) {
-  std::string text(instruction);
-  if (!input.empty()) text.append("\n").append(input);
-  return text;
-}
-
-std::string falcon_instruct(std::string_view instruction, std::string_view input) {
-  return "User: " + with_input_behind(instruction, input) + "\nAssistant:";
+/// Speakers by name, a line each.
+std::string named_speakers(std::string_view assistant, std::string_view gap,
+                           std::string_view system) {
+  return fmt::format(
+      "{{% for message in messages %}}{{% if not loop.first %}}{{{{ '\\n' }}}}{{% endif %}}"
+      "{{% if message.role == 'assistant' %}}{0}:{1}{{{{ message.content }}}}{{{{ eos_token }}}}"
+      "{{% elif message.role == 'system' %}}{2}{{{{ message.content }}}}"
+      "{{% else %}}User: {{{{ message.content }}}}{{% endif %}}{{% endfor %}}"
+      "{{% if add_generation_prompt %}}{{{{ '\\n' }}}}{0}:{{% endif %}}",
+      assistant, gap, system);
 }
 
 struct Style {
   const char* name;
-  Render render;
+  std::string (*source)();
 };
 constexpr Style kStyles[] = {
-    {"alpaca", alpaca},
-    {"alpaca-colon", alpaca_colon},
-    {"falcon-instruct", falcon_instruct},
-    {"raw", with_input_behind},
+    {"alpaca", [] { return alpaca("\\n"); }},
+    {"alpaca-colon", [] { return alpaca(""); }},
+    {"falcon", [] { return named_speakers("Falcon", " ", "System: "); }},
+    {"falcon-instruct", [] { return named_speakers("Assistant", "", ""); }},
+    {"raw",
+     [] {
+       return std::string(
+           "{% for message in messages %}{{ message.content }}"
+           "{% if message.role == 'assistant' %}{{ eos_token }}{% endif %}{% endfor %}");
+     }},
 };
 
 const Style* find_style(std::string_view name) {
@@ -53,25 +60,187 @@ const Style* find_style(std::string_view name) {
   return nullptr;
 }
 
+bool names_chat_template(std::string_view name) {
+  return name == "chat" || name.starts_with("chat:");
+}
+
+/// Roles that templates write into their markers, as in "<|" + role + "|>". Any other is data.
+bool is_usual_role(std::string_view role) {
+  for (const char* usual : {"system", "user", "assistant", "tool", "developer", "function",
+                            "ipython", "observation", "environment"})
+    if (role == usual) return true;
+  return false;
+}
+
+nlohmann::json read_tokenizer_config(const TemplateFiles& checkpoint) {
+  constexpr const char* kName = "tokenizer_config.json";
+  const auto text = checkpoint.read(kName);
+  if (!text) return {};
+  const auto json = nlohmann::json::parse(*text, nullptr, false);
+  if (!json.is_object()) fail("{}: {} is not a JSON object", checkpoint.where(), kName);
+  return json;
+}
+
+/// The checkpoint's template of that name ("" or "default" is the one that is used where none is
+/// named); nothing where it has none at all. Others are listed in `others`.
+std::optional<std::string> read_chat_template(const TemplateFiles& checkpoint,
+                                              std::string_view name,
+                                              std::vector<std::string>& others) {
+  const bool usual = name.empty() || name == "default";
+  if (const auto text = checkpoint.read("chat_template.jinja"); usual && text)
+    return to_valid_utf8(*text);
+  const nlohmann::json config = read_tokenizer_config(checkpoint);
+  const auto found = config.is_object() ? config.find("chat_template") : config.end();
+  if (!config.is_object() || found == config.end()) return {};
+  if (found->is_string()) {
+    others.emplace_back("default");
+    return usual ? std::optional(found->get<std::string>()) : std::nullopt;
+  }
+  if (!found->is_array()) return {};
+  for (const auto& one : *found) {
+    if (!one.is_object() || !one.contains("name") || !one["name"].is_string() ||
+        !one.contains("template") || !one["template"].is_string())
+      continue;
+    others.push_back(one["name"].get<std::string>());
+    if (others.back() == (usual ? "default" : name)) return one["template"].get<std::string>();
+  }
+  return {};
+}
+
+/// Messages as values of a template. Strings are views, so that this outlives the rendering.
+class Values {
+ public:
+  Values(JinjaHeap& heap, bool chat) : heap_(heap), chat_(chat) {}
+
+  JinjaValue messages(const Conversation& conversation, size_t count) {
+    std::vector<JinjaValue> items;
+    items.reserve(count);
+    for (size_t i = 0; i < count; ++i) items.push_back(message(conversation.messages[i]));
+    return heap_.list(std::move(items));
+  }
+
+ private:
+  using Entries = std::vector<std::pair<JinjaValue, JinjaValue>>;
+
+  JinjaValue text(const std::string& bytes, bool data) {
+    if (valid_utf8_prefix(bytes) < bytes.size()) return heap_.string(to_valid_utf8(bytes), data);
+    return heap_.view(bytes, data);
+  }
+  void add(Entries& entries, std::string_view key, const JinjaValue& value) {
+    entries.emplace_back(heap_.view(key, false), value);
+  }
+
+  JinjaValue message(const Message& m) {
+    Entries entries;
+    entries.reserve(4);
+    add(entries, "role", text(m.role, !is_usual_role(m.role)));
+    if (!m.input.empty()) {
+      add(entries, "content", heap_.string(to_valid_utf8(m.content + "\n" + m.input), true));
+      add(entries, "instruction", text(m.content, true));
+      add(entries, "input", text(m.input, true));
+    } else if (chat_ && m.more.is_object() && m.more.contains("content")) {
+      add(entries, "content", JinjaValue::none());
+    } else {
+      add(entries, "content", text(m.content, true));
+    }
+    if (m.more.is_object())
+      for (const auto& [key, value] : m.more.get_ref<const nlohmann::ordered_json::object_t&>())
+        if (key != "role" && key != "content") add(entries, key, heap_.from_json(value, true));
+    return heap_.dict(std::move(entries));
+  }
+
+  JinjaHeap& heap_;
+  bool chat_;
+};
+
 }  // namespace
 
-PromptStyle PromptStyle::named(std::string_view name) {
-  if (find_style(name) == nullptr)
-    fail_usage("there is no prompt style \"{}\"; the styles are {}", name,
-               fmt::join(names(), ", "));
-  return PromptStyle(std::string(name));
+std::optional<std::string> TemplateFiles::read(const std::string& name) const {
+  if (!files_) {
+    const fs::path path = folder_ / name;
+    if (!fs::exists(path)) return {};
+    return read_text_file(path, size_t{1} << 28);
+  }
+  const auto found = files_->find(name);
+  return found == files_->end() ? std::nullopt : std::optional(found->second);
 }
+
+Conversation Conversation::of(std::string instruction, std::string input) {
+  Conversation made;
+  made.messages.push_back(
+      {.role = "user", .content = std::move(instruction), .input = std::move(input), .more = {}});
+  return made;
+}
+
+PromptStyle::PromptStyle(std::string name, std::string source)
+    : name_(std::move(name)),
+      template_(std::move(source),
+                names_chat_template(name_) ? "chat template" : "prompt style " + name_) {}
 
 std::vector<std::string> PromptStyle::names() {
   std::vector<std::string> result;
   for (const Style& style : kStyles) result.emplace_back(style.name);
+  result.emplace_back("chat");
   return result;
 }
 
-std::string PromptStyle::render(std::string_view instruction, std::string_view input) const {
-  const Style* style = find_style(name_);
-  FALCONER_CHECK(style != nullptr);
-  return style->render(instruction, input);
+void PromptStyle::check(std::string_view name) {
+  if (find_style(name) == nullptr && !names_chat_template(name))
+    fail_usage("there is no prompt style \"{}\"; the styles are {}", name,
+               fmt::join(names(), ", "));
+}
+
+PromptStyle PromptStyle::named(std::string_view name) {
+  check(name);
+  const Style* style = find_style(name);
+  if (style == nullptr)
+    fail_usage("prompt style \"{}\" is a checkpoint's, and there is none", name);
+  return PromptStyle(std::string(name), style->source());
+}
+
+PromptStyle PromptStyle::of_checkpoint(std::string_view name, const TemplateFiles& checkpoint) {
+  check(name);
+  if (!names_chat_template(name)) return named(name);
+  const std::string_view which = name == "chat" ? "" : name.substr(5);
+  std::vector<std::string> others;
+  auto source = read_chat_template(checkpoint, which, others);
+  if (!source && others.empty())
+    fail(
+        "{}: has no chat template, neither chat_template.jinja nor \"chat_template\" in "
+        "tokenizer_config.json; give another --prompt-style",
+        checkpoint.where());
+  if (!source)
+    fail("{}: has no chat template \"{}\"; it has {}", checkpoint.where(),
+         which.empty() ? "default" : which, fmt::join(others, ", "));
+  return PromptStyle(std::string(name), std::move(*source));
+}
+
+PromptStyle PromptStyle::recorded(std::string_view name, const std::string& source,
+                                  const TemplateFiles& checkpoint) {
+  if (source.empty()) return of_checkpoint(name, checkpoint);
+  return PromptStyle(std::string(name), source);
+}
+
+bool PromptStyle::has_chat_template(const TemplateFiles& checkpoint) {
+  std::vector<std::string> others;
+  return read_chat_template(checkpoint, "", others).has_value();
+}
+
+MarkedText PromptStyle::render(const Conversation& conversation, size_t count, bool prompt,
+                               const SpecialTokens& special) const {
+  JinjaHeap heap{JinjaLimits{}};
+  Values values(heap, is_chat_template());
+  std::vector<std::pair<std::string_view, JinjaValue>> variables = {
+      {"messages", values.messages(conversation, count)},
+      {"add_generation_prompt", JinjaValue::of(prompt)}};
+  for (const auto& [name, token] : special) variables.emplace_back(name, heap.view(token, false));
+  if (is_chat_template()) {
+    variables.emplace_back("tools", conversation.tools.is_null()
+                                        ? JinjaValue::none()
+                                        : heap.from_json(conversation.tools, true));
+    variables.emplace_back("documents", JinjaValue::none());
+  }
+  return template_.render(variables, heap);
 }
 
 }  // namespace falconer

@@ -1,5 +1,6 @@
 #include "text/tokenizer.h"
 
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <unordered_map>
 
@@ -118,21 +119,33 @@ struct Tokenizer::Impl {
 
   /// Tokens that are looked for before normalization come first, then those after it.
   std::vector<int32_t> encode(std::string_view text, bool with_special) const {
-    std::string mended;
-    if (valid_utf8_prefix(text) < text.size()) text = mended = to_valid_utf8(text);
     std::vector<int32_t> ids;
     ids.reserve(text.size() / 3 + 4);
-    const auto push = [&](int32_t id) { ids.push_back(id); };
-    before.cut(
-        text, with_special,
-        [&](std::string_view part) {
-          const std::string normal = normalize ? to_nfc(part) : std::string();
-          after.cut(
-              normalize ? std::string_view(normal) : part, with_special,
-              [&](std::string_view piece) { encode_text(piece, ids); }, push);
-        },
-        push);
+    std::string mended;
+    if (valid_utf8_prefix(text) < text.size()) text = mended = to_valid_utf8(text);
+    append(
+        text, [&](size_t, size_t) { return with_special; }, ids);
     return ids;
+  }
+
+  /// `counts` is asked about places in `text`, which is valid UTF-8.
+  void append(std::string_view text, const AddedTokenFinder::SpecialCounts& counts,
+              std::vector<int32_t>& ids) const {
+    // By reference: a std::function of what captures more than two words is allocated.
+    const auto push = [&](int32_t id, size_t) { ids.push_back(id); };
+    const auto on_text = [&](std::string_view piece) { encode_text(piece, ids); };
+    const auto on_part = [&](std::string_view part) {
+      const size_t at = static_cast<size_t>(part.data() - text.data());
+      if (!normalize) {
+        const auto within = [&](size_t begin, size_t end) { return counts(at + begin, at + end); };
+        return after.cut(part, std::cref(within), std::cref(on_text), std::cref(push));
+      }
+      // Normalization moves what follows, so that a part is data as soon as a byte of it is.
+      const bool all = counts(at, at + part.size());
+      after.cut(
+          to_nfc(part), [all](size_t, size_t) { return all; }, std::cref(on_text), std::cref(push));
+    };
+    before.cut(text, counts, std::cref(on_part), std::cref(push));
   }
 
   std::vector<AddedToken> added;
@@ -145,6 +158,7 @@ struct Tokenizer::Impl {
   std::unordered_map<std::string, int32_t> by_content;
   std::vector<int32_t> special;  // sorted
   std::optional<int32_t> eos, bos;
+  std::map<std::string, std::string> special_names;
 
   std::optional<int32_t> find(const std::string& token) const {
     if (const auto it = by_content.find(token); it != by_content.end()) return it->second;
@@ -175,6 +189,13 @@ struct Tokenizer::Impl {
     };
     eos = one("eos");
     bos = one("bos");
+    for (const json& file : {names, parse_optional(files, "special_tokens_map.json")})
+      for (const char* kind : {"bos", "eos", "unk", "sep", "pad", "cls", "mask"}) {
+        const std::string key = std::string(kind) + "_token";
+        json name = file.is_object() ? file.value(key, json()) : json();
+        if (name.is_object()) name = name.value("content", json());
+        if (name.is_string()) special_names.try_emplace(key, name.get<std::string>());
+      }
   }
 };
 
@@ -183,8 +204,8 @@ Tokenizer Tokenizer::load(const fs::path& folder) {
     fail("{} has no tokenizer.json; copy the one of the model that this checkpoint comes from",
          folder.string());
   Files files;
-  for (const char* name :
-       {"tokenizer.json", "tokenizer_config.json", "generation_config.json", "config.json"})
+  for (const char* name : {"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
+                           "generation_config.json", "config.json"})
     if (fs::exists(folder / name)) files[name] = read_text_file(folder / name, size_t{1} << 28);
   return parse(files, (folder / "tokenizer.json").string());
 }
@@ -214,6 +235,40 @@ std::vector<int32_t> Tokenizer::encode_as_data(std::string_view text) const {
   return impl_->encode(text, false);
 }
 
+void Tokenizer::append_marked(const MarkedText& text, bool parse_special,
+                              std::vector<int32_t>& ids) const {
+  ids.reserve(ids.size() + text.size() / 3 + 4);
+  if (valid_utf8_prefix(text.text()) < text.size()) {  // places in it would not hold
+    const std::vector<int32_t> mended =
+        impl_->encode(text.text(), parse_special || text.is_template(0, text.size()));
+    ids.insert(ids.end(), mended.begin(), mended.end());
+    return;
+  }
+  impl_->append(
+      text.text(),
+      [&](size_t begin, size_t end) { return parse_special || text.is_template(begin, end); }, ids);
+}
+
+size_t Tokenizer::end_of_last_special(std::string_view text) const {
+  size_t last = 0;
+  const auto always = [](size_t, size_t) { return true; };
+  const auto note = [&](int32_t id, size_t end) {
+    if (is_special(id)) last = end;
+  };
+  impl_->before.cut(
+      text, always,
+      [&](std::string_view part) {
+        const size_t at = static_cast<size_t>(part.data() - text.data());
+        impl_->after.cut(
+            part, always, [](std::string_view) {},
+            [&](int32_t id, size_t end) { note(id, at + end); });
+      },
+      note);
+  return last;
+}
+
+const std::vector<int32_t>& Tokenizer::ids_before() const { return impl_->post_processor.before(); }
+
 std::string Tokenizer::decode(std::span<const int32_t> ids, bool skip_special) const {
   std::string bytes;
   for (const int32_t id : ids)
@@ -239,6 +294,10 @@ bool Tokenizer::is_special(int32_t id) const {
 
 std::optional<int32_t> Tokenizer::eos_id() const { return impl_->eos; }
 std::optional<int32_t> Tokenizer::bos_id() const { return impl_->bos; }
+
+const std::map<std::string, std::string>& Tokenizer::special_names() const {
+  return impl_->special_names;
+}
 
 std::string StreamDecoder::push(int32_t id) {
   if (skip_special_ && tokenizer_->is_special(id)) return {};

@@ -11,6 +11,8 @@
 #include <string_view>
 #include <vector>
 
+#include "text/marked_text.h"
+
 namespace falconer {
 
 /// Immutable once loaded; safe to use from many threads.
@@ -29,8 +31,18 @@ class Tokenizer {
   /// What `tokenizers` gives for encode(text): added tokens are recognised inside the text, and the
   /// post-processor adds what it adds (nothing for Falcon).
   std::vector<int32_t> encode(std::string_view text) const;
-  /// As encode, but the text of a special token inside user text is data, not control.
+  /// As encode, but the text of a special token inside user text is data, not control. The
+  /// post-processor adds nothing.
   std::vector<int32_t> encode_as_data(std::string_view text) const;
+  /// Appends the ids of a text of which only what a template wrote can be control (all of it where
+  /// `parse_special`): a special token counts where no byte of it is data. Other ids are those of
+  /// the text as a whole. The post-processor adds nothing.
+  void append_marked(const MarkedText& text, bool parse_special, std::vector<int32_t>& ids) const;
+  /// Behind the last special token that `text` spells, with the white space that it takes along; 0
+  /// where it spells none.
+  size_t end_of_last_special(std::string_view text) const;
+  /// What the post-processor puts before a text.
+  const std::vector<int32_t>& ids_before() const;
   /// UTF-8; bytes that are no character become U+FFFD. Special tokens are kept unless told
   /// otherwise. Error: an id that the vocabulary lacks.
   std::string decode(std::span<const int32_t> ids, bool skip_special = false) const;
@@ -43,6 +55,8 @@ class Tokenizer {
   bool is_special(int32_t id) const;
   std::optional<int32_t> eos_id() const;
   std::optional<int32_t> bos_id() const;
+  /// "bos_token", "eos_token", ... as the tokenizer's configuration names them.
+  const std::map<std::string, std::string>& special_names() const;
 
  private:
   struct Impl;

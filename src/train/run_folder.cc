@@ -98,6 +98,7 @@ void write_record(const fs::path& folder, const ModelRecord& record) {
   json["format"] = kRecordFormat;
   json["method"] = record.method;
   json["prompt_style"] = record.prompt_style;
+  json["prompt_template"] = record.prompt_template;
   json["base_checkpoint"] = record.base_checkpoint;
   json["settings"] = record.settings;
   write_file(folder / "falconer.json", json.dump(2) + "\n");
@@ -177,6 +178,7 @@ std::optional<ModelRecord> read_record(const fs::path& folder) {
     ModelRecord record{.method = json.value("method", ""),
                        .prompt_style = json.value("prompt_style", ""),
                        .base_checkpoint = json.value("base_checkpoint", "")};
+    record.prompt_template = json.value("prompt_template", "");
     if (json.contains("settings"))
       record.settings = json["settings"].get<std::map<std::string, std::string>>();
     return record;

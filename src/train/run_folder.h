@@ -16,6 +16,7 @@ namespace falconer {
 struct ModelRecord {
   std::string method, prompt_style, base_checkpoint;
   std::map<std::string, std::string> settings;  // the run's, for people
+  std::string prompt_template;                  // the style's text: a name may come to mean another
 };
 
 /// Writes the adapter, or the whole model where the method changes it, into `folder` (which must

@@ -16,20 +16,29 @@ namespace {
 // Rows of held-out data that are evaluated in one pass, in tokens.
 constexpr int64_t kEvalTokens = 2048;
 
-BatchBuffer::Sequence sequence_of(const Row& row) { return {row.ids, row.labels}; }
+// Rows end to end.
+BatchBuffer batch_of(const RowView& rows, const std::vector<int64_t>& numbers) {
+  std::vector<Row> read;
+  read.reserve(numbers.size());
+  std::vector<BatchBuffer::Sequence> sequences;
+  for (const int64_t number : numbers) {
+    const Row& row = read.emplace_back(rows[number]);
+    sequences.push_back({row.ids, row.labels});
+  }
+  return BatchBuffer::for_training(sequences);
+}
 
-// Rows in order, as many as fit in `most` tokens (one at least).
-std::vector<std::vector<BatchBuffer::Sequence>> eval_batches(const std::vector<Row>& rows) {
-  std::vector<std::vector<BatchBuffer::Sequence>> batches;
+// Rows in order, as many as fit in kEvalTokens (one at least).
+std::vector<std::vector<int64_t>> eval_batches(const RowView& rows) {
+  std::vector<std::vector<int64_t>> batches;
   int64_t tokens = 0;
-  for (const Row& row : rows) {
-    const int64_t n = static_cast<int64_t>(row.ids.size());
-    if (batches.empty() || tokens + n > kEvalTokens) {
+  for (int64_t i = 0; i < rows.size(); ++i) {
+    if (batches.empty() || tokens + rows.length(i) > kEvalTokens) {
       batches.emplace_back();
       tokens = 0;
     }
-    batches.back().push_back(sequence_of(row));
-    tokens += n;
+    batches.back().push_back(i);
+    tokens += rows.length(i);
   }
   return batches;
 }
@@ -47,8 +56,7 @@ std::vector<std::vector<float>> samples_of(const std::vector<Param*>& params) {
 
 }  // namespace
 
-Trainer::Trainer(Session& session, const std::vector<Row>& rows, const std::vector<Row>& held_out,
-                 TrainOptions options)
+Trainer::Trainer(Session& session, RowView rows, RowView held_out, TrainOptions options)
     : session_(session),
       rows_(rows),
       held_out_(held_out),
@@ -69,19 +77,19 @@ void Trainer::reserve() {
   StepPlan::Largest eval;
   for (const auto& batch : eval_batches(held_out_)) {
     int64_t tokens = 0;
-    for (const auto& sequence : batch) tokens += static_cast<int64_t>(sequence.ids.size());
+    for (const int64_t row : batch) tokens += held_out_.length(row);
     eval.tokens = std::max(eval.tokens, tokens);
   }
   session_.reserve([&](Run& run) { decoder.loss(run, measuring_batch(eval.tokens, eval.tokens)); });
 }
 
-EvalMetrics Trainer::evaluate(const std::vector<Row>& rows) {
+EvalMetrics Trainer::evaluate(RowView rows) {
   const double start = now_seconds();
   LossSum total;
   Run& run = session_.run();
   run.training = false;
   for (const auto& batch : eval_batches(rows)) {
-    const BatchBuffer buffer = BatchBuffer::for_training(batch);
+    const BatchBuffer buffer = batch_of(rows, batch);
     const LossSum one = session_.decoder().loss(run, buffer.batch());
     total.sum += one.sum;
     total.count += one.count;
@@ -99,7 +107,7 @@ Trainer::StepSums Trainer::accumulate(const std::vector<std::vector<int64_t>>& m
   int64_t micro_with_targets = 0;
   for (const auto& micro : micro_batches) {
     int64_t targets = 0;
-    for (int64_t row : micro) targets += rows_[row].targets();
+    for (int64_t row : micro) targets += rows_.targets(row);
     sums.targets += targets;
     micro_with_targets += targets > 0;
   }
@@ -107,9 +115,7 @@ Trainer::StepSums Trainer::accumulate(const std::vector<std::vector<int64_t>>& m
   run.training = true;
   run.first_row = run.first_target = 0;
   for (const auto& micro : micro_batches) {
-    std::vector<BatchBuffer::Sequence> sequences;
-    for (int64_t row : micro) sequences.push_back(sequence_of(rows_[row]));
-    const BatchBuffer buffer = BatchBuffer::for_training(sequences);
+    const BatchBuffer buffer = batch_of(rows_, micro);
     const int64_t targets = buffer.batch().target_count();
     const double weight =
         options_.loss_average == LossAverage::kToken
@@ -129,7 +135,7 @@ Trainer::StepSums Trainer::accumulate(const std::vector<std::vector<int64_t>>& m
 std::string Trainer::rows_text(int64_t number) const {
   std::vector<int64_t> lines;
   for (const auto& micro : plan_.step(number))
-    for (int64_t row : micro) lines.push_back(rows_[row].line);
+    for (int64_t row : micro) lines.push_back(rows_.line(row));
   if (lines.size() > 16) lines.resize(16);
   return fmt::format("{}{}", fmt::join(lines, ", "), lines.size() == 16 ? ", ..." : "");
 }

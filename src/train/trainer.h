@@ -48,9 +48,8 @@ struct TrainResult {
 class Trainer {
  public:
   /// The session was opened for training with optimizer_slots(options.optimizer.kind). `held_out`
-  /// may be empty.
-  Trainer(Session& session, const std::vector<Row>& rows, const std::vector<Row>& held_out,
-          TrainOptions options);
+  /// may be empty. What the rows are views of must outlive the trainer.
+  Trainer(Session& session, RowView rows, RowView held_out, TrainOptions options);
 
   /// Called after each evaluation, to show what the model says by now.
   void on_evaluation(std::function<void(int64_t step)> call) { on_evaluation_ = std::move(call); }
@@ -63,7 +62,7 @@ class Trainer {
 
   /// Mean loss over all labelled tokens of `rows`: the same loss function as training, all rows in
   /// order.
-  EvalMetrics evaluate(const std::vector<Row>& rows);
+  EvalMetrics evaluate(RowView rows);
 
   /// Reserves memory for the largest micro-batch of the run and for evaluation.
   void reserve();
@@ -81,8 +80,7 @@ class Trainer {
   std::string rows_text(int64_t number) const;
 
   Session& session_;
-  const std::vector<Row>& rows_;
-  const std::vector<Row>& held_out_;
+  RowView rows_, held_out_;
   TrainOptions options_;
   StepPlan plan_;
   Optimizer optimizer_;

@@ -30,7 +30,7 @@ std::vector<int64_t> lines_of(const std::string& name, const std::string& conten
   write_file(folder / name, content);
   std::vector<int64_t> lines;
   read_raw_rows(
-      folder / name, [&](const nlohmann::json&, int64_t line) { lines.push_back(line); },
+      folder / name, [&](const nlohmann::ordered_json&, int64_t line) { lines.push_back(line); },
       [&](int64_t line, const std::string&) { lines.push_back(-line); });
   return lines;
 }
@@ -62,9 +62,9 @@ TEST(LoadRows, CsvAndJsonGiveTheSameRows) {
   DataReport csv, json;
   const auto a = load_rows(folder / "a.csv", &tokenizer(), options(), csv);
   const auto b = load_rows(folder / "a.json", &tokenizer(), options(), json);
-  ASSERT_EQ(a.size(), 1u);
-  EXPECT_EQ(a[0].ids, b.at(0).ids);
-  EXPECT_EQ(a[0].labels, b[0].labels);
+  ASSERT_EQ(a->size(), 1);
+  EXPECT_EQ(a->at(0).ids, b->at(0).ids);
+  EXPECT_EQ(a->at(0).labels, b->at(0).labels);
 }
 
 TEST(LoadRows, BadRowsAreNamedOrCounted) {
@@ -76,7 +76,7 @@ TEST(LoadRows, BadRowsAreNamedOrCounted) {
   expect_mentions(message_of([&] { load_rows(file, &tokenizer(), options(), report); }),
                   {"a.jsonl", "line 2", "output", "--skip-bad"});
   report = {};
-  EXPECT_EQ(load_rows(file, &tokenizer(), options(true), report).size(), 1u);
+  EXPECT_EQ(load_rows(file, &tokenizer(), options(true), report)->size(), 1);
   EXPECT_EQ(report.bad, 2);
   expect_mentions(report_text(report, "a.jsonl"), {"2 bad rows", "line 2"});
 }
@@ -84,17 +84,20 @@ TEST(LoadRows, BadRowsAreNamedOrCounted) {
 TEST(LoadRows, TheReportCountsWhatIsOdd) {
   const TempFolder folder;
   const std::string row = R"({"instruction":"a","output":"b"})";
-  const std::string ids = R"({"input_ids":[1,2,3],"labels":[-100,-100,-100]})";
-  write_file(folder / "a.jsonl", row + "\n" + row + "\n" + ids + "\n");
+  write_file(folder / "a.jsonl", row + "\n" + row + "\n");
   LoadOptions cut = options();
   cut.encode.max_seq_length = 8;
   DataReport report;
   load_rows(folder / "a.jsonl", &tokenizer(), cut, report);
-  EXPECT_EQ(report.rows, 3);
+  EXPECT_EQ(report.rows, 2);
   EXPECT_EQ(report.duplicates, 1);
   EXPECT_EQ(report.truncated, 2);
-  EXPECT_EQ(report.without_targets, 3) << "both were cut inside of their prompt";
+  EXPECT_EQ(report.without_targets, 2) << "both were cut inside of their prompt";
   expect_mentions(report_text(report, "x"), {"repeat", "cut", "nothing to learn"});
+  write_file(folder / "ids.jsonl", R"({"input_ids":[1,2,3],"labels":[-100,-100,-100]})");
+  report = {};
+  load_rows(folder / "ids.jsonl", &tokenizer(), cut, report);
+  EXPECT_EQ(report.without_targets, 1);
 }
 
 }  // namespace

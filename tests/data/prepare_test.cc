@@ -44,8 +44,9 @@ TEST(Prepare, WritesTheSameBytesAtAnyThreadCount) {
   size_t i = 0;
   for (std::string line; std::getline(file, line); ++i) {
     const json row = json::parse(line);
-    ASSERT_EQ(row["input_ids"], json(data.rows[i].ids)) << i;
-    ASSERT_EQ(row["labels"], json(data.rows[i].labels)) << i;
+    const Row written = data.rows()[static_cast<int64_t>(i)];
+    ASSERT_EQ(row["input_ids"], json(written.ids)) << i;
+    ASSERT_EQ(row["labels"], json(written.labels)) << i;
     if (i == 0) {
       EXPECT_EQ(line, row.dump()) << "no blanks, this order of keys";
     }

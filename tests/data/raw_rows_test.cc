@@ -18,7 +18,7 @@ std::vector<std::string> read(const std::filesystem::path& file) {
   std::vector<std::string> said;
   read_raw_rows(
       file,
-      [&](const nlohmann::json& row, int64_t line) {
+      [&](const nlohmann::ordered_json& row, int64_t line) {
         if (row.contains("wrong")) fail("wrong");
         said.push_back(fmt::format("{}: {}", line, row.dump()));
       },

@@ -40,7 +40,11 @@ inline std::unique_ptr<Session> open_training(const TinyRun& run, const MethodOp
 /// The rows that write_rows made.
 inline std::vector<Row> rows_of(const TinyRun& run) {
   DataReport report;
-  return load_rows(run.path("rows.jsonl"), nullptr, {.encode = {}, .vocab = 61}, report);
+  const auto store =
+      load_rows(run.path("rows.jsonl"), nullptr, {.encode = {}, .vocab = 61}, report);
+  std::vector<Row> rows;
+  for (int64_t i = 0; i < store->size(); ++i) rows.push_back((*store)[i]);
+  return rows;
 }
 
 inline BatchBuffer batch_of(const std::vector<Row>& rows) {

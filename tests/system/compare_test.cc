@@ -109,6 +109,7 @@ TEST_F(Compare, RowsWithoutAPromptAreNotAsked) {
   }());
   add("lora");
   options.runs[0].options.data = (folder / "rows.jsonl").string();
+  options.runs[0].options.prompt_style.clear();  // no style renders rows of text
   options.runs[0].options.test_size = 4;
   options.new_tokens = 0;
   compare(options);

@@ -6,7 +6,7 @@
 #include "data/encode.h"
 #include "support/errors.h"
 #include "support/tiny_session.h"
-#include "text/tokenizer.h"
+#include "text/prompt_encoder.h"
 
 namespace falconer::test {
 namespace {
@@ -17,20 +17,22 @@ std::string demo_checkpoint() { return std::string(FALCONER_SOURCE_DIR) + "/demo
 TEST(Defects, ARowThatIsCutKeepsItsEndOfText) {
   const Tokenizer tokenizer = Tokenizer::load(demo_checkpoint());
   ASSERT_TRUE(tokenizer.eos_id());
-  const Example example{.instruction = "Where is the owl?",
-                        .input = "",
-                        .output = "The owl sings near the lake. The owl sings near the lake."};
+  const Example example = Example::of("Where is the owl?", "",
+                                      "The owl sings near the lake. The owl sings near the lake.");
+  const PromptStyle style = PromptStyle::named("alpaca");
+  const PromptEncoder encoder(tokenizer, style);
   EncodeOptions options;
-  const Row whole = encode_example(example, tokenizer, options).row;
+  const auto encoded = [&] { return encode_example(example, tokenizer, encoder, options); };
+  const Row whole = encoded().rows.at(0);
   EXPECT_EQ(whole.ids.back(), tokenizer.eos_id());
   options.max_seq_length = std::ssize(whole.ids) - 5;
-  const EncodedRow cut = encode_example(example, tokenizer, options);
-  EXPECT_TRUE(cut.truncated);
-  EXPECT_EQ(std::ssize(cut.row.ids), options.max_seq_length);
-  EXPECT_EQ(cut.row.ids.back(), tokenizer.eos_id());
-  EXPECT_EQ(cut.row.labels.back(), tokenizer.eos_id());
+  const EncodedRows cut = encoded();
+  EXPECT_EQ(cut.truncated, 1);
+  EXPECT_EQ(std::ssize(cut.rows.at(0).ids), options.max_seq_length);
+  EXPECT_EQ(cut.rows.at(0).ids.back(), tokenizer.eos_id());
+  EXPECT_EQ(cut.rows.at(0).labels.back(), tokenizer.eos_id());
   options.keep_eos = false;
-  EXPECT_NE(encode_example(example, tokenizer, options).row.ids.back(), tokenizer.eos_id());
+  EXPECT_NE(encoded().rows.at(0).ids.back(), tokenizer.eos_id());
 }
 
 // Keeps out defect 25 of docs/defects.md: text is UTF-8 wherever the program runs.
@@ -44,10 +46,10 @@ TEST(Defects, TextIsUtf8InEveryLocale) {
   write_file(folder / "rows.csv", "instruction,output\nx,\"" + answer + "\"\n");
   for (const char* file : {"rows.json", "rows.csv"}) {
     DataReport report;
-    const std::vector<Row> rows = load_rows(
-        folder / file, &tokenizer, {.encode = {}, .vocab = tokenizer.vocab_size()}, report);
-    ASSERT_EQ(rows.size(), 1u);
-    const std::string text = tokenizer.decode(rows[0].ids, true);
+    const auto rows = load_rows(folder / file, &tokenizer,
+                                {.encode = {}, .vocab = tokenizer.vocab_size()}, report);
+    ASSERT_EQ(rows->size(), 1);
+    const std::string text = tokenizer.decode(rows->at(0).ids, true);
     EXPECT_TRUE(text.ends_with(answer)) << text;
   }
   std::setlocale(LC_ALL, before.c_str());

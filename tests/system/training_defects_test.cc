@@ -155,7 +155,8 @@ TEST(Defects, TheLossIsTheMeanOfTheLabelledTokensAlone) {
   EXPECT_EQ(evaluated.tokens, want.count);
   EXPECT_NEAR(evaluated.loss, mean, 1e-5 * mean);
   EXPECT_NEAR(trainer.run().last_loss, mean, 1e-5 * mean);
-  EXPECT_EQ(trainer.evaluate({rows[3]}).loss, 0);
+  const std::vector<Row> unlabelled = {rows[3]};
+  EXPECT_EQ(trainer.evaluate(unlabelled).loss, 0);
 }
 
 // Keeps out defect 13 of docs/defects.md: before a step is taken, the loss of held-out rows is that

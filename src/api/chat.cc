@@ -1,0 +1,42 @@
+#include "api/chat.h"
+
+#include "base/error.h"
+#include "data/format/messages.h"
+
+namespace falconer {
+
+Conversation conversation_of(const Chat& chat) {
+  Conversation made;
+  for (const ChatMessage& m : chat.messages) {
+    Message message{.role = m.role, .content = m.content, .input = m.input, .more = {}};
+    if (!m.more.empty()) message.more = nlohmann::ordered_json::parse(m.more, nullptr, false);
+    if (message.more.is_discarded()) fail("a message holds what is not valid JSON");
+    made.messages.push_back(std::move(message));
+  }
+  if (!chat.tools.empty()) made.tools = nlohmann::ordered_json::parse(chat.tools, nullptr, false);
+  if (made.tools.is_discarded()) fail("the tools are not valid JSON");
+  return made;
+}
+
+Chat chat_of(const Conversation& conversation, size_t count) {
+  Chat made;
+  for (size_t i = 0; i < count; ++i) {
+    const Message& message = conversation.messages[i];
+    made.messages.push_back({.role = message.role,
+                             .content = message.content,
+                             .input = message.input,
+                             .more = message.more.is_null() ? "" : message.more.dump()});
+  }
+  if (!conversation.tools.is_null()) made.tools = conversation.tools.dump();
+  return made;
+}
+
+Chat parse_chat(const std::string& json) {
+  const RowObject row = RowObject::parse(json, nullptr, false);
+  if (!row.is_object()) fail("expected a JSON object with \"messages\"");
+  const ParsedRow parsed = parse_messages(row, 0);
+  const Conversation& conversation = std::get<Example>(parsed).conversation;
+  return chat_of(conversation, conversation.messages.size());
+}
+
+}  // namespace falconer

@@ -1,0 +1,11 @@
+// {"instruction", "input"?, "output", "system"?, "history"?}: Alpaca's rows.
+#pragma once
+
+#include "data/formats.h"
+
+namespace falconer {
+
+/// "history" is a list of [question, answer] that came before.
+ParsedRow parse_alpaca(const RowObject& object, int64_t vocab);
+
+}  // namespace falconer

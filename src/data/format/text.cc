@@ -1,0 +1,12 @@
+#include "data/format/text.h"
+
+namespace falconer {
+
+ParsedRow parse_text(const RowObject& object, int64_t) {
+  Example example{.chunked = true};
+  example.conversation.messages.push_back(
+      {.role = "assistant", .content = text_field(object, "text"), .input = {}, .more = {}});
+  return example;
+}
+
+}  // namespace falconer

@@ -1,0 +1,208 @@
+// One file's rows: read, rendered, tokenized on all cores, some thousands at a time.
+#include <fmt/ranges.h>
+
+#include <bit>
+
+#include "base/error.h"
+#include "base/threads.h"
+#include "data/encode.h"
+#include "data/formats.h"
+#include "data/load.h"
+#include "data/mapped_text.h"
+#include "data/raw_rows.h"
+#include "data/text_file.h"
+#include "text/prompt_encoder.h"
+#include "text/tokenizer.h"
+
+namespace falconer {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr size_t kMostExamples = 4096, kMostBytes = size_t{4} << 20;  // that wait to be tokenized
+
+uint64_t hash_of(const std::vector<int32_t>& ids) {
+  uint64_t hash = 1469598103934665603u;  // FNV-1a
+  for (int32_t id : ids) hash = (hash ^ static_cast<uint32_t>(id)) * 1099511628211u;
+  return hash;
+}
+
+size_t bytes_of(const Conversation& conversation) {
+  size_t bytes = 0;
+  for (const Message& message : conversation.messages)
+    bytes += message.content.size() + message.input.size();
+  return bytes;
+}
+
+class FileLoader {
+ public:
+  FileLoader(const fs::path& file, const Tokenizer* tokenizer, const LoadOptions& options,
+             DataReport& report)
+      : file_(file),
+        tokenizer_(tokenizer),
+        options_(options),
+        report_(report),
+        parser_(find_data_format(options.format), options.vocab),
+        store_(std::make_unique<RowStore>(
+            options.scratch.empty() ? fs::temp_directory_path() : options.scratch,
+            options.memory_bytes)) {}
+
+  std::unique_ptr<RowStore> run() {
+    if (file_.extension() == ".txt")
+      read_text();
+    else
+      read_rows();
+    std::sort(hashes_.begin(), hashes_.end());
+    report_.duplicates += hashes_.end() - std::unique(hashes_.begin(), hashes_.end());
+    return std::move(store_);
+  }
+
+  RenderedAs rendered() const {
+    RenderedAs made;
+    made.format = format_;
+    if (style_) {
+      made.prompt_style = style_->name();
+      made.prompt_template = style_->source();
+    }
+    return made;
+  }
+
+ private:
+  void read_text() {
+    if (!fs::exists(file_)) fail("{}: no such file", file_.string());
+    need_tokenizer();
+    if (!options_.format.empty() && options_.format != "auto" && options_.format != "text")
+      fail_usage("{}: is plain text, and --data-format is {}", file_.string(), options_.format);
+    choose_style("text", true, false);
+    MappedText text(file_);
+    read_text_rows(text, *tokenizer_, options_.encode, [&](const Row& row) { keep(row); });
+  }
+
+  void read_rows() {
+    read_raw_rows(
+        file_, [&](const RowObject& object, int64_t line) { take(object, line); },
+        [&](int64_t line, const std::string& what) { bad(line, what); });
+    flush();
+    if (parser_.format() != nullptr) format_ = parser_.format()->name;
+  }
+
+  void bad(int64_t line, const std::string& what) {
+    if (!options_.skip_bad)
+      fail("{}: line {}: {}; mend the row, or leave such rows out with --skip-bad", file_.string(),
+           line, what);
+    if (report_.bad++ == 0) report_.first_bad = fmt::format("line {}: {}", line, what);
+  }
+
+  void need_tokenizer() const {
+    if (tokenizer_ == nullptr)
+      fail("holds text, and the checkpoint's folder has no tokenizer.json");
+  }
+
+  void take(const RowObject& object, int64_t line) {
+    ParsedRow parsed = parser_.parse(object);
+    if (Row* row = std::get_if<Row>(&parsed)) {
+      row->line = line;
+      cut(*row);
+      return keep(*row);
+    }
+    need_tokenizer();
+    const DataFormat& format = *parser_.format();
+    choose_style(format.name, format.stands, format.chat);
+    examples_.push_back(std::move(std::get<Example>(parsed)));
+    examples_.back().line = line;
+    bytes_ += bytes_of(examples_.back().conversation);
+    if (examples_.size() >= kMostExamples || bytes_ >= kMostBytes) flush();
+  }
+
+  void choose_style(const std::string& format, bool stands, bool chat) {
+    if (style_) return;
+    format_ = format;
+    std::string name = options_.prompt_style;
+    if (stands && !name.empty() && name != "raw")
+      fail_usage(
+          "{}: rows of format {} stand as they are, and --prompt-style is {}; leave it out, or "
+          "give rows with an instruction or with messages",
+          file_.string(), format, name);
+    if (stands) name = "raw";
+    if (name.empty() && chat)
+      name = PromptStyle::has_chat_template(options_.checkpoint) ? "chat" : "falcon";
+    if (name.empty()) name = "alpaca";
+    style_.emplace(PromptStyle::of_checkpoint(name, options_.checkpoint));
+    encoder_.emplace(*tokenizer_, *style_, options_.encode.parse_special,
+                     options_.encode.joint_tokenization);
+  }
+
+  // Tokenizing is the slow part and rows are independent: all cores, the same result as one.
+  void flush() {
+    std::vector<EncodedRows> made(examples_.size());
+    std::vector<std::string> wrong(examples_.size());
+    parallel_for(static_cast<int64_t>(examples_.size()), 64, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) {
+        try {
+          made[i] = encode_example(examples_[i], *tokenizer_, *encoder_, options_.encode);
+        } catch (const Error& error) {
+          wrong[i] = error.what();
+        }
+      }
+    });
+    for (size_t i = 0; i < examples_.size(); ++i) {
+      if (!wrong[i].empty()) bad(examples_[i].line, wrong[i]);
+      report_.truncated += made[i].truncated;
+      for (const Row& row : made[i].rows) keep(row);
+    }
+    examples_.clear();
+    bytes_ = 0;
+  }
+
+  /// A row of ids that ended with end-of-text still does.
+  void cut(Row& row) {
+    const size_t most = static_cast<size_t>(options_.encode.max_seq_length);
+    if (row.ids.size() <= most) return;
+    const int32_t last = row.ids.back();
+    const bool ended =
+        options_.encode.keep_eos && tokenizer_ != nullptr && tokenizer_->eos_id() == last;
+    row.ids.resize(most);
+    row.labels.resize(most);
+    if (ended) row.labels.back() = row.ids.back() = last;
+    ++report_.truncated;
+  }
+
+  void keep(const Row& row) {
+    store_->add(row);
+    const int64_t n = std::ssize(row.ids), targets = store_->targets(store_->size() - 1);
+    ++report_.rows;
+    report_.tokens += n;
+    report_.targets += targets;
+    report_.longest = std::max(report_.longest, n);
+    report_.without_targets += targets == 0;
+    hashes_.push_back(hash_of(row.ids));
+    const size_t bucket = std::bit_width(static_cast<uint64_t>(std::max<int64_t>(n, 1))) - 1;
+    if (report_.length_histogram.size() <= bucket) report_.length_histogram.resize(bucket + 1);
+    ++report_.length_histogram[bucket];
+  }
+
+  const fs::path& file_;
+  const Tokenizer* tokenizer_;
+  const LoadOptions& options_;
+  DataReport& report_;
+  FormatParser parser_;
+  std::unique_ptr<RowStore> store_;
+  std::string format_;
+  std::optional<PromptStyle> style_;
+  std::optional<PromptEncoder> encoder_;
+  std::vector<Example> examples_;  // not tokenized yet
+  size_t bytes_ = 0;
+  std::vector<uint64_t> hashes_;
+};
+
+}  // namespace
+
+std::unique_ptr<RowStore> load_rows(const fs::path& file, const Tokenizer* tokenizer,
+                                    const LoadOptions& options, DataReport& report,
+                                    RenderedAs* rendered) {
+  FileLoader loader(file, tokenizer, options, report);
+  auto store = loader.run();
+  if (rendered != nullptr) *rendered = loader.rendered();
+  return store;
+}
+
+}  // namespace falconer
