@@ -118,6 +118,10 @@ struct FinetuneOptions {
   // length
   int64_t max_steps = 0, epochs = 1;
   int64_t batch_size = 128, micro_batch_size = 4;
+  // Rows that are computed together are as many as have so many tokens, whatever micro_batch_size
+  // is; 0: not so. `packing` is micro_batch_tokens = max_seq_length.
+  int64_t micro_batch_tokens = 0;
+  bool packing = false;
   // data
   int64_t max_seq_length = 2048;
   int64_t test_size = 0;     // rows of a single file that are held out

@@ -40,6 +40,7 @@ class Finetuning {
 
   void load_data() {
     o_.max_seq_length = std::min(o_.max_seq_length, config_.context);
+    if (o_.packing && o_.micro_batch_tokens == 0) o_.micro_batch_tokens = o_.max_seq_length;
     LoadOptions load{.encode = {.train_on = train_on_of(o_.train_on, o_.mask_prompt),
                                 .parse_special = o_.parse_special,
                                 .max_seq_length = o_.max_seq_length},
@@ -108,6 +109,7 @@ class Finetuning {
     t.out = o_.out;
     t.batches = {.batch_size = o_.batch_size,
                  .micro_batch_size = o_.micro_batch_size,
+                 .micro_batch_tokens = o_.micro_batch_tokens,
                  .max_steps = o_.max_steps,
                  .epochs = o_.epochs,
                  .shuffle = o_.shuffle,
@@ -145,7 +147,7 @@ class Finetuning {
   std::string plan_text(const TrainOptions& options) {
     Trainer trainer(*session_, data_.rows(), data_.held_out(), options);
     trainer.reserve();
-    return memory_plan_text(*session_, o_.method, o_.micro_batch_size);
+    return memory_plan_text(*session_, o_.method, options.batches);
   }
 
   // All that can be wrong is found here, before the run's folder is made or touched.

@@ -48,6 +48,11 @@ void check_options(const FinetuneOptions& o) {
   if (!o.prompt_style.empty()) PromptStyle::check(o.prompt_style);
   find_data_format(o.data_format);
   train_on_of(o.train_on, o.mask_prompt);
+  if ((o.packing || o.micro_batch_tokens > 0) && o.loss_average != "token")
+    fail_usage(
+        "--packing cuts a step into micro-batches of about as many tokens, whose mean is not that "
+        "of --loss-average {}; use one or the other",
+        o.loss_average);
   if (o.recompute != "auto" && o.recompute != "on" && o.recompute != "off")
     fail_usage("--recompute is \"{}\", expected auto, on or off", o.recompute);
   check_positive("--lr", o.lr.value_or(0));
@@ -85,6 +90,7 @@ std::map<std::string, std::string> settings_of(const FinetuneOptions& o,
           {"loss_average", o.loss_average},
           {"batch_size", fmt::format("{}", o.batch_size)},
           {"micro_batch_size", fmt::format("{}", o.micro_batch_size)},
+          {"micro_batch_tokens", fmt::format("{}", o.micro_batch_tokens)},
           {"train_on", name_of(train_on_of(o.train_on, o.mask_prompt))},
           {"parse_special", o.parse_special ? "true" : "false"},
           {"max_seq_length", fmt::format("{}", o.max_seq_length)},

@@ -79,6 +79,8 @@ void write_training(const FinetuneOptions& o, RecipeWriter& recipe) {
   recipe.write("epochs", o.epochs);
   recipe.write("batch-size", o.batch_size);
   recipe.write("micro-batch-size", o.micro_batch_size);
+  recipe.write("packing", o.packing);
+  recipe.write("micro-batch-tokens", o.micro_batch_tokens);
   recipe.write("recompute", o.recompute);
   recipe.write("low-memory", o.low_memory);
 }

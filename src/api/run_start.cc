@@ -159,19 +159,21 @@ int64_t memory_needed(const Session& session) {
 }
 
 std::string memory_plan_text(Session& session, const std::string& method,
-                             int64_t micro_batch_size) {
+                             const StepPlanOptions& batches) {
   const MemoryPlan plan = session.plan();
   const size_t program = static_cast<size_t>(resident_bytes());
   const auto megabytes = [](size_t bytes) { return static_cast<double>(bytes) / 1e6; };
   return fmt::format(
-      "memory plan ({}, {}, micro-batches of {}):\n"
+      "memory plan ({}, {}, micro-batches of {}{}):\n"
       "  weights, mapped       {:>12.1f} MB\n"
       "  trainable and tables  {:>12.1f} MB (with gradients and optimizer state)\n"
       "  kept for backward     {:>12.1f} MB{}\n"
       "  scratch               {:>12.1f} MB\n"
       "  program and rows      {:>12.1f} MB\n"
       "  together              {:>12.1f} MB\n",
-      method, name_of(session.run().activation), micro_batch_size, megabytes(plan.mapped),
+      method, name_of(session.run().activation),
+      batches.micro_batch_tokens > 0 ? batches.micro_batch_tokens : batches.micro_batch_size,
+      batches.micro_batch_tokens > 0 ? " tokens" : "", megabytes(plan.mapped),
       megabytes(plan.fixed), megabytes(plan.kept), session.run().recompute ? " (--recompute)" : "",
       megabytes(plan.scratch), megabytes(program),
       megabytes(plan.mapped + plan.fixed + plan.kept + plan.scratch + program));

@@ -35,7 +35,8 @@ int64_t disk_needed(Session& session, const RowView& rows, const TrainOptions& o
 int64_t memory_needed(const Session& session);
 
 /// What it takes by what it is for, for people; the session was planned.
-std::string memory_plan_text(Session& session, const std::string& method, int64_t micro_batch_size);
+std::string memory_plan_text(Session& session, const std::string& method,
+                             const StepPlanOptions& batches);
 
 /// A dry run's figures; the session was planned.
 FinetunePlan plan_run(Session& session, const LoadedData& data, const TrainOptions& options);

@@ -48,6 +48,12 @@ void add_optimizer_flags(CLI::App& app, FinetuneOptions& o) {
   app.add_option("--batch-size", o.batch_size, "rows of an optimizer step")->capture_default_str();
   app.add_option("--micro-batch-size", o.micro_batch_size, "rows that are computed at one time")
       ->capture_default_str();
+  app.add_flag(
+      "--packing", o.packing,
+      "instead: as many rows at one time as have --max-seq-length tokens together, each on "
+      "its own");
+  app.add_option("--micro-batch-tokens", o.micro_batch_tokens,
+                 "as --packing, with so many tokens (a longer row is computed alone)");
   app.add_option("--recompute", o.recompute,
                  "on: keep little for backward and compute it again; auto: where memory is short")
       ->capture_default_str();

@@ -25,6 +25,9 @@ StepPlan::StepPlan(RowView rows, StepPlanOptions options) : rows_(rows), options
     fail_usage("--batch-size is {}, expected 1 or more", options.batch_size);
   if (options.micro_batch_size < 1)
     fail_usage("--micro-batch-size is {}, expected 1 or more", options.micro_batch_size);
+  if (options.micro_batch_tokens < 0)
+    fail_usage("--micro-batch-tokens is {}, expected 1 or more, or 0 for none",
+               options.micro_batch_tokens);
   if (options.max_steps < 0) fail_usage("--max-steps is {}, expected 1 or more", options.max_steps);
   if (options.max_steps == 0 && options.epochs < 1)
     fail_usage("--epochs is {}, expected 1 or more", options.epochs);
@@ -45,6 +48,17 @@ const std::vector<int64_t>& StepPlan::order_of(int64_t epoch) const {
   return cached_order_;
 }
 
+int64_t StepPlan::end_of_micro_batch(const std::vector<int64_t>& order, int64_t begin,
+                                     int64_t end) const {
+  if (options_.micro_batch_tokens == 0) return std::min(begin + options_.micro_batch_size, end);
+  int64_t tokens = 0, i = begin;
+  for (; i < end; ++i) {
+    tokens += rows_.length(order[i]);
+    if (i > begin && tokens > options_.micro_batch_tokens) break;
+  }
+  return i;
+}
+
 std::vector<std::vector<int64_t>> StepPlan::step(int64_t number) const {
   FALCONER_CHECK(number >= 1 && number <= total_steps_);
   const int64_t epoch = (number - 1) / steps_per_epoch_;
@@ -53,9 +67,11 @@ std::vector<std::vector<int64_t>> StepPlan::step(int64_t number) const {
   const int64_t begin = within * options_.batch_size;
   const int64_t end = std::min(begin + options_.batch_size, rows_.size());
   std::vector<std::vector<int64_t>> micro_batches;
-  for (int64_t i = begin; i < end; i += options_.micro_batch_size)
-    micro_batches.emplace_back(order.begin() + i,
-                               order.begin() + std::min(i + options_.micro_batch_size, end));
+  for (int64_t i = begin; i < end;) {
+    const int64_t next = end_of_micro_batch(order, i, end);
+    micro_batches.emplace_back(order.begin() + i, order.begin() + next);
+    i = next;
+  }
   return micro_batches;
 }
 

@@ -12,7 +12,9 @@ namespace falconer {
 struct StepPlanOptions {
   int64_t batch_size = 128;
   int64_t micro_batch_size = 4;
-  int64_t max_steps = 0;  // 0: as many as `epochs` make
+  int64_t micro_batch_tokens = 0;  // above 0: rows of a step in order, as many as have together no
+                                   // more tokens, one at least; micro_batch_size does not count
+  int64_t max_steps = 0;           // 0: as many as `epochs` make
   int64_t epochs = 1;
   bool shuffle = true;
   uint64_t seed = 1;
@@ -26,7 +28,8 @@ class StepPlan {
   int64_t total_steps() const { return total_steps_; }
   int64_t steps_per_epoch() const { return steps_per_epoch_; }
   /// Rows of step 1 .. total_steps(), cut into micro-batches. The last batch of an epoch may be
-  /// smaller; no row is dropped, and epochs follow each other.
+  /// smaller; no row is dropped, and epochs follow each other. How a step is cut changes neither its
+  /// rows nor their order, so that it changes memory and speed and not what is learned.
   std::vector<std::vector<int64_t>> step(int64_t number) const;
 
   /// The largest micro-batch of the whole run, for the memory plan.
@@ -37,6 +40,7 @@ class StepPlan {
 
  private:
   const std::vector<int64_t>& order_of(int64_t epoch) const;
+  int64_t end_of_micro_batch(const std::vector<int64_t>& order, int64_t begin, int64_t end) const;
 
   RowView rows_;
   StepPlanOptions options_;
