@@ -1,7 +1,9 @@
 // Throwing falconer::Error for wrong input, and FALCONER_CHECK for wrong code.
 #pragma once
 
+#ifndef __CUDACC__  // nvcc cannot read fmt's headers: files of kernels check, and do not format
 #include <fmt/format.h>
+#endif
 
 #include <stdexcept>
 #include <string>
@@ -16,6 +18,7 @@ inline constexpr int kExitFailure = 1;        // something went wrong while runn
 inline constexpr int kExitUsage = 2;          // the command line was wrong
 inline constexpr int kExitInterrupted = 130;  // stopped by Ctrl-C, after saving
 
+#ifndef __CUDACC__
 /// Throws Error (exit code 1) with a formatted message.
 template <class... Args>
 [[noreturn]] void fail(fmt::format_string<Args...> format, Args&&... args) {
@@ -27,6 +30,8 @@ template <class... Args>
 [[noreturn]] void fail_usage(fmt::format_string<Args...> format, Args&&... args) {
   throw Error(fmt::format(format, std::forward<Args>(args)...), kExitUsage);
 }
+
+#endif
 
 /// Our own code is wrong. Not an Error: nobody who uses Falconer can mend it.
 class InternalError : public std::logic_error {

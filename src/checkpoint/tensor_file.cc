@@ -11,6 +11,7 @@
 #include "checkpoint/safetensors.h"
 #include "checkpoint/strict_json.h"
 #include "checkpoint/torch_zip.h"
+#include "tensor/buffer.h"
 
 namespace falconer {
 
@@ -30,6 +31,18 @@ View StoredTensor::view() const {
 void StoredTensor::copy_to(const View& to) const { copy_rows_to(0, to); }
 
 namespace {
+
+/// By way of some rows in host memory: blocks are unpacked and rows are put in order there.
+void copy_rows_to_device(const StoredTensor& tensor, int64_t first, const View& to) {
+  constexpr int64_t kElements = int64_t{4} << 20;
+  const int64_t most = std::max<int64_t>(1, kElements / std::max<int64_t>(1, to.cols));
+  const Tensor piece(std::min(most, to.rows), to.cols, to.dtype);
+  for (int64_t row = 0; row < to.rows; row += most) {
+    const View some = piece.view().row_range(0, std::min(most, to.rows - row));
+    tensor.copy_rows_to(first + row, some);
+    copy_converted(some, to.row_range(row, some.rows));
+  }
+}
 
 /// `to.rows` rows from `first` on, as the file has them.
 void copy_file_rows(const StoredTensor& tensor, int64_t first, const View& to) {
@@ -55,6 +68,7 @@ void copy_elements(const StoredTensor& tensor, const View& to) {
 
 void StoredTensor::copy_rows_to(int64_t first, const View& to) const {
   FALCONER_CHECK(to.cols == cols() && first >= 0 && to.rows <= rows() - first);
+  if (to.device != nullptr) return copy_rows_to_device(*this, first, to);
   if (row_order.empty()) return copy_file_rows(*this, first, to);
   if (shape.size() == 1) return copy_elements(*this, to);
   int64_t at = 0, done = 0;  // row that a range begins with, rows copied

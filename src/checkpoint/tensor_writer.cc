@@ -49,7 +49,7 @@ void TensorWriter::write(const View& values) {
   FALCONER_CHECK(next_ < specs_.size());
   const TensorSpec& spec = specs_[next_];
   if (written_ == 0) begin(next_);
-  if (values.dtype == spec.dtype && values.contiguous() && !spec.q8_0) {
+  if (values.dtype == spec.dtype && values.contiguous() && !spec.q8_0 && values.device == nullptr) {
     put(values.data, values.bytes());
     written_ += values.bytes();
   } else {

@@ -22,7 +22,7 @@ View Arena::push(int64_t rows, int64_t cols, Dtype dtype) {
   high_ = std::max(high_, top_);
   std::byte* address =
       measuring() ? reinterpret_cast<std::byte*>(kNowhere + start) : buffer_.data() + start;
-  return {address, rows, cols, cols, dtype};
+  return {address, rows, cols, cols, dtype, device_};
 }
 
 void Arena::release(size_t mark) {

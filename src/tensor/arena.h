@@ -13,11 +13,19 @@ namespace falconer {
 /// the plan, not a reason to grow.
 class Arena {
  public:
-  /// Measures only.
+  /// Measures only: what would lie on the host, or on `device`.
   Arena() = default;
-  explicit Arena(size_t bytes) : buffer_(bytes) {}
+  static Arena measuring_for(Device* device) {
+    Arena made;
+    made.device_ = device;
+    return made;
+  }
+  explicit Arena(size_t bytes, Device* device = nullptr)
+      : buffer_(bytes, device), device_(device) {}
 
   bool measuring() const { return buffer_.data() == nullptr; }
+  /// Where its views lie; null: the host's memory.
+  Device* device() const { return device_; }
   /// rows x cols values, 64-byte aligned rows are not promised, the start is. The content is
   /// undefined.
   View push(int64_t rows, int64_t cols, Dtype dtype);
@@ -28,6 +36,7 @@ class Arena {
 
  private:
   Buffer buffer_;
+  Device* device_ = nullptr;
   size_t top_ = 0, high_ = 0;
 };
 

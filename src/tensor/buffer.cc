@@ -7,10 +7,16 @@
 #include <cstring>
 #include <utility>
 
+#include "tensor/device.h"
+
 namespace falconer {
 
-Buffer::Buffer(size_t bytes) : size_(bytes) {
+Buffer::Buffer(size_t bytes, Device* device) : size_(bytes), device_(device) {
   const size_t mapped = std::max<size_t>(bytes, 1);
+  if (device != nullptr) {
+    data_ = device->allocate(mapped);
+    return;
+  }
   void* address = ::mmap(nullptr, mapped, PROT_READ | PROT_WRITE,
                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (address == MAP_FAILED)
@@ -23,16 +29,23 @@ Buffer::Buffer(size_t bytes) : size_(bytes) {
 }
 
 Buffer::Buffer(Buffer&& other) noexcept
-    : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+    : data_(std::exchange(other.data_, nullptr)),
+      size_(std::exchange(other.size_, 0)),
+      device_(std::exchange(other.device_, nullptr)) {}
 
 Buffer& Buffer::operator=(Buffer&& other) noexcept {
   std::swap(data_, other.data_);
   std::swap(size_, other.size_);
+  std::swap(device_, other.device_);
   return *this;
 }
 
 Buffer::~Buffer() {
-  if (data_ != nullptr) ::munmap(data_, size_);
+  if (data_ == nullptr) return;
+  if (device_ != nullptr)
+    device_->release(data_);
+  else
+    ::munmap(data_, size_);
 }
 
 }  // namespace falconer

@@ -1,4 +1,5 @@
-// Memory that is owned: zeroed pages from the system, aligned for every instruction set.
+// Memory that is owned: zeroed pages from the system, aligned for every instruction set, or zeroed
+// memory of a device.
 #pragma once
 
 #include <cstddef>
@@ -11,26 +12,28 @@ namespace falconer {
 class Buffer {
  public:
   Buffer() = default;
-  explicit Buffer(size_t bytes);
+  explicit Buffer(size_t bytes, Device* device = nullptr);
   Buffer(Buffer&& other) noexcept;
   Buffer& operator=(Buffer&& other) noexcept;
   ~Buffer();
 
   std::byte* data() const { return data_; }
   size_t size() const { return size_; }
+  Device* device() const { return device_; }
 
  private:
   std::byte* data_ = nullptr;
   size_t size_ = 0;
+  Device* device_ = nullptr;
 };
 
 /// A tensor with its own memory, zeroed.
 class Tensor {
  public:
   Tensor() = default;
-  Tensor(int64_t rows, int64_t cols, Dtype dtype)
-      : buffer_(static_cast<size_t>(rows * cols) * size_of(dtype)),
-        view_{buffer_.data(), rows, cols, cols, dtype} {}
+  Tensor(int64_t rows, int64_t cols, Dtype dtype, Device* device = nullptr)
+      : buffer_(static_cast<size_t>(rows * cols) * size_of(dtype), device),
+        view_{buffer_.data(), rows, cols, cols, dtype, device} {}
 
   const View& view() const { return view_; }
   explicit operator bool() const { return static_cast<bool>(view_); }

@@ -42,15 +42,15 @@ constexpr std::string_view name_of(Dtype dtype) {
 struct BF16 {
   uint16_t bits = 0;
   BF16() = default;
-  BF16(float value) {  // NOLINT: implicit on purpose, as for float and double
+  constexpr BF16(float value) {  // NOLINT: implicit on purpose, as for float and double
     const uint32_t u = std::bit_cast<uint32_t>(value);
     bits = (u & 0x7fffffffu) > 0x7f800000u
                ? static_cast<uint16_t>((u >> 16) | 0x40u)
                : static_cast<uint16_t>((u + 0x7fffu + ((u >> 16) & 1u)) >> 16);
   }
-  operator float() const {
+  constexpr operator float() const {  // NOLINT
     return std::bit_cast<float>(static_cast<uint32_t>(bits) << 16);
-  }  // NOLINT
+  }
 };
 
 /// IEEE half precision, for reading checkpoints. No arithmetic is done in it.

@@ -3,6 +3,8 @@
 #include <cstring>
 
 #include "base/threads.h"
+#include "tensor/buffer.h"
+#include "tensor/device.h"
 
 namespace falconer {
 namespace {
@@ -36,10 +38,42 @@ void convert_to(const View& from, const View& to, int64_t begin, int64_t end) {
   }
 }
 
+/// Bytes of equal dtypes; the layouts may differ.
+void copy_bytes(const View& from, const View& to) {
+  const auto copy = [&](void* target, const void* source, size_t bytes) {
+    if (to.device != nullptr)
+      to.device->copy_in(target, source, bytes);
+    else
+      from.device->copy_out(target, source, bytes);
+  };
+  if (from.contiguous() && to.contiguous()) return copy(to.data, from.data, from.bytes());
+  for (int64_t i = 0; i < from.rows; ++i)
+    copy(to.at(i), from.at(i), static_cast<size_t>(from.cols) * size_of(from.dtype));
+}
+
+/// Conversion is the host's: by way of a few rows at a time.
+void copy_with_device(const View& from, const View& to) {
+  FALCONER_CHECK(from.device == nullptr || to.device == nullptr);
+  if (from.dtype == to.dtype) return copy_bytes(from, to);
+  constexpr int64_t kElements = int64_t{4} << 20;
+  const int64_t most = std::max<int64_t>(1, kElements / std::max<int64_t>(1, from.cols));
+  // In the dtype of the device's side.
+  const Tensor piece(std::min(most, from.rows), from.cols,
+                     from.device != nullptr ? from.dtype : to.dtype);
+  for (int64_t row = 0; row < from.rows; row += most) {
+    const int64_t count = std::min(most, from.rows - row);
+    const View middle = piece.view().row_range(0, count);
+    copy_converted(from.row_range(row, count), middle);
+    copy_converted(middle, to.row_range(row, count));
+  }
+}
+
 }  // namespace
 
 void copy_converted(const View& from, const View& to) {
   FALCONER_CHECK(same_shape(from, to));
+  if (from.size() == 0) return;
+  if (from.device != nullptr || to.device != nullptr) return copy_with_device(from, to);
   const int64_t grain = 1 + (1 << 16) / std::max<int64_t>(1, from.cols);
   parallel_for(from.rows, grain, [&](int64_t begin, int64_t end) {
     switch (from.dtype) {
@@ -55,6 +89,23 @@ void copy_converted(const View& from, const View& to) {
         FALCONER_CHECK(!"a dtype without conversion");
     }
   });
+}
+
+std::vector<float> host_values(const View& from) {
+  std::vector<float> values(static_cast<size_t>(from.size()));
+  copy_converted(from, {values.data(), from.rows, from.cols, from.cols, Dtype::kF32});
+  return values;
+}
+
+void set_values(const View& to, std::span<const float> values) {
+  FALCONER_CHECK(static_cast<int64_t>(values.size()) == to.size());
+  copy_converted({const_cast<float*>(values.data()), to.rows, to.cols, to.cols, Dtype::kF32}, to);
+}
+
+void clear(const View& to) {
+  FALCONER_CHECK(to.contiguous());
+  if (to.device != nullptr) return to.device->set_zero(to.data, to.bytes());
+  if (to.size() > 0) std::memset(to.data, 0, to.bytes());
 }
 
 }  // namespace falconer

@@ -3,11 +3,15 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
+#include <vector>
 
 #include "base/error.h"
 #include "tensor/dtype.h"
 
 namespace falconer {
+
+class Device;
 
 /// A view with a C++ element type, for kernels. `stride` is in elements.
 template <class S>
@@ -15,9 +19,9 @@ struct Mat {
   S* data = nullptr;
   int64_t rows = 0, cols = 0, stride = 0;
 
-  S* row(int64_t i) const { return data + i * stride; }
-  S& operator()(int64_t i, int64_t j) const { return data[i * stride + j]; }
-  explicit operator bool() const { return data != nullptr; }
+  constexpr S* row(int64_t i) const { return data + i * stride; }
+  constexpr S& operator()(int64_t i, int64_t j) const { return data[i * stride + j]; }
+  constexpr explicit operator bool() const { return data != nullptr; }
 };
 
 /// rows x cols elements; row i starts at element i * stride. A vector of n is 1 x n.
@@ -27,6 +31,7 @@ struct View {
   void* data = nullptr;
   int64_t rows = 0, cols = 0, stride = 0;
   Dtype dtype = Dtype::kF32;
+  Device* device = nullptr;  // whose memory it is; null: the host's
 
   explicit operator bool() const { return data != nullptr; }
   int64_t size() const { return rows * cols; }
@@ -39,26 +44,33 @@ struct View {
   }
   /// Rows begin .. begin+count-1. Empty stays empty, so that "none" can be sliced like the rest.
   View row_range(int64_t begin, int64_t count) const {
-    return data == nullptr ? View{} : View{at(begin), count, cols, stride, dtype};
+    return data == nullptr ? View{} : View{at(begin), count, cols, stride, dtype, device};
   }
   View col_range(int64_t begin, int64_t count) const {
-    return data == nullptr ? View{} : View{at(0, begin), rows, count, stride, dtype};
+    return data == nullptr ? View{} : View{at(0, begin), rows, count, stride, dtype, device};
   }
   /// The same elements with other rows and columns. Only contiguous views can be reshaped.
   View reshape(int64_t new_rows, int64_t new_cols) const {
     FALCONER_CHECK(contiguous() && new_rows * new_cols == size());
-    return {data, new_rows, new_cols, new_cols, dtype};
+    return {data, new_rows, new_cols, new_cols, dtype, device};
   }
 
+  /// Host memory only, as row().
   template <class T>
   Mat<T> as() const {
-    FALCONER_CHECK(data == nullptr || dtype == dtype_of<std::remove_const_t<T>>());
+    FALCONER_CHECK(data == nullptr || readable_as<T>());
     return {static_cast<T*>(data), rows, cols, stride};
   }
   template <class T>
   T* row(int64_t i) const {
-    FALCONER_CHECK(dtype == dtype_of<std::remove_const_t<T>>());
+    FALCONER_CHECK(readable_as<T>());
     return reinterpret_cast<T*>(at(i));
+  }
+
+ private:
+  template <class T>
+  bool readable_as() const {
+    return dtype == dtype_of<std::remove_const_t<T>>() && device == nullptr;
   }
 };
 
@@ -67,7 +79,17 @@ inline bool same_shape(const View& a, const View& b) {
 }
 
 /// Copies between any two of f32, bf16, f16, f64, rounding to nearest even (f64 by way of f32);
-/// shapes must agree.
+/// shapes must agree. One of the two may be on a device.
 void copy_converted(const View& from, const View& to);
+
+// What reads and writes single tensors wherever they lie, for loading, saving and tests. Each waits
+// for the work of the device.
+
+/// The values of an f32 view, row after row.
+std::vector<float> host_values(const View& from);
+/// As many f32 values as `to` has elements.
+void set_values(const View& to, std::span<const float> values);
+/// 0 everywhere; `to` is contiguous.
+void clear(const View& to);
 
 }  // namespace falconer
