@@ -37,7 +37,7 @@ struct HeadsMat {
   Mat<S> rows;
   int64_t groups = 0, per_group = 0, group_stride = 0, size = 0;
 
-  S* head(int64_t row, int64_t h) const {
+  constexpr S* head(int64_t row, int64_t h) const {
     return rows.row(row) + h / per_group * group_stride + h % per_group * size;
   }
   explicit operator bool() const { return static_cast<bool>(rows); }

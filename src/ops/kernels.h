@@ -6,6 +6,7 @@
 #include "ops/dora.h"
 #include "ops/dropout.h"
 #include "ops/embedding.h"
+#include "ops/fill.h"
 #include "ops/gelu.h"
 #include "ops/linear.h"
 #include "ops/loss.h"
@@ -18,7 +19,9 @@
 namespace falconer {
 
 /// Shapes were checked by the op; a kernel does the whole op, split over threads as it likes, with
-/// results that do not depend on the thread count. Activations are all f32 or all bf16.
+/// results that do not depend on the thread count. Activations are all f32 or all bf16. Integer views
+/// (token ids, positions, row numbers) and spans lie in the host's memory on every device; all other
+/// views lie where the table computes.
 struct Kernels {
   const char* name;
   void (*convert)(const View& from, const View& to);
@@ -54,6 +57,7 @@ struct Kernels {
   void (*row_squares)(const RowSquares&);
   void (*dora_norms)(const DoraNorms&);
   void (*divide)(const Divide&);
+  void (*fill_normal)(const NormalFill&);
 };
 
 /// The readable definitions, on any CPU: the portable baseline and the oracle of tests.

@@ -17,6 +17,11 @@ void rope(Run& run, const Rope& args) {
 void rope_table(Run& run, const View& table, double base) {
   FALCONER_CHECK(table.dtype == Dtype::kF32 && table.cols % 2 == 0);
   if (run.dry) return;
+  if (table.device != nullptr) {
+    const Tensor made(table.rows, table.cols, Dtype::kF32);
+    rope_table(run, made.view(), base);
+    return copy_converted(made.view(), table);
+  }
   const int64_t half = table.cols / 2;
   for (int64_t p = 0; p < table.rows; ++p) {
     float* row = table.row<float>(p);

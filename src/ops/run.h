@@ -29,6 +29,8 @@ struct Run {
   uint32_t step = 0;
   int64_t first_row = 0, first_target = 0;
 
+  /// Where tensors lie; null: the host's memory.
+  Device* device() const { return scratch->device(); }
   /// The kept arena for what a backward will need, scratch for the rest.
   Arena& store(bool wanted) const { return keep && wanted ? *kept : *scratch; }
   View push(bool wanted, int64_t rows, int64_t cols) const {

@@ -11,10 +11,13 @@
 
 namespace falconer::test {
 
+/// Where tests make their tensors; null: in host memory.
+inline Device* test_device = nullptr;
+
 /// A Run with arenas of its own.
 struct OpRun {
   explicit OpRun(const Kernels& kernels = scalar_kernels(), size_t bytes = 1 << 20)
-      : kept(bytes), scratch(bytes) {
+      : kept(bytes, test_device), scratch(bytes, test_device) {
     run.kernels = &kernels;
     run.kept = &kept;
     run.scratch = &scratch;
@@ -42,12 +45,16 @@ class TestView {
       : TestView(random_block(rows, cols, seed), dtype) {}
   explicit TestView(const Block<double>& values, Dtype dtype = Dtype::kF32)
       : whole_(values.rows() + 2, values.cols() + kFirst + 2, dtype),
-        view_{whole_.view().at(1, kFirst), values.rows(), values.cols(), whole_.view().stride,
-              dtype} {
+        view_(inside(whole_, values)) {
     for (int64_t i = 0; i < whole_.view().rows; ++i)
       for (int64_t j = 0; j < whole_.view().cols; ++j) put(whole_.view(), i, j, kMargin);
     for (int64_t i = 0; i < values.rows(); ++i)
       for (int64_t j = 0; j < values.cols(); ++j) put(view_, i, j, values(i, j));
+    if (test_device == nullptr) return;
+    Tensor moved(whole_.view().rows, whole_.view().cols, dtype, test_device);
+    copy_converted(whole_.view(), moved.view());
+    whole_ = std::move(moved);
+    view_ = inside(whole_, values);
   }
 
   const View& view() const { return view_; }
@@ -56,12 +63,14 @@ class TestView {
   /// What stands there, exactly.
   Block<double> values() const {
     Block<double> out(view_.rows, view_.cols);
+    const Tensor w = on_host();
     for (int64_t i = 0; i < view_.rows; ++i)
-      for (int64_t j = 0; j < view_.cols; ++j) out(i, j) = get(view_, i, j);
+      for (int64_t j = 0; j < view_.cols; ++j) out(i, j) = get(w.view(), i + 1, j + kFirst);
     return out;
   }
   bool margin_intact() const {
-    const View& w = whole_.view();
+    const Tensor copy = on_host();
+    const View& w = copy.view();
     for (int64_t i = 0; i < w.rows; ++i)
       for (int64_t j = 0; j < w.cols; ++j) {
         const bool inside = i >= 1 && i <= view_.rows && j >= kFirst && j < kFirst + view_.cols;
@@ -74,6 +83,15 @@ class TestView {
   static constexpr int64_t kFirst = 3;
   static constexpr double kMargin = 768;  // exact in bf16
 
+  static View inside(const Tensor& whole, const Block<double>& values) {
+    const View& w = whole.view();
+    return {w.at(1, kFirst), values.rows(), values.cols(), w.stride, w.dtype, w.device};
+  }
+  Tensor on_host() const {
+    Tensor copy(whole_.view().rows, whole_.view().cols, whole_.view().dtype);
+    copy_converted(whole_.view(), copy.view());
+    return copy;
+  }
   static void put(const View& v, int64_t i, int64_t j, double x) {
     if (v.dtype == Dtype::kF32) v.row<float>(i)[j] = static_cast<float>(x);
     if (v.dtype == Dtype::kBF16) v.row<BF16>(i)[j] = BF16(static_cast<float>(x));

@@ -77,6 +77,14 @@ void affine_backward(Mat<const K> kept, Mat<const Real<A>> scale, Mat<A> d, Mat<
     }
 }
 
+/// Rows of x.
+template <class A>
+void fill_normal(Mat<A> x, RandomStream stream, float std, int64_t begin, int64_t end) {
+  for (int64_t n = begin; n < end; ++n)
+    for (int64_t c = 0; c < x.cols; ++c)
+      x(n, c) = A(std * stream.normal(static_cast<uint64_t>(n * x.cols + c)));
+}
+
 /// Rows of y.
 template <class A>
 void dropout(Mat<const A> x, Mat<A> y, double p, RandomStream stream, uint64_t first, bool add,

@@ -345,6 +345,14 @@ void divide_kernel(const Divide& a) {
   }
 }
 
+void fill_normal_kernel(const NormalFill& a) {
+  with_type(a.x.dtype, [&]<class A>(Type<A>) {
+    for_rows(a.x.rows, [&](int64_t begin, int64_t end) {
+      scalar::fill_normal<A>(a.x.as<A>(), a.stream, static_cast<float>(a.std), begin, end);
+    });
+  });
+}
+
 void dora_norms_kernel(const DoraNorms& a) {
   for_rows(a.norms.size(), [&](int64_t begin, int64_t end) {
     scalar::dora_norms<float>(a.w_squares.as<const float>(), a.u.as<const float>(),
@@ -391,6 +399,7 @@ const Kernels& scalar_kernels() {
       .row_squares = row_squares_kernel,
       .dora_norms = dora_norms_kernel,
       .divide = divide_kernel,
+      .fill_normal = fill_normal_kernel,
   };
   return table;
 }

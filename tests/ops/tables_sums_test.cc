@@ -1,24 +1,28 @@
 #include "base/threads.h"
 #include "ops/optimizer.h"
-#include "support/cpu_kernels.h"
+#include "support/tables.h"
 
 namespace falconer::test {
 namespace {
 
-class CpuKernelsSums : public CpuKernels {};
+class TablesSums : public Tables {};
 
-TEST_P(CpuKernelsSums, SumOfSquares) {
+TEST_P(TablesSums, SumOfSquares) {
   for (const auto& [rows, cols] : {std::pair<int64_t, int64_t>{1, 1}, {3, 67}, {1, 20001}}) {
+    const double want = on_host([&] {
+      OpRun reference;
+      return sum_of_squares(reference.run, TestView(rows, cols, dtype(), 1));
+    });
     const TestView x(rows, cols, dtype(), 1);
-    OpRun reference, fast(cpu_kernels());
-    const double want = sum_of_squares(reference.run, x), got = sum_of_squares(fast.run, x);
+    OpRun fast(kernels());
+    const double got = sum_of_squares(fast.run, x);
     EXPECT_NEAR(got, want, 1e-13 * want);
   }
 }
 
-TEST_P(CpuKernelsSums, SumOfSquaresIsTheSameAtAnyThreadCount) {
+TEST_P(TablesSums, SumOfSquaresIsTheSameAtAnyThreadCount) {
   const TestView x(5, 40003, dtype(), 1);
-  OpRun fast(cpu_kernels());
+  OpRun fast(kernels());
   const int before = thread_count();
   std::vector<double> sums;
   for (const int threads : {1, 2, 3, 7}) {
@@ -29,8 +33,8 @@ TEST_P(CpuKernelsSums, SumOfSquaresIsTheSameAtAnyThreadCount) {
   for (const double sum : sums) EXPECT_EQ(sum, sums[0]);
 }
 
-TEST_P(CpuKernelsSums, SumOfSquaresOfWhatIsNotFinite) {
-  OpRun fast(cpu_kernels());
+TEST_P(TablesSums, SumOfSquaresOfWhatIsNotFinite) {
+  OpRun fast(kernels());
   for (const double bad : {double{NAN}, double{INFINITY}})
     for (const int64_t at : {0, 66}) {
       Block<double> values = random_block(1, 67, 1);
@@ -40,7 +44,7 @@ TEST_P(CpuKernelsSums, SumOfSquaresOfWhatIsNotFinite) {
     }
 }
 
-TEST_P(CpuKernelsSums, RowSquares) {
+TEST_P(TablesSums, RowSquares) {
   for (const int64_t cols : {1, 67, 300})
     compare(
         [&](falconer::Run& run) {
@@ -52,7 +56,7 @@ TEST_P(CpuKernelsSums, RowSquares) {
         2);
 }
 
-TEST_P(CpuKernelsSums, Sgd) {
+TEST_P(TablesSums, Sgd) {
   if (dtype() != Dtype::kF32) GTEST_SKIP() << "weights of an optimizer are f32";
   compare(
       [&](falconer::Run& run) {
@@ -64,7 +68,7 @@ TEST_P(CpuKernelsSums, Sgd) {
       4);
 }
 
-INSTANTIATE_TEST_SUITE_P(All, CpuKernelsSums, kEveryCase, name_of_case);
+INSTANTIATE_TEST_SUITE_P(All, TablesSums, kEveryCase, name_of_case);
 
 }  // namespace
 }  // namespace falconer::test

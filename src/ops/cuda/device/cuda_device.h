@@ -1,0 +1,55 @@
+// A real device: CUDA's runtime behind the services of tensor/device.h, and cuBLASLt's handle.
+#pragma once
+
+#include <cuda_runtime_api.h>
+
+#include <memory>
+
+#include "ops/cuda/open.h"
+#include "tensor/device.h"
+
+namespace falconer::cuda {
+
+/// Throws Error where `status` is not success.
+void check(cudaError_t status, const char* what);
+
+class Library;  // cuBLASLt, in library_product.cc
+struct LibraryDeleter {
+  void operator()(Library* library) const;
+};
+
+class CudaDevice : public Device {
+ public:
+  CudaDevice(int index, const cudaDeviceProp& properties);
+  ~CudaDevice() override;
+
+  cudaStream_t stream() const { return stream_; }
+  /// The runtime remembers a device for each thread of the host: this one is meant from here on.
+  void make_current() const;
+  /// Made at the first product.
+  std::unique_ptr<Library, LibraryDeleter> library;
+
+  size_t free_bytes() override;
+  size_t total_bytes() override;
+  int processors() const override { return processors_; }
+  size_t shared_bytes() const override { return shared_bytes_; }
+  std::byte* allocate(size_t bytes) override;
+  void release(std::byte* memory) noexcept override;
+  void set_zero(void* to, size_t bytes) override;
+  void synchronize() override;
+
+ protected:
+  std::byte* allocate_pinned(size_t bytes) override;
+  void release_pinned(std::byte* memory) noexcept override;
+  void copy_async(void* to, const void* from, size_t bytes, bool to_device) override;
+  void record(int mark) override;
+  void wait(int mark) override;
+
+ private:
+  cudaStream_t stream_ = nullptr;
+  cudaEvent_t marks_[kMarks] = {};
+  int index_ = 0, processors_ = 0;
+  size_t shared_bytes_ = 0;
+};
+
+}  // namespace falconer::cuda

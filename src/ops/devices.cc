@@ -1,0 +1,94 @@
+#include "ops/devices.h"
+
+#include <charconv>
+#include <cstdlib>
+#include <vector>
+
+#include "base/error.h"
+#include "base/log.h"
+#ifdef FALCONER_CUDA
+#include "ops/cuda/open.h"
+#endif
+
+namespace falconer {
+namespace {
+
+OpenedDevice open_cpu() { return {.device = nullptr, .kernels = &cpu_kernels()}; }
+
+#ifdef FALCONER_CUDA
+OpenedDevice open_cuda_device(int index) {
+  OpenedDevice opened{.device = cuda::open_cuda(index), .kernels = &cuda::cuda_kernels()};
+  log_info("device: {}", opened.device->name());
+  return opened;
+}
+
+OpenedDevice open_auto() {
+  std::string why;
+  if (cuda::device_count(&why) > 0) return open_cuda_device(0);
+  log_info("device: cpu, because {}", why);
+  return open_cpu();
+}
+#else
+OpenedDevice open_cuda_device(int) {
+  fail(
+      "--device cuda: this program was built without CUDA; build it with `cmake --preset cuda` "
+      "where nvcc is, or use --device cpu");
+}
+OpenedDevice open_auto() { return open_cpu(); }
+#endif
+
+std::vector<DeviceKind>& kinds() {
+  static std::vector<DeviceKind> all = {{"cuda", open_cuda_device}};
+  return all;
+}
+
+struct Named {
+  const DeviceKind* kind = nullptr;  // null: cpu or auto
+  int index = 0;
+};
+
+// "" as what it stands for.
+std::string resolved(const std::string& name) {
+  if (!name.empty()) return name;
+  const char* set = std::getenv("FALCONER_DEVICE");
+  return set != nullptr && *set != '\0' ? set : "cpu";
+}
+
+Named parse(const std::string& name) {
+  if (name == "cpu" || name == "auto") return {};
+  const size_t colon = std::min(name.find(':'), name.size());
+  const std::string number = name.substr(std::min(colon + 1, name.size()));
+  Named named;
+  const auto [end, error] =
+      std::from_chars(number.data(), number.data() + number.size(), named.index);
+  const bool whole = error == std::errc() && end == number.data() + number.size();
+  if (colon == name.size() || (whole && named.index >= 0))
+    for (const DeviceKind& kind : kinds())
+      if (name.compare(0, colon, kind.name) == 0) {
+        named.kind = &kind;
+        return named;
+      }
+  fail_usage("--device is \"{}\", expected cpu, cuda, cuda:N or auto", printable(name));
+}
+
+}  // namespace
+
+void check_device_name(const std::string& name) { parse(resolved(name)); }
+
+OpenedDevice open_device(const std::string& name) {
+  const std::string wanted = resolved(name);
+  const Named named = parse(wanted);
+  if (named.kind != nullptr) return named.kind->open(named.index);
+  return wanted == "auto" ? open_auto() : open_cpu();
+}
+
+void add_device_kind(const DeviceKind& kind) {
+  for (DeviceKind& known : kinds())
+    if (known.name == kind.name) {
+      known = kind;
+      return;
+    }
+  kinds().push_back(kind);
+}
+
+}  // namespace falconer

@@ -1,0 +1,244 @@
+#include "support/emulated_gpu.h"
+
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <deque>
+#include <exception>
+#include <map>
+#include <vector>
+
+#include "base/error.h"
+#include "base/threads.h"
+#include "support/fiber.h"
+
+namespace falconer::emulated {
+namespace {
+
+constexpr size_t kStackBytes = 64 << 10;
+constexpr int kLanes = 32;
+constexpr size_t kExchanged = 16;
+
+enum class State { kRunnable, kAtWarp, kAtBlock, kDone };
+
+struct Fiber {
+  Context context;
+  std::unique_ptr<char[]> stack;
+  State state = State::kDone;
+  std::byte exchanged[kExchanged];
+};
+
+/// The threads of one block, on one thread of the host.
+class Block {
+ public:
+  static Block& mine() {
+    thread_local Block block;
+    return block;
+  }
+
+  void run(int threads, size_t shared, const std::function<void()>& thread) {
+    while (std::ssize(fibers_) < threads) {
+      fibers_.push_back(std::make_unique<Fiber>());
+      fibers_.back()->stack = std::make_unique<char[]>(kStackBytes);
+    }
+    threads_ = threads;
+    thread_ = &thread;
+    // What nobody wrote reads as NaN.
+    shared_.assign(shared + 128, std::byte{0xff});
+    for (int i = 0; i < threads; ++i) begin(*fibers_[i]);
+    while (!all(State::kDone)) {
+      for (int i = 0; i < threads; ++i)
+        if (fibers_[i]->state == State::kRunnable) resume(i);
+      if (error_) std::rethrow_exception(std::exchange(error_, nullptr));
+      release();
+    }
+  }
+
+  void wait(State state) {
+    Fiber& fiber = *fibers_[threadIdx.x];
+    fiber.state = state;
+    Context::change(fiber.context, scheduler_);
+  }
+
+  std::byte* exchanged(int thread) { return fibers_[thread]->exchanged; }
+  std::byte* shared() {
+    const auto address = reinterpret_cast<uintptr_t>(shared_.data());
+    return shared_.data() + (128 - address % 128) % 128;
+  }
+
+ private:
+  static void enter() {
+    Block& block = mine();
+    Fiber& fiber = *block.fibers_[threadIdx.x];
+    try {
+      (*block.thread_)();
+    } catch (...) {
+      block.error_ = std::current_exception();
+    }
+    fiber.state = State::kDone;
+    Context::change(fiber.context, block.scheduler_);
+  }
+
+  void begin(Fiber& fiber) {
+    fiber.context.begin(fiber.stack.get(), kStackBytes, enter);
+    fiber.state = State::kRunnable;
+  }
+
+  void resume(int i) {
+    threadIdx = dim3(static_cast<unsigned>(i), 0, 0);
+    Context::change(scheduler_, fibers_[i]->context);
+  }
+
+  bool all(State state) const {
+    return std::all_of(fibers_.begin(), fibers_.begin() + threads_,
+                       [&](const auto& fiber) { return fiber->state == state; });
+  }
+
+  // Every thread ended or waits: warps that are together go on, or else the whole block.
+  void release() {
+    bool released = false;
+    for (int first = 0; first < threads_; first += kLanes) {
+      const auto count = [&](State state) {
+        return std::count_if(fibers_.begin() + first, fibers_.begin() + first + kLanes,
+                             [&](const auto& fiber) { return fiber->state == state; });
+      };
+      if (count(State::kAtWarp) == 0) continue;
+      if (count(State::kAtWarp) != kLanes)
+        fail_on_device("emulated GPU", "lanes of a warp wait in different places");
+      for (int i = first; i < first + kLanes; ++i) fibers_[i]->state = State::kRunnable;
+      released = true;
+    }
+    if (released || all(State::kDone)) return;
+    if (!all(State::kAtBlock))
+      fail_on_device("emulated GPU", "threads of a block wait for some that have ended");
+    for (int i = 0; i < threads_; ++i) fibers_[i]->state = State::kRunnable;
+  }
+
+  std::vector<std::unique_ptr<Fiber>> fibers_;
+  int threads_ = 0;
+  const std::function<void()>* thread_ = nullptr;
+  Context scheduler_;
+  std::vector<std::byte> shared_;
+  std::exception_ptr error_;
+};
+
+class EmulatedDevice : public Device {
+ public:
+  explicit EmulatedDevice(const EmulatedShape& shape) : Device("emulated"), shape_(shape) {}
+  ~EmulatedDevice() override {
+    queue_.clear();
+    release_services();
+  }
+
+  size_t free_bytes() override { return shape_.memory_bytes - used_; }
+  size_t total_bytes() override { return shape_.memory_bytes; }
+  int processors() const override { return shape_.processors; }
+  size_t shared_bytes() const override { return shape_.shared_bytes; }
+
+  std::byte* allocate(size_t bytes) override {
+    const size_t pages = (bytes + 4095) / 4096 * 4096;
+    if (pages > free_bytes()) fail("emulated GPU: {} bytes cannot be had", bytes);
+    void* memory =
+        ::mmap(nullptr, pages, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    FALCONER_CHECK(memory != MAP_FAILED);
+    memory_[static_cast<std::byte*>(memory)] = pages;
+    used_ += pages;
+    return static_cast<std::byte*>(memory);
+  }
+  void release(std::byte* memory) noexcept override {
+    run_until(first_ + std::ssize(queue_));
+    const auto found = memory_.find(memory);
+    used_ -= found->second;
+    ::munmap(memory, found->second);
+    memory_.erase(found);
+  }
+  void set_zero(void* to, size_t bytes) override {
+    enqueue([=] { std::memset(to, 0, bytes); });
+  }
+  void synchronize() override { run_until(first_ + std::ssize(queue_)); }
+
+  const EmulatedShape& shape() const { return shape_; }
+  void enqueue(std::function<void()> work) { queue_.push_back(std::move(work)); }
+
+ protected:
+  std::byte* allocate_pinned(size_t bytes) override { return new std::byte[bytes]; }
+  void release_pinned(std::byte* memory) noexcept override { delete[] memory; }
+  void copy_async(void* to, const void* from, size_t bytes, bool) override {
+    enqueue([=] { std::memcpy(to, from, bytes); });
+  }
+  void record(int mark) override { marks_[mark] = first_ + std::ssize(queue_); }
+  void wait(int mark) override { run_until(marks_[mark]); }
+
+ private:
+  void protect(int how) {
+    for (const auto& [memory, bytes] : memory_) ::mprotect(memory, bytes, how);
+  }
+  void run_until(int64_t number) {
+    if (first_ >= number) return;
+    protect(PROT_READ | PROT_WRITE);
+    while (first_ < number) {
+      const std::function<void()> work = std::move(queue_.front());
+      queue_.pop_front();
+      ++first_;
+      work();
+    }
+    protect(PROT_NONE);
+  }
+
+  EmulatedShape shape_;
+  size_t used_ = 0;
+  std::map<std::byte*, size_t> memory_;
+  std::deque<std::function<void()>> queue_;
+  int64_t first_ = 0;  // number of the first piece of work in the queue
+  int64_t marks_[kMarks] = {};
+};
+
+}  // namespace
+
+void __syncthreads() { Block::mine().wait(State::kAtBlock); }
+void __syncwarp(unsigned) { Block::mine().wait(State::kAtWarp); }
+
+void exchange(const void* mine, void* other, size_t bytes, int lane) {
+  FALCONER_CHECK(bytes <= kExchanged && lane >= 0 && lane < kLanes);
+  Block& block = Block::mine();
+  const int me = static_cast<int>(threadIdx.x);
+  std::memcpy(block.exchanged(me), mine, bytes);
+  __syncwarp();
+  std::memcpy(other, block.exchanged(me / kLanes * kLanes + lane), bytes);
+  __syncwarp();
+}
+
+std::byte* shared_memory() { return Block::mine().shared(); }
+
+void enqueue_call(Device& device, std::function<void()> call) {
+  static_cast<EmulatedDevice&>(device).enqueue(std::move(call));
+}
+
+void enqueue_blocks(Device& device, dim3 grid, int threads, size_t shared,
+                    std::function<void()> thread) {
+  FALCONER_CHECK(threads <= 1024 && shared <= device.shared_bytes());
+  enqueue_call(device, [=, thread = std::move(thread)] {
+    const int64_t blocks = int64_t{grid.x} * grid.y * grid.z;
+    parallel_for(blocks, 1, [&](int64_t begin, int64_t end) {
+      gridDim = grid;
+      blockDim = dim3(static_cast<unsigned>(threads));
+      // Last first: a kernel that counts on an order is found out.
+      for (int64_t i = end - 1; i >= begin; --i) {
+        blockIdx =
+            dim3(static_cast<unsigned>(i % grid.x), static_cast<unsigned>(i / grid.x % grid.y),
+                 static_cast<unsigned>(i / grid.x / grid.y));
+        Block::mine().run(threads, shared, thread);
+      }
+    });
+  });
+}
+
+std::unique_ptr<Device> open_emulated(const EmulatedShape& shape) {
+  return std::make_unique<EmulatedDevice>(shape);
+}
+
+const EmulatedShape& shape_of(const Device& device) {
+  return static_cast<const EmulatedDevice&>(device).shape();
+}
+
+}  // namespace falconer::emulated

@@ -1,0 +1,76 @@
+// Stacks that take turns on one thread of the host: what threads of an emulated block are.
+#pragma once
+
+#include <ucontext.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+namespace falconer::emulated {
+
+#if defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__)
+
+// Saves what a called function must keep, changes stacks, and takes it back: some nanoseconds, where
+// swapcontext asks the system twice.
+extern "C" void falconer_switch_stack(void** save, void* load);
+asm(R"(
+.text
+.type falconer_switch_stack, @function
+falconer_switch_stack:
+  pushq %rbp
+  pushq %rbx
+  pushq %r12
+  pushq %r13
+  pushq %r14
+  pushq %r15
+  movq %rsp, (%rdi)
+  movq %rsi, %rsp
+  popq %r15
+  popq %r14
+  popq %r13
+  popq %r12
+  popq %rbx
+  popq %rbp
+  ret
+.size falconer_switch_stack, .-falconer_switch_stack
+)");
+
+class Context {
+ public:
+  /// The next switch to this begins `entry`, which never returns.
+  void begin(char* stack, size_t bytes, void (*entry)()) {
+    const auto top = reinterpret_cast<uintptr_t>(stack + bytes) / 16 * 16;
+    auto* frame = reinterpret_cast<void**>(top) - 8;  // six registers, entry, and its return address
+    std::memset(frame, 0, 8 * sizeof(void*));
+    frame[6] = reinterpret_cast<void*>(entry);
+    pointer_ = frame;
+  }
+  static void change(Context& from, Context& to) {
+    falconer_switch_stack(&from.pointer_, to.pointer_);
+  }
+
+ private:
+  void* pointer_ = nullptr;
+};
+
+#else
+
+class Context {
+ public:
+  void begin(char* stack, size_t bytes, void (*entry)()) {
+    getcontext(&context_);
+    context_.uc_stack.ss_sp = stack;
+    context_.uc_stack.ss_size = bytes;
+    context_.uc_link = nullptr;
+    makecontext(&context_, entry, 0);
+  }
+  static void change(Context& from, Context& to) { swapcontext(&from.context_, &to.context_); }
+
+ private:
+  ucontext_t context_;
+};
+
+#endif
+
+}  // namespace falconer::emulated
