@@ -107,6 +107,7 @@ struct FinetuneOptions {
   std::string method = "lora";  // "lora", "adapter", "adapter-v2", "full"
   std::string checkpoint, data, out;
   std::string precision = "auto";
+  std::string device;  // "cpu", "cuda", "cuda:N" or "auto"; empty: FALCONER_DEVICE, else cpu
   // optimizer; an absent value is the method's default
   std::string optimizer = "adamw";
   std::optional<double> lr, weight_decay;
@@ -139,7 +140,7 @@ struct FinetuneOptions {
   bool lora_rs = false, lora_dora = false;
   int64_t adapter_length = 10, adapter_start_layer = 2;
   std::string init_adapter;
-  bool from_scratch = false;
+  bool from_scratch = false;  // random values for config.json, no weights are read
   // saving and watching
   int64_t save_interval = 0, eval_interval = 0, early_stop = 0;
   int keep = 2;
@@ -229,12 +230,15 @@ struct ScoreOptions {
   std::string checkpoint, adapter, data, output;
   std::string logits;  // safetensors file with logits.<row>; empty: none
   std::string precision = "auto";
+  std::string device;  // as in FinetuneOptions
 };
 void score(const ScoreOptions& options);
 
 struct ModelOptions {
   std::string checkpoint, adapter;
   std::string precision = "auto";
+  std::string device;           // as in FinetuneOptions
+  bool random_weights = false;  // for config.json, for measuring: no weights are read
   std::string prompt_style;  // empty: as recorded with the adapter, else the checkpoint's template
   bool parse_special = false;  // special tokens that a prompt spells are control tokens
 };

@@ -46,11 +46,13 @@ Measurements::Measurements(const CompareOptions& options, const FinetuneOptions&
                            fs::path held_out, int64_t longest_answer, std::vector<int32_t> prompt)
     : options_(options),
       checkpoint_(common.checkpoint),
-      precision_(common.precision),
+      where_{"--precision=" + common.precision},
       program_(options.program.empty() ? this_program() : options.program),
       held_out_(std::move(held_out)),
       longest_answer_(longest_answer),
-      prompt_(std::move(prompt)) {}
+      prompt_(std::move(prompt)) {
+  if (!common.device.empty()) where_.push_back("--device=" + common.device);
+}
 
 // One falconer with these words, to its end; what it wrote to stdout.
 std::string Measurements::run(const std::vector<std::string>& words) const {
@@ -88,9 +90,10 @@ std::optional<int64_t> Measurements::exact(const ComparedFiles& files,
   if (!fs::exists(files.answers())) {
     std::vector<std::string> words = {"evaluate"};
     words.insert(words.end(), model.begin(), model.end());
+    words.insert(words.end(), where_.begin(), where_.end());
     // An answer that is longer than the longest expected one is wrong already.
     for (const std::string& word :
-         {std::string("--log=warning"), "--precision=" + precision_, "--data=" + held_out_.string(),
+         {std::string("--log=warning"), "--data=" + held_out_.string(),
           "--output=" + files.answers().string(), fmt::format("--limit={}", options_.ask),
           fmt::format("--max-new-tokens={}", longest_answer_ + 1)})
       words.push_back(word);
@@ -119,10 +122,10 @@ std::optional<std::string> Measurements::merge(const ComparedFiles& files) const
 MeasuredSpeed Measurements::speed(const std::vector<std::string>& model) const {
   std::vector<std::string> words = {"generate"};
   words.insert(words.end(), model.begin(), model.end());
+  words.insert(words.end(), where_.begin(), where_.end());
   for (const std::string& word :
        {std::string("--log=warning"), std::string("--json"), std::string("--ignore-eos"),
-        std::string("--temperature=0"), "--precision=" + precision_,
-        fmt::format("--prompt-ids={}", fmt::join(prompt_, ",")),
+        std::string("--temperature=0"), fmt::format("--prompt-ids={}", fmt::join(prompt_, ",")),
         fmt::format("--max-new-tokens={}", options_.new_tokens)})
     words.push_back(word);
   const auto json = nlohmann::json::parse(run(words), nullptr, false);

@@ -51,7 +51,9 @@ class Measurements {
   std::string run(const std::vector<std::string>& words) const;
 
   const CompareOptions& options_;
-  std::string checkpoint_, precision_, program_;
+  std::string checkpoint_;
+  std::vector<std::string> where_;  // --precision and --device
+  std::string program_;
   std::filesystem::path held_out_;
   int64_t longest_answer_;
   std::vector<int32_t> prompt_;

@@ -81,6 +81,7 @@ class Finetuning {
                      .optimizer_slots = optimizer_slots(parse_optimizer(o_.optimizer)),
                      .from_scratch = o_.from_scratch,
                      .seed = o_.seed,
+                     .device = o_.device,
                      .low_memory = o_.low_memory,
                      .recompute = o_.recompute == "on",
                      .planning = planning};
@@ -169,7 +170,7 @@ class Finetuning {
     open_session(checkpoint_, true);
     memory_text_ = plan_text(options);
     if (o_.recompute != "auto") return;
-    o_.recompute = memory_needed(*session_) > available_memory_bytes() ? "on" : "off";
+    o_.recompute = memory_needed(*session_) > session_->available_bytes() ? "on" : "off";
     if (o_.recompute == "off") return;
     open_session(checkpoint_, true);
     memory_text_ = plan_text(options);
@@ -178,11 +179,15 @@ class Finetuning {
 
   // A run that cannot fit is refused before it starts, with what would make it fit.
   void refuse_too_large() const {
-    if (memory_needed(*session_) > available_memory_bytes())
-      fail(
-          "{}{:.1f} GB of memory can be had. Smaller: --micro-batch-size 1, a shorter "
-          "--max-seq-length, --precision bf16, --low-memory, or a method that trains less than {}",
-          memory_text_, static_cast<double>(available_memory_bytes()) / 1e9, o_.method);
+    const int64_t available = session_->available_bytes();
+    if (memory_needed(*session_) <= available) return;
+    Device* const device = session_->device();
+    fail(
+        "{}{:.1f} GB of memory can be had{}. Smaller: --micro-batch-size 1, a shorter "
+        "--max-seq-length, --precision bf16, {}or a method that trains less than {}",
+        memory_text_, static_cast<double>(available) / 1e9,
+        device != nullptr ? " on " + device->name() : "", device != nullptr ? "" : "--low-memory, ",
+        o_.method);
   }
 
   void refuse_full_disk(const TrainOptions& t) const {
@@ -267,7 +272,7 @@ class Finetuning {
   CheckedRun dry_run() {
     const TrainOptions t = check(true);
     FinetunePlan plan = plan_run(*session_, data_, t);
-    plan.text = memory_text_ + plan_text_of(plan, t, checkpoint_);
+    plan.text = memory_text_ + plan_text_of(plan, t, checkpoint_, session_->plan().mapped > 0);
     // Only real memory can be read into: what an adapter's file holds shows when it fits.
     if (plan.fits && o_.method != "full" && (!checkpoint_.empty() || !o_.init_adapter.empty()))
       open_session(checkpoint_, false);

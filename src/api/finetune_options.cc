@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "data/formats.h"
 #include "method/session.h"
+#include "ops/devices.h"
 #include "text/prompt.h"
 #include "train/schedule.h"
 
@@ -43,6 +44,7 @@ void check_options(const FinetuneOptions& o) {
   parse_schedule(o.schedule);
   parse_optimizer(o.optimizer);
   parse_precision(o.precision);
+  check_device_name(o.device);
   if (o.loss_average != "token" && o.loss_average != "micro-batch")
     fail_usage("--loss-average is \"{}\", expected token or micro-batch", o.loss_average);
   if (!o.prompt_style.empty()) PromptStyle::check(o.prompt_style);

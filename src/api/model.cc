@@ -62,7 +62,9 @@ Model Model::open(const ModelOptions& named) {
   auto impl = std::make_unique<Impl>();
   impl->session = Session::open({.checkpoint = options.checkpoint,
                                  .adapter = options.adapter,
-                                 .precision = parse_precision(options.precision)});
+                                 .precision = parse_precision(options.precision),
+                                 .from_scratch = options.random_weights,
+                                 .device = options.device});
   impl->tokenizer = find_tokenizer(options.checkpoint);
   impl->style = choose_style(options);
   impl->parse_special = options.parse_special;

@@ -65,6 +65,7 @@ void write_data(const FinetuneOptions& o, RecipeWriter& recipe) {
 void write_training(const FinetuneOptions& o, RecipeWriter& recipe) {
   recipe.group("training");
   recipe.write("precision", o.precision);
+  recipe.write("device", o.device);
   recipe.write("optimizer", o.optimizer);
   recipe.write("lr", o.lr);
   recipe.write("weight-decay", o.weight_decay);

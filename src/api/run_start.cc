@@ -155,28 +155,30 @@ int64_t disk_needed(Session& session, const RowView& rows, const TrainOptions& o
 
 int64_t memory_needed(const Session& session) {
   const MemoryPlan plan = session.plan();
-  return static_cast<int64_t>(plan.fixed + plan.kept + plan.scratch);
+  return static_cast<int64_t>(plan.fixed + plan.kept + plan.scratch + plan.services);
 }
 
 std::string memory_plan_text(Session& session, const std::string& method,
                              const StepPlanOptions& batches) {
   const MemoryPlan plan = session.plan();
-  const size_t program = static_cast<size_t>(resident_bytes());
+  Device* const device = session.device();
+  const size_t program = device != nullptr ? plan.services : static_cast<size_t>(resident_bytes());
   const auto megabytes = [](size_t bytes) { return static_cast<double>(bytes) / 1e6; };
   return fmt::format(
-      "memory plan ({}, {}, micro-batches of {}{}):\n"
+      "memory plan ({}, {}, micro-batches of {}{}, on {}):\n"
       "  weights, mapped       {:>12.1f} MB\n"
       "  trainable and tables  {:>12.1f} MB (with gradients and optimizer state)\n"
       "  kept for backward     {:>12.1f} MB{}\n"
       "  scratch               {:>12.1f} MB\n"
-      "  program and rows      {:>12.1f} MB\n"
+      "  {}      {:>12.1f} MB\n"
       "  together              {:>12.1f} MB\n",
       method, name_of(session.run().activation),
       batches.micro_batch_tokens > 0 ? batches.micro_batch_tokens : batches.micro_batch_size,
-      batches.micro_batch_tokens > 0 ? " tokens" : "", megabytes(plan.mapped),
-      megabytes(plan.fixed), megabytes(plan.kept), session.run().recompute ? " (--recompute)" : "",
-      megabytes(plan.scratch), megabytes(program),
-      megabytes(plan.mapped + plan.fixed + plan.kept + plan.scratch + program));
+      batches.micro_batch_tokens > 0 ? " tokens" : "",
+      device != nullptr ? device->name() : "the CPU", megabytes(plan.mapped), megabytes(plan.fixed),
+      megabytes(plan.kept), session.run().recompute ? " (--recompute)" : "",
+      megabytes(plan.scratch), device != nullptr ? "workspace etc.  " : "program and rows",
+      megabytes(program), megabytes(plan.mapped + plan.fixed + plan.kept + plan.scratch + program));
 }
 
 FinetunePlan plan_run(Session& session, const LoadedData& data, const TrainOptions& options) {
@@ -188,7 +190,7 @@ FinetunePlan plan_run(Session& session, const LoadedData& data, const TrainOptio
                     .steps_per_epoch = steps.steps_per_epoch(),
                     .trainable = session.method()->trainable_count(),
                     .memory_bytes = memory_needed(session),
-                    .memory_available = available_memory_bytes(),
+                    .memory_available = session.available_bytes(),
                     .disk_bytes = disk_needed(session, data.rows(), options),
                     .disk_available = free_disk_bytes(options.out.c_str())};
   plan.rows_seen = plan.steps / plan.steps_per_epoch * rows +
@@ -201,14 +203,14 @@ FinetunePlan plan_run(Session& session, const LoadedData& data, const TrainOptio
 }
 
 std::string plan_text_of(const FinetunePlan& plan, const TrainOptions& options,
-                         const fs::path& checkpoint) {
+                         const fs::path& checkpoint, bool mapped) {
   const auto gigabytes = [](int64_t bytes) { return static_cast<double>(bytes) / 1e9; };
   return fmt::format(
       "rows     {} to train on, {} held out\n"
       "steps    {} of {} rows ({} an epoch){}, {} of warm-up, then {}\n"
       "sees     {} rows, about {} tokens\n"
       "trains   {} numbers with lr {}\n"
-      "memory   {:.3f} GB and the mapped weights, of {:.1f} GB that can be had\n"
+      "memory   {:.3f} GB{}, of {:.1f} GB that can be had\n"
       "disk     up to {:.3f} GB of {:.1f} GB that are free\n",
       grouped_digits(plan.rows), grouped_digits(plan.held_out_rows), grouped_digits(plan.steps),
       options.batches.batch_size, grouped_digits(plan.steps_per_epoch),
@@ -216,7 +218,8 @@ std::string plan_text_of(const FinetunePlan& plan, const TrainOptions& options,
       grouped_digits(options.warmup_steps), name_of(options.schedule),
       grouped_digits(plan.rows_seen), grouped_digits(plan.tokens_seen),
       grouped_digits(plan.trainable), options.optimizer.lr, gigabytes(plan.memory_bytes),
-      gigabytes(plan.memory_available), gigabytes(plan.disk_bytes), gigabytes(plan.disk_available));
+      mapped ? " and the mapped weights" : "", gigabytes(plan.memory_available),
+      gigabytes(plan.disk_bytes), gigabytes(plan.disk_available));
 }
 
 }  // namespace falconer

@@ -41,8 +41,8 @@ std::string memory_plan_text(Session& session, const std::string& method,
 /// A dry run's figures; the session was planned.
 FinetunePlan plan_run(Session& session, const LoadedData& data, const TrainOptions& options);
 
-/// The same for people.
+/// The same for people; `mapped`: some weights are read where they lie in files.
 std::string plan_text_of(const FinetunePlan& plan, const TrainOptions& options,
-                         const std::filesystem::path& checkpoint);
+                         const std::filesystem::path& checkpoint, bool mapped);
 
 }  // namespace falconer

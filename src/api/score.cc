@@ -119,7 +119,8 @@ void score(const ScoreOptions& options) {
   const std::string checkpoint = resolve_checkpoint(options.checkpoint);
   const auto session = Session::open({.checkpoint = checkpoint,
                                       .adapter = resolve_adapter(options.adapter),
-                                      .precision = parse_precision(options.precision)});
+                                      .precision = parse_precision(options.precision),
+                                      .device = options.device});
   const std::optional<Tokenizer> tokenizer = find_tokenizer(checkpoint);
   Scorer scorer(*session, !options.logits.empty());
   ResultWriter output(options.output);

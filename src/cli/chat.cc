@@ -113,6 +113,7 @@ void add_chat(CLI::App& app) {
   app.add_flag("--raw", flags->raw, "no prompt style: each line is a prompt of its own");
   app.add_option("--precision", flags->model.precision, "auto (the checkpoint's), f32 or bf16")
       ->capture_default_str();
+  add_device(app, flags->model.device);
   add_prompt_style(app, flags->model);
   add_sampling_flags(app, flags->sampling);
   app.callback([flags] { run(*flags); });

@@ -48,6 +48,11 @@ inline CLI::Option* add_shard_size(CLI::App& app, int64_t& bytes) {
       ->default_str("5GB");
 }
 
+inline void add_device(CLI::App& app, std::string& value) {
+  app.add_option("--device", value,
+                 "cpu, cuda, cuda:N or auto (default: FALCONER_DEVICE, else cpu)");
+}
+
 /// Flags of data that several commands read; in data_flags.cc.
 void add_data_format(CLI::App& app, const std::string& name, std::string& format);
 void add_learning_flags(CLI::App& app, bool& mask_prompt, std::string& train_on,

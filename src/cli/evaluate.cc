@@ -36,6 +36,7 @@ void add_evaluate(CLI::App& app) {
   add_prompt_style(app, options->model);
   app.add_option("--precision", options->model.precision, "auto (the checkpoint's), f32 or bf16")
       ->capture_default_str();
+  add_device(app, options->model.device);
   add_sampling_flags(app, options->sampling);
   app.callback([options, rows_shown] {
     const EvaluateReport report = evaluate(*options);

@@ -26,6 +26,7 @@ void add_data_flags(CLI::App& app, FinetuneOptions& o) {
 void add_optimizer_flags(CLI::App& app, FinetuneOptions& o) {
   app.add_option("--precision", o.precision, "auto (the checkpoint's), f32 or bf16")
       ->capture_default_str();
+  add_device(app, o.device);
   app.add_option("--optimizer", o.optimizer, "adamw or sgd")->capture_default_str();
   app.add_option("--lr,--learning-rate", o.lr, "default: lora 3e-4, adapters 3e-3, full 2e-5");
   app.add_option("--weight-decay", o.weight_decay, "default: lora 0.01, others 0.02");
@@ -78,7 +79,8 @@ void add_method_flags(CLI::App& app, FinetuneOptions& o) {
       ->capture_default_str();
   app.add_option("--init-adapter", o.init_adapter,
                  "train this adapter on; it brings rank, scale and targets");
-  app.add_flag("--from-scratch", o.from_scratch, "random weights for config.json, with full");
+  app.add_flag("--from-scratch,--random-weights", o.from_scratch,
+               "random weights for config.json: with full to train them, else to measure");
 }
 
 void add_watching_flags(CLI::App& app, FinetuneOptions& o) {

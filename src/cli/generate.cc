@@ -105,6 +105,9 @@ void add_generate(CLI::App& app) {
   app.add_flag("--raw", flags->raw, "no prompt style: the prompt as it is, its special tokens too");
   app.add_option("--precision", flags->model.precision, "auto (the checkpoint's), f32 or bf16")
       ->capture_default_str();
+  add_device(app, flags->model.device);
+  app.add_flag("--random-weights", flags->model.random_weights,
+               "random weights for config.json, to measure");
   add_prompt_style(app, flags->model);
   add_sampling_flags(app, flags->sampling);
   app.add_flag("--ignore-eos", flags->sampling.ignore_eos, "go on behind the end-of-text token");

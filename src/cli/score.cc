@@ -18,6 +18,7 @@ void add_score(CLI::App& app) {
   app.add_option("--logits", options->logits, "safetensors file for logits.<row>");
   app.add_option("--precision", options->precision, "auto (the checkpoint's), f32 or bf16")
       ->capture_default_str();
+  add_device(app, options->device);
   app.callback([options] { score(*options); });
 }
 

@@ -154,7 +154,8 @@ std::vector<Answer> Generator::generate(const std::vector<std::vector<int32_t>>&
     s.stop = StopMatcher(options.stop);
     capacity = std::max(capacity, length + s.limit);
   }
-  KvCache cache(config, static_cast<int64_t>(prompts.size()), capacity, session_.run().activation);
+  KvCache cache(config, static_cast<int64_t>(prompts.size()), capacity, session_.run().activation,
+                session_.device());
   for (Sequence& s : sequences)
     if (!s.done) prefill(s, cache, options);
   while (!interrupted()) {

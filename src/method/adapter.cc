@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
-#include <cstring>
 #include <nlohmann/json.hpp>
 
 #include "base/log.h"
@@ -34,18 +33,20 @@ void PrefixHook::allocate(Arena& fixed, bool training) {
     const int64_t rows = gate ? 1 : param->rows(), cols = gate ? param->size() : param->cols();
     param->value = fixed.push(rows, cols, Dtype::kF32);
     param->in_arena = true;
-    if (!fixed.measuring()) std::memset(param->value.data, 0, param->value.bytes());
+    if (!fixed.measuring()) clear(param->value);
     if (!training) continue;
     param->grad = fixed.push(rows, cols, Dtype::kF32);
-    if (!fixed.measuring()) std::memset(param->grad.data, 0, param->grad.bytes());
+    if (!fixed.measuring()) clear(param->grad);
   }
 }
 
 void PrefixHook::initialise(uint64_t seed) {
   const RandomStream stream(seed, RandomPurpose::kInit, 2, static_cast<uint32_t>(layer_));
-  float* values = prompt_.value.row<float>(0);
-  for (int64_t i = 0; i < prompt_.size(); ++i) values[i] = stream.normal(static_cast<uint64_t>(i));
-  std::memset(gate_.value.data, 0, gate_.value.bytes());
+  std::vector<float> values;
+  for (int64_t i = 0; i < prompt_.size(); ++i)
+    values.push_back(stream.normal(static_cast<uint64_t>(i)));
+  set_values(prompt_.value, values);
+  clear(gate_.value);
 }
 
 void PrefixHook::forward(Run& run, const LinearSite& qkv, const QkvLayout& layout, const Heads& q,
@@ -63,7 +64,7 @@ void PrefixHook::forward(Run& run, const LinearSite& qkv, const QkvLayout& layou
     kept.qkv = run.push(keep, length, qkv.out());
     qkv.forward(run, kept.input, kept.qkv, kept.site);
     if (cache != nullptr && !run.dry) {
-      cache->qkv = Tensor(length, qkv.out(), run.activation);
+      cache->qkv = Tensor(length, qkv.out(), run.activation, run.device());
       copy(run, kept.qkv, cache->qkv.view());
     }
   }
@@ -143,18 +144,14 @@ std::string Adapter::config_json(const char* type) const {
 
 void Adapter::save_prefixes(SavedAdapter& saved) const {
   for (const auto& hook : prefixes_)
-    for (const Param* param : {&std::as_const(*hook).prompt(), &std::as_const(*hook).gate()}) {
-      const float* values = param->value.row<float>(0);
-      saved.tensors.push_back({param->name, param->shape, {values, values + param->size()}});
-    }
+    for (const Param* param : {&std::as_const(*hook).prompt(), &std::as_const(*hook).gate()})
+      saved.tensors.push_back({param->name, param->shape, host_values(param->value)});
 }
 
 void Adapter::load_prefixes(AdapterReader& reader) {
   for (const auto& hook : prefixes_)
-    for (Param* param : {&hook->prompt(), &hook->gate()}) {
-      const std::vector<float> values = reader.read(param->name, param->size());
-      std::copy(values.begin(), values.end(), param->value.row<float>(0));
-    }
+    for (Param* param : {&hook->prompt(), &hook->gate()})
+      set_values(param->value, reader.read(param->name, param->size()));
 }
 
 SavedAdapter Adapter::save() const {

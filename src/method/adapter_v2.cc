@@ -1,7 +1,6 @@
 #include "method/adapter_v2.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include "method/load_tensor.h"
 #include "ops/affine.h"
@@ -24,7 +23,8 @@ std::vector<int64_t> file_rows(const LinearSite& site) {
 SavedTensor saved_vector(const std::string& name, const Param& param,
                          const std::vector<int64_t>& rows) {
   SavedTensor made{name, {param.size()}, {}};
-  for (int64_t row : rows) made.values.push_back(param.value.row<float>(0)[row]);
+  const std::vector<float> values = host_values(param.value);
+  for (int64_t row : rows) made.values.push_back(values[static_cast<size_t>(row)]);
   return made;
 }
 
@@ -50,8 +50,8 @@ void ScaleBiasHook::allocate(Arena& fixed, bool training) {
 }
 
 void ScaleBiasHook::initialise() {
-  std::fill_n(scale_.value.row<float>(0), scale_.size(), 1.0f);
-  std::fill_n(bias_.value.row<float>(0), bias_.size(), 0.0f);
+  set_values(scale_.value, std::vector<float>(static_cast<size_t>(scale_.size()), 1.0f));
+  clear(bias_.value);
 }
 
 void ScaleBiasHook::forward(Run& run, const View&, const View& y, HookKept& kept) const {
@@ -111,11 +111,8 @@ SavedAdapter AdapterV2::save() const {
     for (const Param* param : {&std::as_const(*hook).scale(), &std::as_const(*hook).bias()})
       saved.tensors.push_back(saved_vector(param->name, *param, rows));
   }
-  for (const Norm& norm : norms_) {
-    const float* values = norm.param->value.row<float>(0);
-    saved.tensors.push_back(
-        {norm.lit_name, norm.param->shape, {values, values + norm.param->size()}});
-  }
+  for (const Norm& norm : norms_)
+    saved.tensors.push_back({norm.lit_name, norm.param->shape, host_values(norm.param->value)});
   sort_by_name(saved);
   return saved;
 }
@@ -129,10 +126,7 @@ SavedAdapter AdapterV2::save_as(AdapterForm form) const {
     if (at == std::string::npos) continue;
     for (const auto& hook : hooks_)
       for (const Param* param : {&std::as_const(*hook).scale(), &std::as_const(*hook).bias()})
-        if (param->name == tensor.name) {
-          const float* values = param->value.row<float>(0);
-          tensor.values.assign(values, values + param->size());
-        }
+        if (param->name == tensor.name) tensor.values = host_values(param->value);
     tensor.name.replace(at, 10, ".attn.attn.");
   }
   sort_by_name(saved);
@@ -153,14 +147,14 @@ void AdapterV2::load(const TensorFiles& files) {
       const bool checkpoint_order = old != param->name && files.find(old) != nullptr;
       const std::vector<float> values =
           reader.read(checkpoint_order ? old : param->name, param->size());
-      float* to = param->value.row<float>(0);
-      for (size_t i = 0; i < values.size(); ++i) to[checkpoint_order ? i : rows[i]] = values[i];
+      std::vector<float> ordered(values.size());
+      for (size_t i = 0; i < values.size(); ++i)
+        ordered[checkpoint_order ? i : static_cast<size_t>(rows[i])] = values[i];
+      set_values(param->value, ordered);
     }
   }
-  for (const Norm& norm : norms_) {
-    const std::vector<float> values = reader.read(norm.lit_name, norm.param->size());
-    std::copy(values.begin(), values.end(), norm.param->value.row<float>(0));
-  }
+  for (const Norm& norm : norms_)
+    set_values(norm.param->value, reader.read(norm.lit_name, norm.param->size()));
   reader.finish();
 }
 

@@ -12,8 +12,7 @@ namespace {
 constexpr std::string_view kPrefix = "base_model.model.";
 
 SavedTensor saved(const Param& param) {
-  const float* values = param.value.row<float>(0);
-  return {param.name, param.shape, {values, values + param.size()}};
+  return {param.name, param.shape, host_values(param.value)};
 }
 
 std::string last_name(const std::string& module) { return module.substr(module.rfind('.') + 1); }
@@ -158,8 +157,7 @@ std::unique_ptr<Method> lora_from_peft(const nlohmann::json& config, const std::
 void load_peft_lora(const TensorFiles& files, const LoraHooks& hooks) {
   AdapterReader reader(files);
   const auto take = [&](Param& param) {
-    const std::vector<float> values = reader.read(param.name, param.size());
-    std::copy(values.begin(), values.end(), param.value.row<float>(0));
+    set_values(param.value, reader.read(param.name, param.size()));
   };
   for (const auto& hook : hooks) {
     take(hook->a());

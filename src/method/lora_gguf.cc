@@ -45,8 +45,7 @@ SavedAdapter lora_to_gguf(const ModelConfig& config, const LoraHooks& hooks) {
           "the adapter changes the head, which is the embedding in this model's GGUF; merge the "
           "adapter into the model, and export that as GGUF");
     const std::string base = names.at(site.module() + ".weight");
-    const float* a = hook->a().value.row<float>(0);
-    made.tensors.push_back({base + ".lora_a", hook->a().shape, {a, a + hook->a().size()}});
+    made.tensors.push_back({base + ".lora_a", hook->a().shape, host_values(hook->a().value)});
     made.tensors.push_back(
         {base + ".lora_b", hook->b().shape,
          rows_of(hook->b(), site.parts().empty() ? std::vector<RowRange>{} : ours_in_parts(config),

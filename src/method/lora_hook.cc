@@ -1,6 +1,5 @@
 // LoRA at one site: its mathematics.
 #include <cmath>
-#include <cstring>
 
 #include "base/random.h"
 #include "base/threads.h"
@@ -39,7 +38,7 @@ void LoraHook::allocate(Run& run, Arena& fixed, bool training) {
     if (param == &m_ && !spec_.dora) continue;
     param->value = fixed.push(param->rows(), param->cols(), Dtype::kF32);
     param->in_arena = true;
-    if (!fixed.measuring()) std::memset(param->value.data, 0, param->value.bytes());
+    if (!fixed.measuring()) clear(param->value);
     if (training) make_trainable(*param, fixed);
   }
   if (!training && run.activation != Dtype::kF32) {
@@ -59,10 +58,11 @@ void LoraHook::initialise(uint64_t seed) {
   const RandomStream stream(seed, RandomPurpose::kInit, 1,
                             static_cast<uint32_t>(spec_.site->number()));
   const double bound = 1 / std::sqrt(static_cast<double>(a_.cols()));
-  float* a = a_.value.row<float>(0);
+  std::vector<float> a;
   for (int64_t i = 0; i < a_.size(); ++i)
-    a[i] = static_cast<float>((2.0 * stream.uniform(static_cast<uint64_t>(i)) - 1) * bound);
-  std::memset(b_.value.data, 0, b_.value.bytes());
+    a.push_back(static_cast<float>((2.0 * stream.uniform(static_cast<uint64_t>(i)) - 1) * bound));
+  set_values(a_.value, a);
+  clear(b_.value);
 }
 
 void LoraHook::reset_magnitude(Run& run) { row_norms(run, m_.value); }

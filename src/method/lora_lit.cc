@@ -82,16 +82,17 @@ namespace {
 void load_fused(AdapterReader& reader, const std::string& base, LoraHook& hook) {
   const LoraHook::Spec& spec = hook.spec();
   const int64_t r = spec.blocks.front().rank_count;
-  const std::vector<float> a = reader.read(base + ".lora_A", hook.a().size());
-  std::copy(a.begin(), a.end(), hook.a().value.row<float>(0));
+  set_values(hook.a().value, reader.read(base + ".lora_A", hook.a().size()));
   int64_t rows = 0;
   for (const LoraBlock& block : spec.blocks) rows += block.rows.count;
   const std::vector<float> b = reader.read(base + ".lora_B", rows * r);
   // Blocks come part by part, each with all its groups: the order of the file's rows.
   const float* from = b.data();
+  std::vector<float> to(static_cast<size_t>(hook.b().size()));
   for (const LoraBlock& block : spec.blocks)
     for (int64_t m = 0; m < block.rows.count; ++m, from += r)
-      std::copy(from, from + r, hook.b().value.row<float>(block.rows.begin + m) + block.rank_begin);
+      std::copy(from, from + r, to.begin() + (block.rows.begin + m) * spec.rank + block.rank_begin);
+  set_values(hook.b().value, to);
 }
 
 }  // namespace
@@ -109,8 +110,7 @@ void load_lit_lora(const TensorFiles& files, const LoraHooks& hooks, int64_t lay
     }
     for (Param* param : {&hook->a(), &hook->b()}) {
       const char* kind = param == &hook->a() ? ".lora_A" : ".lora_B";
-      const std::vector<float> values = reader.read(base + kind, param->size());
-      std::copy(values.begin(), values.end(), param->value.row<float>(0));
+      set_values(param->value, reader.read(base + kind, param->size()));
     }
   }
   reader.finish();

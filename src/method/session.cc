@@ -1,7 +1,6 @@
 #include "method/session.h"
 
-#include <cstring>
-
+#include "base/system.h"
 #include "model/arch/architecture.h"
 #include "model/open_model.h"
 #include "model/weight_pages.h"
@@ -24,14 +23,18 @@ std::unique_ptr<Session> Session::open(const SessionOptions& options) {
     settle_head(options.checkpoint, *session->files_, session->config_);
   }
   session->choose_precision();
-  session->run_.kernels = &cpu_kernels();
+  session->device_ = open_device(options.device);
+  Device* const device = session->device();
+  if (device != nullptr && options.low_memory)
+    fail_usage("--low-memory forgets mapped weights, and on a device none are mapped");
+  session->run_.kernels = session->device_.kernels;
   session->run_.low_memory = options.low_memory;
   session->run_.recompute = options.recompute;
-  Arena measure;
+  Arena measure = Arena::measuring_for(device);
   session->build(measure);
   session->fixed_bytes_ = measure.high_water();
   if (options.planning) return session;
-  session->fixed_ = Arena(session->fixed_bytes_);
+  session->fixed_ = Arena(session->fixed_bytes_, device);
   session->build(session->fixed_);
   return session;
 }
@@ -53,19 +56,23 @@ void Session::build(Arena& fixed) {
   method_.reset();
   decoder_.reset();
   optimizer_state_.clear();
-  Arena measuring_scratch;
-  Arena building_scratch(fixed.measuring() ? 0 : size_t{1} << 30);
+  Arena measuring_scratch = Arena::measuring_for(device());
+  // The host takes pages only when they are touched.
+  const size_t building = device() != nullptr ? size_t{256} << 20 : size_t{1} << 30;
+  Arena building_scratch(fixed.measuring() ? 0 : building, fixed.measuring() ? nullptr : device());
   run_.dry = fixed.measuring();
   run_.scratch = fixed.measuring() ? &measuring_scratch : &building_scratch;
   run_.kept = run_.scratch;
 
   weights_ = declare_weights(config_);
+  // Matrices that learn are f32 from the start where they cannot be copied within a device.
+  const Dtype made = trains_all() ? Dtype::kF32 : run_.activation;
   if (options_.adapter_only)
     allocate_vectors(weights_, fixed);
   else if (options_.from_scratch)
-    init_weights(weights_, config_, options_.seed, fixed);
+    init_weights(run_, weights_, config_, options_.seed, made, fixed);
   else
-    load_weights(weights_, config_, *files_, run_.activation, fixed);
+    load_weights(weights_, config_, *files_, run_.activation, made, fixed);
   decoder_ = std::make_unique<Decoder>(config_, weights_, run_, fixed);
   if (!options_.adapter.empty()) {
     adapter_.emplace(open_adapter(options_.adapter, options_.lora_dropout));
@@ -73,13 +80,16 @@ void Session::build(Arena& fixed) {
   } else if (options_.method) {
     method_ = make_method(*options_.method);
   }
+  // What will learn goes to a device in f32, once: with its gradient.
+  if (method_ == nullptr || !method_->saves_whole_model())
+    place_weights(weights_, run_.activation, fixed);
   if (method_ != nullptr) {
     method_->attach(run_, *decoder_, weights_, fixed, options_.training);
     for (Param* param : method_->params()) {
       auto& slots = optimizer_state_.emplace_back();
       for (int i = 0; i < options_.optimizer_slots; ++i) {
         slots.push_back(fixed.push(param->value.rows, param->value.cols, Dtype::kF32));
-        if (!fixed.measuring()) std::memset(slots.back().data, 0, slots.back().bytes());
+        if (!fixed.measuring()) clear(slots.back());
       }
     }
     if (!fixed.measuring()) {
@@ -89,13 +99,14 @@ void Session::build(Arena& fixed) {
         method_->initialise(options_.seed);
     }
   }
+  place_weights(weights_, run_.activation, fixed);
   run_.dry = false;
   run_.scratch = &scratch_;
   run_.kept = &kept_;
 }
 
 void Session::reserve(const std::function<void(Run&)>& pass) {
-  Arena kept, scratch;
+  Arena kept = Arena::measuring_for(device()), scratch = Arena::measuring_for(device());
   Run dry = run_;
   dry.dry = true;
   dry.kept = &kept;
@@ -106,13 +117,24 @@ void Session::reserve(const std::function<void(Run&)>& pass) {
   kept_bytes_ = std::max(kept_bytes_, kept.high_water());
   scratch_bytes_ = std::max(scratch_bytes_, scratch.high_water());
   if (options_.planning || !larger) return;
-  kept_ = Arena(kept_bytes_);
-  scratch_ = Arena(scratch_bytes_);
+  // The old ones first: a device may not have room for both.
+  kept_ = Arena();
+  scratch_ = Arena();
+  kept_ = Arena(kept_bytes_, device());
+  scratch_ = Arena(scratch_bytes_, device());
+}
+
+int64_t Session::available_bytes() const {
+  return device() != nullptr ? static_cast<int64_t>(device()->free_bytes())
+                             : available_memory_bytes();
 }
 
 MemoryPlan Session::plan() const {
-  MemoryPlan plan{
-      .mapped = 0, .fixed = fixed_bytes_, .kept = kept_bytes_, .scratch = scratch_bytes_};
+  MemoryPlan plan{.mapped = 0,
+                  .fixed = fixed_bytes_,
+                  .kept = kept_bytes_,
+                  .scratch = scratch_bytes_,
+                  .services = device() != nullptr ? Device::kBesideBytes : 0};
   for (const auto& param : weights_.params)
     if (!param->in_arena) plan.mapped += param->value.bytes();
   if (run_.low_memory) plan.mapped = largest_resident(weights_);

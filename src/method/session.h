@@ -8,6 +8,7 @@
 #include <string>
 
 #include "method/method.h"
+#include "ops/devices.h"
 
 namespace falconer {
 
@@ -27,9 +28,10 @@ struct SessionOptions {
   int optimizer_slots = 0;    // f32 copies of every trainable tensor that the optimizer keeps
   bool from_scratch = false;  // random weights for config.json, none are read
   uint64_t seed = 1;
-  bool low_memory = false;  // forget mapped weights behind their use
-  bool recompute = false;   // keep a block's input alone for backward
-  bool planning = false;    // sizes only: no memory is taken, no weight is read
+  std::string device = "cpu";  // as open_device() takes it
+  bool low_memory = false;     // forget mapped weights behind their use
+  bool recompute = false;      // keep a block's input alone for backward
+  bool planning = false;       // sizes only: no memory is taken, no weight is read
   // The adapter's own tensors and no weights, which need not be there: it can be saved and merged,
   // and nothing can be run.
   bool adapter_only = false;
@@ -37,10 +39,11 @@ struct SessionOptions {
 
 /// Bytes by what they are for.
 struct MemoryPlan {
-  size_t mapped = 0;   // weights read where they lie in files
-  size_t fixed = 0;    // converted weights, trainable tensors, gradients, optimizer state, tables
-  size_t kept = 0;     // activations for backward
-  size_t scratch = 0;  // the rest of a pass
+  size_t mapped = 0;    // weights read where they lie in files
+  size_t fixed = 0;     // converted weights, trainable tensors, gradients, optimizer state, tables
+  size_t kept = 0;      // activations for backward
+  size_t scratch = 0;   // the rest of a pass
+  size_t services = 0;  // on a device: what it needs beside the model
 };
 
 class Session {
@@ -54,6 +57,8 @@ class Session {
   /// Null where nothing was attached.
   Method* method() { return method_.get(); }
   Run& run() { return run_; }
+  /// Where the model lies; null: the host's memory.
+  Device* device() const { return device_.device.get(); }
   const SessionOptions& options() const { return options_; }
   /// optimizer_slots views for each of method()->params(), zeroed.
   const std::vector<std::vector<View>>& optimizer_state() const { return optimizer_state_; }
@@ -61,14 +66,18 @@ class Session {
   /// Runs `pass` dry, then makes kept and scratch arenas that are large enough for it (never
   /// smaller than before).
   void reserve(const std::function<void(Run&)>& pass);
+  /// Bytes that could be had now for the model's arenas.
+  int64_t available_bytes() const;
   MemoryPlan plan() const;
 
  private:
   explicit Session(SessionOptions options) : options_(std::move(options)) {}
   void choose_precision();
+  bool trains_all() const { return options_.method && options_.method->method == "full"; }
   void build(Arena& fixed);
 
   SessionOptions options_;
+  OpenedDevice device_;  // before all that lies on it
   ModelConfig config_;
   std::optional<TensorFiles> files_;
   std::optional<OpenedAdapter> adapter_;

@@ -19,8 +19,9 @@ constexpr int64_t kHeadRows = 512;
 
 // ALiBi's slopes, as the reference builds them: powers of 2^(-8/n) for the nearest power of two n,
 // then every other power of the next. They are rounded to bf16 there, and so here.
-void fill_alibi(const View& slopes) {
-  const int64_t heads = slopes.cols;
+void fill_alibi(const View& out) {
+  const int64_t heads = out.cols;
+  std::vector<float> slopes;
   int64_t n = 1;
   while (2 * n <= heads) n *= 2;
   const double base = std::pow(2.0, -std::pow(2.0, -(std::log2(static_cast<double>(n)) - 3)));
@@ -29,8 +30,9 @@ void fill_alibi(const View& slopes) {
   for (int64_t h = 0; h < heads; ++h) {
     const double slope = h < n ? std::pow(base, static_cast<double>(h + 1))
                                : std::pow(extra, static_cast<double>(2 * (h - n) + 1));
-    slopes.row<float>(0)[h] = BF16(static_cast<float>(slope));
+    slopes.push_back(BF16(static_cast<float>(slope)));
   }
+  set_values(out, slopes);
 }
 
 /// Around the use of layer l's weights where memory is short: the next layer (l + step) is read
@@ -112,10 +114,9 @@ View Decoder::last_norm(Run& run, const View& x, bool keep, NormKept& kept) cons
 }
 
 // Head, loss and their gradients go in chunks of rows: logits never exist whole.
-LossSum Decoder::head_loss(Run& run, const Batch& batch, const View& n, const View& dn, float scale,
-                           const View& losses) const {
+void Decoder::head_loss(Run& run, const Batch& batch, const View& n, const View& dn, float scale,
+                        const View& losses) const {
   const bool backward = scale != 0;
-  LossSum total{.sum = 0, .count = n.rows};
   for (int64_t begin = 0; begin < n.rows; begin += kHeadRows) {
     const ArenaScope scope(*run.scratch), kept_scope(*run.kept);
     const LabelledRows labelled(run, true, begin);
@@ -128,18 +129,13 @@ LossSum Decoder::head_loss(Run& run, const Batch& batch, const View& n, const Vi
       dlogits = run.activation == Dtype::kF32
                     ? logits
                     : run.scratch->push(rows, config_.vocab, run.activation);
-    const View chunk = losses ? losses.col_range(begin, rows).reshape(rows, 1)
-                              : run.scratch->push(rows, 1, Dtype::kF32);
     cross_entropy(run, {.logits = logits,
                         .targets = batch.targets.col_range(begin, rows),
-                        .losses = chunk,
+                        .losses = losses.col_range(begin, rows).reshape(rows, 1),
                         .dlogits = dlogits,
                         .scale = scale});
     if (backward) head_.backward(run, kept, dlogits, dn.row_range(begin, rows));
-    if (run.dry) continue;
-    for (int64_t i = 0; i < rows; ++i) total.sum += static_cast<double>(*chunk.row<float>(i));
   }
-  return total;
 }
 
 LossSum Decoder::loss_and_gradient(Run& run, const Batch& batch, float scale,
@@ -179,9 +175,10 @@ LossSum Decoder::loss_and_gradient(Run& run, const Batch& batch, float scale,
   const bool below = first < config_.layers || embedding;
   const bool want_dn = backward && (below || last.w->trainable() || last.b->trainable());
   const View dn = want_dn ? run.scratch->push(n.rows, n.cols, run.activation) : View{};
-  const LossSum total = head_loss(run, batch, n, dn, scale, losses);
+  const View own = run.scratch->push(1, n.rows, Dtype::kF32);
+  head_loss(run, batch, n, dn, scale, own);
   forget_after(run, *weights_->head.w);
-  if (!backward) return total;
+  if (!backward) return sum_of(run, own, losses);
 
   View dy = run.scratch->push(n.rows, n.cols, run.activation);
   if (want_dn) {
@@ -210,6 +207,16 @@ LossSum Decoder::loss_and_gradient(Run& run, const Batch& batch, float scale,
   }
   if (embedding)
     embedding_backward(run, {.ids = batch.ids, .dy = dx, .dw = weights_->embedding->grad});
+  return sum_of(run, own, losses);
+}
+
+// Read last: on a device this waits for all that was queued.
+LossSum Decoder::sum_of(const Run& run, const View& own, const View& losses) const {
+  LossSum total{.sum = 0, .count = own.size()};
+  if (run.dry) return total;
+  const std::vector<float> values = host_values(own);
+  for (const float loss : values) total.sum += static_cast<double>(loss);
+  if (losses) set_values(losses, values);
   return total;
 }
 
@@ -230,9 +237,19 @@ void Decoder::logits(Run& run, const Batch& batch, const View& rows, const View&
   if (!out) return;
   NormKept norm;
   const View n = last_norm(run, x, false, norm);
-  HookKept kept;
-  head_.forward(run, n, out, kept);
-  forget_after(run, *weights_->head.w);
+  if (run.device() == nullptr) {
+    HookKept kept;
+    head_.forward(run, n, out, kept);
+    return forget_after(run, *weights_->head.w);
+  }
+  for (int64_t begin = 0; begin < n.rows; begin += kHeadRows) {
+    const ArenaScope chunk_scope(*run.scratch);
+    const int64_t count = std::min(kHeadRows, n.rows - begin);
+    const View chunk = run.scratch->push(count, out.cols, Dtype::kF32);
+    HookKept kept;
+    head_.forward(run, n.row_range(begin, count), chunk, kept);
+    if (!run.dry) copy_converted(chunk, out.row_range(begin, count));
+  }
 }
 
 }  // namespace falconer

@@ -28,7 +28,8 @@ class Decoder {
   std::vector<LinearSite*> sites();
 
   /// Loss of the labelled tokens; with `scale`, also adds scale * its gradient to every trainable
-  /// parameter. `losses` (1, targets) f32 receives the single losses where it is not empty.
+  /// parameter. `losses` (1, targets) f32, in host memory, receives the single losses where it is not
+  /// empty.
   LossSum loss(Run& run, const Batch& batch) const { return loss_and_gradient(run, batch, 0, {}); }
   LossSum loss(Run& run, const Batch& batch, const View& losses) const {
     return loss_and_gradient(run, batch, 0, losses);
@@ -37,8 +38,8 @@ class Decoder {
     return loss_and_gradient(run, batch, scale, {});
   }
 
-  /// Logits (n,V) f32 of the rows listed in `rows` (1,n) i32, ascending. With a cache, the batch continues
-  /// what the cache holds; an empty `out` only fills the cache.
+  /// Logits (n,V) f32, in host memory, of the rows listed in `rows` (1,n) i32, ascending. With a
+  /// cache, the batch continues what the cache holds; an empty `out` only fills the cache.
   void logits(Run& run, const Batch& batch, const View& rows, const View& out,
               KvCache* cache = nullptr) const;
 
@@ -50,8 +51,9 @@ class Decoder {
   LossSum loss_and_gradient(Run& run, const Batch& batch, float scale, const View& losses) const;
   View embed(Run& run, const Batch& batch, bool kept) const;
   View last_norm(Run& run, const View& x, bool keep, NormKept& kept) const;
-  LossSum head_loss(Run& run, const Batch& batch, const View& n, const View& dn, float scale,
-                    const View& losses) const;
+  void head_loss(Run& run, const Batch& batch, const View& n, const View& dn, float scale,
+                 const View& losses) const;
+  LossSum sum_of(const Run& run, const View& own, const View& losses) const;
 
   ModelConfig config_;
   const Weights* weights_;

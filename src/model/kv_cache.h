@@ -16,11 +16,12 @@ struct LayerCache {
 
 class KvCache {
  public:
-  KvCache(const ModelConfig& config, int64_t slots, int64_t capacity, Dtype dtype) {
+  KvCache(const ModelConfig& config, int64_t slots, int64_t capacity, Dtype dtype,
+          Device* device = nullptr) {
     for (int64_t i = 0; i < config.layers; ++i) {
       LayerCache layer;
-      layer.k = Tensor(slots * capacity, config.groups * config.head_size, dtype);
-      layer.v = Tensor(slots * capacity, config.groups * config.head_size, dtype);
+      layer.k = Tensor(slots * capacity, config.groups * config.head_size, dtype, device);
+      layer.v = Tensor(slots * capacity, config.groups * config.head_size, dtype, device);
       layers_.push_back(std::move(layer));
     }
     capacity_ = capacity;

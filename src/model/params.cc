@@ -9,6 +9,8 @@
 #include "base/file.h"
 #include "base/random.h"
 #include "model/arch/architecture.h"
+#include "model/weight_pages.h"
+#include "ops/fill.h"
 
 namespace falconer {
 namespace {
@@ -85,7 +87,7 @@ void make_trainable(Param& param, Arena& arena) {
     param.mapped = false;  // or its pages, now our own, would be forgotten for good
   }
   param.grad = arena.push(param.rows(), param.cols(), Dtype::kF32);
-  if (!arena.measuring()) std::memset(param.grad.data, 0, param.grad.bytes());
+  if (!arena.measuring()) clear(param.grad);
 }
 
 Weights declare_weights(const ModelConfig& config) {
@@ -112,7 +114,8 @@ Weights declare_weights(const ModelConfig& config) {
 }
 
 void load_weights(Weights& weights, const ModelConfig& config, const TensorFiles& files,
-                  Dtype activation, Arena& fixed) {
+                  Dtype activation, Dtype made, Arena& fixed) {
+  const bool on_device = fixed.device() != nullptr;
   const Architecture& arch = architecture(config.family);
   check_names(weights, arch, files);
   for (const auto& param : weights.params) {
@@ -121,12 +124,13 @@ void load_weights(Weights& weights, const ModelConfig& config, const TensorFiles
     // Products widen bf16 as they read it: in an f32 run a copy would only take memory. Vectors are
     // copied even where they are f32 already: a few kilobytes buy aligned, private memory.
     const bool as_stored = stored.dtype == wanted || stored.dtype == Dtype::kBF16;
-    if (as_stored && stored.plain() && !param->vector()) {
+    if ((as_stored || on_device) && stored.plain() && !param->vector()) {
       param->value = stored.view();
       param->mapped = stored.mapped;
       continue;
     }
-    param->value = fixed.push(param->rows(), param->cols(), wanted);
+    param->value =
+        fixed.push(param->rows(), param->cols(), on_device && !param->vector() ? made : wanted);
     param->in_arena = true;
     if (fixed.measuring()) continue;
     stored.copy_to(param->value);
@@ -134,18 +138,34 @@ void load_weights(Weights& weights, const ModelConfig& config, const TensorFiles
   }
 }
 
-void init_weights(Weights& weights, const ModelConfig& config, uint64_t seed, Arena& fixed) {
+void place_weights(Weights& weights, Dtype activation, Arena& fixed) {
+  if (fixed.device() == nullptr) return;
+  for (const auto& param : weights.params) {
+    if (param->in_arena) continue;
+    const View value = fixed.push(param->rows(), param->cols(), activation);
+    if (!fixed.measuring()) {
+      copy_converted(param->value, value);
+      if (param->mapped) forget(*param);
+    }
+    param->value = value;
+    param->in_arena = true;
+    param->mapped = false;
+  }
+}
+
+void init_weights(Run& run, Weights& weights, const ModelConfig& config, uint64_t seed, Dtype dtype,
+                  Arena& fixed) {
   uint32_t number = 0;
   for (const auto& param : weights.params) {
-    param->value = fixed.push(param->rows(), param->cols(), Dtype::kF32);
+    param->value = fixed.push(param->rows(), param->cols(), param->vector() ? Dtype::kF32 : dtype);
     param->in_arena = true;
     const RandomStream stream(seed, RandomPurpose::kInit, number++);
-    if (fixed.measuring()) continue;
-    float* values = param->value.row<float>(0);
     const bool scale = param->vector() && param->name.ends_with(".weight");
-    for (int64_t i = 0; i < param->size(); ++i)
-      values[i] = param->vector() ? (scale ? 1.0f : 0.0f)
-                                  : static_cast<float>(config.init_std) * stream.normal(i);
+    if (!param->vector())
+      fill_normal(run, {.x = param->value, .stream = stream, .std = config.init_std});
+    else if (!fixed.measuring())
+      set_values(param->value,
+                 std::vector<float>(static_cast<size_t>(param->size()), scale ? 1.0f : 0.0f));
   }
 }
 
@@ -159,7 +179,7 @@ void allocate_vectors(Weights& weights, Arena& fixed) {
     if (!param->vector()) continue;
     param->value = fixed.push(param->rows(), param->cols(), Dtype::kF32);
     param->in_arena = true;
-    if (!fixed.measuring()) std::memset(param->value.data, 0, param->value.bytes());
+    if (!fixed.measuring()) clear(param->value);
   }
 }
 

@@ -7,6 +7,7 @@
 
 #include "checkpoint/tensor_file.h"
 #include "model/config.h"
+#include "ops/run.h"
 #include "tensor/arena.h"
 
 namespace falconer {
@@ -59,15 +60,21 @@ struct Weights {
 Weights declare_weights(const ModelConfig& config);
 
 /// Values from files. A matrix whose stored dtype is `activation` or bf16 is used where it is mapped;
-/// others are converted into `fixed`; vectors always become f32. With a measuring arena nothing is
-/// read. Errors: a tensor is missing, has another shape, or is one that this architecture does not
-/// have.
+/// others are converted into `fixed`; vectors always become f32. On a device that is left to
+/// place_weights(), once it is known what will learn, but for what is in another order or packed in
+/// files: that becomes `made`. With a measuring arena nothing is read. Errors: a tensor is missing,
+/// has another shape, or is one that this architecture does not have.
 void load_weights(Weights& weights, const ModelConfig& config, const TensorFiles& files,
-                  Dtype activation, Arena& fixed);
+                  Dtype activation, Dtype made, Arena& fixed);
 
-/// Matrices from N(0, init_std), norm scales 1, biases 0, all f32, by counted random numbers from
-/// `seed`.
-void init_weights(Weights& weights, const ModelConfig& config, uint64_t seed, Arena& fixed);
+/// Matrices of `dtype` from N(0, init_std), norm scales 1, biases 0 in f32, by counted random
+/// numbers from `seed`.
+void init_weights(Run& run, Weights& weights, const ModelConfig& config, uint64_t seed, Dtype dtype,
+                  Arena& fixed);
+
+/// On a device: what load_weights() left in files goes to `fixed`, matrices as `activation`. Nothing
+/// on the host, nor for what is there already.
+void place_weights(Weights& weights, Dtype activation, Arena& fixed);
 
 /// Error: a tensor of `weights`, which are those of `config`, is missing from the files or has
 /// another shape, or they hold one that this architecture does not have.

@@ -258,7 +258,8 @@ void restore_optimizer(const fs::path& checkpoint, Session& session) {
     if (stored == nullptr || stored->dtype != Dtype::kF32 || stored->size() != to.size())
       fail("{}: {} is missing or has another shape; resume with the settings of the first run",
            (checkpoint / "optimizer.safetensors").string(), name);
-    std::memcpy(to.data, stored->bytes.data(), stored->bytes.size());
+    const View from = stored->view();
+    copy_converted(from.reshape(to.rows, to.cols), to);
   };
   const auto& params = session.method()->params();
   for (size_t i = 0; i < params.size(); ++i) {

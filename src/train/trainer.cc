@@ -47,9 +47,8 @@ std::vector<std::vector<int64_t>> eval_batches(const RowView& rows) {
 std::vector<std::vector<float>> samples_of(const std::vector<Param*>& params) {
   std::vector<std::vector<float>> samples;
   for (const Param* param : params) {
-    const float* values = param->value.row<float>(0);
-    samples.emplace_back(values, values + param->value.size());
-    if (samples.back().size() > 65536) samples.back().resize(65536);
+    const View all = param->value.reshape(1, param->value.size());
+    samples.push_back(host_values(all.col_range(0, std::min<int64_t>(all.cols, 65536))));
   }
   return samples;
 }
@@ -217,10 +216,10 @@ bool Trainer::evaluate_and_judge(int64_t step, MetricsLog& log) {
 void Trainer::warn_unmoved(const std::vector<std::vector<float>>& before) const {
   if (options_.optimizer.lr == 0) return;
   const auto& params = session_.method()->params();
+  const auto after = samples_of(params);
   std::vector<std::string> unmoved;
   for (size_t i = 0; i < params.size(); ++i)
-    if (std::equal(before[i].begin(), before[i].end(), params[i]->value.row<float>(0)))
-      unmoved.push_back(params[i]->name);
+    if (before[i] == after[i]) unmoved.push_back(params[i]->name);
   if (!unmoved.empty())
     log_warning("{} of {} trainable tensors did not change in this run, the first is {}",
                 unmoved.size(), params.size(), unmoved.front());

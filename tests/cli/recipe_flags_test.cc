@@ -101,7 +101,8 @@ TEST_F(RecipeFlags, ARunsRecipeHoldsEveryFlag) {
     for (const char* adapter : {"", "a"}) {
       FinetuneOptions o;
       o.method = method;
-      o.checkpoint = o.data = o.out = o.prompt_style = o.sample_prompt = o.data_format = "x";
+      o.checkpoint = o.data = o.out = o.prompt_style = o.sample_prompt = o.data_format = o.device =
+          "x";
       o.lr = o.weight_decay = o.lora_dropout = 0;
       o.warmup_steps = 0;
       o.init_adapter = adapter;

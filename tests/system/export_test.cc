@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "checkpoint/gguf.h"
+#include "support/devices.h"
 #include "support/errors.h"
 #include "support/tiny_session.h"
 #include "train/run_folder.h"
@@ -48,9 +49,12 @@ class Exported : public ::testing::TestWithParam<bool> {
     return out(name);
   }
 
-  Tensor logits(const std::string& checkpoint, const std::string& with = "") {
-    const auto session =
-        Session::open({.checkpoint = checkpoint, .adapter = with, .precision = Precision::kF32});
+  Tensor logits(const std::string& checkpoint, const std::string& with = "",
+                const std::string& device = "cpu") {
+    const auto session = Session::open({.checkpoint = checkpoint,
+                                        .adapter = with,
+                                        .precision = Precision::kF32,
+                                        .device = device});
     return logits_of(*session, batch_of(rows_of(run)));
   }
   double difference(const Tensor& a, const Tensor& b) {
@@ -74,6 +78,28 @@ TEST_P(Exported, EveryFormatHoldsTheSameModel) {
       EXPECT_EQ(difference(logits(second), before), 0) << format << " to " << then;
     }
   }
+}
+
+// Tensors whose rows or blocks are put in order as they are read, straight to a device.
+TEST_P(Exported, EveryFormatIsReadToADevice) {
+  ASSERT_TRUE(has_device("emulated"));
+  for (const char* format : {"litgpt", "lit-parrot", "gguf"})
+    for (const char* dtype : {"f32", "q8_0"}) {
+      if (std::string(dtype) == "q8_0" && std::string(format) != "gguf") continue;
+      SCOPED_TRACE(std::string(format) + " " + dtype);
+      const std::string model = made(format, std::string(format) + dtype, "", dtype);
+      EXPECT_LT(difference(logits(model, "", "emulated"), logits(model)), 1e-4);
+      if (std::string(dtype) == "q8_0") continue;
+      FinetuneOptions full = run.options("full", std::string(format) + dtype + "-full");
+      full.checkpoint = model;
+      full.max_steps = 2;
+      const double want = finetune(full).last_loss;
+      full.device = "emulated";
+      full.overwrite = true;
+      EXPECT_NEAR(finetune(full).last_loss, want, 1e-4);
+    }
+  const std::string lit = made("litgpt", "adapter-litgpt", adapter("lora"));
+  EXPECT_LT(difference(logits(run.checkpoint, lit, "emulated"), logits(run.checkpoint, lit)), 1e-4);
 }
 
 TEST_P(Exported, SmallerNumbersAreRoundedOnce) {

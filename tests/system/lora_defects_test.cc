@@ -32,7 +32,7 @@ class FusedLora {
     run_.kept = &kept_;
     run_.scratch = &scratch_;
     weights_ = declare_weights(config);
-    init_weights(weights_, config, 1, fixed_);
+    init_weights(run_, weights_, config, 1, Dtype::kF32, fixed_);
     decoder_ = std::make_unique<Decoder>(config, weights_, run_, fixed_);
     MethodOptions options;
     options.lora_r = kRank;
