@@ -3,7 +3,7 @@ METHOD ?= lora
 BUILD := build
 GENERATE := $(if $(wildcard $(BUILD)/build.ninja),,cmake --preset release)
 
-.PHONY: help build test demo compare bench ecosystem format asan clean
+.PHONY: help build test demo compare bench cuda ecosystem format asan clean
 .DEFAULT_GOAL := build
 
 help:            ## these lines
@@ -31,6 +31,10 @@ bench: dependencies ## the speed of every kernel, as a table
 	@cmake --build build-bench
 	@bench/run
 
+cuda: dependencies ## the program with the kernels for NVIDIA GPUs, build-cuda/falconer (needs nvcc)
+	@cmake --preset cuda
+	@cmake --build build-cuda
+
 ecosystem: build ## our files in transformers, PEFT, LitGPT and llama.cpp; makes a Python with them first
 	@tools/ecosystem
 
@@ -41,7 +45,7 @@ asan: dependencies ## all tests under AddressSanitizer and UndefinedBehaviorSani
 
 format:          ## lay out the sources as .clang-format says
 	@command -v clang-format >/dev/null || { echo "make format needs clang-format: apt-get install clang-format" >&2; exit 1; }
-	@git ls-files '*.cc' '*.h' | xargs clang-format -i
+	@git ls-files '*.cc' '*.cu' '*.h' | xargs clang-format -i
 
 clean:           ## remove what was built
-	@rm -rf build build-debug build-asan build-bench
+	@rm -rf build build-debug build-asan build-bench build-cuda build-cuda-ci build-gpu
