@@ -152,6 +152,10 @@ struct FinetuneOptions {
   // (where the run would not fit otherwise), "on", "off".
   std::string recompute = "auto";
   bool low_memory = false;  // keep about one layer of a mapped model resident, and read it again
+  std::string on_spike = "warn";  // "skip", "off": steps far above those before (spike_guard.h)
+  bool check_finite = false;      // look at all that is computed, and stop at the first op that
+                                  // writes a number that is not finite; slow
+  bool any_base = false;  // go on from an adapter or a run that was trained on another checkpoint
 };
 
 struct FinetuneReport {
@@ -201,11 +205,25 @@ struct RunsReport {
 /// "memory" or "time"; the best first.
 RunsReport list_runs(const std::string& folder, const std::string& sort = "name");
 
+struct VerifyOptions {
+  std::string folder;            // of a run, or of one adapter or model that a run saved
+  std::string checkpoint, data;  // empty: as they were recorded
+};
+struct VerifyReport {
+  bool ok = true;
+  std::string text, json;
+};
+/// Looks again at all that was saved: that files read as they were written, that tensors are finite
+/// and were trained, that the base, its tokenizer and the data are still those of the run. Writes
+/// nothing.
+VerifyReport verify(const VerifyOptions& options);
+
 struct MergeOptions {
   std::string checkpoint, adapter, out;
   int64_t max_shard_bytes = 5'000'000'000;
-  bool verify = false;  // compare logits before and after
-  bool force = false;   // replace what an export wrote before
+  bool verify = false;    // compare logits before and after
+  bool force = false;     // replace what an export wrote before
+  bool any_base = false;  // an adapter that was trained on another checkpoint
 };
 /// Folds an adapter into a new Hugging Face folder; returns text for people.
 std::string merge(const MergeOptions& options);
@@ -219,7 +237,7 @@ struct ExportOptions {
   std::string format;
   std::string dtype = "auto";  // as it is stored, "f32", "f16", "bf16", for gguf "q8_0"
   int64_t max_shard_bytes = 5'000'000'000;  // of hf
-  bool verify = false, force = false;
+  bool verify = false, force = false, any_base = false;
 };
 /// A model or an adapter in another program's files; returns text for people.
 std::string export_model(const ExportOptions& options);
@@ -231,6 +249,7 @@ struct ScoreOptions {
   std::string logits;  // safetensors file with logits.<row>; empty: none
   std::string precision = "auto";
   std::string device;  // as in FinetuneOptions
+  bool any_base = false;
 };
 void score(const ScoreOptions& options);
 
@@ -241,6 +260,7 @@ struct ModelOptions {
   bool random_weights = false;  // for config.json, for measuring: no weights are read
   std::string prompt_style;  // empty: as recorded with the adapter, else the checkpoint's template
   bool parse_special = false;  // special tokens that a prompt spells are control tokens
+  bool any_base = false;       // use an adapter with another checkpoint than it was trained on
 };
 
 struct SamplingSettings {

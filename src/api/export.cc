@@ -3,6 +3,7 @@
 
 #include <filesystem>
 
+#include "api/base_check.h"
 #include "api/resolve.h"
 #include "base/error.h"
 #include "base/file.h"
@@ -114,6 +115,8 @@ std::string export_model(const ExportOptions& named) {
     options.checkpoint =
         resolve_checkpoint(named.checkpoint, part_needed(named, format.adapter_needed));
     options.adapter = resolve_adapter(named.adapter);
+    if (part_needed(named, format.adapter_needed) == CheckpointPart::kAll)
+      check_base(options.adapter, options.checkpoint, options.any_base);
     check_target(options);
     return format.write(options, named.checkpoint);
   }

@@ -1,6 +1,7 @@
 // falconer finetune: settings to a run.
 #include <filesystem>
 
+#include "api/base_check.h"
 #include "api/common.h"
 #include "api/finetune_options.h"
 #include "api/finetuning.h"
@@ -10,12 +11,14 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/sha256.h"
 #include "base/system.h"
 #include "data/load.h"
 #include "data/report.h"
 #include "falconer/falconer.h"
 #include "generate/generator.h"
 #include "model/arch/architecture.h"
+#include "ops/watched.h"
 #include "text/prompt_encoder.h"
 #include "train/run_status.h"
 #include "train/trainer.h"
@@ -133,15 +136,22 @@ class Finetuning {
     t.early_stop = o_.early_stop;
     t.keep_best = o_.keep_best;
     t.skip_nonfinite = o_.skip_nonfinite;
+    t.on_spike = parse_on_spike(o_.on_spike);
     t.tensorboard = o_.tensorboard;
     t.record = {.method = o_.method,
                 .prompt_style = data_.rendered.prompt_style,
                 .base_checkpoint = asked_.checkpoint,
                 .settings = settings_of(o_, t.optimizer, t.warmup_steps),
                 .prompt_template = data_.rendered.prompt_template};
-    std::string all = fmt::format("{}/{} rows;", data_.rows().size(), data_.report.tokens);
+    t.record.data = {{"path", asked_.data},
+                     {"test_size", fmt::format("{}", o_.test_size)},
+                     {"format", o_.data_format},
+                     {"skip_bad", o_.skip_bad ? "true" : "false"}};
+    t.record.hashes = {{"data", fingerprint(data_.rows())}};
+    if (!data_.held_out().empty()) t.record.hashes["held_out"] = fingerprint(data_.held_out());
+    std::string all;
     for (const auto& [key, value] : t.record.settings) all += key + "=" + value + ";";
-    t.settings_hash = hash_text(all);
+    t.record.hashes["settings"] = Sha256::of(all);
     return t;
   }
 
@@ -217,13 +227,25 @@ class Finetuning {
     return all;
   }
 
+  // A run that is gone on with in another way is told apart, and allowed: more rows, fewer steps.
+  void warn_of_changes(const TrainOptions& options) const {
+    const auto record = read_record(checkpoint_);
+    if (!record) return;
+    for (const auto& [name, what] :
+         {std::pair("data", "data"), std::pair("settings", "settings")}) {
+      const auto before = record->hashes.find(name);
+      if (before == record->hashes.end() || before->second == options.record.hashes.at(name))
+        continue;
+      log_warning(
+          "{}: was saved by a run with other {}; this run will not be the same as one that was "
+          "never interrupted",
+          checkpoint_.string(), what);
+    }
+  }
+
   void go_on_from_checkpoint(Trainer& trainer, const TrainOptions& options) {
     const TrainState state = read_train_state(checkpoint_);
-    if (state.settings_hash != options.settings_hash)
-      log_warning(
-          "{}: was saved by a run with other settings or other data; this run will not be the "
-          "same as one that was never interrupted",
-          checkpoint_.string());
+    warn_of_changes(options);
     restore_optimizer(checkpoint_, *session_);
     trainer.resume(state);
     log_info("resuming behind step {}", state.step);
@@ -248,10 +270,20 @@ class Finetuning {
     }
   }
 
+  // What is trained on, and that what is gone on with was trained on it too.
+  void record_base(TrainOptions& options) const {
+    if (o_.from_scratch) return;
+    for (const std::string& adapter : {o_.init_adapter, checkpoint_.string()})
+      check_base(adapter, o_.checkpoint, o_.any_base);
+    options.record.hashes.merge(base_hashes(o_.checkpoint));
+  }
+
   FinetuneReport run() {
-    const TrainOptions options = check(false);
+    TrainOptions options = check(false);
     refuse_too_large();
+    record_base(options);
     open_session(checkpoint_, false);
+    if (o_.check_finite) session_->run().kernels = &watched_kernels(*session_->run().kernels);
     Trainer trainer(*session_, data_.rows(), data_.held_out(), options);
     if (!checkpoint_.empty()) go_on_from_checkpoint(trainer, options);
     if (!o_.sample_prompt.empty() && tokenizer_)

@@ -7,6 +7,7 @@
 #include "ops/devices.h"
 #include "text/prompt.h"
 #include "train/schedule.h"
+#include "train/spike_guard.h"
 
 namespace falconer {
 namespace {
@@ -44,6 +45,7 @@ void check_options(const FinetuneOptions& o) {
   parse_schedule(o.schedule);
   parse_optimizer(o.optimizer);
   parse_precision(o.precision);
+  parse_on_spike(o.on_spike);
   check_device_name(o.device);
   if (o.loss_average != "token" && o.loss_average != "micro-batch")
     fail_usage("--loss-average is \"{}\", expected token or micro-batch", o.loss_average);
@@ -106,13 +108,8 @@ std::map<std::string, std::string> settings_of(const FinetuneOptions& o,
           {"lora_dora", o.lora_dora ? "true" : "false"},
           {"adapter_length", fmt::format("{}", o.adapter_length)},
           {"adapter_start_layer", fmt::format("{}", o.adapter_start_layer)},
+          {"on_spike", o.on_spike},
           {"precision", o.precision}};
-}
-
-std::string hash_text(const std::string& text) {
-  uint64_t hash = 1469598103934665603u;  // FNV-1a
-  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211u;
-  return fmt::format("{:016x}", hash);
 }
 
 }  // namespace falconer

@@ -26,6 +26,4 @@ void check_options(const FinetuneOptions& options);
 std::map<std::string, std::string> settings_of(const FinetuneOptions& options,
                                                const OptimizerOptions& optimizer, int64_t warmup);
 
-std::string hash_text(const std::string& text);
-
 }  // namespace falconer

@@ -1,4 +1,5 @@
 // falconer merge: an adapter folded into a model of its own, tensor by tensor.
+#include "api/base_check.h"
 #include "api/export.h"
 #include "api/resolve.h"
 #include "base/error.h"
@@ -14,6 +15,7 @@ std::string merge(const MergeOptions& options) {
                     .force = options.force};
   all.checkpoint = resolve_checkpoint(options.checkpoint);
   all.adapter = resolve_adapter(options.adapter);
+  check_base(all.adapter, all.checkpoint, options.any_base);
   check_target(all);
   return fmt::format("merged {} into {}\n", all.adapter, all.out) +
          export_hf(all, options.checkpoint);

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "api/base_check.h"
 #include "api/chat.h"
 #include "api/common.h"
 #include "api/resolve.h"
@@ -59,6 +60,7 @@ Model Model::open(const ModelOptions& named) {
   ModelOptions options = named;
   options.checkpoint = resolve_checkpoint(named.checkpoint);
   options.adapter = resolve_adapter(named.adapter);
+  if (!options.random_weights) check_base(options.adapter, options.checkpoint, options.any_base);
   auto impl = std::make_unique<Impl>();
   impl->session = Session::open({.checkpoint = options.checkpoint,
                                  .adapter = options.adapter,

@@ -90,6 +90,7 @@ void write_training(const FinetuneOptions& o, RecipeWriter& recipe) {
 void write_method(const FinetuneOptions& o, RecipeWriter& recipe) {
   recipe.group("method");
   recipe.write("init-adapter", o.init_adapter);
+  recipe.write("any-base", o.any_base);
   if (o.method == "lora") recipe.write("lora-dropout", o.lora_dropout);
   if (o.method == "lora" && o.init_adapter.empty()) {
     recipe.write("lora-r", o.lora_r);
@@ -115,6 +116,8 @@ void write_watching(const FinetuneOptions& o, RecipeWriter& recipe) {
   recipe.write("keep-best", o.keep_best);
   recipe.write("sample-prompt", o.sample_prompt);
   recipe.write("skip-nonfinite", o.skip_nonfinite);
+  recipe.write("on-spike", o.on_spike);
+  recipe.write("check-finite", o.check_finite);
   recipe.write("tensorboard", o.tensorboard);
 }
 

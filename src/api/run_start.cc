@@ -6,7 +6,6 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/system.h"
-#include "checkpoint/tensor_file.h"
 #include "report/table.h"
 #include "train/run_folder.h"
 #include "train/run_status.h"
@@ -110,12 +109,12 @@ fs::path find_checkpoint(const FinetuneOptions& o, bool dry) {
   if (!dry) clear_partials(o.out);
   if (o.resume != "auto") {
     refuse_newer(o.out, o.resume, read_train_state(o.resume).step);
+    check_checkpoint(o.resume);
     return o.resume;
   }
   for (const fs::path& checkpoint : list_checkpoints(o.out)) {
     try {
-      read_train_state(checkpoint);
-      TensorFiles::open_file(checkpoint / "optimizer.safetensors");
+      check_checkpoint(checkpoint);
       return checkpoint;
     } catch (const Error& error) {
       if (dry)

@@ -1,6 +1,7 @@
 // falconer score: losses and logits of rows.
 #include <optional>
 
+#include "api/base_check.h"
 #include "api/common.h"
 #include "api/read_rows.h"
 #include "api/resolve.h"
@@ -117,8 +118,10 @@ class Scorer {
 
 void score(const ScoreOptions& options) {
   const std::string checkpoint = resolve_checkpoint(options.checkpoint);
+  const std::string adapter = resolve_adapter(options.adapter);
+  check_base(adapter, checkpoint, options.any_base);
   const auto session = Session::open({.checkpoint = checkpoint,
-                                      .adapter = resolve_adapter(options.adapter),
+                                      .adapter = adapter,
                                       .precision = parse_precision(options.precision),
                                       .device = options.device});
   const std::optional<Tokenizer> tokenizer = find_tokenizer(checkpoint);

@@ -108,7 +108,7 @@ void run(const Flags& flags) {
 void add_chat(CLI::App& app) {
   auto flags = std::make_shared<Flags>();
   add_checkpoint(app, flags->model.checkpoint);
-  add_adapter(app, flags->model.adapter);
+  add_adapter(app, flags->model.adapter, flags->model.any_base);
   app.add_option("--system", flags->system, "what the model is told before the first turn");
   app.add_flag("--raw", flags->raw, "no prompt style: each line is a prompt of its own");
   app.add_option("--precision", flags->model.precision, "auto (the checkpoint's), f32 or bf16")

@@ -25,6 +25,7 @@ void add_prepare(CLI::App& app);
 void add_runs(CLI::App& app);
 void add_score(CLI::App& app);
 void add_tokenize(CLI::App& app);
+void add_verify(CLI::App& app);
 
 /// The article writes these flags another way: --checkpoint_dir and --lora_path.
 inline CLI::Option* add_checkpoint(CLI::App& app, std::string& value) {
@@ -34,7 +35,12 @@ inline CLI::Option* add_checkpoint(CLI::App& app, std::string& value) {
           "model: a folder (Hugging Face's or LitGPT's), a GGUF file, or org/name on the hub")
       ->required();
 }
-inline CLI::Option* add_adapter(CLI::App& app, std::string& value) {
+inline void add_any_base(CLI::App& app, bool& any_base) {
+  app.add_flag("--any-base", any_base,
+               "go on although an adapter was trained on another checkpoint");
+}
+inline CLI::Option* add_adapter(CLI::App& app, std::string& value, bool& any_base) {
+  add_any_base(app, any_base);
   return app.add_option(
       "--adapter,--lora-path,--adapter-path", value,
       "adapter folder, org/name on the hub, or a .pth file of LitGPT or Lit-Parrot");

@@ -26,7 +26,7 @@ void add_evaluate(CLI::App& app) {
   auto options = std::make_shared<EvaluateOptions>();
   auto rows_shown = std::make_shared<int64_t>(0);
   add_checkpoint(app, options->model.checkpoint);
-  add_adapter(app, options->model.adapter);
+  add_adapter(app, options->model.adapter, options->model.any_base);
   app.add_option("--data", options->data, "rows with the answers that are expected")->required();
   app.add_option("--output", options->output, "JSONL with every answer");
   app.add_option("--show", *rows_shown, "print so many rows")->capture_default_str();

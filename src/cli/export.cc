@@ -9,7 +9,7 @@ namespace falconer::cli {
 void add_export(CLI::App& app) {
   auto options = std::make_shared<ExportOptions>();
   add_checkpoint(app, options->checkpoint);
-  add_adapter(app, options->adapter);
+  add_adapter(app, options->adapter, options->any_base);
   app.add_option("--format", options->format,
                  "hf, gguf: a model (an adapter is folded in); litgpt, lit-parrot: a model, or the "
                  "adapter that is given; peft, gguf-lora: an adapter")

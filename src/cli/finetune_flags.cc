@@ -77,6 +77,7 @@ void add_method_flags(CLI::App& app, FinetuneOptions& o) {
       ->capture_default_str();
   app.add_option("--adapter-start-layer", o.adapter_start_layer, "first layer with a prompt")
       ->capture_default_str();
+  add_any_base(app, o.any_base);
   app.add_option("--init-adapter", o.init_adapter,
                  "train this adapter on; it brings rank, scale and targets");
   app.add_flag("--from-scratch,--random-weights", o.from_scratch,
@@ -96,6 +97,12 @@ void add_watching_flags(CLI::App& app, FinetuneOptions& o) {
   app.add_flag("--keep-best", o.keep_best, "best/ holds the model of the lowest held-out loss");
   app.add_option("--sample-prompt", o.sample_prompt,
                  "an instruction that is answered after each evaluation");
+  app.add_option("--on-spike", o.on_spike,
+                 "steps whose loss is twice, or gradient ten times, that of the steps before: "
+                 "warn, skip or off")
+      ->capture_default_str();
+  app.add_flag("--check-finite", o.check_finite,
+               "stop at the first op that writes a number that is not finite, and name it (slow)");
   app.add_flag("--skip-nonfinite", o.skip_nonfinite,
                "leave out steps that are not finite instead of stopping");
   app.add_flag("--tensorboard,!--no-tensorboard", o.tensorboard,

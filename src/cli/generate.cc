@@ -92,7 +92,7 @@ void run(const Flags& flags) {
 void add_generate(CLI::App& app) {
   auto flags = std::make_shared<Flags>();
   add_checkpoint(app, flags->model.checkpoint);
-  add_adapter(app, flags->model.adapter);
+  add_adapter(app, flags->model.adapter, flags->model.any_base);
   app.add_option("--prompt", flags->prompt,
                  "an instruction, wrapped in the adapter's prompt style");
   app.add_option(

@@ -36,6 +36,8 @@ constexpr Entry kCommands[] = {
     {"export", "write a model or an adapter for transformers, PEFT, LitGPT or llama.cpp",
      falconer::cli::add_export},
     {"runs", "list finetuning runs side by side", falconer::cli::add_runs},
+    {"verify", "look again at all that a run saved, and at what it was made from",
+     falconer::cli::add_verify},
     {"compare", "train with several methods on the same rows and report on them",
      falconer::cli::add_compare},
 };

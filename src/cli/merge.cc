@@ -9,7 +9,7 @@ namespace falconer::cli {
 void add_merge(CLI::App& app) {
   auto options = std::make_shared<MergeOptions>();
   add_checkpoint(app, options->checkpoint);
-  add_adapter(app, options->adapter)->required();
+  add_adapter(app, options->adapter, options->any_base)->required();
   app.add_option("--out", options->out, "new model folder")->required();
   add_shard_size(app, options->max_shard_bytes);
   app.add_flag("--verify", options->verify, "compare logits before and after");

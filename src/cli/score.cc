@@ -8,7 +8,7 @@ void add_score(CLI::App& app) {
   auto options = std::make_shared<ScoreOptions>();
   options->output = "-";
   add_checkpoint(app, options->checkpoint);
-  add_adapter(app, options->adapter);
+  add_adapter(app, options->adapter, options->any_base);
   app.add_option("--data", options->data,
                  "JSONL rows {\"input_ids\", \"labels\"?} or {\"text\"}; - is stdin")
       ->required();

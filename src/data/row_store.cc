@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "base/error.h"
+#include "base/sha256.h"
 
 namespace falconer {
 namespace {
@@ -100,6 +101,18 @@ int64_t RowView::targets(int64_t i) const {
 }
 int64_t RowView::line(int64_t i) const {
   return rows_ != nullptr ? (*rows_)[static_cast<size_t>(i)].line : store_->line(place(i));
+}
+
+std::string fingerprint(const RowView& rows) {
+  Sha256 hash;
+  for (int64_t i = 0; i < rows.size(); ++i) {
+    const Row row = rows[i];
+    const int64_t length = std::ssize(row.ids);
+    hash.update(&length, sizeof length);
+    hash.update(std::span(row.ids));
+    hash.update(std::span(row.labels));
+  }
+  return hash.finish();
 }
 
 }  // namespace falconer

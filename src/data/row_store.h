@@ -69,4 +69,7 @@ class RowView {
   bool ordered_ = false;
 };
 
+/// A hash over the ids and labels of all rows, in order.
+std::string fingerprint(const RowView& rows);
+
 }  // namespace falconer

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/sha256.h"
 #include "text/added_tokens.h"
 #include "text/bpe.h"
 #include "text/byte_alphabet.h"
@@ -280,6 +281,23 @@ std::string Tokenizer::token_bytes(int32_t id) const {
   if (!impl_->vocabulary.has(id))
     fail("token id {} is not in the vocabulary, whose ids are 0 to {}", id, vocab_size() - 1);
   return std::string(impl_->vocabulary.bytes(id));
+}
+
+std::string Tokenizer::fingerprint() const {
+  // Words, numbers, code, spaces, other scripts: what rules of merging and splitting differ in.
+  constexpr std::string_view kText =
+      "Don't we'll  merge 12345 tokens?\n\n\tfor (int i = 0; i < 10; ++i) {}\r\n"
+      "Über naïve señor, Привет мир, 你好世界, こんにちは, 안녕, مرحبا, 👩‍🚀 "
+      "e\u0301";
+  Sha256 hash;
+  for (int32_t id = 0; id < vocab_size(); ++id) {
+    if (!impl_->vocabulary.has(id)) continue;
+    hash.update(&id, sizeof id);
+    hash.update(impl_->vocabulary.bytes(id));
+  }
+  const std::vector<int32_t> ids = encode_as_data(kText);
+  hash.update(std::span(ids));
+  return hash.finish();
 }
 
 int32_t Tokenizer::vocab_size() const { return impl_->vocabulary.size(); }

@@ -49,6 +49,10 @@ class Tokenizer {
   /// The raw bytes of one token (for streaming).
   std::string token_bytes(int32_t id) const;
 
+  /// A hash over every token and over the ids of a text in many scripts: tokenizers with the same one
+  /// give the same ids, whatever files they were read from.
+  std::string fingerprint() const;
+
   /// One past the largest id.
   int32_t vocab_size() const;
   std::optional<int32_t> token_id(std::string_view token) const;

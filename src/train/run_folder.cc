@@ -11,6 +11,8 @@
 #include "checkpoint/safetensors_writer.h"
 #include "model/arch/architecture.h"
 #include "model/open_model.h"
+#include "tensor/buffer.h"
+#include "train/sums.h"
 
 namespace falconer {
 namespace fs = std::filesystem;
@@ -73,23 +75,39 @@ void save_whole_model(const fs::path& folder, Session& session) {
   writer.commit();
 }
 
+[[noreturn]] void fail_read_back(const fs::path& folder, const std::string& name) {
+  fail("{}: {} reads back differently than it was written; the disk may be failing",
+       folder.string(), name);
+}
+
+void verify_whole_model(const fs::path& folder, Session& session) {
+  constexpr int64_t kElements = int64_t{1} << 22;  // at a time
+  const TensorFiles files = TensorFiles::open_folder(folder);
+  for (const auto& param : session.weights().params) {
+    const StoredTensor* stored = files.find(param->name);
+    const View& value = param->value;
+    if (stored == nullptr || stored->size() != value.size()) fail_read_back(folder, param->name);
+    const int64_t band = std::clamp<int64_t>(kElements / value.cols, 1, value.rows);
+    const Tensor expected(band, value.cols, stored->dtype);
+    for (int64_t row = 0; row < value.rows; row += band) {
+      const View part = expected.view().row_range(0, std::min(band, value.rows - row));
+      copy_converted(value.row_range(row, part.rows), part);
+      const View read = stored->view().row_range(row, part.rows);
+      if (std::memcmp(read.data, part.data, part.bytes()) != 0) fail_read_back(folder, param->name);
+    }
+  }
+}
+
 // Re-reads what was written: an adapter that was saved empty or cut short must never be found out a
 // week later.
 void verify_saved(const fs::path& folder, Session& session) {
-  if (session.method()->saves_whole_model()) {
-    const TensorFiles files = TensorFiles::open_folder(folder);
-    for (const auto& param : session.weights().params)
-      if (files.find(param->name) == nullptr)
-        fail("{}: {} was not saved", folder.string(), param->name);
-    return;
-  }
+  if (session.method()->saves_whole_model()) return verify_whole_model(folder, session);
   const TensorFiles files = TensorFiles::open_file(folder / "adapter_model.safetensors");
   for (const SavedTensor& tensor : session.method()->save().tensors) {
     const StoredTensor* stored = files.find(tensor.name);
     if (stored == nullptr || stored->bytes.size() != tensor.values.size() * sizeof(float) ||
         std::memcmp(stored->bytes.data(), tensor.values.data(), stored->bytes.size()) != 0)
-      fail("{}: {} reads back differently than it was written; the disk may be failing",
-           folder.string(), tensor.name);
+      fail_read_back(folder, tensor.name);
   }
 }
 
@@ -101,6 +119,9 @@ void write_record(const fs::path& folder, const ModelRecord& record) {
   json["prompt_template"] = record.prompt_template;
   json["base_checkpoint"] = record.base_checkpoint;
   json["settings"] = record.settings;
+  if (!record.data.empty()) json["data"] = record.data;
+  for (const auto& [name, hash] : record.hashes)
+    if (!hash.empty()) json["hashes"][name] = hash;
   write_file(folder / "falconer.json", json.dump(2) + "\n");
 }
 
@@ -158,13 +179,22 @@ int64_t checkpoint_bytes(Session& session) {
   return model_bytes(session) + trained_numbers(session) * copies * kFloatBytes;
 }
 
-void save_model(const fs::path& folder, Session& session, const ModelRecord& record) {
+namespace {
+
+void save_verified(const fs::path& folder, Session& session, const ModelRecord& record) {
   if (session.method()->saves_whole_model())
     save_whole_model(folder, session);
   else
     save_adapter(folder, session, record.base_checkpoint);
   write_record(folder, record);
   verify_saved(folder, session);
+}
+
+}  // namespace
+
+void save_model(const fs::path& folder, Session& session, const ModelRecord& record) {
+  save_verified(folder, session, record);
+  write_sums(folder);
 }
 
 std::optional<ModelRecord> read_record(const fs::path& folder) {
@@ -181,6 +211,9 @@ std::optional<ModelRecord> read_record(const fs::path& folder) {
     record.prompt_template = json.value("prompt_template", "");
     if (json.contains("settings"))
       record.settings = json["settings"].get<std::map<std::string, std::string>>();
+    if (json.contains("data")) record.data = json["data"].get<std::map<std::string, std::string>>();
+    if (json.contains("hashes"))
+      record.hashes = json["hashes"].get<std::map<std::string, std::string>>();
     return record;
   } catch (const nlohmann::json::exception& error) {
     fail("{}: {}", path.string(), error.what());
@@ -191,7 +224,7 @@ void save_checkpoint(const fs::path& run_folder, Session& session, const ModelRe
                      const TrainState& state, int keep) {
   check_room(run_folder, session);
   AtomicFolder folder(run_folder / fmt::format("checkpoint-{}", state.step));
-  save_model(folder.folder(), session, record);
+  save_verified(folder.folder(), session, record);
   save_optimizer(folder.folder() / "optimizer.safetensors", session);
   nlohmann::ordered_json json;
   json["step"] = state.step;
@@ -201,8 +234,10 @@ void save_checkpoint(const fs::path& run_folder, Session& session, const ModelRe
   json["best_step"] = state.best_step;
   json["evals_without_gain"] = state.evals_without_gain;
   json["skipped_steps"] = state.skipped_steps;
-  json["settings_hash"] = state.settings_hash;
+  json["recent_losses"] = state.recent.losses;
+  json["recent_norms"] = state.recent.norms;
   write_file(folder.folder() / "trainer_state.json", json.dump(2) + "\n");
+  write_sums(folder.folder());
   folder.commit();
   prune_checkpoints(run_folder, keep);
 }
@@ -231,6 +266,13 @@ std::vector<fs::path> list_checkpoints(const fs::path& run_folder) {
   return paths;
 }
 
+void check_checkpoint(const fs::path& checkpoint) {
+  read_train_state(checkpoint);
+  if (const auto wrong = check_sums(checkpoint); wrong && !wrong->empty())
+    fail("{}: {}", checkpoint.string(), wrong->front());
+  TensorFiles::open_file(checkpoint / "optimizer.safetensors");
+}
+
 TrainState read_train_state(const fs::path& checkpoint) {
   const fs::path path = checkpoint / "trainer_state.json";
   if (!fs::exists(path))
@@ -245,7 +287,8 @@ TrainState read_train_state(const fs::path& checkpoint) {
             .best_step = json.at("best_step"),
             .evals_without_gain = json.at("evals_without_gain"),
             .skipped_steps = json.at("skipped_steps"),
-            .settings_hash = json.at("settings_hash")};
+            .recent = {json.value("recent_losses", std::vector<double>()),
+                       json.value("recent_norms", std::vector<double>())}};
   } catch (const nlohmann::json::exception& error) {
     fail("{}: {}", path.string(), error.what());
   }

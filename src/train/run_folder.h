@@ -8,6 +8,7 @@
 #include <string>
 
 #include "method/session.h"
+#include "train/spike_guard.h"
 
 namespace falconer {
 
@@ -17,11 +18,18 @@ struct ModelRecord {
   std::string method, prompt_style, base_checkpoint;
   std::map<std::string, std::string> settings;  // the run's, for people
   std::string prompt_template;                  // the style's text: a name may come to mean another
+  /// The file of rows, as it was named, and how it was read: "path", "test_size", "format",
+  /// "skip_bad".
+  std::map<std::string, std::string> data;
+  /// Fingerprints of what the run read: "base" (weights_fingerprint()), "tokenizer", "data",
+  /// "held_out", and "settings". Empty ones are left out.
+  std::map<std::string, std::string> hashes;
 };
 
 /// Writes the adapter, or the whole model where the method changes it, into `folder` (which must
-/// exist and be empty). A whole model is a Hugging Face folder: config.json, tokenizer files,
-/// safetensors in the precision of the run.
+/// exist and be empty), re-reads its tensors and compares, and writes the hashes of its files. A
+/// whole model is a Hugging Face folder: config.json, tokenizer files, safetensors in the precision
+/// of the run.
 void save_model(const std::filesystem::path& folder, Session& session, const ModelRecord& record);
 
 /// config.json (changed where `config` differs from what `source` says) and the tokenizer's files
@@ -39,16 +47,16 @@ struct TrainState {
   double seconds = 0;
   double best_eval_loss = 0;
   int64_t best_step = -1, evals_without_gain = 0;
-  int64_t skipped_steps = 0;  // left out because they were not finite or had no targets
-  std::string settings_hash;  // of everything that must agree for a resumed run to be the same run
+  int64_t skipped_steps = 0;  // left out because they were not finite, spiked, or had no targets
+  SpikeGuard::Recent recent;
 };
 
 /// Bytes on the disk of the model or adapter that save_model() writes, and of a whole checkpoint.
 int64_t model_bytes(Session& session);
 int64_t checkpoint_bytes(Session& session);
 
-/// Saves checkpoint-<step>/ whole or not at all, re-reads its tensors and compares, then removes
-/// the oldest beyond `keep` (0: keeps all). Errors: no room, not writable; what was saved before
+/// Saves checkpoint-<step>/ whole or not at all, re-reads its tensors and compares, writes the hashes
+/// of its files (sums.h), then removes the oldest beyond `keep` (0: keeps all). Errors: no room, not writable; what was saved before
 /// stays.
 void save_checkpoint(const std::filesystem::path& run_folder, Session& session,
                      const ModelRecord& record, const TrainState& state, int keep);
@@ -58,6 +66,9 @@ void prune_checkpoints(const std::filesystem::path& run_folder, int keep);
 
 /// The checkpoints in a run's folder, newest first.
 std::vector<std::filesystem::path> list_checkpoints(const std::filesystem::path& run_folder);
+
+/// Error: a file of the checkpoint is missing, or reads differently than when it was saved.
+void check_checkpoint(const std::filesystem::path& checkpoint);
 
 /// The state in a checkpoint. Error: missing or damaged.
 TrainState read_train_state(const std::filesystem::path& checkpoint);

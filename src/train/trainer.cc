@@ -139,6 +139,19 @@ std::string Trainer::rows_text(int64_t number) const {
   return fmt::format("{}{}", fmt::join(lines, ", "), lines.size() == 16 ? ", ..." : "");
 }
 
+// Says what is unusual in a step, and whether it is to be left out for that.
+bool Trainer::skips_spike(int64_t number, double loss, double norm) {
+  if (options_.on_spike == OnSpike::kOff) return false;
+  const auto unusual = guard_.judge(loss, norm);
+  const bool skip = unusual && options_.on_spike == OnSpike::kSkip;
+  if (!skip) guard_.add(loss, norm);
+  if (!unusual) return false;
+  if (progress_ != nullptr) progress_->pause();
+  log_warning("step {}{}: {}; look at the rows of lines {}", number, skip ? " is left out" : "",
+              *unusual, rows_text(number));
+  return skip;
+}
+
 StepMetrics Trainer::step(int64_t number) {
   const double start = now_seconds();
   Run& run = session_.run();
@@ -154,19 +167,23 @@ StepMetrics Trainer::step(int64_t number) {
   if (!finite && !options_.skip_nonfinite)
     fail(
         "step {}: the {} is not finite; the step's rows are those of lines {}. Look at these rows, "
-        "lower --lr, try "
-        "--precision f32, or leave such steps out with --skip-nonfinite",
+        "lower --lr, try --precision f32, see with --check-finite where the first such number "
+        "comes "
+        "from, or leave such steps out with --skip-nonfinite",
         number, std::isfinite(sums.loss) ? "gradient" : "loss", rows_text(number));
-  if (finite && sums.targets > 0) {
+  const bool learn = finite && sums.targets > 0 && !skips_spike(number, sums.loss, norm);
+  if (learn) {
     const double clip = options_.grad_clip;
     const double scale = clip > 0 && norm > clip ? clip / (norm + 1e-6) : 1;
     optimizer_.step(run, number - state_.skipped_steps, lr, scale);
   } else {
     ++state_.skipped_steps;
-    if (progress_ != nullptr) progress_->pause();
-    log_warning("step {} is left out: {} (lines {})", number,
-                finite ? "its rows have no labelled tokens" : "it is not finite",
-                rows_text(number));
+    if (!finite || sums.targets == 0) {
+      if (progress_ != nullptr) progress_->pause();
+      log_warning("step {} is left out: {} (lines {})", number,
+                  finite ? "its rows have no labelled tokens" : "it is not finite",
+                  rows_text(number));
+    }
   }
   const double seconds = now_seconds() - start;
   state_.step = number;
@@ -184,7 +201,7 @@ StepMetrics Trainer::step(int64_t number) {
 
 void Trainer::save(int64_t step) {
   if (saved_step_ == step) return;
-  state_.settings_hash = options_.settings_hash;
+  state_.recent = guard_.recent();
   save_checkpoint(options_.out, session_, options_.record, state_, options_.keep);
   saved_step_ = step;
 }

@@ -10,6 +10,7 @@
 #include "train/optimizer.h"
 #include "train/run_folder.h"
 #include "train/schedule.h"
+#include "train/spike_guard.h"
 
 namespace falconer {
 
@@ -33,9 +34,9 @@ struct TrainOptions {
   bool keep_best = false;     // best/ holds the model of the lowest evaluation loss
   bool skip_nonfinite =
       false;  // leave out a step whose loss or gradient is not finite, instead of stopping
+  OnSpike on_spike = OnSpike::kWarn;
   bool tensorboard = true;  // an event file beside metrics.jsonl
   ModelRecord record;
-  std::string settings_hash;
 };
 
 struct TrainResult {
@@ -54,7 +55,10 @@ class Trainer {
   /// Called after each evaluation, to show what the model says by now.
   void on_evaluation(std::function<void(int64_t step)> call) { on_evaluation_ = std::move(call); }
   /// Goes on behind `state`, whose optimizer was restored.
-  void resume(const TrainState& state) { state_ = state; }
+  void resume(const TrainState& state) {
+    state_ = state;
+    guard_.restore(state.recent);
+  }
 
   /// Trains, writes metrics and checkpoints, and final/ at the end. Ctrl-C saves a checkpoint and
   /// returns. Errors: a step that is not finite (its rows named), files that cannot be written.
@@ -73,6 +77,7 @@ class Trainer {
     int64_t tokens = 0, targets = 0;
   };
   StepSums accumulate(const std::vector<std::vector<int64_t>>& micro_batches);
+  bool skips_spike(int64_t number, double loss, double norm);
   StepMetrics step(int64_t number);
   void warn_unmoved(const std::vector<std::vector<float>>& before) const;
   bool evaluate_and_judge(int64_t step, MetricsLog& log);
@@ -85,6 +90,7 @@ class Trainer {
   StepPlan plan_;
   Optimizer optimizer_;
   TrainState state_;
+  SpikeGuard guard_;
   bool reserved_ = false;
   int64_t saved_step_ = -1;
   Progress* progress_ = nullptr;  // while run() runs

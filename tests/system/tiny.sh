@@ -44,8 +44,9 @@ fingerprint() {
   (
     cd "$1"
     find . -type f ! -name 'metrics.*' ! -name trainer_state.json ! -name 'events.*' ! -name status.json \
-      ! -name recipe.toml ! -name '.*' -print0 |
+      ! -name recipe.toml ! -name SHA256SUMS ! -name '.*' -print0 |
       sort -z | xargs -0 sha256sum
+    grep -v trainer_state.json */SHA256SUMS
     sed -E 's/"(tokens_per_second|seconds|peak_rss_bytes|eval_seconds)": ?[^,}]*,?//g' \
       metrics.jsonl checkpoint-*/trainer_state.json
     cut -d, -f1-5,9 metrics.csv

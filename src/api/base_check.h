@@ -1,0 +1,17 @@
+// Whether an adapter and a checkpoint belong together.
+#pragma once
+
+#include <map>
+#include <string>
+
+namespace falconer {
+
+/// "base" and "tokenizer" of a checkpoint, as ModelRecord::hashes has them.
+std::map<std::string, std::string> base_hashes(const std::string& checkpoint);
+
+/// Error: falconer.json in `adapter` (a folder; "" and a single file are not looked at) says that it
+/// was trained on a model with other weights or another tokenizer than `checkpoint`. With `any` a
+/// warning. Adapters of other programs record nothing, and nothing is checked.
+void check_base(const std::string& adapter, const std::string& checkpoint, bool any);
+
+}  // namespace falconer
