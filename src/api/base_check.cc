@@ -1,7 +1,10 @@
 #include "api/base_check.h"
 
+#include <nlohmann/json.hpp>
+
 #include "api/common.h"
 #include "base/error.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "model/fingerprint.h"
 #include "train/run_folder.h"
@@ -30,6 +33,15 @@ void check_base(const std::string& adapter, const std::string& checkpoint, bool 
     if (!any) fail("{}; give the checkpoint it belongs to, or --any-base to use this one", said);
     log_warning("{}", said);
   }
+}
+
+void name_base(const std::string& adapter, const std::string& checkpoint, const std::string& name) {
+  const std::filesystem::path path = std::filesystem::path(adapter) / "falconer.json";
+  if (!read_record(adapter)) return;
+  auto json = nlohmann::ordered_json::parse(read_text_file(path));
+  json["base_checkpoint"] = name;
+  if (json.contains("hashes")) json["hashes"]["base"] = weights_fingerprint(checkpoint);
+  write_file(path, json.dump(2) + "\n");
 }
 
 }  // namespace falconer

@@ -14,4 +14,8 @@ std::map<std::string, std::string> base_hashes(const std::string& checkpoint);
 /// warning. Adapters of other programs record nothing, and nothing is checked.
 void check_base(const std::string& adapter, const std::string& checkpoint, bool any);
 
+/// Writes into the record of `adapter` that it belongs to the model in the folder `checkpoint`, which
+/// will be called `name`.
+void name_base(const std::string& adapter, const std::string& checkpoint, const std::string& name);
+
 }  // namespace falconer

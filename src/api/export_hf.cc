@@ -2,6 +2,7 @@
 #include <filesystem>
 
 #include "api/adapter_files.h"
+#include "api/base_check.h"
 #include "api/export.h"
 #include "api/verify.h"
 #include "base/error.h"
@@ -41,6 +42,7 @@ std::string write_folder(const ModelSource& source, const ExportOptions& options
     make_folder(rest_folder);
     write_adapter_folder(rest_folder, rest);
     carry_record(record, rest_folder);
+    name_base(rest_folder, folder.folder().string(), options.out);
   }
   std::string text = fmt::format("wrote {}: a Hugging Face folder in {}, {}\n", options.out,
                                  dtype.name(), amount_of(specs_of(tensors)));
