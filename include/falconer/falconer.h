@@ -101,6 +101,37 @@ struct PrepareOptions {
 /// Writes train.jsonl and test.jsonl; returns the report for people.
 std::string prepare(const PrepareOptions& options);
 
+struct CheckOptions {
+  std::string checkpoint, data;  // as FinetuneOptions: rows are read as finetune() reads them
+  std::string data_format, prompt_style;
+  std::string train_on = "all-turns";
+  bool mask_prompt = true, parse_special = false;
+  bool skip_bad = false;  // bad rows will be left out: they are warnings and no errors
+  int64_t max_seq_length = 2048;
+  int64_t test_size = 0;
+  uint64_t seed = 42;                    // of the split; finetune() takes 42
+  int64_t batch_size = 128, epochs = 1;  // for the estimate of steps
+  /// Rows that one kind of error may concern: a count, or a share ("1%", "0.01").
+  std::string max_bad = "0";
+  bool strict = false;  // warnings count as errors do
+  bool json = false;    // make CheckReport::json, which names every row
+};
+struct CheckFinding {
+  std::string kind;      // "no-targets", ...
+  std::string severity;  // "error", "warning", "note"
+  int64_t rows = 0;
+  // Of the first 1000: "7", or "train.jsonl:7" where there are several files.
+  std::vector<std::string> lines;
+};
+struct CheckReport {
+  std::vector<CheckFinding> findings;  // errors first
+  std::string text, json;
+  std::string failure;  // what exceeds max_bad; empty: the data is fine
+};
+/// What is wrong with data, before anything is trained on it: rows with nothing to learn, repeats,
+/// what is cut, held-out rows that are trained on, and so on. Writes nothing.
+CheckReport check(const CheckOptions& options);
+
 // ---- finetuning
 
 struct FinetuneOptions {

@@ -12,6 +12,7 @@ inline const std::array<std::string, 4> kMethods = {"lora", "adapter", "adapter-
 
 /// Adds a command's flags to `app` and sets what it does when it was chosen.
 void add_chat(CLI::App& app);
+void add_check(CLI::App& app);
 void add_compare(CLI::App& app);
 void add_download(CLI::App& app);
 void add_evaluate(CLI::App& app);

@@ -25,6 +25,7 @@ constexpr Entry kCommands[] = {
     {"tokenize", "text to token ids and back", falconer::cli::add_tokenize},
     {"prepare", "tokenize a file of examples once, split into train and test",
      falconer::cli::add_prepare},
+    {"check", "look for what is wrong with data before training on it", falconer::cli::add_check},
     {"plan", "show the memory a finetuning run would take", falconer::cli::add_plan},
     {"finetune", "train with lora, adapter, adapter-v2 or full", falconer::cli::add_finetune},
     {"generate", "answer prompts", falconer::cli::add_generate},

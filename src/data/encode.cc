@@ -50,15 +50,26 @@ int32_t end_last_answer(EncodedConversation& encoded, const Tokenizer& tokenizer
   return *eos;
 }
 
-Row labelled(const EncodedConversation& encoded, TrainOn train_on) {
+std::vector<LearnedAnswer> learned_answers(const EncodedConversation& encoded, TrainOn train_on,
+                                           const Tokenizer& tokenizer) {
+  std::vector<LearnedAnswer> learned;
+  const size_t count = encoded.answers.size();
+  for (size_t i = train_on == TrainOn::kLastTurn && count > 0 ? count - 1 : 0; i < count; ++i) {
+    const auto& [message, begin, end] = encoded.answers[i];
+    learned.push_back({begin, end, end > begin && tokenizer.is_special(encoded.ids[end - 1])});
+  }
+  return learned;
+}
+
+Row labelled(const EncodedConversation& encoded, const std::vector<LearnedAnswer>& answers,
+             TrainOn train_on) {
   Row row{.ids = encoded.ids, .labels = encoded.ids};
   if (train_on == TrainOn::kEverything) return row;
   std::fill(row.labels.begin(), row.labels.end(), kIgnoredLabel);
-  const size_t count = encoded.answers.size();
-  for (size_t i = train_on == TrainOn::kLastTurn && count > 0 ? count - 1 : 0; i < count; ++i)
-    std::copy(encoded.ids.begin() + static_cast<ptrdiff_t>(encoded.answers[i].begin),
-              encoded.ids.begin() + static_cast<ptrdiff_t>(encoded.answers[i].end),
-              row.labels.begin() + static_cast<ptrdiff_t>(encoded.answers[i].begin));
+  for (const LearnedAnswer& answer : answers)
+    std::copy(encoded.ids.begin() + static_cast<ptrdiff_t>(answer.begin),
+              encoded.ids.begin() + static_cast<ptrdiff_t>(answer.end),
+              row.labels.begin() + static_cast<ptrdiff_t>(answer.begin));
   return row;
 }
 
@@ -93,15 +104,18 @@ EncodedRows encode_example(const Example& example, const Tokenizer& tokenizer,
   EncodedConversation encoded = encode_up_to_last_answer(example.conversation, encoder);
   refuse_hidden_answers(encoded, options.train_on);
   const int32_t end = end_last_answer(encoded, tokenizer, options);
-  Row row = labelled(encoded, options.train_on);
+  EncodedRows made;
+  made.answers = learned_answers(encoded, options.train_on, tokenizer);
+  Row row = labelled(encoded, made.answers, options.train_on);
   row.line = example.line;
   const size_t most = static_cast<size_t>(options.max_seq_length);
-  EncodedRows made;
   if (example.chunked) {
     made.rows = chunks_of(row, most);
   } else if (!row.ids.empty()) {
-    made.truncated = row.ids.size() > most;
-    if (made.truncated > 0) cut(row, most, encoded, options.keep_eos ? end : -1);
+    if (row.ids.size() > most) {
+      made.lost = std::ssize(row.ids) - options.max_seq_length;
+      cut(row, most, encoded, options.keep_eos ? end : -1);
+    }
     made.rows.push_back(std::move(row));
   }
   return made;

@@ -10,9 +10,16 @@ namespace falconer {
 class PromptEncoder;
 class Tokenizer;
 
+/// An answer that is learned, by its place in the row before that was cut.
+struct LearnedAnswer {
+  size_t begin = 0, end = 0;
+  bool ends = false;  // with a token that stops a model
+};
+
 struct EncodedRows {
   std::vector<Row> rows;  // one, or a text's parts; none where there are no tokens
-  int64_t truncated = 0;
+  int64_t lost = 0;       // tokens that were cut
+  std::vector<LearnedAnswer> answers;
 };
 
 /// The conversation up to its last answer, rendered and tokenized by `encoder`; labels are where

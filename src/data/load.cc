@@ -58,7 +58,7 @@ void load_folder(const fs::path& path, const Tokenizer* tokenizer, const LoadOpt
     fail("{}: expected train.jsonl, train.json, train.csv or train.txt in this folder",
          path.string());
   data.train = whole(load_rows(*train, tokenizer, options, data.report, &data.rendered));
-  refuse_empty(*train, data.report);
+  if (options.must_teach) refuse_empty(*train, data.report);
   if (const auto test = find_split(path, {"test", "val", "validation"}))
     data.test = whole(load_rows(*test, tokenizer, options, data.held_out_report));
   if (data.rendered.prompt_style.empty()) data.rendered = read_prepared(path);
@@ -67,8 +67,9 @@ void load_folder(const fs::path& path, const Tokenizer* tokenizer, const LoadOpt
 void load_single(const fs::path& path, const Tokenizer* tokenizer, const LoadOptions& options,
                  LoadedData& data) {
   data.train = whole(load_rows(path, tokenizer, options, data.report, &data.rendered));
-  refuse_empty(path, data.report);
+  if (options.must_teach) refuse_empty(path, data.report);
   const int64_t n = data.train.rows->size();
+  if (n == 0) return;
   const int64_t test = options.test_size.value_or(std::min<int64_t>(2000, n / 10));
   if (test < 0 || test >= n)
     fail_usage(

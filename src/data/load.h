@@ -13,6 +13,7 @@
 namespace falconer {
 
 class Tokenizer;
+struct RowWatch;
 
 struct LoadOptions {
   EncodeOptions encode;
@@ -28,6 +29,8 @@ struct LoadOptions {
   TemplateFiles checkpoint{{}};   // whose chat template is meant
   std::filesystem::path scratch;  // a folder for rows that do not fit in memory_bytes; empty: the
   size_t memory_bytes = size_t{64} << 20;  // system's for temporary files
+  const RowWatch* watch = nullptr;         // who looks at rows while they are loaded; see examine.h
+  bool must_teach = true;                  // no rows, or none with a token to learn, is an error
 };
 
 /// What was found, for people and for refusing what cannot be trained on.

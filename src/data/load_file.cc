@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/threads.h"
 #include "data/encode.h"
+#include "data/examine.h"
 #include "data/formats.h"
 #include "data/load.h"
 #include "data/mapped_text.h"
@@ -19,12 +20,6 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr size_t kMostExamples = 4096, kMostBytes = size_t{4} << 20;  // that wait to be tokenized
-
-uint64_t hash_of(const std::vector<int32_t>& ids) {
-  uint64_t hash = 1469598103934665603u;  // FNV-1a
-  for (int32_t id : ids) hash = (hash ^ static_cast<uint32_t>(id)) * 1099511628211u;
-  return hash;
-}
 
 size_t bytes_of(const Conversation& conversation) {
   size_t bytes = 0;
@@ -41,18 +36,19 @@ class FileLoader {
         tokenizer_(tokenizer),
         options_(options),
         report_(report),
+        watch_(options.watch),
         parser_(find_data_format(options.format), options.vocab),
         store_(std::make_unique<RowStore>(
             options.scratch.empty() ? fs::temp_directory_path() : options.scratch,
             options.memory_bytes)) {}
 
   std::unique_ptr<RowStore> run() {
+    if (watch_ != nullptr) watch_->file(file_);
     if (file_.extension() == ".txt")
       read_text();
     else
       read_rows();
-    std::sort(hashes_.begin(), hashes_.end());
-    report_.duplicates += hashes_.end() - std::unique(hashes_.begin(), hashes_.end());
+    report_.duplicates += std::ssize(repeats_in(*store_));
     return std::move(store_);
   }
 
@@ -74,7 +70,11 @@ class FileLoader {
       fail_usage("{}: is plain text, and --data-format is {}", file_.string(), options_.format);
     choose_style("text", true, false);
     MappedText text(file_);
-    read_text_rows(text, *tokenizer_, options_.encode, [&](const Row& row) { keep(row); });
+    read_text_rows(text, *tokenizer_, options_.encode, [&](const Row& row) {
+      RowFacts facts;
+      if (watch_ != nullptr) facts = watch_->examiner.of_text(row);
+      keep(row, facts);
+    });
   }
 
   void read_rows() {
@@ -89,6 +89,7 @@ class FileLoader {
     if (!options_.skip_bad)
       fail("{}: line {}: {}; mend the row, or leave such rows out with --skip-bad", file_.string(),
            line, what);
+    if (watch_ != nullptr) watch_->bad(line, what);
     if (report_.bad++ == 0) report_.first_bad = fmt::format("line {}: {}", line, what);
   }
 
@@ -101,8 +102,10 @@ class FileLoader {
     ParsedRow parsed = parser_.parse(object);
     if (Row* row = std::get_if<Row>(&parsed)) {
       row->line = line;
-      cut(*row);
-      return keep(*row);
+      const int64_t lost = cut(*row);
+      RowFacts facts;
+      if (watch_ != nullptr) facts = watch_->examiner.of_ids(*row, lost);
+      return keep(*row, facts);
     }
     need_tokenizer();
     const DataFormat& format = *parser_.format();
@@ -135,10 +138,12 @@ class FileLoader {
   void flush() {
     std::vector<EncodedRows> made(examples_.size());
     std::vector<std::string> wrong(examples_.size());
+    std::vector<RowFacts> facts(examples_.size());
     parallel_for(static_cast<int64_t>(examples_.size()), 64, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
         try {
           made[i] = encode_example(examples_[i], *tokenizer_, *encoder_, options_.encode);
+          if (watch_ != nullptr) facts[i] = watch_->examiner.of_example(examples_[i], made[i]);
         } catch (const Error& error) {
           wrong[i] = error.what();
         }
@@ -146,17 +151,21 @@ class FileLoader {
     });
     for (size_t i = 0; i < examples_.size(); ++i) {
       if (!wrong[i].empty()) bad(examples_[i].line, wrong[i]);
-      report_.truncated += made[i].truncated;
-      for (const Row& row : made[i].rows) keep(row);
+      report_.truncated += made[i].lost > 0;
+      for (const Row& row : made[i].rows) {
+        keep(row, facts[i]);
+        facts[i] = {};  // of a text that goes on in the next row, once
+      }
     }
     examples_.clear();
     bytes_ = 0;
   }
 
-  /// A row of ids that ended with end-of-text still does.
-  void cut(Row& row) {
+  /// Returns how many tokens are lost. A row of ids that ended with end-of-text still does.
+  int64_t cut(Row& row) {
     const size_t most = static_cast<size_t>(options_.encode.max_seq_length);
-    if (row.ids.size() <= most) return;
+    if (row.ids.size() <= most) return 0;
+    const int64_t lost = std::ssize(row.ids) - options_.encode.max_seq_length;
     const int32_t last = row.ids.back();
     const bool ended =
         options_.encode.keep_eos && tokenizer_ != nullptr && tokenizer_->eos_id() == last;
@@ -164,17 +173,18 @@ class FileLoader {
     row.labels.resize(most);
     if (ended) row.labels.back() = row.ids.back() = last;
     ++report_.truncated;
+    return lost;
   }
 
-  void keep(const Row& row) {
+  void keep(const Row& row, const RowFacts& facts) {
     store_->add(row);
+    if (watch_ != nullptr) watch_->row(facts);
     const int64_t n = std::ssize(row.ids), targets = store_->targets(store_->size() - 1);
     ++report_.rows;
     report_.tokens += n;
     report_.targets += targets;
     report_.longest = std::max(report_.longest, n);
     report_.without_targets += targets == 0;
-    hashes_.push_back(hash_of(row.ids));
     const size_t bucket = std::bit_width(static_cast<uint64_t>(std::max<int64_t>(n, 1))) - 1;
     if (report_.length_histogram.size() <= bucket) report_.length_histogram.resize(bucket + 1);
     ++report_.length_histogram[bucket];
@@ -184,6 +194,7 @@ class FileLoader {
   const Tokenizer* tokenizer_;
   const LoadOptions& options_;
   DataReport& report_;
+  const RowWatch* watch_;  // null: nobody looks
   FormatParser parser_;
   std::unique_ptr<RowStore> store_;
   std::string format_;
@@ -191,7 +202,6 @@ class FileLoader {
   std::optional<PromptEncoder> encoder_;
   std::vector<Example> examples_;  // not tokenized yet
   size_t bytes_ = 0;
-  std::vector<uint64_t> hashes_;
 };
 
 }  // namespace

@@ -23,6 +23,28 @@ std::optional<std::vector<int32_t>> learned_spans(const Row& row) {
 
 }  // namespace
 
+uint64_t hash_of(std::span<const int32_t> ids) {
+  uint64_t hash = 1469598103934665603u;  // FNV-1a
+  for (const int32_t id : ids) hash = (hash ^ static_cast<uint32_t>(id)) * 1099511628211u;
+  return hash;
+}
+
+std::vector<Repeat> repeats_in(const RowStore& rows) {
+  std::vector<std::pair<uint64_t, int64_t>> all;
+  all.reserve(static_cast<size_t>(rows.size()));
+  for (int64_t i = 0; i < rows.size(); ++i) all.emplace_back(rows.hash(i), i);
+  std::sort(all.begin(), all.end());
+  std::vector<Repeat> repeats;
+  for (size_t i = 1, first = 0; i < all.size(); ++i)
+    if (all[i].first == all[first].first)
+      repeats.push_back({all[i].second, all[first].second});
+    else
+      first = i;
+  std::sort(repeats.begin(), repeats.end(),
+            [](const Repeat& a, const Repeat& b) { return a.row < b.row; });
+  return repeats;
+}
+
 RowStore::RowStore(std::filesystem::path scratch_folder, size_t memory_bytes)
     : scratch_folder_(std::move(scratch_folder)), most_in_memory_(memory_bytes / sizeof(int32_t)) {}
 
@@ -31,6 +53,7 @@ void RowStore::add(const Row& row) {
                  row.ids.size() < static_cast<size_t>(std::numeric_limits<int32_t>::max()));
   index_.push_back({.offset = total_,
                     .line = row.line,
+                    .hash = hash_of(row.ids),
                     .length = static_cast<int32_t>(row.ids.size()),
                     .targets = static_cast<int32_t>(row.targets())});
   const size_t before = recent_.size();

@@ -11,6 +11,9 @@
 
 namespace falconer {
 
+/// Two rows of one hash have the same ids, for all that matters.
+uint64_t hash_of(std::span<const int32_t> ids);
+
 class RowStore {
  public:
   /// What is more than `memory_bytes` goes to the disk of `scratch_folder`.
@@ -24,12 +27,14 @@ class RowStore {
   int64_t length(int64_t i) const { return index_[static_cast<size_t>(i)].length; }
   int64_t targets(int64_t i) const { return index_[static_cast<size_t>(i)].targets; }
   int64_t line(int64_t i) const { return index_[static_cast<size_t>(i)].line; }
+  uint64_t hash(int64_t i) const { return index_[static_cast<size_t>(i)].hash; }
 
  private:
   /// Numbers of a row: how many spans are learned, their ends, the ids; or -1, the ids, the labels.
   struct Entry {
     uint64_t offset = 0;  // of its numbers, in numbers
     int64_t line = 0;
+    uint64_t hash = 0;  // of the ids
     int32_t length = 0, targets = 0;
   };
   std::vector<int32_t> numbers_of(uint64_t offset, size_t count) const;
@@ -42,6 +47,12 @@ class RowStore {
   std::unique_ptr<ScratchFile> file_;
   uint64_t total_ = 0;
 };
+
+struct Repeat {
+  int64_t row = 0, first = 0;
+};
+/// Rows with the ids of an earlier one, in order, each with the first that has them.
+std::vector<Repeat> repeats_in(const RowStore& rows);
 
 /// Rows in an order, of a store or of a vector, which must outlive the view.
 class RowView {

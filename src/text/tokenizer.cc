@@ -250,11 +250,11 @@ void Tokenizer::append_marked(const MarkedText& text, bool parse_special,
       [&](size_t begin, size_t end) { return parse_special || text.is_template(begin, end); }, ids);
 }
 
-size_t Tokenizer::end_of_last_special(std::string_view text) const {
-  size_t last = 0;
+void Tokenizer::for_each_special(std::string_view text,
+                                 const std::function<void(int32_t, size_t)>& found) const {
   const auto always = [](size_t, size_t) { return true; };
   const auto note = [&](int32_t id, size_t end) {
-    if (is_special(id)) last = end;
+    if (is_special(id)) found(id, end);
   };
   impl_->before.cut(
       text, always,
@@ -265,7 +265,18 @@ size_t Tokenizer::end_of_last_special(std::string_view text) const {
             [&](int32_t id, size_t end) { note(id, at + end); });
       },
       note);
+}
+
+size_t Tokenizer::end_of_last_special(std::string_view text) const {
+  size_t last = 0;
+  for_each_special(text, [&](int32_t, size_t end) { last = end; });
   return last;
+}
+
+std::vector<int32_t> Tokenizer::specials_in(std::string_view text) const {
+  std::vector<int32_t> ids;
+  for_each_special(text, [&](int32_t id, size_t) { ids.push_back(id); });
+  return ids;
 }
 
 const std::vector<int32_t>& Tokenizer::ids_before() const { return impl_->post_processor.before(); }

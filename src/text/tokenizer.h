@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -41,6 +42,8 @@ class Tokenizer {
   /// Behind the last special token that `text` spells, with the white space that it takes along; 0
   /// where it spells none.
   size_t end_of_last_special(std::string_view text) const;
+  /// The special tokens that `text` spells, in order.
+  std::vector<int32_t> specials_in(std::string_view text) const;
   /// What the post-processor puts before a text.
   const std::vector<int32_t>& ids_before() const;
   /// UTF-8; bytes that are no character become U+FFFD. Special tokens are kept unless told
@@ -65,6 +68,9 @@ class Tokenizer {
  private:
   struct Impl;
   explicit Tokenizer(std::unique_ptr<const Impl> impl);
+  /// `found` is given where the text goes on.
+  void for_each_special(std::string_view text,
+                        const std::function<void(int32_t id, size_t end)>& found) const;
   std::unique_ptr<const Impl> impl_;
 };
 
