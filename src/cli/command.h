@@ -25,6 +25,7 @@ void add_plan(CLI::App& app);
 void add_prepare(CLI::App& app);
 void add_runs(CLI::App& app);
 void add_score(CLI::App& app);
+void add_selftest(CLI::App& app);
 void add_tokenize(CLI::App& app);
 void add_verify(CLI::App& app);
 

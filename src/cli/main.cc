@@ -39,6 +39,8 @@ constexpr Entry kCommands[] = {
     {"runs", "list finetuning runs side by side", falconer::cli::add_runs},
     {"verify", "look again at all that a run saved, and at what it was made from",
      falconer::cli::add_verify},
+    {"selftest", "check this machine's arithmetic against built-in numbers",
+     falconer::cli::add_selftest},
     {"compare", "train with several methods on the same rows and report on them",
      falconer::cli::add_compare},
 };

@@ -17,7 +17,7 @@ Precision parse_precision(const std::string& name) {
 
 std::unique_ptr<Session> Session::open(const SessionOptions& options) {
   std::unique_ptr<Session> session(new Session(options));
-  session->config_ = read_model_config(options.checkpoint);
+  session->config_ = options.config ? *options.config : read_model_config(options.checkpoint);
   if (!options.from_scratch && !options.adapter_only) {
     session->files_ = open_weights(options.checkpoint, session->config_);
     settle_head(options.checkpoint, *session->files_, session->config_);
@@ -27,7 +27,7 @@ std::unique_ptr<Session> Session::open(const SessionOptions& options) {
   Device* const device = session->device();
   if (device != nullptr && options.low_memory)
     fail_usage("--low-memory forgets mapped weights, and on a device none are mapped");
-  session->run_.kernels = session->device_.kernels;
+  session->run_.kernels = options.kernels != nullptr ? options.kernels : session->device_.kernels;
   session->run_.low_memory = options.low_memory;
   session->run_.recompute = options.recompute;
   Arena measure = Arena::measuring_for(device);

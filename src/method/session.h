@@ -27,11 +27,13 @@ struct SessionOptions {
   bool training = false;
   int optimizer_slots = 0;    // f32 copies of every trainable tensor that the optimizer keeps
   bool from_scratch = false;  // random weights for config.json, none are read
+  std::optional<ModelConfig> config;  // with from_scratch: in the place of config.json
   uint64_t seed = 1;
-  std::string device = "cpu";  // as open_device() takes it
-  bool low_memory = false;     // forget mapped weights behind their use
-  bool recompute = false;      // keep a block's input alone for backward
-  bool planning = false;       // sizes only: no memory is taken, no weight is read
+  std::string device = "cpu";        // as open_device() takes it
+  const Kernels* kernels = nullptr;  // in the place of the device's, for checking one by another
+  bool low_memory = false;           // forget mapped weights behind their use
+  bool recompute = false;            // keep a block's input alone for backward
+  bool planning = false;             // sizes only: no memory is taken, no weight is read
   // The adapter's own tensors and no weights, which need not be there: it can be saved and merged,
   // and nothing can be run.
   bool adapter_only = false;

@@ -73,6 +73,15 @@ Named parse(const std::string& name) {
 
 }  // namespace
 
+int cuda_device_count(std::string& why) {
+#ifdef FALCONER_CUDA
+  return cuda::device_count(&why);
+#else
+  why = "this program was built without CUDA";
+  return 0;
+#endif
+}
+
 void check_device_name(const std::string& name) { parse(resolved(name)); }
 
 OpenedDevice open_device(const std::string& name) {

@@ -22,6 +22,9 @@ OpenedDevice open_device(const std::string& name);
 /// Error (usage) where open_device() would not understand the name.
 void check_device_name(const std::string& name);
 
+/// CUDA devices that can be opened; where there is none, `why` says so.
+int cuda_device_count(std::string& why);
+
 /// A kind of device beside the CPU; `open` is given the number behind the colon, else 0. Tests add
 /// one that is emulated.
 struct DeviceKind {

@@ -1,0 +1,38 @@
+// falconer selftest
+#include <iostream>
+#include <memory>
+
+#include "cli/command.h"
+#include "falconer/falconer.h"
+
+namespace falconer::cli {
+
+void add_selftest(CLI::App& app) {
+  struct Flags {
+    SelfTestOptions options;
+    bool json = false, numbers = false;
+  };
+  auto flags = std::make_shared<Flags>();
+  app.add_option(
+      "--only", flags->options.only,
+      "one line: scalar, an instruction set as AVX2, or a device as cuda:0 (default: all "
+      "that this machine has)");
+  app.add_flag("--json", flags->json, "one JSON object instead of a table");
+  app.add_flag("--numbers", flags->numbers, "print the built-in numbers as JSON and test nothing");
+  app.callback([flags, &app] {
+    if (flags->numbers) {
+      std::cout << selftest_numbers();
+      return;
+    }
+    flags->options.threads = app.get_parent()->get_option("--threads")->as<int>();
+    const SelfTestReport report = selftest(flags->options);
+    std::cout << (flags->json ? report.json : report.text) << std::flush;
+    if (!report.passed)
+      throw Error(
+          "this machine does not compute what it should: report the table above, and keep to a "
+          "line "
+          "that is ok (FALCONER_DEVICE, ONEDNN_MAX_CPU_ISA)");
+  });
+}
+
+}  // namespace falconer::cli
