@@ -140,8 +140,8 @@ class Check {
         percent_of(data.report.targets + data.held_out_report.targets, tokens_),
         percent_of(diagnosis_.lost_tokens, tokens_ + diagnosis_.lost_tokens), diagnosis_.median,
         data.report.longest);
-    text += fmt::format("  {} steps of {} rows; rows lie end to end, so that nothing is padding\n",
-                        grouped_digits(steps_), o_.batch_size);
+    text += fmt::format("  {} step{} of {} rows; rows lie end to end, so that nothing is padding\n",
+                        grouped_digits(steps_), steps_ == 1 ? "" : "s", o_.batch_size);
     if (context_ends_)
       text += fmt::format("  rows end at {} tokens, the model's context\n",
                           load_.encode.max_seq_length);
@@ -164,14 +164,14 @@ class Check {
       table.rows.push_back({name_of(finding.severity), finding.what,
                             grouped_digits(std::ssize(finding.places)),
                             percent_of(std::ssize(finding.places), read_rows_), lines});
-      steps += fmt::format("\n{}: {}{}{}\n", finding.what, finding.detail,
+      steps += fmt::format("{}: {}{}{}\n", finding.what, finding.detail,
                            finding.detail.empty() ? "" : "; ", finding.next_step);
       for (size_t i = 0; i < std::min(kShown, finding.messages.size()); ++i)
         steps +=
             fmt::format("  line {}: {}\n", line_of(finding.places[i].file, finding.places[i].line),
                         finding.messages[i]);
     }
-    return "\n" + text_table(table) + steps;
+    return "\n" + text_table(table) + "\n" + steps;
   }
 
   std::string failure() const {

@@ -255,9 +255,9 @@ class Doctor {
   std::string detail_of(FindingKind kind) const {
     const int64_t read = made_.data.report.tokens + made_.data.held_out_report.tokens;
     if (kind == kNoTargets && cut_before_answer_ > 0)
-      return fmt::format("{} of them were cut before their answer", cut_before_answer_);
+      return fmt::format("cut before their answer: {}", cut_before_answer_);
     if (kind == kTruncated)
-      return fmt::format("{} tokens are lost, {:.1f} % of all", made_.lost_tokens,
+      return fmt::format("lost tokens: {}, {:.1f} % of all", made_.lost_tokens,
                          100.0 * static_cast<double>(made_.lost_tokens) /
                              static_cast<double>(std::max<int64_t>(1, read + made_.lost_tokens)));
     if (kind == kOutlier)

@@ -42,7 +42,7 @@ struct DoctorOptions {
   std::vector<int32_t> begins, ends;  // ids that begin and end a text, as the model's config says
 };
 
-/// Loads `path` as load_dataset() does and says what is odd. Memory: some 60 bytes a row, and 24 for
+/// Loads `path` as load_dataset() does and says what is odd. Memory: some 100 bytes a row, and 24 for
 /// each time that a row is named. Errors: those of load_dataset(), but for bad rows and for rows that
 /// teach nothing.
 Diagnosis diagnose(const std::filesystem::path& path, const Tokenizer* tokenizer,

@@ -56,7 +56,8 @@ std::vector<LearnedAnswer> learned_answers(const EncodedConversation& encoded, T
   const size_t count = encoded.answers.size();
   for (size_t i = train_on == TrainOn::kLastTurn && count > 0 ? count - 1 : 0; i < count; ++i) {
     const auto& [message, begin, end] = encoded.answers[i];
-    learned.push_back({begin, end, end > begin && tokenizer.is_special(encoded.ids[end - 1])});
+    learned.push_back(
+        {message, begin, end, end > begin && tokenizer.is_special(encoded.ids[end - 1])});
   }
   return learned;
 }

@@ -12,6 +12,7 @@ class Tokenizer;
 
 /// An answer that is learned, by its place in the row before that was cut.
 struct LearnedAnswer {
+  size_t message = 0;  // its number
   size_t begin = 0, end = 0;
   bool ends = false;  // with a token that stops a model
 };

@@ -27,16 +27,25 @@ std::vector<LearnedAnswer> learned_stretches(const Row& row) {
   std::vector<LearnedAnswer> stretches;
   for (size_t i = 0; i < row.labels.size(); ++i) {
     if (row.labels[i] == kIgnoredLabel) continue;
-    if (i == 0 || row.labels[i - 1] == kIgnoredLabel) stretches.push_back({i, i});
+    if (i == 0 || row.labels[i - 1] == kIgnoredLabel) stretches.push_back({.begin = i});
     stretches.back().end = i + 1;
   }
   return stretches;
 }
 
-void mark_length(const LearnedAnswer& answer, RowFacts& facts) {
+/// `nothing`: no text is in the answer, whatever a template puts around it.
+void mark_length(const LearnedAnswer& answer, bool nothing, RowFacts& facts) {
   const size_t said = answer.end - answer.begin - (answer.ends ? 1 : 0);
-  if (said == 0) facts.marks |= kEmptyAnswer;
-  if (said == 1) facts.marks |= kShortAnswer;
+  if (said == 0 || nothing)
+    facts.marks |= kEmptyAnswer;
+  else if (said == 1)
+    facts.marks |= kShortAnswer;
+}
+
+/// White space alone, and no call of a tool either.
+bool says_nothing(const Message& message) {
+  return message.content.find_first_not_of(" \t\r\n") == std::string::npos &&
+         message.more.is_null();
 }
 
 }  // namespace
@@ -91,7 +100,7 @@ RowFacts Examiner::of_example(const Example& example, const EncodedRows& encoded
   if (repeats_a_role(example.conversation)) facts.marks |= kRepeatedRole;
   const size_t kept = row.ids.size();
   for (const LearnedAnswer& answer : encoded.answers) {
-    mark_length(answer, facts);
+    mark_length(answer, says_nothing(example.conversation.messages[answer.message]), facts);
     const bool cut = answer.begin < kept && answer.end > kept;
     if (answer.begin >= kept)
       ++facts.lost_answers;
@@ -113,7 +122,7 @@ RowFacts Examiner::of_ids(const Row& row, int64_t lost) const {
   if (stretches.empty()) return facts;
   for (LearnedAnswer& stretch : stretches) {
     stretch.ends = ends_text(row.labels[stretch.end - 1]);
-    mark_length(stretch, facts);
+    mark_length(stretch, false, facts);
   }
   const LearnedAnswer& last = stretches.back();
   const bool whole = last.begin == 0 && last.end == row.labels.size();

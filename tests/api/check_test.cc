@@ -123,7 +123,7 @@ TEST_F(CheckOfChats, EveryDefectIsFoundOnItsLine) {
   EXPECT_EQ(found.size(), 11u) << report.text;
   expect_mentions(report.text,
                   {"line 31: is not valid JSON", "line 32: a message is from", "36 (as 4)",
-                   "37 (as 4)", "1 of them were cut before", "<|im_end|> in 1", "NUL in 1",
+                   "37 (as 4)", "cut before their answer: 1", "<|im_end|> in 1", "NUL in 1",
                    "--parse-special would make control tokens of them"});
   expect_mentions(report.failure, {"cannot be read (2)", "nothing to learn (1)", "--max-bad 0"});
 }
@@ -155,6 +155,14 @@ TEST_F(CheckOfChats, AnswersWhoseEndTheTemplateLeavesOut) {
                                                           {"assistant", "There is no other."}})});
   auto found = lines_by_kind(report);
   EXPECT_EQ(found["no-end"], Lines{"2"}) << "the last answer gets end-of-text, those before do not";
+}
+
+TEST_F(CheckOfChats, AnEmptyAnswerIsFoundWhateverIsWrittenAroundIt) {
+  options_.prompt_style = "falcon";  // which writes a space before an answer
+  auto found = lines_by_kind(check_rows(
+      {asked("Say a word.", "Falcons."), asked("Say nothing.", ""), asked("Be still.", " \n")}));
+  EXPECT_EQ(found["empty-answer"], (Lines{"2", "3"}));
+  EXPECT_FALSE(found.contains("short-answer"));
 }
 
 TEST_F(CheckOfChats, AnswersThatATemplateHidesAreNamed) {

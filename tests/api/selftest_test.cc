@@ -28,8 +28,10 @@ std::string as_source(const std::vector<SelfTestNumbers>& all) {
 }
 
 TEST(SelfTest, BuiltInNumbersAreThoseOfTheScalarDefinition) {
+  // Another compiler or C library may round the last bit another way; in bf16 that can become a bit of
+  // eight.
   for (const auto& [precision, bound] :
-       {std::pair(Precision::kF32, 2e-6), std::pair(Precision::kBF16, 2e-6)}) {
+       {std::pair(Precision::kF32, 1e-5), std::pair(Precision::kBF16, 5e-3)}) {
     const auto got = scalar_numbers(precision);
     std::string worst;
     EXPECT_LE(largest_difference(got, golden_numbers(precision), worst), bound)

@@ -27,7 +27,7 @@ TEST(Defects, ARowThatIsCutKeepsItsEndOfText) {
   EXPECT_EQ(whole.ids.back(), tokenizer.eos_id());
   options.max_seq_length = std::ssize(whole.ids) - 5;
   const EncodedRows cut = encoded();
-  EXPECT_EQ(cut.truncated, 1);
+  EXPECT_GT(cut.lost, 0);
   EXPECT_EQ(std::ssize(cut.rows.at(0).ids), options.max_seq_length);
   EXPECT_EQ(cut.rows.at(0).ids.back(), tokenizer.eos_id());
   EXPECT_EQ(cut.rows.at(0).labels.back(), tokenizer.eos_id());
