@@ -1,6 +1,7 @@
 #include "api/chat.h"
 
 #include "base/error.h"
+#include "base/json_text.h"
 #include "data/format/messages.h"
 
 namespace falconer {
@@ -9,11 +10,11 @@ Conversation conversation_of(const Chat& chat) {
   Conversation made;
   for (const ChatMessage& m : chat.messages) {
     Message message{.role = m.role, .content = m.content, .input = m.input, .more = {}};
-    if (!m.more.empty()) message.more = nlohmann::ordered_json::parse(m.more, nullptr, false);
+    if (!m.more.empty()) message.more = parse_ordered_json(m.more);
     if (message.more.is_discarded()) fail("a message holds what is not valid JSON");
     made.messages.push_back(std::move(message));
   }
-  if (!chat.tools.empty()) made.tools = nlohmann::ordered_json::parse(chat.tools, nullptr, false);
+  if (!chat.tools.empty()) made.tools = parse_ordered_json(chat.tools);
   if (made.tools.is_discarded()) fail("the tools are not valid JSON");
   return made;
 }
@@ -32,7 +33,7 @@ Chat chat_of(const Conversation& conversation, size_t count) {
 }
 
 Chat parse_chat(const std::string& json) {
-  const RowObject row = RowObject::parse(json, nullptr, false);
+  const RowObject row = parse_ordered_json(json);
   if (!row.is_object()) fail("expected a JSON object with \"messages\"");
   const ParsedRow parsed = parse_messages(row, 0);
   const Conversation& conversation = std::get<Example>(parsed).conversation;

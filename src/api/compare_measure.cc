@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/interrupt.h"
+#include "base/json_text.h"
 #include "base/log.h"
 #include "base/process.h"
 #include "train/run_folder.h"
@@ -128,7 +129,7 @@ MeasuredSpeed Measurements::speed(const std::vector<std::string>& model) const {
         std::string("--temperature=0"), fmt::format("--prompt-ids={}", fmt::join(prompt_, ",")),
         fmt::format("--max-new-tokens={}", options_.new_tokens)})
     words.push_back(word);
-  const auto json = nlohmann::json::parse(run(words), nullptr, false);
+  const auto json = parse_json(run(words));
   try {
     return speed_of(json);
   } catch (const nlohmann::json::exception& error) {
@@ -146,7 +147,7 @@ void write_speed(const fs::path& path, const StoredSpeed& stored, const CompareO
 
 std::optional<StoredSpeed> read_speed(const fs::path& path, const CompareOptions& options) {
   if (!fs::exists(path)) return {};
-  const auto json = nlohmann::json::parse(read_text_file(path), nullptr, false);
+  const auto json = parse_json(read_text_file(path));
   if (!json.is_object() || json.value("way", nlohmann::json()) != nlohmann::json(way_of(options)))
     return {};
   try {

@@ -6,6 +6,7 @@
 #include "api/export.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/json_text.h"
 #include "checkpoint/gguf_writer.h"
 
 namespace falconer {
@@ -18,7 +19,8 @@ std::string base_of(const ExportOptions& options, const std::string& named) {
   const fs::path path = fs::path(options.adapter) / "adapter_config.json";
   std::error_code ignored;
   if (!fs::exists(path, ignored)) return named;
-  const auto config = nlohmann::json::parse(read_text_file(path, 1 << 24), nullptr, false);
+  const auto config = parse_json(read_text_file(path, 1 << 24));
+  if (!config.is_object()) return named;
   const auto base = config.value("base_model_name_or_path", nlohmann::json());
   return base.is_string() ? base.get<std::string>() : named;
 }

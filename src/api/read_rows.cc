@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/json_text.h"
 
 namespace falconer {
 
@@ -21,7 +22,7 @@ void for_each_json_line(const std::string& path,
   std::string line;
   for (int64_t number = 1; std::getline(input, line); ++number) {
     if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
-    const auto json = nlohmann::ordered_json::parse(line, nullptr, false);
+    const auto json = parse_ordered_json(line);
     if (json.is_discarded() || !json.is_object())
       fail("{}: line {} is not a JSON object", path, number);
     try {

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/json_text.h"
 #include "base/terminal.h"
 #include "base/toml.h"
 #include "falconer/falconer.h"
@@ -47,6 +48,12 @@ std::optional<double> number_of(const nlohmann::json& row, const char* key) {
   return found->get<double>();
 }
 
+/// A count that a file says; 0 where it is no number, or one that nothing has.
+int64_t count_of(const nlohmann::json& row, const char* key) {
+  const double value = number_of(row, key).value_or(0);
+  return value >= 0 && value < 1e15 ? static_cast<int64_t>(value) : 0;
+}
+
 void take_lower(std::optional<double>& best, double value) {
   if (!best || value < *best) best = value;
 }
@@ -58,7 +65,7 @@ void read_metrics(const fs::path& path, RunSummary& run) {
   std::ifstream file(path);
   double highest_lr = 0;
   for (std::string line; std::getline(file, line);) {
-    const auto row = nlohmann::json::parse(line, nullptr, false);
+    const auto row = parse_json(line);
     if (!row.is_object()) continue;
     if (const auto loss = number_of(row, "eval_loss")) {
       run.eval_loss = loss;
@@ -67,11 +74,10 @@ void read_metrics(const fs::path& path, RunSummary& run) {
     if (!row.contains("loss")) continue;
     run.loss = number_of(row, "loss");
     if (run.loss) take_lower(run.best_loss, *run.loss);
-    run.steps = static_cast<int64_t>(number_of(row, "step").value_or(0));
-    run.tokens += static_cast<int64_t>(number_of(row, "tokens").value_or(0));
+    run.steps = count_of(row, "step");
+    run.tokens += count_of(row, "tokens");
     run.seconds += number_of(row, "seconds").value_or(0);
-    run.peak_rss_bytes = std::max(
-        run.peak_rss_bytes, static_cast<int64_t>(number_of(row, "peak_rss_bytes").value_or(0)));
+    run.peak_rss_bytes = std::max(run.peak_rss_bytes, count_of(row, "peak_rss_bytes"));
     highest_lr = std::max(highest_lr, number_of(row, "lr").value_or(0));
   }
   if (run.steps > 0) run.lr = highest_lr;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <unordered_map>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -21,11 +22,11 @@ class Parser {
 
   std::vector<TomlEntry> parse() {
     std::vector<TomlEntry> entries;
+    std::unordered_map<std::string, int> lines;
     for (skip_lines(); at_ < text_.size(); skip_lines()) {
       TomlEntry entry = parse_entry();
-      for (const TomlEntry& other : entries)
-        if (other.key == entry.key)
-          wrong(entry.line, "{} was given in line {} already", entry.key, other.line);
+      const auto [other, added] = lines.try_emplace(entry.key, entry.line);
+      if (!added) wrong(entry.line, "{} was given in line {} already", entry.key, other->second);
       entries.push_back(std::move(entry));
     }
     return entries;

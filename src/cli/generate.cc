@@ -3,6 +3,7 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 
+#include "base/json_text.h"
 #include "cli/sampling_flags.h"
 
 namespace falconer::cli {
@@ -27,7 +28,7 @@ std::vector<std::vector<int32_t>> read_prompts(const Flags& flags, const Model& 
   std::string line;
   for (int64_t number = 1; std::getline(file, line); ++number) {
     if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
-    const auto row = nlohmann::ordered_json::parse(line, nullptr, false);
+    const auto row = parse_ordered_json(line);
     const char* key = row.is_object() && row.contains("instruction") ? "instruction" : "prompt";
     try {
       if (row.is_object() && row.contains("prompt_ids"))

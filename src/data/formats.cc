@@ -13,6 +13,8 @@
 namespace falconer {
 namespace {
 
+constexpr size_t kMostMessages = 1024;
+
 // The first whose key a row has is its format.
 constexpr DataFormat kFormats[] = {
     {.name = "tokens",
@@ -79,7 +81,14 @@ ParsedRow FormatParser::parse(const RowObject& object) {
     fail("is of format {}, and the rows before it are of {}; a file holds one format", other.name,
          format_->name);
   }
-  return format_->parse(object, vocab_);
+  ParsedRow row = format_->parse(object, vocab_);
+  // Every answer is rendered together with what comes before it: twice the messages, four times the
+  // work.
+  if (const Example* example = std::get_if<Example>(&row))
+    if (const size_t count = example->conversation.messages.size(); count > kMostMessages)
+      fail("holds {} messages; expected at most {}: cut the conversation into several rows", count,
+           kMostMessages);
+  return row;
 }
 
 }  // namespace falconer

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/json_text.h"
 #include "data/split.h"
 
 namespace falconer {
@@ -38,11 +39,15 @@ void refuse_empty(const fs::path& file, const DataReport& report) {
 RenderedAs read_prepared(const fs::path& folder) {
   const fs::path path = folder / "prepare.json";
   if (!fs::exists(path)) return {};
-  const auto json = nlohmann::json::parse(read_text_file(path), nullptr, false);
+  const auto json = parse_json(read_text_file(path));
   if (!json.is_object()) fail("{}: is not a JSON object; run prepare again", path.string());
-  return {.format = {},
-          .prompt_style = json.value("prompt_style", ""),
-          .prompt_template = json.value("prompt_template", "")};
+  try {
+    return {.format = {},
+            .prompt_style = json.value("prompt_style", ""),
+            .prompt_template = json.value("prompt_template", "")};
+  } catch (const nlohmann::json::exception& error) {
+    fail("{}: {}; run prepare again", path.string(), error.what());
+  }
 }
 
 RowPart whole(std::unique_ptr<RowStore> store) {

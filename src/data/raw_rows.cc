@@ -2,9 +2,11 @@
 
 #include <atomic>
 #include <nlohmann/json.hpp>
+#include <unordered_map>
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/json_text.h"
 #include "base/threads.h"
 #include "data/csv.h"
 #include "data/json_array.h"
@@ -51,14 +53,15 @@ class RowParser {
   }
   bool full() const { return texts_.size() >= kMostRows || bytes_ >= kMostBytes; }
 
-  /// Parses what was added. False where one of them is no JSON: they may still be delivered.
+  /// Parses what was added. False where one of them is no JSON: they may still be delivered. One
+  /// whose shape is beyond all bounds is bad, and no fault of the file as a whole.
   bool parse() {
     parsed_.resize(std::max(parsed_.size(), texts_.size()));
     std::atomic<bool> good = true;
     parallel_for(static_cast<int64_t>(texts_.size()), 16, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
-        parsed_[i] = ordered_json::parse(texts_[i], nullptr, false);
-        if (parsed_[i].is_discarded()) good = false;
+        parsed_[i] = parse_ordered_json(texts_[i]);
+        if (parsed_[i].is_discarded() && json_excess(texts_[i], true).empty()) good = false;
       }
     });
     return good;
@@ -66,10 +69,12 @@ class RowParser {
 
   void deliver() {
     for (size_t i = 0; i < texts_.size(); ++i)
-      if (parsed_[i].is_discarded())
-        bad_(lines_[i], "is not valid JSON");
-      else
+      if (parsed_[i].is_discarded()) {
+        const std::string excess = json_excess(texts_[i], true);
+        bad_(lines_[i], excess.empty() ? "is not valid JSON" : excess);
+      } else {
         deliver_row(parsed_[i], lines_[i], row_, bad_);
+      }
     texts_.clear();
     lines_.clear();
     bytes_ = 0;
@@ -165,10 +170,26 @@ void read_json_array(const fs::path& file, MappedText& mapped, const OnRawRow& r
   FALCONER_CHECK(!"an array whose elements were not found, or not valid");
 }
 
+/// Where each field of a record goes. An object finds a key by looking through all of them, so that
+/// this is asked once and not for each row. Of two columns of one name the last counts.
+std::vector<size_t> places_of(const std::vector<std::string>& header,
+                              std::vector<std::string>& names) {
+  std::unordered_map<std::string_view, size_t> known;
+  std::vector<size_t> places;
+  for (const std::string& name : header) {
+    const auto [at, added] = known.try_emplace(name, names.size());
+    if (added) names.push_back(name);
+    places.push_back(at->second);
+  }
+  return places;
+}
+
 void read_csv(const fs::path& file, MappedText& mapped, const OnRawRow& row, const OnBadRow& bad) {
   CsvReader reader(mapped.text());
   CsvRecord header, record;
   if (!reader.next(header)) return;
+  std::vector<std::string> names;
+  const std::vector<size_t> places = places_of(header.fields, names);
   while (reader.next(record)) {
     size_t bytes = 0;
     for (const std::string& field : record.fields) bytes += field.size();
@@ -182,8 +203,11 @@ void read_csv(const fs::path& file, MappedText& mapped, const OnRawRow& row, con
       continue;
     }
     ordered_json object = ordered_json::object();
-    for (size_t f = 0; f < header.fields.size(); ++f)
-      object[header.fields[f]] = std::move(record.fields[f]);
+    auto& members = object.get_ref<ordered_json::object_t&>();
+    for (const std::string& name : names) members.push_back({name, nullptr});
+    for (size_t f = 0; f < places.size(); ++f)
+      std::next(members.begin(), static_cast<std::ptrdiff_t>(places[f]))->second =
+          std::move(record.fields[f]);
     deliver_row(object, record.line, row, bad);
   }
 }

@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/json_text.h"
 #include "base/log.h"
 #include "base/system.h"
 #include "base/terminal.h"
@@ -34,8 +35,9 @@ std::string kept_lines(const fs::path& path, int64_t last, bool csv) {
       keep = !line.empty() && std::atoll(line.c_str()) <= last &&
              std::count(line.begin(), line.end(), ',') == 8;
     } else if (!keep) {
-      const auto row = nlohmann::json::parse(line, nullptr, false);
-      keep = row.is_object() && row.value("step", last + 1) <= last;
+      const auto row = parse_json(line);
+      const auto step = row.is_object() ? row.find("step") : row.end();
+      keep = step != row.end() && step->is_number_integer() && step->get<int64_t>() <= last;
     }
     if (keep) kept += line + "\n";
     first = false;

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/file.h"
+#include "base/json_text.h"
 #include "base/log.h"
 #include "base/system.h"
 #include "checkpoint/gguf_tokenizer.h"
@@ -21,7 +22,7 @@ namespace {
 constexpr int kRecordFormat = 1;  // of falconer.json
 
 nlohmann::json parse_file(const fs::path& path) {
-  auto json = nlohmann::json::parse(read_text_file(path), nullptr, false);
+  auto json = parse_json(read_text_file(path));
   if (json.is_discarded() || !json.is_object()) fail("{}: is not a JSON object", path.string());
   return json;
 }

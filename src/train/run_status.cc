@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/json_text.h"
 #include "base/system.h"
 
 namespace falconer {
@@ -77,8 +78,7 @@ void RunStatusFile::fail(const std::string& message) {
 std::optional<RunStatus> read_status(const fs::path& folder) {
   constexpr size_t kLargest = size_t{1} << 20;
   try {
-    const auto json =
-        nlohmann::json::parse(read_text_file(folder / "status.json", kLargest), nullptr, false);
+    const auto json = parse_json(read_text_file(folder / "status.json", kLargest));
     if (!json.is_object()) return {};
     return RunStatus{.state = json.value("state", ""),
                      .message = json.value("message", ""),

@@ -1,6 +1,7 @@
 #include "data/format/fields.h"
 
 #include "base/error.h"
+#include "base/json_text.h"
 
 namespace falconer {
 
@@ -43,7 +44,7 @@ RowObject tools_field(const RowObject& object) {
   if (!tools->is_string()) fail("\"tools\" is not a list");
   const std::string& text = tools->get_ref<const std::string&>();
   if (text.empty()) return {};
-  RowObject parsed = RowObject::parse(text, nullptr, false);
+  RowObject parsed = parse_ordered_json(text);
   if (!parsed.is_array()) fail("\"tools\" is not a list, nor JSON text of one");
   refuse_deep(parsed, "tools");
   return parsed;
