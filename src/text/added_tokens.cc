@@ -3,10 +3,13 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "base/error.h"
 #include "text/unicode.h"
 
 namespace falconer {
 namespace {
+
+constexpr size_t kLongestToken = 1024;
 
 size_t previous_char(std::string_view text, size_t at) {
   do --at;
@@ -41,6 +44,9 @@ AddedToken read_added_token(const nlohmann::json& json) {
   AddedToken token;
   token.id = json.at("id").get<int32_t>();
   token.content = json.at("content").get<std::string>();
+  if (token.content.size() > kLongestToken)
+    fail("its added token {} has {} bytes; expected at most {}", token.id, token.content.size(),
+         kLongestToken);
   token.special = json.value("special", false);
   token.normalized = json.value("normalized", !token.special);
   token.single_word = json.value("single_word", false);
@@ -51,25 +57,32 @@ AddedToken read_added_token(const nlohmann::json& json) {
 
 AddedTokenFinder::AddedTokenFinder(std::vector<AddedToken> tokens) : tokens_(std::move(tokens)) {
   std::erase_if(tokens_, [](const AddedToken& token) { return token.content.empty(); });
-  std::stable_sort(tokens_.begin(), tokens_.end(), [](const AddedToken& a, const AddedToken& b) {
-    return a.content.size() > b.content.size();
-  });
-  for (uint32_t i = 0; i < tokens_.size(); ++i) {
-    const auto first = static_cast<unsigned char>(tokens_[i].content[0]);
-    by_first_byte_[first].push_back(i);
-    begins_[first] = true;
-  }
+  std::stable_sort(tokens_.begin(), tokens_.end(),
+                   [](const AddedToken& a, const AddedToken& b) { return a.content < b.content; });
+  for (const AddedToken& token : tokens_)
+    begins_[static_cast<unsigned char>(token.content[0])] = true;
 }
 
 const AddedToken* AddedTokenFinder::longest_at(std::string_view text, size_t at,
                                                const SpecialCounts& special) const {
-  for (const uint32_t i : by_first_byte_[static_cast<unsigned char>(text[at])]) {
-    const AddedToken& token = tokens_[i];
-    if (text.substr(at).starts_with(token.content) &&
-        (!token.special || special(at, at + token.content.size())))
-      return &token;
+  // Byte by byte, the tokens that begin as the text does: a range of them, since they are sorted. How
+  // many tokens there are hardly counts, and their length is bounded.
+  const AddedToken* longest = nullptr;
+  auto begin = tokens_.begin(), end = tokens_.end();
+  for (size_t length = 0; at + length < text.size() && begin != end; ++length) {
+    const auto byte = static_cast<unsigned char>(text[at + length]);
+    const auto byte_of = [&](const AddedToken& token) {  // those that end here come first
+      return length < token.content.size() ? static_cast<unsigned char>(token.content[length]) : -1;
+    };
+    begin = std::partition_point(begin, end, [&](const auto& t) { return byte_of(t) < byte; });
+    end = std::partition_point(begin, end, [&](const auto& t) { return byte_of(t) == byte; });
+    for (auto whole = begin; whole != end && whole->content.size() == length + 1; ++whole)
+      if (!whole->special || special(at, at + length + 1)) {
+        longest = &*whole;
+        break;
+      }
   }
-  return nullptr;
+  return longest;
 }
 
 void AddedTokenFinder::cut(std::string_view text, const SpecialCounts& special,

@@ -21,7 +21,7 @@ struct AddedToken {
   bool lstrip = false, rstrip = false;  // takes the white space before or behind it along
 };
 
-/// From one entry of "added_tokens".
+/// From one entry of "added_tokens". Error: its text is longer than any such token's.
 AddedToken read_added_token(const nlohmann::json& json);
 
 /// Finds the longest added token at the leftmost place. Immutable.
@@ -41,8 +41,7 @@ class AddedTokenFinder {
   const AddedToken* longest_at(std::string_view text, size_t at,
                                const SpecialCounts& special) const;
 
-  std::vector<AddedToken> tokens_;  // longest first
-  std::array<std::vector<uint32_t>, 256> by_first_byte_;
+  std::vector<AddedToken> tokens_;  // by content; equals in the order in which they were given
   std::array<bool, 256> begins_{};  // whether a token begins with the byte
 };
 

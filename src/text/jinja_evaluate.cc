@@ -103,7 +103,10 @@ JinjaValue JinjaInterpreter::optional(const JinjaNode& node, size_t child) {
 }
 
 JinjaValue JinjaInterpreter::lookup(const JinjaNode& node) {
-  if (const JinjaValue* found = scope_->find(node.name)) return *found;
+  int64_t passed = 0;
+  const JinjaValue* found = scope_->find(node.name, passed);
+  heap_.step(passed / 16);
+  if (found != nullptr) return *found;
   if (const auto function = find_jinja_function(node.text))
     return JinjaValue::of(builtin(*function));
   return JinjaValue::undefined(node.value.string);
@@ -120,6 +123,7 @@ JinjaValue JinjaInterpreter::dict(const JinjaNode& node) {
   std::vector<std::pair<JinjaValue, JinjaValue>> entries;
   for (size_t i = 0; i + 1 < node.children.size(); i += 2) {
     const JinjaValue key = evaluate(*node.child(i)), value = evaluate(*node.child(i + 1));
+    heap_.step(static_cast<int64_t>(entries.size() / 16));
     const auto there = std::find_if(entries.begin(), entries.end(), [&](const auto& entry) {
       return jinja_equal(entry.first, key, heap_);
     });
@@ -243,6 +247,7 @@ JinjaValue JinjaInterpreter::call_macro(const JinjaFunction& function,
   if (given.positional.size() > parameters)
     fail("macro {} takes {} arguments, and {} are given", printable(macro.text), parameters,
          given.positional.size());
+  heap_.step(static_cast<int64_t>(parameters * given.named.size() / 8));
   for (const auto& [name, value] : given.named)
     if (std::none_of(macro.children.begin(), macro.children.end() - 1,
                      [&, known = name](const auto& child) { return child->text == known; }))

@@ -263,7 +263,7 @@ JinjaValue indent(const JinjaValue& v, const P& p, JinjaHeap& h) {
   for (size_t begin = 0; begin <= whole.size();) {
     const size_t end = std::min(whole.text().find('\n', begin), whole.size());
     h.step(1 + static_cast<int64_t>(whole.parts().size()));
-    h.take(blanks.size());
+    h.take(blanks.size() + sizeof(MarkedText::Part));
     if (begin > 0 && (end > begin || p.flag(2, false))) made.append(blanks, false);
     made.append(whole.part(begin, std::min(end + 1, whole.size())));
     begin = end + 1;
@@ -383,6 +383,8 @@ JinjaValue apply_jinja_filter(int index, const JinjaValue& input, const JinjaArg
   if (i < std::size(kFilters))
     return kFilters[i].apply(input, P(kFilters[i].parameters, arguments), heap);
   const std::string_view name = kNaming[i - std::size(kFilters)];
+  const JinjaHeap::Deeper deeper(heap);
+  heap.step(static_cast<int64_t>(arguments.positional.size()));
   if (name == "map") return map(input, arguments, heap);
   return choose(input, arguments, name.ends_with("attr"), name.starts_with("select"), heap);
 }

@@ -4,6 +4,7 @@
 #include "text/jinja.h"
 #include "text/jinja_operators.h"
 #include "text/jinja_text.h"
+#include "text/unicode.h"
 
 namespace falconer {
 namespace {
@@ -34,6 +35,7 @@ void JinjaInterpreter::write(const JinjaValue& value) {
     out_->append(value.string->bytes, value.string->parts);
   else
     out_->append(jinja_text(value, heap_));
+  heap_.pass(value.is(Kind::kString) ? value.string->bytes.size() : 0);
   if (out_->size() > heap_.limits().output)
     fail("it writes more than {} MB", heap_.limits().output >> 20);
 }
@@ -149,11 +151,14 @@ void JinjaInterpreter::define_macro(const JinjaNode& node) {
 void JinjaInterpreter::assign(const JinjaNode& target, const JinjaValue& value) {
   heap_.step();
   if (target.kind == Node::kName) {
-    heap_.take(sizeof(JinjaValue) / 2);
+    heap_.take(2 * sizeof(JinjaValue));
+    heap_.step(static_cast<int64_t>(scope_->values.size() / 16));
     return scope_->set(target.name, value);
   }
   if (target.kind == Node::kSetAttribute) {
-    const JinjaValue* holder = scope_->find(target.name);
+    int64_t passed = 0;
+    const JinjaValue* holder = scope_->find(target.name, passed);
+    heap_.step(passed / 16);
     if (holder == nullptr || !holder->is(Kind::kDict) || !holder->dict->is_namespace)
       fail("only a member of a namespace can be set");
     return holder->dict->set(target.value, value, heap_);
@@ -166,6 +171,10 @@ void JinjaInterpreter::assign(const JinjaNode& target, const JinjaValue& value) 
 
 JinjaTemplate::JinjaTemplate(std::string source, std::string name)
     : source_(std::move(source)), name_(std::move(name)) {
+  constexpr size_t kLongest = size_t{1} << 18;  // the largest of known models have some 20 KB
+  if (source_.size() > kLongest)
+    fail("{}: has {} bytes; expected at most {}", name_, source_.size(), kLongest);
+  if (valid_utf8_prefix(source_) < source_.size()) source_ = to_valid_utf8(source_);
   try {
     tree_ = std::make_unique<const JinjaTree>(parse_jinja(source_));
   } catch (const Error& error) {

@@ -40,28 +40,30 @@ JinjaValue capitalize(const JinjaValue& v, const P&, JinjaHeap& h) {
 }
 
 /// startswith and endswith take a string or a list of them.
-bool any_affix(const JinjaValue& v, const JinjaValue& affix, bool front) {
+bool any_affix(const JinjaValue& v, const JinjaValue& affix, bool front, JinjaHeap& heap) {
+  heap.step();
   if (affix.is(Kind::kList))
     return std::any_of(affix.list->items.begin(), affix.list->items.end(),
-                       [&](const JinjaValue& one) { return any_affix(v, one, front); });
+                       [&](const JinjaValue& one) { return any_affix(v, one, front, heap); });
   if (!affix.is(Kind::kString))
     fail("a string begins or ends with a string, found {}", jinja_kind(affix));
   const std::string_view bytes = v.string->bytes, part = affix.string->bytes;
+  heap.pass(part.size());
   return front ? bytes.starts_with(part) : bytes.ends_with(part);
 }
-JinjaValue begins(const JinjaValue& v, const P& p, JinjaHeap&) {
-  return JinjaValue::of(any_affix(v, p.need(0), true));
+JinjaValue begins(const JinjaValue& v, const P& p, JinjaHeap& h) {
+  return JinjaValue::of(any_affix(v, p.need(0), true, h));
 }
-JinjaValue ends(const JinjaValue& v, const P& p, JinjaHeap&) {
-  return JinjaValue::of(any_affix(v, p.need(0), false));
+JinjaValue ends(const JinjaValue& v, const P& p, JinjaHeap& h) {
+  return JinjaValue::of(any_affix(v, p.need(0), false, h));
 }
 JinjaValue without_prefix(const JinjaValue& v, const P& p, JinjaHeap& h) {
   const size_t n = p.text(0, "").size();
-  return any_affix(v, p.need(0), true) ? h.part(*v.string, n, v.string->bytes.size()) : v;
+  return any_affix(v, p.need(0), true, h) ? h.part(*v.string, n, v.string->bytes.size()) : v;
 }
 JinjaValue without_suffix(const JinjaValue& v, const P& p, JinjaHeap& h) {
   const size_t n = p.text(0, "").size();
-  return any_affix(v, p.need(0), false) ? h.part(*v.string, 0, v.string->bytes.size() - n) : v;
+  return any_affix(v, p.need(0), false, h) ? h.part(*v.string, 0, v.string->bytes.size() - n) : v;
 }
 
 /// Where the next white space begins and ends, from `at` on.
@@ -95,6 +97,7 @@ JinjaValue split(const JinjaValue& v, const P& p, JinjaHeap& h) {
   if (p.find(0) == nullptr || p.find(0)->is(Kind::kNone)) return split_at_blanks(string, most, h);
   const std::string_view separator = p.text(0, "");
   if (separator.empty()) fail("split: the separator is empty");
+  jinja_pass_search(string.bytes, separator, h);
   std::vector<JinjaValue> parts;
   size_t done = 0;
   while (most < 0 || static_cast<int64_t>(parts.size()) < most) {
@@ -113,6 +116,7 @@ JinjaValue split_from_right(const JinjaValue& v, const P& p, JinjaHeap& h) {
   const std::string_view separator = p.text(0, "");
   if (most < 0) return split(v, p, h);
   if (separator.empty()) fail("rsplit: expected a separator");
+  jinja_pass_search(v.string->bytes, separator, h);
   std::vector<JinjaValue> parts;
   size_t end = v.string->bytes.size();
   while (static_cast<int64_t>(parts.size()) < most && end >= separator.size()) {
@@ -148,8 +152,9 @@ JinjaValue join(const JinjaValue& v, const P& p, JinjaHeap& h) {
   return jinja_join(jinja_items(p.need(0), h), *v.string, h);
 }
 
-JinjaValue find(const JinjaValue& v, const P& p, JinjaHeap&) {
+JinjaValue find(const JinjaValue& v, const P& p, JinjaHeap& h) {
   const std::string_view bytes = v.string->bytes;
+  jinja_pass_search(bytes, p.text(0, ""), h);
   const size_t at = bytes.find(p.text(0, ""));
   if (at == std::string_view::npos) return JinjaValue::of(int64_t{-1});
   return JinjaValue::of(static_cast<int64_t>(
@@ -160,6 +165,7 @@ JinjaValue find(const JinjaValue& v, const P& p, JinjaHeap&) {
 JinjaValue count_in_string(const JinjaValue& v, const P& p, JinjaHeap& h) {
   const std::string_view part = p.text(0, "");
   if (part.empty()) return JinjaValue::of(jinja_length(v, h) + 1);
+  jinja_pass_search(v.string->bytes, part, h);
   int64_t count = 0;
   for (size_t at = 0; (at = v.string->bytes.find(part, at)) != std::string_view::npos;
        at += part.size())
@@ -167,8 +173,9 @@ JinjaValue count_in_string(const JinjaValue& v, const P& p, JinjaHeap& h) {
   return JinjaValue::of(count);
 }
 
-JinjaValue all_digits(const JinjaValue& v, const P&, JinjaHeap&) {
+JinjaValue all_digits(const JinjaValue& v, const P&, JinjaHeap& h) {
   const std::string_view bytes = v.string->bytes;
+  h.pass(bytes.size());
   return JinjaValue::of(!bytes.empty() &&
                         bytes.find_first_not_of("0123456789") == std::string_view::npos);
 }
@@ -193,11 +200,13 @@ JinjaValue values(const JinjaValue& v, const P&, JinjaHeap& h) {
 }
 
 JinjaValue index(const JinjaValue& v, const P& p, JinjaHeap& h) {
+  h.step(static_cast<int64_t>(v.list->items.size() / 8));
   for (size_t i = 0; i < v.list->items.size(); ++i)
     if (jinja_equal(v.list->items[i], p.need(0), h)) return JinjaValue::of(static_cast<int64_t>(i));
   fail("index: the value is not in the list");
 }
 JinjaValue count_in_list(const JinjaValue& v, const P& p, JinjaHeap& h) {
+  h.step(static_cast<int64_t>(v.list->items.size() / 8));
   return JinjaValue::of(static_cast<int64_t>(
       std::count_if(v.list->items.begin(), v.list->items.end(),
                     [&](const JinjaValue& one) { return jinja_equal(one, p.need(0), h); })));
@@ -246,6 +255,7 @@ JinjaValue range(const JinjaArguments& arguments, JinjaHeap& heap) {
   const int64_t step = p.integer(2, 1);
   if (step == 0) fail("range: the step is 0");
   std::vector<JinjaValue> numbers;
+  heap.step();
   for (int64_t at = start; step > 0 ? at < stop : at > stop;) {
     if (std::ssize(numbers) >= kLongestRange) fail("range: more than {} numbers", kLongestRange);
     numbers.push_back(JinjaValue::of(at));
@@ -267,13 +277,16 @@ JinjaValue name_space(const JinjaArguments& arguments, JinjaHeap& heap) {
 JinjaValue dictionary(const JinjaArguments& arguments, JinjaHeap& heap) {
   std::vector<std::pair<JinjaValue, JinjaValue>> entries;
   for (const JinjaValue& given : arguments.positional) {
+    if (given.is(Kind::kDict)) heap.step(static_cast<int64_t>(given.dict->entries.size() / 8));
     if (!given.is(Kind::kDict)) fail("dict: expected a dictionary");
     entries.insert(entries.end(), given.dict->entries.begin(), given.dict->entries.end());
   }
   for (const auto& [name, value] : arguments.named) {
-    const auto there = std::find_if(entries.begin(), entries.end(), [&](const auto& entry) {
-      return entry.first.is(Kind::kString) && entry.first.string->bytes == name;
-    });
+    heap.step(static_cast<int64_t>(entries.size() / 8));
+    const auto there =
+        std::find_if(entries.begin(), entries.end(), [key = std::string_view(name)](const auto& e) {
+          return e.first.is(Kind::kString) && e.first.string->bytes == key;
+        });
     if (there != entries.end())
       there->second = value;
     else

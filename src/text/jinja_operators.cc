@@ -14,9 +14,11 @@ namespace {
 /// Byte offsets of the characters of a string, and its end.
 std::vector<size_t> offsets_of(std::string_view bytes, JinjaHeap& heap) {
   heap.step(static_cast<int64_t>(bytes.size() / 64));
+  const auto begins = [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; };
   std::vector<size_t> offsets;
+  offsets.reserve(static_cast<size_t>(std::count_if(bytes.begin(), bytes.end(), begins)) + 1);
   for (size_t at = 0; at < bytes.size(); ++at)
-    if ((static_cast<unsigned char>(bytes[at]) & 0xC0) != 0x80) offsets.push_back(at);
+    if (begins(bytes[at])) offsets.push_back(at);
   offsets.push_back(bytes.size());
   return offsets;
 }
@@ -30,6 +32,7 @@ int compare_lists(const JinjaList& a, const JinjaList& b, JinjaHeap& heap) {
 }
 
 bool equal_dicts(const JinjaDict& a, const JinjaDict& b, JinjaHeap& heap) {
+  heap.step();
   if (a.entries.size() != b.entries.size()) return false;
   for (const auto& [key, value] : a.entries) {
     const JinjaValue* other = b.find(key, heap);
@@ -99,7 +102,10 @@ JinjaValue repeated(const JinjaValue& value, int64_t times, JinjaHeap& heap) {
     return heap.list(std::move(items), value.list->tuple);
   }
   const std::string_view bytes = value.string->bytes;
-  if (!bytes.empty() && static_cast<size_t>(times) > heap.limits().bytes / bytes.size())
+  // What is a template's and what is data alternates in it: that is kept too, and is no less.
+  const size_t size = bytes.size() + value.string->parts.size() * sizeof(MarkedText::Part);
+  if (!bytes.empty() && (static_cast<size_t>(times) > heap.limits().output / bytes.size() ||
+                         static_cast<size_t>(times) > heap.limits().bytes / size))
     fail("a string is too long");
   MarkedText text;
   for (int64_t i = 0; i < times && !bytes.empty(); ++i) {
@@ -185,6 +191,7 @@ bool jinja_equal(const JinjaValue& a, const JinjaValue& b, JinjaHeap& heap) {
   if (a.kind != b.kind) return false;
   switch (a.kind) {
     case Kind::kString:
+      if (a.string->bytes.size() == b.string->bytes.size()) heap.pass(a.string->bytes.size());
       return a.string->bytes == b.string->bytes;
     case Kind::kList:
       return a.list == b.list ||
@@ -207,9 +214,19 @@ int jinja_compare(const JinjaValue& a, const JinjaValue& b, JinjaHeap& heap) {
     return a.as_integer() < b.as_integer() ? -1 : a.as_integer() > b.as_integer();
   if (a.is_number() && b.is_number())
     return a.as_real() < b.as_real() ? -1 : a.as_real() > b.as_real();
-  if (a.is(Kind::kString) && b.is(Kind::kString)) return a.string->bytes.compare(b.string->bytes);
+  if (a.is(Kind::kString) && b.is(Kind::kString)) {
+    heap.pass(std::min(a.string->bytes.size(), b.string->bytes.size()));
+    return a.string->bytes.compare(b.string->bytes);
+  }
   if (a.is(Kind::kList) && b.is(Kind::kList)) return compare_lists(*a.list, *b.list, heap);
   fail("{} and {} have no order", jinja_kind(a), jinja_kind(b));
+}
+
+void jinja_pass_search(std::string_view text, std::string_view part, JinjaHeap& heap) {
+  // std::string_view::find may compare all of `part` at each place.
+  heap.step(static_cast<int64_t>(text.size() / 64));
+  const size_t repeats = std::min(part.size(), text.size()) / 64;
+  heap.step(static_cast<int64_t>(text.size() / 64 * repeats));
 }
 
 bool jinja_contains(const JinjaValue& holder, const JinjaValue& item, JinjaHeap& heap) {
@@ -218,7 +235,7 @@ bool jinja_contains(const JinjaValue& holder, const JinjaValue& item, JinjaHeap&
       return false;
     case Kind::kString:
       if (!item.is(Kind::kString)) fail("{} in string is not defined", jinja_kind(item));
-      heap.step(static_cast<int64_t>(holder.string->bytes.size() / 64));
+      jinja_pass_search(holder.string->bytes, item.string->bytes, heap);
       return holder.string->bytes.find(item.string->bytes) != std::string_view::npos;
     case Kind::kList:
       heap.step(static_cast<int64_t>(holder.list->items.size()));
@@ -241,11 +258,13 @@ JinjaValue jinja_arithmetic(std::string_view op, const JinjaValue& a, const Jinj
   if (op == "+" && a.is(Kind::kString) && b.is(Kind::kString)) {
     MarkedText text;
     heap.take(a.string->bytes.size() + b.string->bytes.size());
+    heap.step(static_cast<int64_t>((a.string->parts.size() + b.string->parts.size()) / 8));
     text.append(a.string->bytes, a.string->parts);
     text.append(b.string->bytes, b.string->parts);
     return heap.string(std::move(text));
   }
   if (op == "+" && a.is(Kind::kList) && b.is(Kind::kList) && a.list->tuple == b.list->tuple) {
+    heap.take((a.list->items.size() + b.list->items.size()) * sizeof(JinjaValue));
     std::vector<JinjaValue> items = a.list->items;
     items.insert(items.end(), b.list->items.begin(), b.list->items.end());
     return heap.list(std::move(items), a.list->tuple);
@@ -330,6 +349,7 @@ std::vector<JinjaValue> jinja_items(const JinjaValue& value, JinjaHeap& heap) {
       heap.take(value.list->items.size() * sizeof(JinjaValue));
       return value.list->items;
     case Kind::kDict:
+      heap.step(static_cast<int64_t>(value.dict->entries.size() / 8));
       for (const auto& [key, unused] : value.dict->entries) items.push_back(key);
       break;
     case Kind::kString: {

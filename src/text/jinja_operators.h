@@ -14,6 +14,8 @@ bool jinja_equal(const JinjaValue& a, const JinjaValue& b, JinjaHeap& heap);
 /// Below 0, 0 or above 0. Error: values that have no order.
 int jinja_compare(const JinjaValue& a, const JinjaValue& b, JinjaHeap& heap);
 /// a in b. Error: b holds nothing.
+/// Counts what looking for `part` in `text` may cost.
+void jinja_pass_search(std::string_view text, std::string_view part, JinjaHeap& heap);
 bool jinja_contains(const JinjaValue& holder, const JinjaValue& item, JinjaHeap& heap);
 
 /// `op`: + - * / // % **. Error: not defined for these values, or the result is no 64-bit integer.

@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "text/jinja_library.h"
+#include "text/jinja_operators.h"
 #include "text/jinja_text.h"
 #include "text/unicode.h"
 
@@ -12,8 +13,9 @@ namespace {
 
 bool is_python_space(char32_t code) { return is_space(code) || (code >= 0x1c && code <= 0x1f); }
 
-bool stripped(std::string_view characters, char32_t code) {
+bool stripped(std::string_view characters, char32_t code, JinjaHeap& heap) {
   if (characters.empty()) return is_python_space(code);
+  heap.pass(characters.size());
   for (size_t at = 0; at < characters.size();) {
     const Utf8Char c = decode_utf8(characters, at);
     if (c.code == code) return true;
@@ -52,13 +54,13 @@ JinjaValue jinja_strip(const JinjaString& string, std::string_view characters,
   size_t begin = 0, end = bytes.size();
   while (side != "right" && begin < end) {
     const Utf8Char c = decode_utf8(bytes, begin);
-    if (!stripped(characters, c.code)) break;
+    if (!stripped(characters, c.code, heap)) break;
     begin += c.length;
   }
   while (side != "left" && end > begin) {
     size_t last = end - 1;
     while (last > begin && (static_cast<unsigned char>(bytes[last]) & 0xC0) == 0x80) --last;
-    if (!stripped(characters, decode_utf8(bytes, last).code)) break;
+    if (!stripped(characters, decode_utf8(bytes, last).code, heap)) break;
     end = last;
   }
   heap.step(static_cast<int64_t>((begin + bytes.size() - end) / 64));
@@ -72,11 +74,12 @@ JinjaValue jinja_replace(const JinjaString& string, const JinjaString& old, cons
   const MarkedText whole = jinja_marked(string);
   MarkedText made;
   size_t done = 0;
+  jinja_pass_search(string.bytes, old.bytes, heap);
   for (int64_t count = 0; most < 0 || count < most; ++count) {
     const size_t at = string.bytes.find(old.bytes, done);
     if (at == std::string_view::npos) break;
     heap.step(1 + static_cast<int64_t>(whole.parts().size()));
-    heap.take(by.bytes.size());
+    heap.take(by.bytes.size() + by.parts.size() * sizeof(MarkedText::Part));
     made.append(whole.part(done, at));
     made.append(by.bytes, by.parts);
     done = at + old.bytes.size();
@@ -91,7 +94,7 @@ JinjaValue jinja_join(std::span<const JinjaValue> items, const JinjaString& betw
   MarkedText made;
   for (size_t i = 0; i < items.size(); ++i) {
     heap.step();
-    heap.take(between.bytes.size());
+    heap.take(between.bytes.size() + between.parts.size() * sizeof(MarkedText::Part));
     if (i > 0) made.append(between.bytes, between.parts);
     const MarkedText item = jinja_text(items[i], heap);
     heap.take(item.size());

@@ -61,6 +61,7 @@ const JinjaValue* JinjaDict::find(std::string_view key) const {
 }
 
 const JinjaValue* JinjaDict::find(const JinjaValue& key, JinjaHeap& heap) const {
+  heap.step(static_cast<int64_t>(entries.size() / 8));
   if (key.is(Kind::kString)) return find(key.string->bytes);
   for (const auto& [name, value] : entries)
     if (jinja_equal(name, key, heap)) return &value;
@@ -68,6 +69,7 @@ const JinjaValue* JinjaDict::find(const JinjaValue& key, JinjaHeap& heap) const 
 }
 
 void JinjaDict::set(const JinjaValue& key, const JinjaValue& value, JinjaHeap& heap) {
+  heap.step(static_cast<int64_t>(entries.size() / 8));
   for (auto& [name, old] : entries)
     if (jinja_equal(name, key, heap)) {
       old = value;
@@ -77,10 +79,12 @@ void JinjaDict::set(const JinjaValue& key, const JinjaValue& value, JinjaHeap& h
   entries.emplace_back(key, value);
 }
 
-const JinjaValue* JinjaScope::find(int32_t name) const {
-  for (const JinjaScope* scope = this; scope != nullptr; scope = scope->parent)
+const JinjaValue* JinjaScope::find(int32_t name, int64_t& passed) const {
+  for (const JinjaScope* scope = this; scope != nullptr; scope = scope->parent) {
+    passed += 1 + std::ssize(scope->values);
     for (const auto& [known, value] : scope->values)
       if (known == name) return &value;
+  }
   return nullptr;
 }
 
@@ -106,13 +110,27 @@ void JinjaHeap::take(size_t bytes) {
     fail("its values take more than {} MB of memory", limits_.bytes >> 20);
 }
 
+JinjaHeap::Deeper::Deeper(JinjaHeap& of) : heap(of) {
+  if (++heap.deep_ > heap.limits_.depth) {
+    --heap.deep_;
+    fail("its filters call each other more than {} deep", heap.limits_.depth);
+  }
+}
+
+void JinjaHeap::check_length(size_t bytes) const {
+  if (bytes > limits_.output) fail("a string takes more than {} MB", limits_.output >> 20);
+}
+
 JinjaValue JinjaHeap::string(std::string text, bool data) {
+  check_length(text.size());
   take(text.size() + sizeof(JinjaString));
   const std::string& kept = bytes_of_strings_.emplace_back(std::move(text));
   return view(kept, data);
 }
 
 JinjaValue JinjaHeap::string(MarkedText text) {
+  check_length(text.size());
+  pass(text.size());
   take(text.size() + text.parts().size() * sizeof(MarkedText::Part) + sizeof(JinjaString));
   JinjaString& made = strings_.emplace_back();
   made.parts.assign(text.parts().begin(), text.parts().end());
@@ -121,7 +139,8 @@ JinjaValue JinjaHeap::string(MarkedText text) {
 }
 
 JinjaValue JinjaHeap::part(const JinjaString& whole, size_t begin, size_t end) {
-  take(sizeof(JinjaString));
+  step(static_cast<int64_t>(whole.parts.size() / 8));
+  take(sizeof(JinjaString) + sizeof(MarkedText::Part));
   JinjaString& made = strings_.emplace_back();
   made.bytes = whole.bytes.substr(begin, end - begin);
   size_t from = 0;
@@ -129,11 +148,14 @@ JinjaValue JinjaHeap::part(const JinjaString& whole, size_t begin, size_t end) {
     const size_t a = std::max(from, begin), b = std::min(part.end, end);
     if (a < b) made.parts.push_back({b - begin, part.data});
     from = part.end;
+    if (from >= end) break;
   }
+  take(made.parts.size() * sizeof(MarkedText::Part));
   return JinjaValue::of(&made);
 }
 
 JinjaValue JinjaHeap::view(std::string_view text, bool data) {
+  take(sizeof(JinjaString));
   JinjaString& made = strings_.emplace_back();
   made.bytes = text;
   if (!text.empty()) made.parts.push_back({text.size(), data});
@@ -148,6 +170,7 @@ int JinjaHeap::deeper(int depth, const JinjaValue& inner) const {
 }
 
 JinjaValue JinjaHeap::list(std::vector<JinjaValue> items, bool tuple) {
+  step(static_cast<int64_t>(items.size() / 8));
   take(items.size() * sizeof(JinjaValue) + sizeof(JinjaList));
   int depth = 1;
   for (const JinjaValue& item : items) depth = deeper(depth, item);

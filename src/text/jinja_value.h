@@ -102,7 +102,8 @@ struct JinjaScope {
   JinjaScope* parent = nullptr;
   std::vector<std::pair<int32_t, JinjaValue>> values;  // by the number of a name
 
-  const JinjaValue* find(int32_t name) const;
+  /// `passed`: counts what was looked at on the way.
+  const JinjaValue* find(int32_t name, int64_t& passed) const;
   void set(int32_t name, const JinjaValue& value);
 };
 
@@ -129,7 +130,7 @@ struct JinjaLoop {
 struct JinjaLimits {
   int64_t steps = 4'000'000;
   size_t bytes = size_t{64} << 20;   // of all strings and lists together
-  size_t output = size_t{16} << 20;  // of the text that is rendered
+  size_t output = size_t{16} << 20;  // of the text that is rendered, and of any one string
   int depth = 400;                   // of expressions, blocks and macros within each other
 };
 
@@ -142,7 +143,19 @@ class JinjaHeap {
   const JinjaLimits& limits() const { return limits_; }
   /// Error: the template takes more steps, or more memory, than it may.
   void step(int64_t count = 1);
+  /// For work that goes through so many bytes.
+  void pass(size_t bytes) { step(static_cast<int64_t>(bytes / 256)); }
   void take(size_t bytes);
+
+  /// Counts what calls itself and is no node of the template: a filter that applies a filter, lists
+  /// within lists.
+  struct Deeper {
+    explicit Deeper(JinjaHeap& of);
+    Deeper(const Deeper&) = delete;
+    Deeper& operator=(const Deeper&) = delete;
+    ~Deeper() { --heap.deep_; }
+    JinjaHeap& heap;
+  };
 
   JinjaValue string(std::string text, bool data);
   JinjaValue string(MarkedText text);
@@ -163,6 +176,9 @@ class JinjaHeap {
   int deeper(int depth, const JinjaValue& inner) const;
 
   JinjaLimits limits_;
+  void check_length(size_t bytes) const;
+
+  int deep_ = 0;
   int64_t steps_ = 0;
   size_t bytes_ = 0;
   std::deque<std::string> bytes_of_strings_;

@@ -106,7 +106,9 @@ PreTokenizer PreTokenizer::from_json(const nlohmann::json& json) {
 }
 
 void PreTokenizer::add_step(const nlohmann::json& json) {
+  constexpr size_t kMostSteps = 64;  // known tokenizers have up to five
   const auto type = json.at("type").get<std::string>();
+  if (steps_.size() >= kMostSteps) fail("its pre_tokenizer has more than {} steps", kMostSteps);
   if (type == "Sequence") {
     if (auto falcon = bytes_ ? nullptr : make_falcon_steps(json.at("pretokenizers"))) {
       steps_.push_back(std::move(falcon));

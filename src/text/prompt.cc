@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/json_text.h"
 #include "text/unicode.h"
 
 namespace falconer {
@@ -76,7 +77,7 @@ nlohmann::json read_tokenizer_config(const TemplateFiles& checkpoint) {
   constexpr const char* kName = "tokenizer_config.json";
   const auto text = checkpoint.read(kName);
   if (!text) return {};
-  const auto json = nlohmann::json::parse(*text, nullptr, false);
+  const auto json = parse_json(*text);
   if (!json.is_object()) fail("{}: {} is not a JSON object", checkpoint.where(), kName);
   return json;
 }

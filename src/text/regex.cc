@@ -14,9 +14,28 @@ std::string message_of(int code) {
   return reinterpret_cast<const char*>(text);
 }
 
+// An expression comes with a tokenizer that nobody has vouched for. Those of known tokenizers take
+// some tens of steps at a place of the text.
+constexpr uint32_t kMostSteps = 100'000, kMostHeapKiB = 1 << 14;
+constexpr size_t kLongestPattern = 1 << 14;
+
 struct FreeMatch {
   void operator()(pcre2_match_data* data) const { pcre2_match_data_free(data); }
 };
+
+struct FreeContext {
+  void operator()(pcre2_match_context* context) const { pcre2_match_context_free(context); }
+};
+
+pcre2_match_context* match_limits() {
+  static const auto context = [] {
+    std::unique_ptr<pcre2_match_context, FreeContext> made(pcre2_match_context_create(nullptr));
+    pcre2_set_match_limit(made.get(), kMostSteps);
+    pcre2_set_heap_limit(made.get(), kMostHeapKiB);
+    return made;
+  }();
+  return context.get();
+}
 
 }  // namespace
 
@@ -28,10 +47,14 @@ struct Regex::Impl {
 
 Regex::Regex(const std::string& pattern) : impl_(std::make_unique<Impl>()) {
   impl_->pattern = pattern;
+  if (pattern.size() > kLongestPattern)
+    fail("a regular expression has {} bytes; expected at most {}", pattern.size(), kLongestPattern);
   int error = 0;
   PCRE2_SIZE where = 0;
-  impl_->code = pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.data()), pattern.size(),
-                              PCRE2_UTF | PCRE2_UCP, &error, &where, nullptr);
+  // \C would match a part of a character, which nothing behind it could take apart.
+  impl_->code =
+      pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.data()), pattern.size(),
+                    PCRE2_UTF | PCRE2_UCP | PCRE2_NEVER_BACKSLASH_C, &error, &where, nullptr);
   if (impl_->code == nullptr)
     fail("the regular expression \"{}\" is wrong at character {}: {}", pattern, where,
          message_of(error));
@@ -44,7 +67,7 @@ Regex::Span Regex::find(std::string_view text, size_t from) const {
   const thread_local std::unique_ptr<pcre2_match_data, FreeMatch> match(
       pcre2_match_data_create(1, nullptr));
   const int found = pcre2_match(impl_->code, reinterpret_cast<PCRE2_SPTR>(text.data()), text.size(),
-                                from, PCRE2_NO_UTF_CHECK, match.get(), nullptr);
+                                from, PCRE2_NO_UTF_CHECK, match.get(), match_limits());
   if (found == PCRE2_ERROR_NOMATCH) return {};
   if (found < 0)
     fail("the regular expression \"{}\" gave up on a text of {} bytes: {}", impl_->pattern,

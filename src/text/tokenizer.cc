@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/sha256.h"
+#include "base/json_text.h"
 #include "text/added_tokens.h"
 #include "text/bpe.h"
 #include "text/byte_alphabet.h"
@@ -22,13 +23,21 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 
 constexpr int32_t kMostTokens = 1 << 24;  // no vocabulary is near it; a bound for wrong files
+constexpr size_t kIdsWithoutTokens = 1 << 16, kIdsForEach = 8;
 
 using Files = std::map<std::string, std::string>;
 
+/// Errors: json::exception; it is nested beyond all measure.
+json parse_file(const Files& files, const char* name) {
+  const std::string& text = files.at(name);
+  if (const std::string excess = json_excess(text, false); !excess.empty())
+    fail("{} {}", name, excess);
+  return json::parse(text);
+}
+
 /// A JSON file that may be missing: then null.
 json parse_optional(const Files& files, const char* name) {
-  const auto found = files.find(name);
-  return found == files.end() ? json() : json::parse(found->second);
+  return files.contains(name) ? parse_file(files, name) : json();
 }
 
 std::vector<AddedToken> read_added_tokens(const json& file) {
@@ -43,11 +52,15 @@ int32_t checked_id(int64_t id, std::string_view token) {
   return static_cast<int32_t>(id);
 }
 
+/// One past the largest id. Error: far more of them than tokens, for which there would be a table.
 int32_t count_ids(const json& vocab, const std::vector<AddedToken>& added) {
   int32_t size = 0;
   for (const auto& [token, id] : vocab.items())
     size = std::max(size, checked_id(id.get<int64_t>(), token) + 1);
   for (const auto& token : added) size = std::max(size, checked_id(token.id, token.content) + 1);
+  const size_t tokens = vocab.size() + added.size();
+  if (static_cast<size_t>(size) > kIdsWithoutTokens + kIdsForEach * tokens)
+    fail("its ids go up to {}, and it has {} tokens", size - 1, tokens);
   return size;
 }
 
@@ -109,6 +122,9 @@ struct Tokenizer::Impl {
       if (token.special) special.push_back(token.id);
     }
     std::sort(special.begin(), special.end());
+    for (const int32_t id : post_processor.apply({}))
+      if (!vocabulary.has(id))
+        fail("its post_processor adds the token {}, which the vocabulary lacks", id);
   }
 
   void encode_text(std::string_view text, std::vector<int32_t>& ids) const {
@@ -212,8 +228,9 @@ Tokenizer Tokenizer::load(const fs::path& folder) {
 }
 
 Tokenizer Tokenizer::parse(const Files& files, const std::string& where) {
+  if (!files.contains("tokenizer.json")) fail("{}: holds no tokenizer", where);
   try {
-    auto impl = std::make_unique<Impl>(json::parse(files.at("tokenizer.json")));
+    auto impl = std::make_unique<Impl>(parse_file(files, "tokenizer.json"));
     impl->read_special_ids(files);
     return Tokenizer(std::move(impl));
   } catch (const json::exception& error) {
