@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/json_text.h"
 #include "base/log.h"
 
 namespace falconer {
@@ -62,7 +63,7 @@ const char* pre_tokenizer_name(const json& steps, const std::string& where) {
 json parse(const SideFiles& files, const char* name, const std::string& where) {
   const auto found = files.find(name);
   if (found == files.end()) return json::object();
-  json value = json::parse(found->second, nullptr, false);
+  json value = parse_json(found->second);
   if (value.is_discarded() || !value.is_object()) fail("{}: {} is not a JSON object", where, name);
   return value;
 }

@@ -15,7 +15,7 @@ using Kind = PickleValue::Kind;
 constexpr size_t kLargestPickle = size_t{1} << 26;
 /// What opening may copy, so that a small file cannot ask for all memory: this much, and
 /// kCopyFactor times the file.
-constexpr size_t kCopyFree = size_t{1} << 28;
+constexpr size_t kCopyFree = size_t{1} << 24;
 constexpr size_t kCopyFactor = 4;
 
 struct StorageType {

@@ -85,7 +85,8 @@ void check_options(const MethodOptions& o) {
   if (!(o.lora_dropout >= 0 && o.lora_dropout < 1))
     fail_usage("--lora-dropout is {}, expected a share from 0 up to but not including 1",
                o.lora_dropout);
-  if (!std::isfinite(o.lora_alpha)) fail_usage("--lora-alpha is not a finite number");
+  if (!(std::fabs(o.lora_alpha) <= kLargestAlpha))
+    fail_usage("--lora-alpha is {}, expected a number of at most {}", o.lora_alpha, kLargestAlpha);
   if (o.lora_targets.empty())
     fail_usage("--lora-targets is empty; give for example q,v or all-linear");
 }

@@ -14,6 +14,8 @@ struct LoraBlock {
   int64_t rank_begin = 0, rank_count = 0;
 };
 
+inline constexpr double kLargestAlpha = 1e9;  // of a file or a flag; usual ones are below 100
+
 /// LoRA at one site:   y = x W' + b + s (drop(x) A') B'
 /// and with DoRA:      y = (m / |W + s B A|) (x W' + s (drop(x) A') B') + b
 /// where the norm is per row and counts as a constant. A (R,K), B (M,R), m (1,M), all f32;

@@ -56,6 +56,13 @@ void refuse_unsupported(const nlohmann::json& config, const std::string& where) 
 
 }  // namespace
 
+int64_t whole_number(const nlohmann::json& config, const char* key, int64_t otherwise) {
+  const double number = config.value(key, static_cast<double>(otherwise));
+  if (!(std::fabs(number) <= 1e9) || number != std::floor(number))
+    fail("the adapter's \"{}\" is {}; expected a whole number", key, number);
+  return static_cast<int64_t>(number);
+}
+
 SavedAdapter lora_to_peft(const MethodOptions& options, const LoraHooks& hooks) {
   SavedAdapter made;
   std::set<std::string> targets;
@@ -123,7 +130,7 @@ std::unique_ptr<Method> lora_from_peft(const nlohmann::json& config, const std::
                                        const TensorFiles& files, MethodOptions& options) {
   refuse_unsupported(config, where);
   options.method = "lora";
-  options.lora_r = config.value("r", int64_t{8});
+  options.lora_r = whole_number(config, "r", 8);
   options.lora_alpha = config.value("lora_alpha", 8.0);
   options.lora_dropout = config.value("lora_dropout", 0.0);
   options.lora_rs = config.value("use_rslora", false);
@@ -137,12 +144,18 @@ std::unique_ptr<Method> lora_from_peft(const nlohmann::json& config, const std::
       fail("{}: {} is {}, expected two dimensions", tensor.file.string(), name,
            tensor.shape_text());
     const int64_t rank = tensor.shape[1];
-    const auto said = static_cast<int64_t>(
-        by_pattern(config, "rank_pattern", module, static_cast<double>(options.lora_r)));
-    if (rank != said)
+    if (tensor.dtype != Dtype::kF32 && tensor.dtype != Dtype::kBF16 &&
+        tensor.dtype != Dtype::kF16 && tensor.dtype != Dtype::kF64)
+      fail("{}: {} holds {} numbers; f32, bf16 and f16 can be read", tensor.file.string(), name,
+           name_of(tensor.dtype));
+    const double said =
+        by_pattern(config, "rank_pattern", module, static_cast<double>(options.lora_r));
+    if (static_cast<double>(rank) != said)
       fail("{}: {} has rank {}, and adapter_config.json says {}", tensor.file.string(), name, rank,
            said);
     const double alpha = by_pattern(config, "alpha_pattern", module, options.lora_alpha);
+    if (!(std::fabs(alpha) <= kLargestAlpha))
+      fail("{}: the alpha of {} is {}; expected at most {}", where, module, alpha, kLargestAlpha);
     const double r = static_cast<double>(rank);
     modules[module] = {.rank = rank,
                        .scale = alpha / (options.lora_rs ? std::sqrt(r) : r),

@@ -7,6 +7,10 @@
 
 namespace falconer {
 
+/// A whole number of adapter_config.json; `otherwise` where it is not there. Error: it is no number of
+/// anything.
+int64_t whole_number(const nlohmann::json& config, const char* key, int64_t otherwise);
+
 /// adapter_config.json (only what differs from PEFT's defaults) and the tensors. q and v inside the
 /// fused product become one PEFT adapter of rank 2r on it: A stacks q's rows over v's, B is zero
 /// outside of the blocks; and so for any of q, k and v.

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "method/load_tensor.h"
+#include "method/lora_file.h"
 #include "model/qkv_rows.h"
 
 namespace falconer {
@@ -68,7 +69,7 @@ nlohmann::json lit_lora_config(const TensorFiles& files, const nlohmann::json& s
 
 std::unique_ptr<Method> lora_from_lit(const nlohmann::json& config, MethodOptions& options) {
   options.method = "lora";
-  options.lora_r = config.value("r", int64_t{8});
+  options.lora_r = whole_number(config, "r", 8);
   options.lora_alpha = config.value("lora_alpha", 16.0);
   options.lora_dropout = config.value("lora_dropout", 0.0);
   options.lora_targets = config.value("lora_targets", std::vector<std::string>{"q", "v"});

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/file.h"
+#include "base/json_text.h"
 #include "checkpoint/simple_yaml.h"
 #include "method/adapter.h"
 #include "method/adapter_v2.h"
@@ -44,8 +45,8 @@ void read_lora_qv(const nlohmann::json& config, const std::string&, OpenedAdapte
 }
 void read_adapter(const nlohmann::json& config, const std::string&, OpenedAdapter& opened) {
   opened.options.method = "adapter";
-  opened.options.adapter_length = config.value("adapter_length", int64_t{10});
-  opened.options.adapter_start_layer = config.value("adapter_start_layer", int64_t{2});
+  opened.options.adapter_length = whole_number(config, "adapter_length", 10);
+  opened.options.adapter_start_layer = whole_number(config, "adapter_start_layer", 2);
   opened.method = make_adapter(opened.options);
 }
 void read_adapter_v2(const nlohmann::json& config, const std::string& where,
@@ -114,7 +115,7 @@ nlohmann::json read_adapter_config(const fs::path& folder) {
         "{}: is not an adapter: it has neither adapter_config.json nor lit_model.pth.lora or the "
         "like; give the folder that finetune wrote (…/final)",
         folder.string());
-  auto config = nlohmann::json::parse(read_text_file(path, 1 << 24), nullptr, false);
+  auto config = parse_json(read_text_file(path, 1 << 24));
   if (config.is_discarded() || !config.is_object()) fail("{}: is not a JSON object", path.string());
   return config;
 }

@@ -23,6 +23,8 @@ ModelConfig read_config(const nlohmann::json& json, const std::string& where) {
   double rotary = field<double>(json, {"rotary_pct", "partial_rotary_factor"}, 0.25);
   if (json.contains("rope_parameters") && json["rope_parameters"].is_object())
     rotary = field<double>(json["rope_parameters"], {"partial_rotary_factor"}, rotary);
+  if (!(rotary >= 0 && rotary <= 1))
+    fail("{}: the share of rotary dimensions is {}, expected 0 to 1", where, rotary);
   m.rope_dims = static_cast<int64_t>(static_cast<double>(m.head_size) * rotary);
   m.context = field<int64_t>(json, {"max_position_embeddings"}, 2048);
   m.tied_head = field<bool>(json, {"tie_word_embeddings"}, false);

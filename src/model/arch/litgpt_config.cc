@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/json_text.h"
 #include "checkpoint/simple_yaml.h"
 #include "model/arch/json_fields.h"
 
@@ -18,7 +19,7 @@ json read_settings(const fs::path& folder, std::string& where) {
   where = (folder / kYaml).string();
   if (fs::exists(where)) return read_simple_yaml(where);
   where = (folder / kJson).string();
-  json settings = json::parse(read_text_file(where, 1 << 20), nullptr, false);
+  json settings = parse_json(read_text_file(where, 1 << 20));
   if (settings.is_discarded() || !settings.is_object()) fail("{}: is not a JSON object", where);
   return settings;
 }
@@ -48,7 +49,7 @@ int64_t rounded_up(int64_t n, int64_t multiple) { return (n + multiple - 1) / mu
 void read_ids(const fs::path& folder, ModelConfig& config) {
   for (const char* name : {"config.json", "generation_config.json"}) {
     if (!fs::exists(folder / name)) continue;
-    const json ids = json::parse(read_text_file(folder / name, 1 << 24), nullptr, false);
+    const json ids = parse_json(read_text_file(folder / name, 1 << 24));
     if (ids.is_object()) read_token_ids(ids, config);
   }
 }
@@ -87,9 +88,8 @@ ModelConfig read_lit_config(const fs::path& folder) {
   m.context = field<int64_t>(s, {"block_size"}, 4096);
   m.norm_eps = field<double>(s, {"norm_eps"}, 1e-5);
   m.rope_base = field<double>(s, {"rope_base"}, 10000.0);
-  m.rope_dims = static_cast<int64_t>(field<double>(s, {"rotary_percentage"}, 0.25) *
-                                     static_cast<double>(m.head_size));
-  if (m.rope_dims != m.head_size)
+  m.rope_dims = m.head_size;
+  if (field<double>(s, {"rotary_percentage"}, 0.25) != 1)
     fail("{}: rotary_percentage is not 1; of LitGPT's folders those of Falcon models can be read",
          where);
   m.parallel = field<bool>(s, {"parallel_residual"}, true);
