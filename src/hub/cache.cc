@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/json_text.h"
 
 namespace falconer::hub {
 namespace fs = std::filesystem;
@@ -30,7 +31,7 @@ std::string trimmed(std::string text) {
 
 // The shards that an index names, or that there are none to be found.
 bool shards_are_there(const fs::path& folder, const fs::path& index) {
-  const auto json = nlohmann::json::parse(read_text_file(index), nullptr, false);
+  const auto json = parse_json(read_text_file(index));
   if (!json.is_object() || !json.contains("weight_map") || !json["weight_map"].is_object())
     return false;
   const auto& map = json["weight_map"];
@@ -56,7 +57,7 @@ bool has_adapter(const fs::path& folder) {
 // huggingface_hub 2 keeps what the hub listed. Nothing where it did not, or in another form.
 std::vector<std::string> recorded_names(const fs::path& path) {
   if (!is_file(path)) return {};
-  const auto json = nlohmann::json::parse(read_text_file(path), nullptr, false);
+  const auto json = parse_json(read_text_file(path));
   if (!json.is_object() || !json.contains("files") || !json["files"].is_object()) return {};
   std::vector<std::string> names;
   for (const auto& entry : json["files"].items()) names.push_back(entry.key());

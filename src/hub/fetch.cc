@@ -6,7 +6,6 @@
 #include "hub/content_hash.h"
 
 namespace falconer::hub {
-namespace {
 
 // "bytes 100-199/200": that the part that was asked for comes, of the file that was listed.
 void check_range(const HttpReply& reply, const FetchJob& job, uint64_t offset) {
@@ -33,6 +32,8 @@ void check_identity(const HttpReply& reply, const FetchJob& job, const std::stri
     fail("{}: the hub lists it with the hash {} and sends {}; run the same command again",
          printable(job.file.path), job.file.etag, etag);
 }
+
+namespace {
 
 // A host behind the hub whose address was good for a while only; the hub gives a new one.
 bool address_expired(const HttpReply& reply) {

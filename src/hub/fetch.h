@@ -20,6 +20,11 @@ struct FetchJob {
   std::filesystem::path target;
 };
 
+/// Errors: another part comes than the one from `offset` on, or one of another file.
+void check_range(const HttpReply& reply, const FetchJob& job, uint64_t offset);
+/// Errors: the answer says that it is of another commit, or has another hash.
+void check_identity(const HttpReply& reply, const FetchJob& job, const std::string& commit);
+
 /// What the threads of a download share.
 struct FetchContext {
   const Settings& settings;

@@ -15,7 +15,7 @@ namespace falconer::hub {
 namespace {
 
 constexpr int kMostRedirects = 10;
-constexpr size_t kMostHeaders = 500;
+constexpr size_t kMostHeaders = 500, kLongestHeader = 1 << 16;
 constexpr size_t kErrorBodyBytes = 1 << 14, kBodyBytes = 1 << 26;
 constexpr long kReceiveBytes = 1 << 18;  // what a read from the network takes at most
 
@@ -101,6 +101,15 @@ const char* next_step(NetworkProblem problem) {
 
 }  // namespace
 
+bool collect_header(std::string_view line, HttpReply& reply) {
+  if (line.starts_with("HTTP/")) reply.headers.clear();  // what came before was no answer yet
+  const size_t colon = line.find(':');
+  if (colon == std::string_view::npos) return true;
+  if (reply.headers.size() >= kMostHeaders || line.size() > kLongestHeader) return false;
+  reply.headers[small_letters(trimmed(line.substr(0, colon)))] = trimmed(line.substr(colon + 1));
+  return true;
+}
+
 // What the callbacks of one request to one host work on.
 struct HttpClient::Hop {
   HttpClient& client;
@@ -136,13 +145,7 @@ struct HttpClient::Hop {
   static size_t on_header(char* data, size_t size, size_t count, void* self) {
     Hop& hop = *static_cast<Hop*>(self);
     const std::string_view line(data, size * count);
-    if (line.starts_with("HTTP/")) hop.reply.headers.clear();  // what came before was no answer yet
-    const size_t colon = line.find(':');
-    if (colon == std::string_view::npos) return line.size();
-    if (hop.reply.headers.size() >= kMostHeaders) return 0;
-    hop.reply.headers[small_letters(trimmed(line.substr(0, colon)))] =
-        trimmed(line.substr(colon + 1));
-    return line.size();
+    return collect_header(line, hop.reply) ? line.size() : 0;
   }
 
   static size_t on_data(char* data, size_t size, size_t count, void* self) {

@@ -61,6 +61,10 @@ struct HttpReply {
   }
 };
 
+/// A line of an answer's head: a header goes into `reply`, the first line of a further answer begins
+/// anew. False where there are more headers than any answer has, or longer ones.
+bool collect_header(std::string_view line, HttpReply& reply);
+
 /// One connection at a time, kept open between requests. Redirects are followed, and the token goes
 /// to the hub alone: a host that is not the hub never sees it.
 class HttpClient {

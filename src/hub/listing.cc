@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <nlohmann/json.hpp>
 
+#include "base/json_text.h"
 #include "hub/address.h"
 
 namespace falconer::hub {
@@ -52,7 +53,7 @@ std::optional<uint64_t> parse_size(const std::string& text) {
 }  // namespace
 
 Listing parse_listing(const std::string& json, const std::string& host) {
-  const auto object = nlohmann::json::parse(json, nullptr, false);
+  const auto object = parse_json(json);
   Listing listing;
   const bool is_list = object.is_object() && object.contains("siblings") &&
                        object["siblings"].is_array() && is_commit(text_of(object, "sha"));
@@ -90,20 +91,24 @@ std::string file_url(const Settings& settings, const Repo& repo, const std::stri
                      commit, url_quote(path, true));
 }
 
-void complete(HttpClient& client, Retry& retry, const Settings& settings, const Repo& repo,
-              const std::string& commit, RemoteFile& file) {
-  if (!file.etag.empty() && file.size) return;
-  const std::string url = file_url(settings, repo, commit, file.path);
-  const HttpReply reply = send_until_answered(client, retry, {.url = url, .head = true});
-  if (reply.status >= 400) fail_status(reply, repo, file.path, settings);
+void take_facts(const HttpReply& reply, const std::string& host, RemoteFile& file) {
   const std::string linked = reply.hub_header("x-linked-etag");
   file.etag = plain_etag(linked.empty() ? reply.hub_header("etag") : linked);
   file.size = parse_size(reply.hub_header("x-linked-size"));
   if (!file.size && reply.ok()) file.size = parse_size(reply.header("content-length"));
   if (!is_plain_etag(file.etag) || !file.size)
     fail("{}: names neither hash nor size of {}, and so it cannot be checked; check HF_ENDPOINT",
-         origin_of(url), printable(file.path));
-  check_size(file, origin_of(url));
+         host, printable(file.path));
+  check_size(file, host);
+}
+
+void complete(HttpClient& client, Retry& retry, const Settings& settings, const Repo& repo,
+              const std::string& commit, RemoteFile& file) {
+  if (!file.etag.empty() && file.size) return;
+  const std::string url = file_url(settings, repo, commit, file.path);
+  const HttpReply reply = send_until_answered(client, retry, {.url = url, .head = true});
+  if (reply.status >= 400) fail_status(reply, repo, file.path, settings);
+  take_facts(reply, origin_of(url), file);
 }
 
 }  // namespace falconer::hub

@@ -31,6 +31,9 @@ Listing list_files(HttpClient& client, Retry& retry, const Settings& settings, c
 std::string file_url(const Settings& settings, const Repo& repo, const std::string& commit,
                      const std::string& path);
 
+/// Hash and size as an answer's headers have them. Error: one of them is missing, or cannot be.
+void take_facts(const HttpReply& reply, const std::string& host, RemoteFile& file);
+
 /// Asks for the hash and the size where the list did not say them, as some mirrors' lists do not.
 void complete(HttpClient& client, Retry& retry, const Settings& settings, const Repo& repo,
               const std::string& commit, RemoteFile& file);
