@@ -1,9 +1,10 @@
 # Every target installs what is missing, builds, and is quick the second time.
 METHOD ?= lora
+FUZZ_SECONDS ?= 60
 BUILD := build
 GENERATE := $(if $(wildcard $(BUILD)/build.ninja),,cmake --preset release)
 
-.PHONY: help build test demo compare bench cuda ecosystem format asan clean
+.PHONY: help build test demo compare bench cuda ecosystem format asan fuzz clean
 .DEFAULT_GOAL := build
 
 help:            ## these lines
@@ -43,9 +44,14 @@ asan: dependencies ## all tests under AddressSanitizer and UndefinedBehaviorSani
 	@cmake --build build-asan
 	@ctest --test-dir build-asan --output-on-failure --parallel 2
 
+fuzz:            ## every parser on hostile input, a minute each (needs clang): FUZZ_SECONDS=60
+	@tools/install_dependencies --fuzz
+	@fuzz/run $(FUZZ_SECONDS)
+
 format:          ## lay out the sources as .clang-format says
 	@command -v clang-format >/dev/null || { echo "make format needs clang-format: apt-get install clang-format" >&2; exit 1; }
 	@git ls-files '*.cc' '*.cu' '*.h' | xargs clang-format -i
 
 clean:           ## remove what was built
 	@rm -rf build build-debug build-asan build-bench build-cuda build-gpu
+	@rm -rf build build-debug build-asan build-bench build-cuda build-cuda-ci build-gpu build-fuzz

@@ -1,0 +1,82 @@
+// Data: files of rows, in each format, read, rendered and tokenized.
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "data/formats.h"
+#include "data/load.h"
+#include "data/raw_rows.h"
+#include "data/row_store.h"
+#include "folder.h"
+#include "targets.h"
+#include "text.h"
+
+namespace falconer::fuzz {
+namespace {
+
+constexpr int64_t kVocab = 257;
+
+/// All that a command that reads data does with a file.
+void load(const std::filesystem::path& path) {
+  LoadOptions options{.vocab = kVocab, .skip_bad = true};
+  options.encode.max_seq_length = 64;
+  options.scratch = path.parent_path();
+  DataReport report;
+  try {
+    load_rows(path, &byte_tokenizer(), options, report);
+  } catch (const Error&) {
+  }
+}
+
+/// Each row by every format's own parser, whatever its keys.
+void parse_in_every_format(const std::filesystem::path& path) {
+  read_raw_rows(
+      path,
+      [](const nlohmann::ordered_json& object, int64_t) {
+        for (const std::string& name : data_format_names()) {
+          try {
+            find_data_format(name)->parse(object, kVocab);
+          } catch (const Error&) {
+          } catch (const nlohmann::json::exception&) {  // read_raw_rows calls the row bad
+          }
+        }
+      },
+      [](int64_t, const std::string&) {});
+}
+
+void read(const Folder& folder, const char* name, Input input) {
+  const std::filesystem::path path = folder.put(name, input);
+  load(path);
+  if (path.extension() != ".txt") parse_in_every_format(path);
+}
+
+}  // namespace
+
+void fuzz_rows_jsonl(Input input) {
+  static const Folder folder("rows_jsonl");
+  read(folder, "rows.jsonl", input);
+}
+void fuzz_rows_json(Input input) {
+  static const Folder folder("rows_json");
+  read(folder, "rows.json", input);
+}
+void fuzz_rows_csv(Input input) {
+  static const Folder folder("rows_csv");
+  read(folder, "rows.csv", input);
+}
+void fuzz_rows_txt(Input input) {
+  static const Folder folder("rows_txt");
+  read(folder, "rows.txt", input);
+}
+
+void fuzz_prepared(Input input) {
+  static const Folder folder("prepared");
+  folder.put("train.jsonl", "{\"input_ids\": [1, 2, 3]}\n");
+  folder.put("prepare.json", input);
+  LoadOptions options{.vocab = kVocab};
+  options.scratch = folder.path();
+  const LoadedData data = load_dataset(folder.path(), &byte_tokenizer(), options);
+  if (!data.rendered.prompt_style.empty())
+    PromptStyle::recorded(data.rendered.prompt_style, data.rendered.prompt_template, folder.path());
+}
+
+}  // namespace falconer::fuzz
