@@ -53,5 +53,4 @@ format:          ## lay out the sources as .clang-format says
 	@git ls-files '*.cc' '*.cu' '*.h' | xargs clang-format -i
 
 clean:           ## remove what was built
-	@rm -rf build build-debug build-asan build-bench build-cuda build-gpu
-	@rm -rf build build-debug build-asan build-bench build-cuda build-cuda-ci build-gpu build-fuzz
+	@rm -rf build build-debug build-asan build-bench build-cuda build-gpu build-fuzz

@@ -208,11 +208,15 @@ TEST_F(Formats, BadRowsSayWhatIsWrong) {
   says(R"({"input_ids":[1,"2"]})", {"a string"});
   const std::string deep = std::string(100000, '[') + std::string(100000, ']');
   says(("{\"tools\":[" + deep + "],\"messages\":[{\"role\":\"user\",\"content\":\"a\"}]}").c_str(),
-       {"tools", "deep"});
+       {"100 deep"});
   says(("{\"messages\":[{\"role\":\"user\",\"content\":\"a\",\"x\":" + deep + "}]}").c_str(),
-       {"x", "deep"});
-  says(("{\"input_ids\":[" + deep + "]}").c_str(), {"a list of 1"});
-  says(deep.c_str(), {"not a JSON object"});
+       {"100 deep"});
+  says(("{\"conversations\":[{\"from\":\"gpt\",\"value\":\"x\"}],\"tools\":\"" + deep + "\"}")
+           .c_str(),
+       {"tools", "not a list"});
+  says(("{\"input_ids\":[" + deep + "]}").c_str(), {"100 deep"});
+  says(deep.c_str(), {"100 deep"});
+  says("[1]", {"not a JSON object"});
 }
 
 TEST_F(Formats, ATemplateThatRefusesARowNamesItsLine) {
