@@ -26,4 +26,5 @@ target_link_libraries(falconer_cuda PRIVATE CUDA::cudart_static fmt::fmt)
 target_sources(falconer_library PRIVATE $<TARGET_OBJECTS:falconer_cuda>)
 # The one file that has to know; all others are the same sources as without CUDA.
 set_source_files_properties(src/ops/devices.cc PROPERTIES COMPILE_DEFINITIONS FALCONER_CUDA)
-target_link_libraries(falconer_library PUBLIC $<LINK_ONLY:CUDA::cudart_static> ${CMAKE_DL_LIBS})
+# For whoever links the library: its other sources are compiled as without CUDA.
+target_link_libraries(falconer_library INTERFACE $<LINK_ONLY:CUDA::cudart_static> ${CMAKE_DL_LIBS})
