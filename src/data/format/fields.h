@@ -21,8 +21,6 @@ std::string optional_text_field(const RowObject& object, const char* key);
 std::string usual_role(const std::string& role);
 /// "tools" of a row: a list, or JSON text of one. Null where there are none.
 RowObject tools_field(const RowObject& object);
-/// Error: lists within each other that no row needs, and that copying could not survive.
-void refuse_deep(const RowObject& value, const char* key, int depth = 0);
 /// "number", "list of 3", ...: for messages, without what may be long.
 std::string kind_of(const RowObject& value);
 

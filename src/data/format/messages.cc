@@ -37,7 +37,6 @@ Message parse_message(const RowObject& object) {
     message.content = text_field(object, "content");
   for (const auto& [key, value] : object.items()) {
     if (key == "role" || key == "content" || value.is_null()) continue;
-    refuse_deep(value, key.c_str());
     message.more[key] = value;
   }
   if (content == nullptr) message.more["content"] = nullptr;
