@@ -11,28 +11,56 @@
 
 namespace falconer {
 
-std::map<std::string, std::string> base_hashes(const std::string& checkpoint) {
-  std::map<std::string, std::string> hashes = {{"base", weights_fingerprint(checkpoint)}};
-  if (const auto tokenizer = find_tokenizer(checkpoint))
-    hashes["tokenizer"] = tokenizer->fingerprint();
-  return hashes;
+namespace {
+
+/// What an adapter recorded of its base; empty where it recorded nothing.
+std::optional<ModelRecord> record_with_base(const std::string& adapter) {
+  if (adapter.empty()) return {};
+  auto record = read_record(adapter);
+  if (record && !record->hashes.contains("base")) return {};
+  return record;
 }
 
-void check_base(const std::string& adapter, const std::string& checkpoint, bool any) {
-  if (adapter.empty()) return;
-  const auto record = read_record(adapter);
-  if (!record || !record->hashes.contains("base")) return;
-  const auto found = base_hashes(checkpoint);
+void compare(const std::string& adapter, const ModelRecord& record, const std::string& checkpoint,
+             const Hashes& found, bool any) {
   for (const auto& [name, what] :
        {std::pair("base", "weights"), std::pair("tokenizer", "tokens")}) {
-    const auto theirs = found.find(name), ours = record->hashes.find(name);
-    if (theirs == found.end() || ours == record->hashes.end()) continue;
+    const auto theirs = found.find(name), ours = record.hashes.find(name);
+    if (theirs == found.end() || ours == record.hashes.end()) continue;
     if (theirs->second.empty() || theirs->second == ours->second) continue;
     const std::string said = fmt::format("{}: was trained on {}, and {} has other {}", adapter,
-                                         record->base_checkpoint, checkpoint, what);
+                                         record.base_checkpoint, checkpoint, what);
     if (!any) fail("{}; give the checkpoint it belongs to, or --any-base to use this one", said);
     log_warning("{}", said);
   }
+}
+
+}  // namespace
+
+Hashes base_hashes(const std::string& checkpoint, const Tokenizer* tokenizer) {
+  Hashes hashes = {{"base", weights_fingerprint(checkpoint)}};
+  if (tokenizer != nullptr) hashes["tokenizer"] = tokenizer->fingerprint();
+  return hashes;
+}
+
+void check_base(const std::string& adapter, const std::string& checkpoint,
+                const Tokenizer* tokenizer, bool any) {
+  if (const auto record = record_with_base(adapter))
+    compare(adapter, *record, checkpoint, base_hashes(checkpoint, tokenizer), any);
+}
+
+void check_base(const std::string& adapter, const std::string& checkpoint, bool any) {
+  const auto record = record_with_base(adapter);
+  if (!record) return;
+  const auto tokenizer = find_tokenizer(checkpoint);
+  compare(adapter, *record, checkpoint, base_hashes(checkpoint, tokenizer ? &*tokenizer : nullptr),
+          any);
+}
+
+void check_base(const std::string& adapter, const std::string& checkpoint, const Hashes& found,
+                bool any) {
+  if (const auto record = record_with_base(adapter))
+    compare(adapter, *record, checkpoint, found, any);
 }
 
 void name_base(const std::string& adapter, const std::string& checkpoint, const std::string& name) {

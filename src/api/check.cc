@@ -3,7 +3,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
-#include "api/common.h"
+#include "api/load_options.h"
 #include "api/resolve.h"
 #include "base/error.h"
 #include "data/batches.h"
@@ -55,9 +55,7 @@ class Check {
     allowed_rows(o_.max_bad, 0);
     find_data_format(o_.data_format);
     if (!o_.prompt_style.empty()) PromptStyle::check(o_.prompt_style);
-    load_.encode = {.train_on = train_on_of(o_.train_on, o_.mask_prompt),
-                    .parse_special = o_.parse_special,
-                    .max_seq_length = o_.max_seq_length};
+    train_on_of(o_.train_on, o_.mask_prompt);
   }
 
   CheckReport run() {
@@ -95,18 +93,14 @@ class Check {
     const std::string data = resolve_data(o_.data);
     const std::optional<ModelConfig> config = find_model_config(checkpoint);
     const std::optional<Tokenizer> tokenizer = find_tokenizer(checkpoint);
-    if (config && config->context < load_.encode.max_seq_length) {
-      load_.encode.max_seq_length = config->context;
+    if (config && config->context < o_.max_seq_length) {
+      o_.max_seq_length = config->context;
       context_ends_ = true;
     }
-    load_.vocab = config ? config->vocab : tokenizer->vocab_size();
-    load_.test_size = o_.test_size;
-    load_.split_seed = o_.seed;
-    load_.skip_bad = o_.skip_bad;
-    load_.format = o_.data_format;
-    load_.prompt_style = o_.prompt_style;
-    load_.checkpoint = template_files(checkpoint);
-    DoctorOptions doctor{.load = load_, .begins = {}, .ends = {}};
+    LoadOptions load =
+        load_options_of(o_, checkpoint, config ? config->vocab : tokenizer->vocab_size());
+    load.split_seed = o_.seed;
+    DoctorOptions doctor{.load = std::move(load), .begins = {}, .ends = {}};
     if (config && config->bos_id) doctor.begins.push_back(*config->bos_id);
     if (config) doctor.ends = config->eos_ids;
     diagnosis_ = diagnose(data, tokenizer ? &*tokenizer : nullptr, doctor);
@@ -143,8 +137,7 @@ class Check {
     text += fmt::format("  {} step{} of {} rows; rows lie end to end, so that nothing is padding\n",
                         grouped_digits(steps_), steps_ == 1 ? "" : "s", o_.batch_size);
     if (context_ends_)
-      text += fmt::format("  rows end at {} tokens, the model's context\n",
-                          load_.encode.max_seq_length);
+      text += fmt::format("  rows end at {} tokens, the model's context\n", o_.max_seq_length);
     return text;
   }
 
@@ -200,7 +193,7 @@ class Check {
     all["held_out_rows"] = data.held_out().size();
     all["format"] = data.rendered.format;
     all["prompt_style"] = data.rendered.prompt_style;
-    all["max_seq_length"] = load_.encode.max_seq_length;
+    all["max_seq_length"] = o_.max_seq_length;
     all["tokens"] = tokens_;
     all["targets"] = data.report.targets + data.held_out_report.targets;
     all["lost_tokens"] = diagnosis_.lost_tokens;
@@ -233,8 +226,7 @@ class Check {
     return all;
   }
 
-  const CheckOptions& o_;
-  LoadOptions load_;
+  CheckOptions o_;             // max_seq_length: with the context's bound
   bool context_ends_ = false;  // before --max-seq-length
   Diagnosis diagnosis_;
   int64_t read_rows_ = 0, tokens_ = 0, steps_ = 0;

@@ -6,19 +6,13 @@
 #include "api/read_rows.h"
 #include "api/resolve.h"
 #include "base/error.h"
+#include "base/trim.h"
 #include "data/formats.h"
 #include "data/raw_rows.h"
 #include "falconer/falconer.h"
 
 namespace falconer {
 namespace {
-
-std::string trimmed(const std::string& text) {
-  constexpr const char* kSpace = " \t\r\n";
-  const size_t begin = text.find_first_not_of(kSpace);
-  if (begin == std::string::npos) return "";
-  return text.substr(begin, text.find_last_not_of(kSpace) - begin + 1);
-}
 
 /// What is asked, and the last answer of a row, which is expected.
 struct Question {
@@ -88,8 +82,8 @@ EvaluatedRow judged(const Question& question, const std::string& answer, const M
   } else {
     row = {model.decode(question.prompt), "", model.decode(question.expected)};
   }
-  row.expected = trimmed(row.expected);
-  row.answer = trimmed(answer);
+  row.expected = std::string(trimmed(row.expected));
+  row.answer = std::string(trimmed(answer));
   row.exact = row.answer == row.expected;
   return row;
 }

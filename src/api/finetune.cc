@@ -5,13 +5,14 @@
 #include "api/common.h"
 #include "api/finetune_options.h"
 #include "api/finetuning.h"
+#include "api/load_options.h"
 #include "api/recipe.h"
 #include "api/resolve.h"
 #include "api/run_start.h"
+#include "base/digest.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/log.h"
-#include "base/sha256.h"
 #include "base/system.h"
 #include "data/load.h"
 #include "data/report.h"
@@ -44,15 +45,7 @@ class Finetuning {
   void load_data() {
     o_.max_seq_length = std::min(o_.max_seq_length, config_.context);
     if (o_.packing && o_.micro_batch_tokens == 0) o_.micro_batch_tokens = o_.max_seq_length;
-    LoadOptions load{.encode = {.train_on = train_on_of(o_.train_on, o_.mask_prompt),
-                                .parse_special = o_.parse_special,
-                                .max_seq_length = o_.max_seq_length},
-                     .vocab = config_.vocab,
-                     .test_size = o_.test_size,
-                     .skip_bad = o_.skip_bad,
-                     .format = o_.data_format,
-                     .prompt_style = o_.prompt_style,
-                     .checkpoint = template_files(o_.checkpoint)};
+    LoadOptions load = load_options_of(o_, o_.checkpoint, config_.vocab);
     load.scratch = scratch_folder(o_.out);
     data_ = load_dataset(o_.data, tokenizer_ ? &*tokenizer_ : nullptr, load);
     choose_style();
@@ -147,11 +140,6 @@ class Finetuning {
                      {"test_size", fmt::format("{}", o_.test_size)},
                      {"format", o_.data_format},
                      {"skip_bad", o_.skip_bad ? "true" : "false"}};
-    t.record.hashes = {{"data", fingerprint(data_.rows())}};
-    if (!data_.held_out().empty()) t.record.hashes["held_out"] = fingerprint(data_.held_out());
-    std::string all;
-    for (const auto& [key, value] : t.record.settings) all += key + "=" + value + ";";
-    t.record.hashes["settings"] = Sha256::of(all);
     return t;
   }
 
@@ -271,17 +259,23 @@ class Finetuning {
   }
 
   // What is trained on, and that what is gone on with was trained on it too.
-  void record_base(TrainOptions& options) const {
+  void record_hashes(ModelRecord& record) const {
+    record.hashes = {{"data", fingerprint(data_.rows())}};
+    if (!data_.held_out().empty()) record.hashes["held_out"] = fingerprint(data_.held_out());
+    Digest settings = Digest::sha256();
+    for (const auto& [key, value] : record.settings) settings.update(key + "=" + value + ";");
+    record.hashes["settings"] = settings.finish();
     if (o_.from_scratch) return;
+    Hashes base = base_hashes(o_.checkpoint, tokenizer_ ? &*tokenizer_ : nullptr);
     for (const std::string& adapter : {o_.init_adapter, checkpoint_.string()})
-      check_base(adapter, o_.checkpoint, o_.any_base);
-    options.record.hashes.merge(base_hashes(o_.checkpoint));
+      check_base(adapter, o_.checkpoint, base, o_.any_base);
+    record.hashes.merge(base);
   }
 
   FinetuneReport run() {
     TrainOptions options = check(false);
     refuse_too_large();
-    record_base(options);
+    record_hashes(options.record);
     open_session(checkpoint_, false);
     if (o_.check_finite) session_->run().kernels = &watched_kernels(*session_->run().kernels);
     Trainer trainer(*session_, data_.rows(), data_.held_out(), options);

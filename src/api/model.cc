@@ -60,14 +60,16 @@ Model Model::open(const ModelOptions& named) {
   ModelOptions options = named;
   options.checkpoint = resolve_checkpoint(named.checkpoint);
   options.adapter = resolve_adapter(named.adapter);
-  if (!options.random_weights) check_base(options.adapter, options.checkpoint, options.any_base);
   auto impl = std::make_unique<Impl>();
+  impl->tokenizer = find_tokenizer(options.checkpoint);
+  if (!options.random_weights)
+    check_base(options.adapter, options.checkpoint, impl->tokenizer ? &*impl->tokenizer : nullptr,
+               options.any_base);
   impl->session = Session::open({.checkpoint = options.checkpoint,
                                  .adapter = options.adapter,
                                  .precision = parse_precision(options.precision),
                                  .from_scratch = options.random_weights,
                                  .device = options.device});
-  impl->tokenizer = find_tokenizer(options.checkpoint);
   impl->style = choose_style(options);
   impl->parse_special = options.parse_special;
   return Model(std::move(impl));

@@ -119,12 +119,12 @@ class Scorer {
 void score(const ScoreOptions& options) {
   const std::string checkpoint = resolve_checkpoint(options.checkpoint);
   const std::string adapter = resolve_adapter(options.adapter);
-  check_base(adapter, checkpoint, options.any_base);
+  const std::optional<Tokenizer> tokenizer = find_tokenizer(checkpoint);
+  check_base(adapter, checkpoint, tokenizer ? &*tokenizer : nullptr, options.any_base);
   const auto session = Session::open({.checkpoint = checkpoint,
                                       .adapter = adapter,
                                       .precision = parse_precision(options.precision),
                                       .device = options.device});
-  const std::optional<Tokenizer> tokenizer = find_tokenizer(checkpoint);
   Scorer scorer(*session, !options.logits.empty());
   ResultWriter output(options.output);
   std::vector<Tensor> all;

@@ -4,11 +4,9 @@
 #include <nlohmann/json.hpp>
 
 #include "api/base_check.h"
-#include "api/common.h"
-#include "api/resolve.h"
+#include "api/load_options.h"
+#include "api/read_rows.h"
 #include "base/error.h"
-#include "base/file.h"
-#include "data/load.h"
 #include "falconer/falconer.h"
 #include "model/arch/architecture.h"
 #include "report/table.h"
@@ -139,22 +137,16 @@ class Verifying {
   }
 
   void look_at_metrics() {
-    int64_t steps = 0, last = 0, evaluations = 0, number = 0;
-    const std::string text = read_text_file(fs::path(o_.folder) / "metrics.jsonl");
-    for (size_t begin = 0, end; begin < text.size(); begin = end + 1) {
-      end = std::min(text.find('\n', begin), text.size());
-      ++number;
-      const auto row = nlohmann::json::parse(text.substr(begin, end - begin), nullptr, false);
-      if (!row.is_object() || !row.contains("step") || !row["step"].is_number_integer())
-        fail("line {} is no row of metrics", number);
+    int64_t steps = 0, last = 0, evaluations = 0;
+    for_each_json_line(fs::path(o_.folder) / "metrics.jsonl", [&](const auto& row, int64_t) {
+      if (!row.contains("step") || !row["step"].is_number_integer()) fail("is no row of metrics");
       const int64_t step = row["step"];
       evaluations += row.contains("eval_loss");
-      if (row.contains("eval_loss")) continue;
-      if (step != last + 1 && last > 0)
-        fail("line {}: step {} follows step {}", number, step, last);
+      if (row.contains("eval_loss")) return;
+      if (step != last + 1 && last > 0) fail("step {} follows step {}", step, last);
       last = step;
       ++steps;
-    }
+    });
     say(o_.folder, "metrics", Verdict::kOk,
         fmt::format("{} steps without a gap, {} evaluations", steps, evaluations));
   }
@@ -196,21 +188,20 @@ class Verifying {
       const auto it = from.find(name);
       return it == from.end() ? std::string() : it->second;
     };
-    const auto tokenizer = find_tokenizer(checkpoint_);
     const auto number = [](const std::string& text) {
       return text.empty() ? int64_t{0} : std::stoll(text);
     };
-    const LoadOptions options{
-        .encode = {.train_on = parse_train_on(get(record.settings, "train_on")),
-                   .parse_special = get(record.settings, "parse_special") == "true",
-                   .max_seq_length = number(get(record.settings, "max_seq_length"))},
-        .vocab = read_model_config(checkpoint_).vocab,
-        .test_size = number(get(record.data, "test_size")),
-        .skip_bad = get(record.data, "skip_bad") == "true",
-        .format = get(record.data, "format"),
-        .prompt_style = record.prompt_style,
-        .checkpoint = template_files(checkpoint_)};
-    return load_dataset(path, tokenizer ? &*tokenizer : nullptr, options);
+    FinetuneOptions o;
+    o.train_on = get(record.settings, "train_on");
+    o.parse_special = get(record.settings, "parse_special") == "true";
+    o.max_seq_length = number(get(record.settings, "max_seq_length"));
+    o.test_size = number(get(record.data, "test_size"));
+    o.skip_bad = get(record.data, "skip_bad") == "true";
+    o.data_format = get(record.data, "format");
+    o.prompt_style = record.prompt_style;
+    const auto tokenizer = find_tokenizer(checkpoint_);
+    return load_dataset(path, tokenizer ? &*tokenizer : nullptr,
+                        load_options_of(o, checkpoint_, read_model_config(checkpoint_).vocab));
   }
 
   bool found(const std::string& path, const std::string& what, const std::string& flag) {

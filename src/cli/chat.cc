@@ -3,6 +3,7 @@
 
 #include <iostream>
 
+#include "base/trim.h"
 #include "cli/sampling_flags.h"
 
 namespace falconer::cli {
@@ -14,13 +15,6 @@ struct Flags {
   std::string system;
   bool raw = false;
 };
-
-std::string trimmed(const std::string& text) {
-  constexpr const char* kSpace = " \t\r\n";
-  const size_t begin = text.find_first_not_of(kSpace);
-  if (begin == std::string::npos) return "";
-  return text.substr(begin, text.find_last_not_of(kSpace) - begin + 1);
-}
 
 class Conversation {
  public:
@@ -48,7 +42,7 @@ class Conversation {
                         [](size_t, std::string_view text) { std::cout << text << std::flush; });
     std::cout << "\n" << std::flush;
     chat_.messages.push_back({.role = "assistant",
-                              .content = trimmed(completions.front().text),
+                              .content = std::string(trimmed(completions.front().text)),
                               .input = "",
                               .more = ""});
   }

@@ -4,7 +4,7 @@
 #include <limits>
 
 #include "base/error.h"
-#include "base/sha256.h"
+#include "base/digest.h"
 
 namespace falconer {
 namespace {
@@ -127,7 +127,7 @@ int64_t RowView::line(int64_t i) const {
 }
 
 std::string fingerprint(const RowView& rows) {
-  Sha256 hash;
+  Digest hash = Digest::sha256();
   for (int64_t i = 0; i < rows.size(); ++i) {
     const Row row = rows[i];
     const int64_t length = std::ssize(row.ids);

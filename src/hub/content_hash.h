@@ -3,10 +3,11 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+
+#include "base/digest.h"
 
 namespace falconer::hub {
 
@@ -15,20 +16,17 @@ class ContentHash {
   /// The hash that `etag` is of, by its length; nothing where it is neither.
   static std::optional<ContentHash> like(std::string_view etag, uint64_t size);
 
-  void update(const void* data, size_t size);
+  void update(const void* data, size_t size) { digest_.update(data, size); }
   /// The hash of all, once.
-  std::string finish();
+  std::string finish() { return digest_.finish(); }
   /// "SHA-256" or "git's SHA-1"
   const char* name() const { return name_; }
 
  private:
-  struct Free {
-    void operator()(void* context) const;
-  };
-  explicit ContentHash(const char* name) : name_(name) {}
+  ContentHash(const char* name, Digest digest) : name_(name), digest_(std::move(digest)) {}
 
   const char* name_;
-  std::unique_ptr<void, Free> context_;
+  Digest digest_;
 };
 
 }  // namespace falconer::hub

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/trim.h"
 
 namespace falconer::hub {
 namespace fs = std::filesystem;
@@ -43,16 +44,9 @@ fs::path hf_home() {
   return (cache.empty() ? home() / ".cache" : expanded(cache)) / "huggingface";
 }
 
-std::string trimmed(const std::string& text) {
-  constexpr const char* kSpace = " \t\r\n";
-  const size_t begin = text.find_first_not_of(kSpace);
-  if (begin == std::string::npos) return {};
-  return text.substr(begin, text.find_last_not_of(kSpace) - begin + 1);
-}
-
 std::string find_token() {
   std::string from = "HF_TOKEN";
-  std::string token = trimmed(environment({"HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"}));
+  std::string token(trimmed(environment({"HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"})));
   if (token.empty()) {
     const std::string set = environment({"HF_TOKEN_PATH"});
     const fs::path path = set.empty() ? hf_home() / "token" : expanded(set);

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "base/sha256.h"
+#include "base/digest.h"
 #include "model/arch/architecture.h"
 #include "model/open_model.h"
 #include "model/params.h"
@@ -13,7 +13,7 @@ namespace {
 
 constexpr int64_t kRows = 16;  // of each tensor
 
-void add_rows(const StoredTensor& stored, Sha256& hash) {
+void add_rows(const StoredTensor& stored, Digest& hash) {
   const Tensor values(1, stored.cols(), Dtype::kF32), rounded(1, stored.cols(), Dtype::kBF16);
   const int64_t rows = stored.rows(), count = std::min(rows, kRows);
   for (int64_t i = 0; i < count; ++i) {
@@ -29,7 +29,7 @@ std::string weights_fingerprint(const TensorFiles& files, const ModelConfig& con
   Weights weights = declare_weights(config);
   std::sort(weights.params.begin(), weights.params.end(),
             [](const auto& a, const auto& b) { return a->name < b->name; });
-  Sha256 hash;
+  Digest hash = Digest::sha256();
   for (const auto& param : weights.params) {
     const StoredTensor* stored = files.find(param->name);
     if (stored == nullptr || stored->shape != param->shape)

@@ -6,7 +6,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
-#include "base/sha256.h"
+#include "base/digest.h"
 #include "base/json_text.h"
 #include "text/added_tokens.h"
 #include "text/bpe.h"
@@ -317,7 +317,7 @@ std::string Tokenizer::fingerprint() const {
       "Don't we'll  merge 12345 tokens?\n\n\tfor (int i = 0; i < 10; ++i) {}\r\n"
       "Über naïve señor, Привет мир, 你好世界, こんにちは, 안녕, مرحبا, 👩‍🚀 "
       "e\u0301";
-  Sha256 hash;
+  Digest hash = Digest::sha256();
   for (int32_t id = 0; id < vocab_size(); ++id) {
     if (!impl_->vocabulary.has(id)) continue;
     hash.update(&id, sizeof id);

@@ -4,7 +4,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
-#include "base/sha256.h"
+#include "base/digest.h"
 
 namespace falconer {
 namespace fs = std::filesystem;
@@ -15,7 +15,7 @@ constexpr size_t kDigits = 64;
 
 std::string hash_of(const fs::path& path) {
   const MappedFile file(path);
-  Sha256 hash;
+  Digest hash = Digest::sha256();
   hash.update(file.bytes());
   return hash.finish();
 }

@@ -8,6 +8,7 @@
 
 #include "ops/cuda/name.h"
 #include "ops/heads.h"
+#include "ops/with_type.h"
 #include "tensor/device.h"
 
 #ifndef FALCONER_EMULATED_GPU
@@ -77,19 +78,6 @@ HeadsMat<S> on_gpu(const Heads& h) {
 inline const int32_t* staged_indices(Device* device, const View& indices) {
   FALCONER_CHECK(indices.device == nullptr && indices.dtype == Dtype::kI32);
   return static_cast<const int32_t*>(device->staged(indices.data, indices.bytes()));
-}
-
-template <class T>
-struct Type {
-  using type = T;
-};
-
-/// Calls `work` with the C++ type of an activation's or a matrix's dtype.
-template <class F>
-void with_type(Dtype dtype, F&& work) {
-  if (dtype == Dtype::kF32) return work(Type<float>{});
-  FALCONER_CHECK(dtype == Dtype::kBF16);
-  work(Type<BF16>{});
 }
 
 // ---- in a kernel

@@ -13,22 +13,10 @@
 #include "ops/scalar/optimizer.h"
 #include "ops/scalar/prefix_attention.h"
 #include "ops/scalar/rope.h"
+#include "ops/with_type.h"
 
 namespace falconer {
 namespace {
-
-template <class T>
-struct Type {
-  using type = T;
-};
-
-/// Calls `work` with the C++ type of an activation's or a matrix's dtype.
-template <class F>
-void with_type(Dtype dtype, F&& work) {
-  if (dtype == Dtype::kF32) return work(Type<float>{});
-  FALCONER_CHECK(dtype == Dtype::kBF16);
-  work(Type<BF16>{});
-}
 
 template <class F>
 void for_rows(int64_t n, F&& work) {

@@ -1,19 +1,20 @@
-// SHA-256, which names contents: of files, of data, of models.
+// Hashes that name contents: of files, of data, of models.
 #pragma once
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 
 namespace falconer {
 
-class Sha256 {
+class Digest {
  public:
-  Sha256();
-  Sha256(Sha256&&) noexcept = default;
-  Sha256& operator=(Sha256&&) noexcept = default;
+  static Digest sha256();
+  /// Nothing where this system allows no SHA-1.
+  static std::optional<Digest> sha1();
 
   void update(const void* data, size_t size);
   void update(std::string_view text) { update(text.data(), text.size()); }
@@ -21,15 +22,16 @@ class Sha256 {
   void update(std::span<T> values) {
     update(values.data(), values.size_bytes());
   }
-  /// 64 hexadecimal digits, once.
+  /// Hexadecimal digits, once.
   std::string finish();
-
-  static std::string of(std::string_view text);
 
  private:
   struct Free {
     void operator()(void* context) const;
   };
+  explicit Digest(void* context) : context_(context) {}
+  static std::optional<Digest> of(const void* algorithm);
+
   std::unique_ptr<void, Free> context_;
 };
 
