@@ -171,19 +171,19 @@ StepMetrics Trainer::step(int64_t number) {
         "comes "
         "from, or leave such steps out with --skip-nonfinite",
         number, std::isfinite(sums.loss) ? "gradient" : "loss", rows_text(number));
-  const bool learn = finite && sums.targets > 0 && !skips_spike(number, sums.loss, norm);
-  if (learn) {
+  const bool usable = finite && sums.targets > 0;
+  if (!usable) {
+    if (progress_ != nullptr) progress_->pause();
+    log_warning("step {} is left out: {} (lines {})", number,
+                finite ? "its rows have no labelled tokens" : "it is not finite",
+                rows_text(number));
+  }
+  if (usable && !skips_spike(number, sums.loss, norm)) {
     const double clip = options_.grad_clip;
     const double scale = clip > 0 && norm > clip ? clip / (norm + 1e-6) : 1;
     optimizer_.step(run, number - state_.skipped_steps, lr, scale);
   } else {
     ++state_.skipped_steps;
-    if (!finite || sums.targets == 0) {
-      if (progress_ != nullptr) progress_->pause();
-      log_warning("step {} is left out: {} (lines {})", number,
-                  finite ? "its rows have no labelled tokens" : "it is not finite",
-                  rows_text(number));
-    }
   }
   const double seconds = now_seconds() - start;
   state_.step = number;
