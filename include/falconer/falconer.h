@@ -139,8 +139,10 @@ struct FinetuneOptions {
   std::string checkpoint, data, out;
   std::string precision = "auto";
   std::string device;  // "cpu", "cuda", "cuda:N" or "auto"; empty: FALCONER_DEVICE, else cpu
+  // On a GPU: choose no kernel by measuring it. The CPU gives the same bytes always.
+  bool deterministic = false;
   // optimizer; an absent value is the method's default
-  std::string optimizer = "adamw";
+  std::string optimizer = "adamw";  // "adamw-8bit", "sgd"
   std::optional<double> lr, weight_decay;
   double beta1 = 0.9, beta2 = 0.999, eps = 1e-8;
   std::string schedule = "constant";
@@ -182,6 +184,12 @@ struct FinetuneOptions {
   // Keep a block's input alone for backward and compute the rest again, a quarter more work: "auto"
   // (where the run would not fit otherwise), "on", "off".
   std::string recompute = "auto";
+  // On a GPU: keep the optimizer's state in the host's memory: "auto" (full, where the run would not fit
+  // otherwise), "on", "off".
+  std::string offload_optimizer = "auto";
+  // Full finetuning in bf16: what learns is kept in "f32", in "bf16" and rounded by chance, or as
+  // "auto" says: in f32 where that fits.
+  std::string master_weights = "auto";
   bool low_memory = false;  // keep about one layer of a mapped model resident, and read it again
   std::string on_spike = "warn";  // "skip", "off": steps far above those before (spike_guard.h)
   bool check_finite = false;      // look at all that is computed, and stop at the first op that

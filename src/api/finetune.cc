@@ -6,6 +6,7 @@
 #include "api/finetune_options.h"
 #include "api/finetuning.h"
 #include "api/load_options.h"
+#include "api/memory_plan.h"
 #include "api/recipe.h"
 #include "api/resolve.h"
 #include "api/run_start.h"
@@ -74,13 +75,15 @@ class Finetuning {
     SessionOptions s{.checkpoint = o_.checkpoint,
                      .precision = parse_precision(o_.precision),
                      .training = true,
-                     .optimizer_slots = optimizer_slots(parse_optimizer(o_.optimizer)),
+                     .optimizer = optimizer_memory(parse_optimizer(o_.optimizer)),
                      .from_scratch = o_.from_scratch,
                      .seed = o_.seed,
                      .device = o_.device,
+                     .deterministic = o_.deterministic,
                      .low_memory = o_.low_memory,
                      .recompute = o_.recompute == "on",
                      .planning = planning};
+    s.optimizer.offload = o_.offload_optimizer == "on";
     s.lora_dropout = o_.lora_dropout;
     if (o_.method == "full") {
       s.method = method_options(o_);
@@ -134,7 +137,6 @@ class Finetuning {
     t.record = {.method = o_.method,
                 .prompt_style = data_.rendered.prompt_style,
                 .base_checkpoint = asked_.checkpoint,
-                .settings = settings_of(o_, t.optimizer, t.warmup_steps),
                 .prompt_template = data_.rendered.prompt_template};
     t.record.data = {{"path", asked_.data},
                      {"test_size", fmt::format("{}", o_.test_size)},
@@ -156,36 +158,49 @@ class Finetuning {
     if (o_.eval_interval > 0 && data_.held_out().empty())
       fail_usage(
           "--eval-interval needs held-out rows: give --test-size, or a folder with test.jsonl");
-    const TrainOptions options = train_options();
+    TrainOptions options = train_options();
     checkpoint_ = find_checkpoint(o_, dry);
     choose_plan(options);
+    options.record.settings = settings_of(o_, options.optimizer, options.warmup_steps);
     refuse_full_disk(options);
     return options;
   }
 
-  // Makes the plan, with the policy for what backward reads chosen.
+  // Makes the plan, and tries where it does not fit what needs less memory.
   void choose_plan(const TrainOptions& options) {
-    open_session(checkpoint_, true);
-    memory_text_ = plan_text(options);
-    if (o_.recompute != "auto") return;
-    o_.recompute = memory_needed(*session_) > session_->available_bytes() ? "on" : "off";
-    if (o_.recompute == "off") return;
-    open_session(checkpoint_, true);
-    memory_text_ = plan_text(options);
-    log_info("memory is short: what backward reads is computed again (--recompute)");
+    // A run goes on in what it began with, however much memory there is now.
+    if (const auto record = read_record(checkpoint_); record && o_.master_weights == "auto")
+      if (const auto was = record->settings.find("master_weights"); was != record->settings.end())
+        o_.master_weights = was->second;
+    const FinetuneOptions asked = o_;
+    MemoryChoice chosen;
+    const auto plan = [&] {
+      o_ = with_choice(asked, chosen);
+      open_session(checkpoint_, true);
+      memory_text_ = plan_text(options);
+      return fits(*session_);
+    };
+    if (!plan())
+      for (const MemoryChoice& choice : memory_choices(asked, *session_)) {
+        chosen = choice;
+        if (plan()) break;
+      }
+    if (o_.master_weights == "bf16" && session_->run().activation == Dtype::kF32)
+      fail_usage("--master-weights bf16 goes with --precision bf16, and this run computes in f32");
+    if (!fits(*session_)) return;
+    for (const std::string& line : choice_lines(chosen)) log_info("memory is short: {}", line);
   }
 
   // A run that cannot fit is refused before it starts, with what would make it fit.
   void refuse_too_large() const {
-    const int64_t available = session_->available_bytes();
-    if (memory_needed(*session_) <= available) return;
-    Device* const device = session_->device();
-    fail(
-        "{}{:.1f} GB of memory can be had{}. Smaller: --micro-batch-size 1, a shorter "
-        "--max-seq-length, --precision bf16, {}or a method that trains less than {}",
-        memory_text_, static_cast<double>(available) / 1e9,
-        device != nullptr ? " on " + device->name() : "", device != nullptr ? "" : "--low-memory, ",
-        o_.method);
+    if (fits(*session_)) return;
+    const Device* const device = session_->device();
+    fail("{}{:.1f} GB of memory can be had{}. Smaller: {}", memory_text_,
+         static_cast<double>(session_->available_bytes()) / 1e9,
+         device != nullptr ? fmt::format(" on {}, and {:.1f} GB on the host", device->name(),
+                                         static_cast<double>(available_memory_bytes()) / 1e9)
+                           : "",
+         smaller_text(o_, *session_));
   }
 
   void refuse_full_disk(const TrainOptions& t) const {
@@ -206,6 +221,7 @@ class Finetuning {
     all.data = asked_.data;
     all.init_adapter = asked_.init_adapter;
     all.recompute = asked_.recompute;
+    all.offload_optimizer = asked_.offload_optimizer;
     all.precision = session_->run().activation == Dtype::kF32 ? "f32" : "bf16";
     all.lr = t.optimizer.lr;
     all.weight_decay = t.optimizer.weight_decay;

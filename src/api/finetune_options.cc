@@ -1,5 +1,9 @@
 #include "api/finetune_options.h"
 
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
 #include "api/common.h"
 #include "base/error.h"
 #include "data/formats.h"
@@ -14,6 +18,12 @@ namespace {
 
 void check_positive(const char* flag, double value) {
   if (!(value >= 0)) fail_usage("{} is {}, expected 0 or more", flag, value);
+}
+
+void check_one_of(const char* flag, const std::string& value,
+                  const std::vector<std::string>& known) {
+  if (std::find(known.begin(), known.end(), value) == known.end())
+    fail_usage("{} is \"{}\", expected one of {}", flag, value, fmt::join(known, ", "));
 }
 
 }  // namespace
@@ -35,7 +45,8 @@ MethodOptions method_options(const FinetuneOptions& o) {
           .lora_rs = o.lora_rs,
           .lora_dora = o.lora_dora,
           .adapter_length = o.adapter_length,
-          .adapter_start_layer = o.adapter_start_layer};
+          .adapter_start_layer = o.adapter_start_layer,
+          .bf16_weights = o.master_weights == "bf16"};
 }
 
 void check_options(const FinetuneOptions& o) {
@@ -57,8 +68,12 @@ void check_options(const FinetuneOptions& o) {
         "--packing cuts a step into micro-batches of about as many tokens, whose mean is not that "
         "of --loss-average {}; use one or the other",
         o.loss_average);
-  if (o.recompute != "auto" && o.recompute != "on" && o.recompute != "off")
-    fail_usage("--recompute is \"{}\", expected auto, on or off", o.recompute);
+  check_one_of("--recompute", o.recompute, {"auto", "on", "off"});
+  check_one_of("--offload-optimizer", o.offload_optimizer, {"auto", "on", "off"});
+  check_one_of("--master-weights", o.master_weights, {"auto", "f32", "bf16"});
+  if (o.master_weights == "bf16" && o.method != "full")
+    fail_usage("--master-weights bf16 goes with full: what {} trains is small, and learns in f32",
+               o.method);
   check_positive("--lr", o.lr.value_or(0));
   check_positive("--weight-decay", o.weight_decay.value_or(0));
   check_positive("--eps", o.eps);
@@ -108,6 +123,7 @@ std::map<std::string, std::string> settings_of(const FinetuneOptions& o,
           {"lora_dora", o.lora_dora ? "true" : "false"},
           {"adapter_length", fmt::format("{}", o.adapter_length)},
           {"adapter_start_layer", fmt::format("{}", o.adapter_start_layer)},
+          {"master_weights", o.master_weights},
           {"on_spike", o.on_spike},
           {"precision", o.precision}};
 }

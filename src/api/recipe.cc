@@ -66,6 +66,7 @@ void write_training(const FinetuneOptions& o, RecipeWriter& recipe) {
   recipe.group("training");
   recipe.write("precision", o.precision);
   recipe.write("device", o.device);
+  recipe.write("deterministic", o.deterministic);
   recipe.write("optimizer", o.optimizer);
   recipe.write("lr", o.lr);
   recipe.write("weight-decay", o.weight_decay);
@@ -83,6 +84,8 @@ void write_training(const FinetuneOptions& o, RecipeWriter& recipe) {
   recipe.write("packing", o.packing);
   recipe.write("micro-batch-tokens", o.micro_batch_tokens);
   recipe.write("recompute", o.recompute);
+  recipe.write("offload-optimizer", o.offload_optimizer);
+  if (o.method == "full") recipe.write("master-weights", o.master_weights);
   recipe.write("low-memory", o.low_memory);
 }
 

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include "api/memory_plan.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -152,34 +153,6 @@ int64_t disk_needed(Session& session, const RowView& rows, const TrainOptions& o
          kOther;
 }
 
-int64_t memory_needed(const Session& session) {
-  const MemoryPlan plan = session.plan();
-  return static_cast<int64_t>(plan.fixed + plan.kept + plan.scratch + plan.services);
-}
-
-std::string memory_plan_text(Session& session, const std::string& method,
-                             const StepPlanOptions& batches) {
-  const MemoryPlan plan = session.plan();
-  Device* const device = session.device();
-  const size_t program = device != nullptr ? plan.services : static_cast<size_t>(resident_bytes());
-  const auto megabytes = [](size_t bytes) { return static_cast<double>(bytes) / 1e6; };
-  return fmt::format(
-      "memory plan ({}, {}, micro-batches of {}{}, on {}):\n"
-      "  weights, mapped       {:>12.1f} MB\n"
-      "  trainable and tables  {:>12.1f} MB (with gradients and optimizer state)\n"
-      "  kept for backward     {:>12.1f} MB{}\n"
-      "  scratch               {:>12.1f} MB\n"
-      "  {}      {:>12.1f} MB\n"
-      "  together              {:>12.1f} MB\n",
-      method, name_of(session.run().activation),
-      batches.micro_batch_tokens > 0 ? batches.micro_batch_tokens : batches.micro_batch_size,
-      batches.micro_batch_tokens > 0 ? " tokens" : "",
-      device != nullptr ? device->name() : "the CPU", megabytes(plan.mapped), megabytes(plan.fixed),
-      megabytes(plan.kept), session.run().recompute ? " (--recompute)" : "",
-      megabytes(plan.scratch), device != nullptr ? "workspace etc.  " : "program and rows",
-      megabytes(program), megabytes(plan.mapped + plan.fixed + plan.kept + plan.scratch + program));
-}
-
 FinetunePlan plan_run(Session& session, const LoadedData& data, const TrainOptions& options) {
   const StepPlan steps(data.rows(), options.batches);
   const int64_t rows = data.rows().size();
@@ -197,7 +170,7 @@ FinetunePlan plan_run(Session& session, const LoadedData& data, const TrainOptio
   plan.tokens_seen =
       static_cast<int64_t>(static_cast<double>(plan.rows_seen) *
                            static_cast<double>(tokens_of(data.rows())) / static_cast<double>(rows));
-  plan.fits = plan.memory_bytes <= plan.memory_available;
+  plan.fits = fits(session);
   return plan;
 }
 

@@ -31,13 +31,6 @@ int64_t tokens_of(const RowView& rows);
 /// Bytes that the run has on disk at most.
 int64_t disk_needed(Session& session, const RowView& rows, const TrainOptions& options);
 
-/// Bytes of memory that the session takes besides the checkpoint's own pages.
-int64_t memory_needed(const Session& session);
-
-/// What it takes by what it is for, for people; the session was planned.
-std::string memory_plan_text(Session& session, const std::string& method,
-                             const StepPlanOptions& batches);
-
 /// A dry run's figures; the session was planned.
 FinetunePlan plan_run(Session& session, const LoadedData& data, const TrainOptions& options);
 

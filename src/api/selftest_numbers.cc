@@ -117,7 +117,7 @@ class Measuring {
                              .adapter_length = 5,
                              .adapter_start_layer = 0};
     o.training = true;
-    o.optimizer_slots = optimizer_slots(OptimizerKind::kAdamW);
+    o.optimizer = optimizer_memory(OptimizerKind::kAdamW);
     const auto session = Session::open(o);
     Run& run = session->run();
     // A large eps keeps AdamW from making steps of gradients that are noise.

@@ -31,6 +31,8 @@ Numbers look_at(const TensorFiles& files) {
   Numbers found;
   for (const auto& [name, stored] : files.tensors()) {
     ++found.tensors;
+    if (stored.dtype == Dtype::kU8)
+      continue;  // codes of moments are finite; their scales are looked at
     bool zero = stored.size() > 0;
     const int64_t band = std::clamp<int64_t>(kElements / std::max<int64_t>(1, stored.cols()), 1,
                                              std::max<int64_t>(1, stored.rows()));

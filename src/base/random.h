@@ -30,7 +30,8 @@ enum class RandomPurpose : uint32_t {
   kDropout = 3,
   kSample = 4,
   kData = 5,
-  kTest = 6
+  kTest = 6,
+  kRound = 7
 };
 
 /// A stream of numbers named by (seed, purpose, a, b); element i is a pure function of the name and

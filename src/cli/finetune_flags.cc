@@ -27,7 +27,13 @@ void add_optimizer_flags(CLI::App& app, FinetuneOptions& o) {
   app.add_option("--precision", o.precision, "auto (the checkpoint's), f32 or bf16")
       ->capture_default_str();
   add_device(app, o.device);
-  app.add_option("--optimizer", o.optimizer, "adamw or sgd")->capture_default_str();
+  app.add_flag(
+      "--deterministic", o.deterministic,
+      "on a GPU: choose no product's algorithm by measuring it, so that the same bytes come "
+      "out with an empty cache too (the CPU gives the same bytes always)");
+  app.add_option("--optimizer", o.optimizer,
+                 "adamw, adamw-8bit (its state in a quarter of the memory) or sgd")
+      ->capture_default_str();
   app.add_option("--lr,--learning-rate", o.lr, "default: lora 3e-4, adapters 3e-3, full 2e-5");
   app.add_option("--weight-decay", o.weight_decay, "default: lora 0.01, others 0.02");
   app.add_option("--beta1", o.beta1, "AdamW: how slowly its mean of gradients moves")
@@ -57,6 +63,14 @@ void add_optimizer_flags(CLI::App& app, FinetuneOptions& o) {
                  "as --packing, with so many tokens (a longer row is computed alone)");
   app.add_option("--recompute", o.recompute,
                  "on: keep little for backward and compute it again; auto: where memory is short")
+      ->capture_default_str();
+  app.add_option("--master-weights", o.master_weights,
+                 "full, in bf16: what learns is f32, or bf16 that is rounded by chance; auto: f32 "
+                 "where it fits")
+      ->capture_default_str();
+  app.add_option("--offload-optimizer", o.offload_optimizer,
+                 "on: on a GPU the optimizer's state stays in the host's memory; auto: where full "
+                 "finetuning does not fit")
       ->capture_default_str();
   app.add_flag("--low-memory", o.low_memory,
                "keep little more than one layer's weights resident, and read them again");

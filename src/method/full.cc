@@ -5,10 +5,11 @@ namespace {
 
 class Full : public Method {
  public:
+  explicit Full(Dtype matrix) : matrix_(matrix) {}
   std::string_view name() const override { return "full"; }
   void attach(Run&, Decoder&, Weights& weights, Arena& fixed, bool training) override {
     for (const auto& param : weights.params) {
-      if (training) make_trainable(*param, fixed);
+      if (training) make_trainable(*param, fixed, matrix_);
       params_.push_back(param.get());
     }
   }
@@ -17,10 +18,15 @@ class Full : public Method {
   SavedAdapter save_as(AdapterForm) const override { return {}; }
   bool merges_into(const std::string&) const override { return false; }
   void merge_tensor(const std::string&, const View&) const override {}
+
+ private:
+  Dtype matrix_;  // that weights learn in
 };
 
 }  // namespace
 
-std::unique_ptr<Method> make_full(const MethodOptions&) { return std::make_unique<Full>(); }
+std::unique_ptr<Method> make_full(const MethodOptions& options) {
+  return std::make_unique<Full>(options.bf16_weights ? Dtype::kBF16 : Dtype::kF32);
+}
 
 }  // namespace falconer

@@ -5,8 +5,26 @@
 #include "model/open_model.h"
 #include "model/weight_pages.h"
 #include "ops/kernels.h"
+#include "ops/moment_code.h"
 
 namespace falconer {
+namespace {
+
+std::vector<View> push_state(Arena& arena, const Param& param, const OptimizerMemory& memory) {
+  const bool coded = memory.coded && param.size() >= kSmallestCoded;
+  const int64_t scales = (param.size() + kMomentBlock - 1) / kMomentBlock;
+  std::vector<View> state;
+  for (int i = 0; i < memory.moments; ++i)
+    state.push_back(
+        arena.push(param.value.rows, param.value.cols, coded ? Dtype::kU8 : Dtype::kF32));
+  for (int i = 0; coded && i < memory.moments; ++i)
+    state.push_back(arena.push(1, scales, Dtype::kF32));
+  if (arena.measuring()) return state;
+  for (const View& view : state) clear(view);
+  return state;
+}
+
+}  // namespace
 
 Precision parse_precision(const std::string& name) {
   if (name == "auto") return Precision::kAuto;
@@ -25,17 +43,23 @@ std::unique_ptr<Session> Session::open(const SessionOptions& options) {
   session->choose_precision();
   session->device_ = open_device(options.device);
   Device* const device = session->device();
+  if (device != nullptr) device->deterministic = options.deterministic;
   if (device != nullptr && options.low_memory)
     fail_usage("--low-memory forgets mapped weights, and on a device none are mapped");
   session->run_.kernels = options.kernels != nullptr ? options.kernels : session->device_.kernels;
   session->run_.low_memory = options.low_memory;
   session->run_.recompute = options.recompute;
-  Arena measure = Arena::measuring_for(device);
-  session->build(measure);
+  if (device == nullptr && options.optimizer.offload)
+    fail_usage("--offload-optimizer keeps memory of a GPU free, and the run is on the CPU");
+  Arena measure = Arena::measuring_for(device), state = Arena::measuring_for(device);
+  session->build(measure, state);
   session->fixed_bytes_ = measure.high_water();
+  session->state_bytes_ = state.high_water();
   if (options.planning) return session;
   session->fixed_ = Arena(session->fixed_bytes_, device);
-  session->build(session->fixed_);
+  if (session->state_bytes_ > 0)
+    session->state_ = Arena(session->state_bytes_, device, Place::kPinned);
+  session->build(session->fixed_, session->state_);
   return session;
 }
 
@@ -51,8 +75,17 @@ void Session::choose_precision() {
   run_.activation = options_.precision == Precision::kF32 ? Dtype::kF32 : Dtype::kBF16;
 }
 
-// Called twice: with a measuring arena, which gives the size, and with a real one.
-void Session::build(Arena& fixed) {
+// Matrices that learn have their dtype from the start: nothing is rounded on the way to f32 masters, and
+// nothing has to be copied within a device.
+Dtype Session::matrix_dtype() const {
+  const bool masters =
+      options_.method && options_.method->method == "full" && !options_.method->bf16_weights;
+  return masters ? Dtype::kF32 : run_.activation;
+}
+
+// Called twice: with measuring arenas, which give the sizes, and with real ones. `state` is for an
+// optimizer that is kept off the device.
+void Session::build(Arena& fixed, Arena& state) {
   method_.reset();
   decoder_.reset();
   optimizer_state_.clear();
@@ -65,14 +98,13 @@ void Session::build(Arena& fixed) {
   run_.kept = run_.scratch;
 
   weights_ = declare_weights(config_);
-  // Matrices that learn are f32 from the start where they cannot be copied within a device.
-  const Dtype made = trains_all() ? Dtype::kF32 : run_.activation;
+  const Dtype matrix = matrix_dtype();
   if (options_.adapter_only)
     allocate_vectors(weights_, fixed);
   else if (options_.from_scratch)
-    init_weights(run_, weights_, config_, options_.seed, made, fixed);
+    init_weights(run_, weights_, config_, options_.seed, matrix, fixed);
   else
-    load_weights(weights_, config_, *files_, run_.activation, made, fixed);
+    load_weights(weights_, config_, *files_, matrix, fixed);
   decoder_ = std::make_unique<Decoder>(config_, weights_, run_, fixed);
   if (!options_.adapter.empty()) {
     adapter_.emplace(open_adapter(options_.adapter, options_.lora_dropout));
@@ -80,18 +112,14 @@ void Session::build(Arena& fixed) {
   } else if (options_.method) {
     method_ = make_method(*options_.method);
   }
-  // What will learn goes to a device in f32, once: with its gradient.
+  // What will learn goes to a device once: with its gradient.
   if (method_ == nullptr || !method_->saves_whole_model())
     place_weights(weights_, run_.activation, fixed);
   if (method_ != nullptr) {
     method_->attach(run_, *decoder_, weights_, fixed, options_.training);
-    for (Param* param : method_->params()) {
-      auto& slots = optimizer_state_.emplace_back();
-      for (int i = 0; i < options_.optimizer_slots; ++i) {
-        slots.push_back(fixed.push(param->value.rows, param->value.cols, Dtype::kF32));
-        if (!fixed.measuring()) clear(slots.back());
-      }
-    }
+    for (const Param* param : method_->params())
+      optimizer_state_.push_back(
+          push_state(options_.optimizer.offload ? state : fixed, *param, options_.optimizer));
     if (!fixed.measuring()) {
       if (!options_.adapter.empty())
         method_->load(adapter_->files);
@@ -134,7 +162,8 @@ MemoryPlan Session::plan() const {
                   .fixed = fixed_bytes_,
                   .kept = kept_bytes_,
                   .scratch = scratch_bytes_,
-                  .services = device() != nullptr ? Device::kBesideBytes : 0};
+                  .services = device() != nullptr ? Device::kBesideBytes : 0,
+                  .pinned = state_bytes_};
   for (const auto& param : weights_.params)
     if (!param->in_arena) plan.mapped += param->value.bytes();
   if (run_.low_memory) plan.mapped = largest_resident(weights_);

@@ -17,6 +17,13 @@ enum class Precision { kAuto, kF32, kBF16 };
 /// "auto", "f32", "bf16". Error (usage): anything else.
 Precision parse_precision(const std::string& name);
 
+/// What an optimizer keeps beside every trainable tensor.
+struct OptimizerMemory {
+  int moments = 0;       // tensors of its size
+  bool coded = false;    // in 8 bits, with their scales behind them; small ones in f32 all the same
+  bool offload = false;  // in the host's memory, where the device's kernels reach them
+};
+
 struct SessionOptions {
   std::string checkpoint;                  // a Hugging Face folder
   std::string source;                      // whose config and tokenizer a saved model has; "": its
@@ -25,11 +32,12 @@ struct SessionOptions {
   std::optional<double> lora_dropout;      // the one setting that may be given beside it
   Precision precision = Precision::kAuto;  // auto: the checkpoint's own
   bool training = false;
-  int optimizer_slots = 0;    // f32 copies of every trainable tensor that the optimizer keeps
-  bool from_scratch = false;  // random weights for config.json, none are read
+  OptimizerMemory optimizer;
+  bool from_scratch = false;          // random weights for config.json, none are read
   std::optional<ModelConfig> config;  // with from_scratch: in the place of config.json
   uint64_t seed = 1;
   std::string device = "cpu";        // as open_device() takes it
+  bool deterministic = false;        // as Device::deterministic
   const Kernels* kernels = nullptr;  // in the place of the device's, for checking one by another
   bool low_memory = false;           // forget mapped weights behind their use
   bool recompute = false;            // keep a block's input alone for backward
@@ -46,6 +54,7 @@ struct MemoryPlan {
   size_t kept = 0;      // activations for backward
   size_t scratch = 0;   // the rest of a pass
   size_t services = 0;  // on a device: what it needs beside the model
+  size_t pinned = 0;    // of the host's memory: optimizer state that is kept off a device
 };
 
 class Session {
@@ -59,10 +68,12 @@ class Session {
   /// Null where nothing was attached.
   Method* method() { return method_.get(); }
   Run& run() { return run_; }
+  const Run& run() const { return run_; }
   /// Where the model lies; null: the host's memory.
   Device* device() const { return device_.device.get(); }
   const SessionOptions& options() const { return options_; }
-  /// optimizer_slots views for each of method()->params(), zeroed.
+  /// For each of method()->params() its moments in f32, or in u8 and behind them a row of f32 scales
+  /// for each; zeroed.
   const std::vector<std::vector<View>>& optimizer_state() const { return optimizer_state_; }
 
   /// Runs `pass` dry, then makes kept and scratch arenas that are large enough for it (never
@@ -75,21 +86,22 @@ class Session {
  private:
   explicit Session(SessionOptions options) : options_(std::move(options)) {}
   void choose_precision();
-  bool trains_all() const { return options_.method && options_.method->method == "full"; }
-  void build(Arena& fixed);
+  /// Of matrices that cannot stay as they lie in files.
+  Dtype matrix_dtype() const;
+  void build(Arena& fixed, Arena& state);
 
   SessionOptions options_;
   OpenedDevice device_;  // before all that lies on it
   ModelConfig config_;
   std::optional<TensorFiles> files_;
   std::optional<OpenedAdapter> adapter_;
-  Arena fixed_, kept_, scratch_;
+  Arena fixed_, state_, kept_, scratch_;  // state_: of an optimizer that is kept off the device
   Run run_;
   Weights weights_;
   std::unique_ptr<Decoder> decoder_;
   std::unique_ptr<Method> method_;
   std::vector<std::vector<View>> optimizer_state_;
-  size_t fixed_bytes_ = 0, kept_bytes_ = 0, scratch_bytes_ = 0;
+  size_t fixed_bytes_ = 0, state_bytes_ = 0, kept_bytes_ = 0, scratch_bytes_ = 0;
 };
 
 }  // namespace falconer

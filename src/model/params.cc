@@ -77,10 +77,11 @@ int64_t Param::rows() const {
 
 int64_t Param::cols() const { return shape.empty() ? 1 : shape.back(); }
 
-void make_trainable(Param& param, Arena& arena) {
+void make_trainable(Param& param, Arena& arena, Dtype matrix) {
   if (param.trainable()) return;
-  if (!param.in_arena || param.value.dtype != Dtype::kF32) {
-    const View value = arena.push(param.rows(), param.cols(), Dtype::kF32);
+  const Dtype dtype = param.vector() ? Dtype::kF32 : matrix;
+  if (!param.in_arena || param.value.dtype != dtype) {
+    const View value = arena.push(param.rows(), param.cols(), dtype);
     if (!arena.measuring() && param.value) copy_converted(param.value, value);
     param.value = value;
     param.in_arena = true;
@@ -114,13 +115,13 @@ Weights declare_weights(const ModelConfig& config) {
 }
 
 void load_weights(Weights& weights, const ModelConfig& config, const TensorFiles& files,
-                  Dtype activation, Dtype made, Arena& fixed) {
+                  Dtype matrix, Arena& fixed) {
   const bool on_device = fixed.device() != nullptr;
   const Architecture& arch = architecture(config.family);
   check_names(weights, arch, files);
   for (const auto& param : weights.params) {
     const StoredTensor& stored = find_checked(*param, files);
-    const Dtype wanted = param->vector() ? Dtype::kF32 : activation;
+    const Dtype wanted = param->vector() ? Dtype::kF32 : matrix;
     // Products widen bf16 as they read it: in an f32 run a copy would only take memory. Vectors are
     // copied even where they are f32 already: a few kilobytes buy aligned, private memory.
     const bool as_stored = stored.dtype == wanted || stored.dtype == Dtype::kBF16;
@@ -129,8 +130,7 @@ void load_weights(Weights& weights, const ModelConfig& config, const TensorFiles
       param->mapped = stored.mapped;
       continue;
     }
-    param->value =
-        fixed.push(param->rows(), param->cols(), on_device && !param->vector() ? made : wanted);
+    param->value = fixed.push(param->rows(), param->cols(), wanted);
     param->in_arena = true;
     if (fixed.measuring()) continue;
     stored.copy_to(param->value);

@@ -13,8 +13,8 @@
 namespace falconer {
 
 /// One tensor that a model or a method owns by name. `value` lies in a mapped file or in an arena.
-/// An empty `grad` means frozen. Trainable values, gradients and optimizer state are f32 whatever
-/// the rest is.
+/// An empty `grad` means frozen. Gradients are f32 whatever the rest is, and trainable values too unless
+/// the method says otherwise.
 struct Param {
   std::string name;  // as in the files that it is read from and saved to
   std::vector<int64_t> shape;
@@ -29,9 +29,9 @@ struct Param {
   bool vector() const { return shape.size() == 1; }
 };
 
-/// Gives `param` a gradient (zeroed) and an f32 value in `arena`. With a measuring arena only sizes
-/// are noted.
-void make_trainable(Param& param, Arena& arena);
+/// Gives `param` a gradient (zeroed) and a value of its own in `arena`: vectors in f32, matrices as
+/// `matrix`. With a measuring arena only sizes are noted.
+void make_trainable(Param& param, Arena& arena, Dtype matrix = Dtype::kF32);
 
 struct NormParams {
   Param* w = nullptr;
@@ -59,13 +59,13 @@ struct Weights {
 /// Names and shapes, no values yet.
 Weights declare_weights(const ModelConfig& config);
 
-/// Values from files. A matrix whose stored dtype is `activation` or bf16 is used where it is mapped;
-/// others are converted into `fixed`; vectors always become f32. On a device that is left to
-/// place_weights(), once it is known what will learn, but for what is in another order or packed in
-/// files: that becomes `made`. With a measuring arena nothing is read. Errors: a tensor is missing,
-/// has another shape, or is one that this architecture does not have.
+/// Values from files. A matrix whose stored dtype is `matrix` or bf16 is used where it is mapped;
+/// others are converted to `matrix` into `fixed`; vectors always become f32. On a device that is left
+/// to place_weights(), once it is known what will learn, but for what is in another order or packed in
+/// files. With a measuring arena nothing is read. Errors: a tensor is missing, has another shape, or is
+/// one that this architecture does not have.
 void load_weights(Weights& weights, const ModelConfig& config, const TensorFiles& files,
-                  Dtype activation, Dtype made, Arena& fixed);
+                  Dtype matrix, Arena& fixed);
 
 /// Matrices of `dtype` from N(0, init_std), norm scales 1, biases 0 in f32, by counted random
 /// numbers from `seed`.

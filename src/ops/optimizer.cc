@@ -1,19 +1,36 @@
 #include "ops/optimizer.h"
 
 #include "ops/kernels.h"
+#include "ops/moment_code.h"
 
 namespace falconer {
 
+namespace {
+
+void check(const View& v, int64_t size, Dtype dtype) {
+  FALCONER_CHECK(v.size() == size && v.dtype == dtype && v.contiguous());
+}
+
+void check_weight(const View& w, const View& g) {
+  check(w, w.size(), w.dtype == Dtype::kBF16 ? Dtype::kBF16 : Dtype::kF32);
+  check(g, w.size(), Dtype::kF32);
+}
+
+}  // namespace
+
 void adamw(Run& run, const AdamW& args) {
-  for (const View* v : {&args.w, &args.g, &args.m, &args.v})
-    FALCONER_CHECK(v->size() == args.w.size() && v->dtype == Dtype::kF32 && v->contiguous());
+  check_weight(args.w, args.g);
+  const bool coded = args.m.dtype == Dtype::kU8;
+  for (const View* v : {&args.m, &args.v})
+    check(*v, args.w.size(), coded ? Dtype::kU8 : Dtype::kF32);
+  for (const View* v : {&args.m_scale, &args.v_scale})
+    check(*v, coded ? (args.w.size() + kMomentBlock - 1) / kMomentBlock : 0, Dtype::kF32);
   if (run.dry || args.w.size() == 0) return;
   run.kernels->adamw(args);
 }
 
 void sgd(Run& run, const Sgd& args) {
-  for (const View* v : {&args.w, &args.g})
-    FALCONER_CHECK(v->size() == args.w.size() && v->dtype == Dtype::kF32 && v->contiguous());
+  check_weight(args.w, args.g);
   if (run.dry || args.w.size() == 0) return;
   run.kernels->sgd(args);
 }

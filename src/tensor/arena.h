@@ -20,8 +20,8 @@ class Arena {
     made.device_ = device;
     return made;
   }
-  explicit Arena(size_t bytes, Device* device = nullptr)
-      : buffer_(bytes, device), device_(device) {}
+  explicit Arena(size_t bytes, Device* device = nullptr, Place place = Place::kDevice)
+      : buffer_(bytes, device, place), device_(device) {}
 
   bool measuring() const { return buffer_.data() == nullptr; }
   /// Where its views lie; null: the host's memory.

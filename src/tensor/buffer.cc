@@ -11,8 +11,14 @@
 
 namespace falconer {
 
-Buffer::Buffer(size_t bytes, Device* device) : size_(bytes), device_(device) {
+Buffer::Buffer(size_t bytes, Device* device, Place place)
+    : size_(bytes), device_(device), place_(place) {
   const size_t mapped = std::max<size_t>(bytes, 1);
+  if (device != nullptr && place == Place::kPinned) {
+    data_ = device->allocate_pinned(mapped);
+    std::memset(data_, 0, mapped);
+    return;
+  }
   if (device != nullptr) {
     data_ = device->allocate(mapped);
     return;
@@ -31,18 +37,22 @@ Buffer::Buffer(size_t bytes, Device* device) : size_(bytes), device_(device) {
 Buffer::Buffer(Buffer&& other) noexcept
     : data_(std::exchange(other.data_, nullptr)),
       size_(std::exchange(other.size_, 0)),
-      device_(std::exchange(other.device_, nullptr)) {}
+      device_(std::exchange(other.device_, nullptr)),
+      place_(other.place_) {}
 
 Buffer& Buffer::operator=(Buffer&& other) noexcept {
   std::swap(data_, other.data_);
   std::swap(size_, other.size_);
   std::swap(device_, other.device_);
+  std::swap(place_, other.place_);
   return *this;
 }
 
 Buffer::~Buffer() {
   if (data_ == nullptr) return;
-  if (device_ != nullptr)
+  if (device_ != nullptr && place_ == Place::kPinned)
+    device_->release_pinned(data_);
+  else if (device_ != nullptr)
     device_->release(data_);
   else
     ::munmap(data_, size_);

@@ -1,5 +1,5 @@
 // Memory that is owned: zeroed pages from the system, aligned for every instruction set, or zeroed
-// memory of a device.
+// memory of a device, or of the host where a device reaches it too.
 #pragma once
 
 #include <cstddef>
@@ -8,11 +8,15 @@
 
 namespace falconer {
 
+/// Whose memory a device's buffer takes: its own, or the host's, pinned: its kernels reach that over
+/// the bus.
+enum class Place { kDevice, kPinned };
+
 /// Zeroed memory. Pages count towards resident memory only once they are touched.
 class Buffer {
  public:
   Buffer() = default;
-  explicit Buffer(size_t bytes, Device* device = nullptr);
+  explicit Buffer(size_t bytes, Device* device = nullptr, Place place = Place::kDevice);
   Buffer(Buffer&& other) noexcept;
   Buffer& operator=(Buffer&& other) noexcept;
   ~Buffer();
@@ -25,6 +29,7 @@ class Buffer {
   std::byte* data_ = nullptr;
   size_t size_ = 0;
   Device* device_ = nullptr;
+  Place place_ = Place::kDevice;
 };
 
 /// A tensor with its own memory, zeroed.

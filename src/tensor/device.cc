@@ -33,7 +33,7 @@ void Device::copy_in(void* to, const void* from, size_t bytes) {
     std::byte* piece = chunk(next_chunk_);
     wait(mark);  // the copy that last went through this piece
     copy_parallel(piece, static_cast<const std::byte*>(from) + at, count);
-    copy_async(static_cast<std::byte*>(to) + at, piece, count, true);
+    copy_async(static_cast<std::byte*>(to) + at, piece, count);
     record(mark);
   }
 }
@@ -52,7 +52,7 @@ void Device::copy_out(void* to, const void* from, size_t bytes) {
   };
   for (size_t i = 0; i < pieces; ++i, ++next_chunk_) {
     copy_async(chunk(next_chunk_), static_cast<const std::byte*>(from) + i * kChunkBytes,
-               size_of_piece(i), false);
+               size_of_piece(i));
     record(static_cast<int>(next_chunk_ % kMarks));
     if (i > 0) take(i - 1);
   }
@@ -83,7 +83,7 @@ const void* Device::staged(const void* host, size_t bytes) {
   const size_t at = ring_top_;
   ring_top_ += (bytes + kAlign - 1) / kAlign * kAlign;
   std::memcpy(ring_host_ + at, host, bytes);
-  copy_async(ring_ + at, ring_host_ + at, bytes, true);
+  copy_async(ring_ + at, ring_host_ + at, bytes);
   sent_.push_back({at, bytes});
   if (sent_.size() > kRemembered) sent_.pop_front();
   return ring_ + at;

@@ -19,6 +19,8 @@ class Device {
 
   /// "cuda:0, NVIDIA H100 80GB HBM3"
   const std::string& name() const { return name_; }
+  /// Nothing may be chosen by measuring it, so that results follow from the call alone.
+  bool deterministic = false;
   virtual size_t free_bytes() = 0;
   virtual size_t total_bytes() = 0;
   /// Processors that work side by side: how finely work is worth cutting.
@@ -29,6 +31,10 @@ class Device {
   /// Zeroed memory. Error: there is not so much.
   virtual std::byte* allocate(size_t bytes) = 0;
   virtual void release(std::byte* memory) noexcept = 0;
+  /// Memory of the host that the device's kernels reach as well, and that it copies at full speed while
+  /// the host goes on. Released once the work before is done. Error: there is not so much.
+  virtual std::byte* allocate_pinned(size_t bytes) = 0;
+  virtual void release_pinned(std::byte* memory) noexcept = 0;
   virtual void set_zero(void* to, size_t bytes) = 0;
   /// Returns when all work is done. Error: some of it failed.
   virtual void synchronize() = 0;
@@ -52,11 +58,8 @@ class Device {
   static constexpr size_t kBesideBytes = kServiceBytes + (size_t{256} << 20);
 
  protected:
-  /// Memory that the device reads and writes at full speed while the host goes on.
-  virtual std::byte* allocate_pinned(size_t bytes) = 0;
-  virtual void release_pinned(std::byte* memory) noexcept = 0;
-  /// Between pinned and device memory; done when its turn comes.
-  virtual void copy_async(void* to, const void* from, size_t bytes, bool to_device) = 0;
+  /// Between pinned and device memory, or pinned and pinned; done when its turn comes.
+  virtual void copy_async(void* to, const void* from, size_t bytes) = 0;
   /// A mark in the queue, by number, and waiting for the work before it.
   virtual void record(int mark) = 0;
   virtual void wait(int mark) = 0;

@@ -14,12 +14,13 @@ void convert_rows(const View& from, const View& to, int64_t begin, int64_t end) 
   for (int64_t i = begin; i < end; ++i) {
     const From* x = from.row<From>(i);
     To* y = to.row<To>(i);
-    if constexpr (std::is_same_v<From, To>) {
-      std::memcpy(y, x, static_cast<size_t>(from.cols) * sizeof(To));
-    } else {
-      for (int64_t j = 0; j < from.cols; ++j) y[j] = To(static_cast<float>(x[j]));
-    }
+    for (int64_t j = 0; j < from.cols; ++j) y[j] = To(static_cast<float>(x[j]));
   }
+}
+
+void copy_rows(const View& from, const View& to, int64_t begin, int64_t end) {
+  for (int64_t i = begin; i < end; ++i)
+    std::memcpy(to.at(i), from.at(i), static_cast<size_t>(from.cols) * size_of(from.dtype));
 }
 
 template <class From>
@@ -76,6 +77,7 @@ void copy_converted(const View& from, const View& to) {
   if (from.device != nullptr || to.device != nullptr) return copy_with_device(from, to);
   const int64_t grain = 1 + (1 << 16) / std::max<int64_t>(1, from.cols);
   parallel_for(from.rows, grain, [&](int64_t begin, int64_t end) {
+    if (from.dtype == to.dtype) return copy_rows(from, to, begin, end);
     switch (from.dtype) {
       case Dtype::kF32:
         return convert_to<float>(from, to, begin, end);

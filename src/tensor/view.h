@@ -78,7 +78,7 @@ inline bool same_shape(const View& a, const View& b) {
   return a.rows == b.rows && a.cols == b.cols;
 }
 
-/// Copies between any two of f32, bf16, f16, f64, rounding to nearest even (f64 by way of f32);
+/// Copies within a dtype, or between any two of f32, bf16, f16, f64, rounding to nearest even (f64 by way of f32);
 /// shapes must agree. One of the two may be on a device.
 void copy_converted(const View& from, const View& to);
 

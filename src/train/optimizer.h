@@ -4,13 +4,13 @@
 #include <string>
 #include <vector>
 
-#include "method/method.h"
+#include "method/session.h"
 
 namespace falconer {
 
-enum class OptimizerKind { kAdamW, kSgd };
+enum class OptimizerKind { kAdamW, kAdamW8bit, kSgd };
 
-/// "adamw", "sgd". Error (usage): anything else.
+/// "adamw", "adamw-8bit", "sgd". Error (usage): anything else.
 OptimizerKind parse_optimizer(const std::string& name);
 
 struct OptimizerOptions {
@@ -18,12 +18,15 @@ struct OptimizerOptions {
   double lr = 3e-4, weight_decay = 0.01, beta1 = 0.9, beta2 = 0.999, eps = 1e-8;
 };
 
-/// f32 copies per tensor: AdamW's two moments, none for SGD.
-constexpr int optimizer_slots(OptimizerKind kind) { return kind == OptimizerKind::kAdamW ? 2 : 0; }
+/// AdamW's two moments, none for SGD.
+constexpr OptimizerMemory optimizer_memory(OptimizerKind kind) {
+  return {.moments = kind == OptimizerKind::kSgd ? 0 : 2,
+          .coded = kind == OptimizerKind::kAdamW8bit};
+}
 
 class Optimizer {
  public:
-  /// `state`: optimizer_slots views for each parameter.
+  /// `state`: that of a session for optimizer_memory(options.kind).
   Optimizer(OptimizerOptions options, const std::vector<Param*>& params,
             const std::vector<std::vector<View>>& state)
       : options_(options), params_(params), state_(state) {}
@@ -32,7 +35,7 @@ class Optimizer {
   /// The norm over all gradients together.
   double gradient_norm(Run& run) const;
   /// Step number `step` (from 1) with this step's learning rate; gradients are multiplied by
-  /// `gradient_scale`.
+  /// `gradient_scale`. Weights in bf16 are rounded with numbers of run.seed and run.step.
   void step(Run& run, int64_t step, double lr, double gradient_scale) const;
 
  private:

@@ -126,8 +126,9 @@ void write_record(const fs::path& folder, const ModelRecord& record) {
   write_file(folder / "falconer.json", json.dump(2) + "\n");
 }
 
-bool stores_masters(Session& session) {
-  return session.method()->saves_whole_model() && session.run().activation != Dtype::kF32;
+// A tensor that the model's files hold in fewer bits than it learns in.
+bool stores_master(Session& session, const Param& param) {
+  return session.method()->saves_whole_model() && session.run().activation != param.value.dtype;
 }
 
 std::string slot_name(const Param& param, size_t slot) {
@@ -138,12 +139,12 @@ void save_optimizer(const fs::path& path, Session& session) {
   std::vector<NamedView> views;
   const auto& params = session.method()->params();
   for (size_t i = 0; i < params.size(); ++i) {
+    const auto add = [&](const std::string& name, const View& view) {
+      views.push_back({name, {view.rows, view.cols}, view});
+    };
+    if (stores_master(session, *params[i])) add(params[i]->name + ".value", params[i]->value);
     const auto& slots = session.optimizer_state()[i];
-    const std::vector<int64_t> shape = {params[i]->value.rows, params[i]->value.cols};
-    if (stores_masters(session))
-      views.push_back({params[i]->name + ".value", shape, params[i]->value});
-    for (size_t k = 0; k < slots.size(); ++k)
-      views.push_back({slot_name(*params[i], k), shape, slots[k]});
+    for (size_t k = 0; k < slots.size(); ++k) add(slot_name(*params[i], k), slots[k]);
   }
   write_safetensors(path, views);
 }
@@ -176,8 +177,12 @@ int64_t model_bytes(Session& session) {
 }
 
 int64_t checkpoint_bytes(Session& session) {
-  const int64_t copies = session.options().optimizer_slots + (stores_masters(session) ? 1 : 0);
-  return model_bytes(session) + trained_numbers(session) * copies * kFloatBytes;
+  size_t bytes = 0;
+  for (const auto& slots : session.optimizer_state())
+    for (const View& slot : slots) bytes += slot.bytes();
+  for (const Param* param : session.method()->params())
+    if (stores_master(session, *param)) bytes += param->value.bytes();
+  return model_bytes(session) + static_cast<int64_t>(bytes);
 }
 
 namespace {
@@ -299,15 +304,18 @@ void restore_optimizer(const fs::path& checkpoint, Session& session) {
   const TensorFiles files = TensorFiles::open_file(checkpoint / "optimizer.safetensors");
   const auto take = [&](const std::string& name, const View& to) {
     const StoredTensor* stored = files.find(name);
-    if (stored == nullptr || stored->dtype != Dtype::kF32 || stored->size() != to.size())
-      fail("{}: {} is missing or has another shape; resume with the settings of the first run",
-           (checkpoint / "optimizer.safetensors").string(), name);
+    if (stored == nullptr || stored->dtype != to.dtype || stored->size() != to.size())
+      fail(
+          "{}: {} is missing, or of another shape or dtype than {} x {} in {}; resume with the "
+          "--optimizer and --master-weights of the first run",
+          (checkpoint / "optimizer.safetensors").string(), name, to.rows, to.cols,
+          name_of(to.dtype));
     const View from = stored->view();
     copy_converted(from.reshape(to.rows, to.cols), to);
   };
   const auto& params = session.method()->params();
   for (size_t i = 0; i < params.size(); ++i) {
-    if (stores_masters(session)) take(params[i]->name + ".value", params[i]->value);
+    if (stores_master(session, *params[i])) take(params[i]->name + ".value", params[i]->value);
     const auto& slots = session.optimizer_state()[i];
     for (size_t k = 0; k < slots.size(); ++k) take(slot_name(*params[i], k), slots[k]);
   }

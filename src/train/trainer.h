@@ -48,7 +48,7 @@ struct TrainResult {
 
 class Trainer {
  public:
-  /// The session was opened for training with optimizer_slots(options.optimizer.kind). `held_out`
+  /// The session was opened for training with optimizer_memory(options.optimizer.kind). `held_out`
   /// may be empty. What the rows are views of must outlive the trainer.
   Trainer(Session& session, RowView rows, RowView held_out, TrainOptions options);
 

@@ -88,6 +88,9 @@ TEST_F(Safetensors, RefusesWhatDoesNotFit) {
   expect_mentions(refused(entry("F32", "[2,3]", "[0,16]"), 16), {"[2, 3]", "16 bytes"});
   expect_mentions(refused(entry("F32", "[-2,-2]", "[0,16]"), 16), {"\"w\""});
   expect_mentions(refused(entry("F32", "[4294967296,4294967296]", "[0,16]"), 16), {"\"w\""});
+  std::string ones = "[1";
+  for (int i = 0; i < 64; ++i) ones += ",1";
+  expect_mentions(refused(entry("F32", (ones + "]").c_str(), "[0,4]"), 4), {"\"w\"", "65", "64"});
   expect_mentions(refused(entry("F32", "[2,2]", "[16,0]"), 16), {"\"w\""});
   expect_mentions(refused(entry("F32", "[2,2]", "[0,18446744073709551615]"), 16), {"\"w\""});
   expect_mentions(refused(entry("F32", "[2,2]", "[4,20]"), 20), {"gap"});

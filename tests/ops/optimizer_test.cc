@@ -149,6 +149,8 @@ TEST(Optimizer, ShapesAreCheckedAndDryRunTouchesNothing) {
     EXPECT_THROW(adamw(r.run, {.w = w, .g = g, .m = bad, .v = v}), InternalError);
     EXPECT_THROW(adamw(r.run, {.w = w, .g = g, .m = m, .v = bad}), InternalError);
     EXPECT_THROW(sgd(r.run, {.w = w, .g = bad}), InternalError);
+    EXPECT_THROW(adamw(r.run, {.w = w, .g = g, .m = m, .v = v, .m_scale = bad, .v_scale = bad}),
+                 InternalError);
   }
   EXPECT_THROW(sgd(r.run, {.w = TestView(3, 7), .g = TestView(3, 7)}), InternalError);
   DryRun dry;

@@ -152,6 +152,11 @@ class EmulatedDevice : public Device {
     ::munmap(memory, found->second);
     memory_.erase(found);
   }
+  std::byte* allocate_pinned(size_t bytes) override { return new std::byte[bytes]; }
+  void release_pinned(std::byte* memory) noexcept override {
+    run_until(first_ + std::ssize(queue_));
+    delete[] memory;
+  }
   void set_zero(void* to, size_t bytes) override {
     enqueue([=] { std::memset(to, 0, bytes); });
   }
@@ -161,9 +166,7 @@ class EmulatedDevice : public Device {
   void enqueue(std::function<void()> work) { queue_.push_back(std::move(work)); }
 
  protected:
-  std::byte* allocate_pinned(size_t bytes) override { return new std::byte[bytes]; }
-  void release_pinned(std::byte* memory) noexcept override { delete[] memory; }
-  void copy_async(void* to, const void* from, size_t bytes, bool) override {
+  void copy_async(void* to, const void* from, size_t bytes) override {
     enqueue([=] { std::memcpy(to, from, bytes); });
   }
   void record(int mark) override { marks_[mark] = first_ + std::ssize(queue_); }

@@ -33,7 +33,7 @@ inline std::unique_ptr<Session> open_training(const TinyRun& run, const MethodOp
                         .method = method,
                         .precision = precision,
                         .training = true,
-                        .optimizer_slots = 2,
+                        .optimizer = {.moments = 2},
                         .seed = 3});
 }
 

@@ -7,6 +7,7 @@
 #include "ops/cuda/launchers.h"
 #include "ops/devices.h"
 #include "support/devices.h"
+#include "support/errors.h"
 #include "support/tiny_model.h"
 
 namespace falconer::test {
@@ -203,6 +204,103 @@ TEST_P(DeviceRuns, LowMemoryIsRefused) {
   o.device = GetParam();
   o.low_memory = true;
   EXPECT_THROW(finetune(o), Error);
+}
+
+// Weights in bf16, moments in 8 bits, and moments in the host's memory: on a device as on the CPU.
+TEST_P(DeviceRuns, FullFinetuningInLessMemory) {
+  const TinyRun tiny({.layers = 2, .width = 64, .vocab = 97});
+  for (const char* optimizer : {"adamw", "adamw-8bit"})
+    for (const char* masters : {"f32", "bf16"}) {
+      SCOPED_TRACE(std::string(optimizer) + " " + masters);
+      FinetuneOptions o = options_of(tiny, {"full"}, "cpu", 3);
+      o.precision = "bf16";
+      o.optimizer = optimizer;
+      o.master_weights = masters;
+      o.overwrite = true;
+      const std::vector<double> want = run(o);
+      o.device = GetParam();
+      const auto on_device = [&](const char* offload) {
+        o.out = (tiny.folder / offload).string();
+        o.offload_optimizer = offload;
+        const std::vector<double> got = run(o);
+        for (size_t i = 0; i < got.size(); ++i) EXPECT_NEAR(got[i], want[i], 0.01 * want[i]);
+        return read_text_file(std::filesystem::path(o.out) / "final" / "model.safetensors");
+      };
+      EXPECT_TRUE(on_device("off") == on_device("on"));
+    }
+}
+
+TEST_P(DeviceRuns, WhatLiesOnTheHostIsResumedToo) {
+  const TinyRun tiny;
+  FinetuneOptions o = tiny.options("full", "whole");
+  o.device = GetParam();
+  o.precision = "bf16";
+  o.schedule = "constant";
+  o.optimizer = "adamw-8bit";
+  o.master_weights = "bf16";
+  o.offload_optimizer = "on";
+  const auto result = [&] {
+    return read_text_file(std::filesystem::path(o.out) / "final" / "model.safetensors");
+  };
+  finetune(o);
+  const std::string whole = result();
+  const int64_t steps = o.max_steps;
+  o.out = tiny.path("part").string();
+  o.max_steps = o.save_interval = 2;
+  finetune(o);
+  o.max_steps = steps;
+  o.resume = "auto";
+  // Where it lies is no part of the run.
+  o.offload_optimizer = "off";
+  finetune(o);
+  EXPECT_TRUE(result() == whole);
+}
+
+// Where full finetuning does not fit, what changes no number is tried first, and what was chosen is
+// said.
+TEST(DeviceMemory, FullFinetuningIsMadeToFit) {
+  static size_t memory;
+  add_device_kind({"short", [](int) {
+                     return OpenedDevice{emulated::open_emulated({.memory_bytes = memory}),
+                                         &emulated::kernels()};
+                   }});
+  const TinyRun tiny({.layers = 2, .width = 64, .vocab = 997});
+  FinetuneOptions o = tiny.options("full", "out");
+  o.device = "short";
+  o.precision = "bf16";
+  o.max_steps = 1;
+  o.overwrite = true;
+  const auto needs = [&](const char* masters, const char* offload, const char* recompute) {
+    FinetuneOptions fixed = o;
+    fixed.master_weights = masters;
+    fixed.offload_optimizer = offload;
+    fixed.recompute = recompute;
+    memory = size_t{4} << 30;
+    return static_cast<size_t>(dry_run(fixed).memory_bytes);
+  };
+  const size_t whole = needs("f32", "off", "off"), again = needs("f32", "off", "on");
+  const size_t offloaded = needs("f32", "on", "off"), offloaded_again = needs("f32", "on", "on");
+  const size_t least = needs("bf16", "on", "on");
+  ASSERT_LT(again, whole);
+  ASSERT_LT(offloaded, again);
+  ASSERT_LT(least, offloaded_again);
+  const auto chosen = [&](size_t bytes) {
+    memory = bytes;
+    const std::string text = dry_run(o).text;
+    const auto says = [&](const char* part) { return text.find(part) != std::string::npos; };
+    return std::string(says("weights in bf16") ? "bf16 " : "") +
+           (says("on the host, pinned") ? "offload " : "") +
+           (says("--recompute") ? "recompute" : "");
+  };
+  EXPECT_EQ(chosen(whole), "");
+  EXPECT_EQ(chosen(again), "recompute");
+  EXPECT_EQ(chosen(offloaded), "offload ");
+  EXPECT_EQ(chosen(offloaded_again), "offload recompute");
+  EXPECT_EQ(chosen(least), "bf16 offload recompute");
+  EXPECT_EQ(finetune(o).steps, 1);  // in all of it, with nothing to spare
+  memory = least - 1;
+  expect_mentions(message_of([&] { finetune(o); }),
+                  {"can be had on emulated", "on the host", "--optimizer adamw-8bit"});
 }
 
 // A device whose memory ends between what a run needs with and without recompute, and below both.

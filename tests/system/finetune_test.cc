@@ -4,20 +4,17 @@
 #include <cmath>
 #include <cstring>
 
+#include "base/threads.h"
 #include "checkpoint/safetensors_writer.h"
 #include "checkpoint/tensor_file.h"
 #include "support/errors.h"
+#include "support/run_files.h"
 #include "support/tiny_model.h"
 
 namespace falconer::test {
 namespace {
 
 namespace fs = std::filesystem;
-
-fs::path weights_of(const fs::path& folder) {
-  const fs::path adapter = folder / "adapter_model.safetensors";
-  return fs::exists(adapter) ? adapter : folder / "model.safetensors";
-}
 
 /// Names of the tensors that both files hold with the same bytes.
 std::vector<std::string> unchanged(const fs::path& a, const fs::path& b) {
@@ -35,8 +32,6 @@ std::vector<std::string> unchanged(const fs::path& a, const fs::path& b) {
   return same;
 }
 
-std::string file_bytes(const fs::path& path) { return read_text_file(path); }
-
 /// A checkpoint with its tensors as `dtype`.
 void copy_as(const fs::path& from, const fs::path& to, Dtype dtype) {
   fs::create_directory(to);
@@ -47,13 +42,6 @@ void copy_as(const fs::path& from, const fs::path& to, Dtype dtype) {
   SafetensorsWriter writer(to / "model.safetensors", specs);
   for (const auto& [name, tensor] : files.tensors()) writer.write(tensor.view());
   writer.commit();
-}
-
-/// The figure of a line of a memory plan.
-double megabytes_of(const std::string& plan, const std::string& line) {
-  const size_t at = plan.find(line);
-  EXPECT_NE(at, std::string::npos) << plan;
-  return std::stod(plan.substr(at + line.size()));
 }
 
 class EveryMethod : public ::testing::TestWithParam<std::tuple<const char*, bool>> {
@@ -195,6 +183,27 @@ INSTANTIATE_TEST_SUITE_P(All, EveryMethod,
                            std::replace(name.begin(), name.end(), '-', '_');
                            return name + (std::get<1>(which.param) ? "_grouped" : "_multi_query");
                          });
+
+TEST_P(EveryMethod, TheNumberOfThreadsChangesNothing) {
+  TinyShape wide = shape();
+  wide.width = 64;
+  const TinyRun run(wide);
+  const int before = thread_count();
+  for (const char* precision : {"f32", "bf16"}) {
+    std::string first;
+    for (const int threads : {1, 2, 3, 5}) {
+      set_thread_count(threads);
+      FinetuneOptions o = run.options(method(), fmt::format("{}-{}", precision, threads));
+      o.precision = precision;
+      o.lora_dropout = 0.1;
+      if (method() == "lora") o.lora_targets = {"all-linear", "head"};
+      const std::string bytes = file_bytes(weights_of(finetune(o).final_folder));
+      if (first.empty()) first = bytes;
+      EXPECT_TRUE(bytes == first) << precision << ", " << threads << " threads";
+    }
+  }
+  set_thread_count(before);
+}
 
 TEST(Finetune, TwoRunsGiveTheSameBytes) {
   const TinyRun run;

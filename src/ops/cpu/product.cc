@@ -1,11 +1,14 @@
 #include "ops/cpu/product.h"
 
+#include <omp.h>
+
 #include <dnnl.hpp>
 #include <list>
 #include <mutex>
 #include <unordered_map>
 
 #include "base/error.h"
+#include "base/threads.h"
 #include "ops/cpu/packed_product.h"
 
 namespace falconer::cpu {
@@ -117,7 +120,6 @@ void run_primitive(const Factor& a, const Factor& b, const View& c, float scale,
                 a.view.dtype == Dtype::kBF16,
                 c.dtype == Dtype::kBF16};
   const dnnl::matmul primitive = cache.get(key);
-  dnnl::primitive_attr attributes;
   const auto type = type_of(a.view.dtype);
   std::unordered_map<int, memory> arguments = {
       {DNNL_ARG_SRC,
@@ -133,7 +135,45 @@ void run_primitive(const Factor& a, const Factor& b, const View& c, float scale,
   primitive.execute(stream, arguments);
 }
 
+/// oneDNN on one thread while it lives: how many there are enters a primitive when it is made.
+class OneThread {
+ public:
+  OneThread() { omp_set_num_threads(1); }
+  ~OneThread() { omp_set_num_threads(threads_); }
+  OneThread(const OneThread&) = delete;
+  OneThread& operator=(const OneThread&) = delete;
+
+ private:
+  int threads_ = omp_get_max_threads();
+};
+
+Factor rows_of(const Factor& a, int64_t begin, int64_t count) {
+  return {a.transposed ? a.view.col_range(begin, count) : a.view.row_range(begin, count),
+          a.transposed};
+}
+Factor cols_of(const Factor& b, int64_t begin, int64_t count) {
+  return {b.transposed ? b.view.row_range(begin, count) : b.view.col_range(begin, count),
+          b.transposed};
+}
+
 }  // namespace
+
+// oneDNN cuts work, and sums too, by the number of threads. So c is cut here, into pieces that do not
+// depend on it, and each piece is one thread's.
+void library_product(const Factor& a, const Factor& b, const View& c, float scale, bool add,
+                     const View& bias) {
+  constexpr int64_t kRows = 512, kCols = 256;
+  const int64_t across = (c.cols + kCols - 1) / kCols, down = (c.rows + kRows - 1) / kRows;
+  parallel_for(across * down, 1, [&](int64_t begin, int64_t end) {
+    const OneThread one;
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t m = i / across * kRows, n = i % across * kCols;
+      const int64_t rows = std::min(kRows, c.rows - m), cols = std::min(kCols, c.cols - n);
+      run_primitive(rows_of(a, m, rows), cols_of(b, n, cols),
+                    c.row_range(m, rows).col_range(n, cols), scale, add, bias.col_range(n, cols));
+    }
+  });
+}
 
 bool has_bf16_products() {
   static const bool has = [] {
@@ -148,11 +188,11 @@ void product(const Factor& a, const Factor& b, const View& c, float scale, bool 
              const View& bias) {
   FALCONER_CHECK(a.cols() == b.rows() && a.rows() == c.rows && b.cols() == c.cols);
   FALCONER_CHECK(!bias || scale == 1);
-  const bool mixed = a.view.dtype != b.view.dtype;
-  if (mixed || (a.view.dtype == Dtype::kBF16 && !has_bf16_products()))
-    packed_product(a, b, c, scale, add, bias);
+  const bool bf16 = a.view.dtype == Dtype::kBF16 && b.view.dtype == Dtype::kBF16;
+  if (bf16 && has_bf16_products())
+    library_product(a, b, c, scale, add, bias);
   else
-    run_primitive(a, b, c, scale, add, bias);
+    packed_product(a, b, c, scale, add, bias);
 }
 
 }  // namespace falconer::cpu

@@ -1,4 +1,4 @@
-// Matrix products: by oneDNN, with its primitives kept, or packed_product.h where dtypes differ.
+// Matrix products: packed_product.h, or oneDNN where the CPU multiplies bf16.
 #pragma once
 
 #include "tensor/view.h"
@@ -15,12 +15,17 @@ struct Factor {
 };
 
 /// c (M,N) = scale a (M,K) b (K,N) + bias, or c += where `add`. a, b and c are f32 or bf16 each;
-/// bias (1,N) f32 or empty, and then scale is 1. Sums are f32.
+/// bias (1,N) f32 or empty, and then scale is 1. Sums are f32, in an order that does not depend on the
+/// number of threads.
 void product(const Factor& a, const Factor& b, const View& c, float scale, bool add,
              const View& bias = {});
 
-/// Whether bf16 products run in bf16 on this CPU (AVX512). Elsewhere, and where one factor is f32,
-/// product() computes in f32 and widens bf16 while it packs (packed_product.h).
+/// The same by oneDNN, for a and b of one dtype.
+void library_product(const Factor& a, const Factor& b, const View& c, float scale, bool add,
+                     const View& bias = {});
+
+/// Whether bf16 products run in bf16 on this CPU (AVX512). Elsewhere, and where a factor is f32,
+/// product() computes in f32 and widens bf16 while it packs.
 bool has_bf16_products();
 
 }  // namespace falconer::cpu

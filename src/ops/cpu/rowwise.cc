@@ -198,6 +198,7 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 #include "base/threads.h"
+#include "ops/kernels.h"
 
 namespace falconer::cpu {
 
@@ -232,13 +233,17 @@ void cross_entropy(const CrossEntropy& args) {
   });
 }
 
+// What is kept in less than f32 costs more than vectors would save: random bits, and codes to look up.
 void adamw(const AdamW& args) {
+  if (args.w.dtype != Dtype::kF32 || args.m.dtype != Dtype::kF32)
+    return scalar_kernels().adamw(args);
   parallel_for(args.w.size(), 1 << 14, [&](int64_t begin, int64_t end) {
     HWY_DYNAMIC_DISPATCH(adamw_range)(args, begin, end);
   });
 }
 
 void sgd(const Sgd& args) {
+  if (args.w.dtype != Dtype::kF32) return scalar_kernels().sgd(args);
   parallel_for(args.w.size(), 1 << 14, [&](int64_t begin, int64_t end) {
     HWY_DYNAMIC_DISPATCH(sgd_range)(args, begin, end);
   });

@@ -288,16 +288,24 @@ void cross_entropy_kernel(const CrossEntropy& a) {
   });
 }
 
-constexpr int64_t kElementGrain = 1 << 14;
+/// work(begin, end) on elements; pieces begin where blocks of moments do.
+template <class F>
+void for_blocks(int64_t size, F&& work) {
+  parallel_for((size + kMomentBlock - 1) / kMomentBlock, 64, [&](int64_t begin, int64_t end) {
+    work(begin * kMomentBlock, std::min(size, end * kMomentBlock));
+  });
+}
 
 void adamw_kernel(const AdamW& a) {
-  parallel_for(a.w.size(), kElementGrain,
-               [&](int64_t begin, int64_t end) { scalar::adamw(a, begin, end); });
+  with_type(a.w.dtype, [&]<class W>(Type<W>) {
+    for_blocks(a.w.size(), [&](int64_t begin, int64_t end) { scalar::adamw<W>(a, begin, end); });
+  });
 }
 
 void sgd_kernel(const Sgd& a) {
-  parallel_for(a.w.size(), kElementGrain,
-               [&](int64_t begin, int64_t end) { scalar::sgd(a, begin, end); });
+  with_type(a.w.dtype, [&]<class W>(Type<W>) {
+    for_blocks(a.w.size(), [&](int64_t begin, int64_t end) { scalar::sgd<W>(a, begin, end); });
+  });
 }
 
 // One sum per row, added in the order of rows: the same at any thread count.

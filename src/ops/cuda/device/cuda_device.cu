@@ -117,17 +117,25 @@ void CudaDevice::set_zero(void* to, size_t bytes) {
 void CudaDevice::synchronize() { check(cudaStreamSynchronize(stream_), "the work on the device"); }
 
 std::byte* CudaDevice::allocate_pinned(size_t bytes) {
+  make_current();
   void* memory = nullptr;
-  check(cudaHostAlloc(&memory, bytes, cudaHostAllocDefault), "pinned memory");
+  if (cudaHostAlloc(&memory, bytes, cudaHostAllocDefault) != cudaSuccess) {
+    static_cast<void>(cudaGetLastError());
+    fail_on_device(name(), std::to_string(bytes >> 20) +
+                               " MiB of the host's memory cannot be pinned; give the program more, "
+                               "or --offload-optimizer off");
+  }
   return static_cast<std::byte*>(memory);
 }
 
-void CudaDevice::release_pinned(std::byte* memory) noexcept { cudaFreeHost(memory); }
+void CudaDevice::release_pinned(std::byte* memory) noexcept {
+  cudaStreamSynchronize(stream_);
+  cudaFreeHost(memory);
+}
 
-void CudaDevice::copy_async(void* to, const void* from, size_t bytes, bool to_device) {
-  check(cudaMemcpyAsync(to, from, bytes,
-                        to_device ? cudaMemcpyHostToDevice : cudaMemcpyDeviceToHost, stream_),
-        "a copy");
+// The driver tells pinned memory from the device's by the address.
+void CudaDevice::copy_async(void* to, const void* from, size_t bytes) {
+  check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDefault, stream_), "a copy");
 }
 
 void CudaDevice::record(int mark) { check(cudaEventRecord(marks_[mark], stream_), "an event"); }

@@ -35,13 +35,13 @@ class CudaDevice : public Device {
   size_t shared_bytes() const override { return shared_bytes_; }
   std::byte* allocate(size_t bytes) override;
   void release(std::byte* memory) noexcept override;
+  std::byte* allocate_pinned(size_t bytes) override;
+  void release_pinned(std::byte* memory) noexcept override;
   void set_zero(void* to, size_t bytes) override;
   void synchronize() override;
 
  protected:
-  std::byte* allocate_pinned(size_t bytes) override;
-  void release_pinned(std::byte* memory) noexcept override;
-  void copy_async(void* to, const void* from, size_t bytes, bool to_device) override;
+  void copy_async(void* to, const void* from, size_t bytes) override;
   void record(int mark) override;
   void wait(int mark) override;
 

@@ -157,7 +157,8 @@ class Library {
   }
 
   void choose(Plan& plan, const LibraryCall& call) {
-    if (const LibraryCall rounded = rounded_call(call); worth_measuring(rounded)) {
+    if (const LibraryCall rounded = rounded_call(call);
+        worth_measuring(rounded) && !device_.deterministic) {
       const std::optional<Algorithm>& measured = measured_choice(plan, call, rounded);
       if (measured && works(plan, *measured)) plan.algorithm = measured;
       if (plan.algorithm) return;
