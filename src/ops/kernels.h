@@ -62,7 +62,7 @@ struct Kernels {
 
 /// The readable definitions, on any CPU: the portable baseline and the oracle of tests.
 const Kernels& scalar_kernels();
-/// Highway kernels, and oneDNN's products of bf16, for the instruction set of this CPU.
+/// Highway kernels and oneDNN products, for the instruction set of this CPU.
 const Kernels& cpu_kernels();
 
 }  // namespace falconer

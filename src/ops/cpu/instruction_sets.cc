@@ -15,7 +15,7 @@ namespace {
 
 using dnnl::cpu_isa;
 
-/// Kernels are Highway's, products of bf16 are oneDNN's.
+/// Vector code is Highway's, products are oneDNN's.
 struct Known {
   std::string name;
   int64_t target = 0;

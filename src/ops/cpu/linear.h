@@ -1,4 +1,4 @@
-// The linear layer's products: product.h for many rows, one pass over the weights for a few.
+// The linear layer's products: oneDNN for many rows, one pass over the weights for a few.
 #pragma once
 
 #include "ops/linear.h"

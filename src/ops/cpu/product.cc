@@ -147,6 +147,15 @@ class OneThread {
   int threads_ = omp_get_max_threads();
 };
 
+/// Of parts that are about as large as each other, none above `most`: an even number of them, since
+/// threads are.
+int64_t size_of_part(int64_t n, int64_t most) {
+  constexpr int64_t kUnit = 16;
+  int64_t parts = (n + most - 1) / most;
+  if (parts > 1) parts += parts % 2;
+  return ((n + parts - 1) / parts + kUnit - 1) / kUnit * kUnit;
+}
+
 Factor rows_of(const Factor& a, int64_t begin, int64_t count) {
   return {a.transposed ? a.view.col_range(begin, count) : a.view.row_range(begin, count),
           a.transposed};
@@ -159,16 +168,20 @@ Factor cols_of(const Factor& b, int64_t begin, int64_t count) {
 }  // namespace
 
 // oneDNN cuts work, and sums too, by the number of threads. So c is cut here, into pieces that do not
-// depend on it, and each piece is one thread's.
+// depend on it, and each piece is one thread's. They are large enough that packing for each pays, and
+// many enough for many threads; LoRA's products are narrow, and have pieces of fewer rows.
 void library_product(const Factor& a, const Factor& b, const View& c, float scale, bool add,
                      const View& bias) {
-  constexpr int64_t kRows = 512, kCols = 256;
-  const int64_t across = (c.cols + kCols - 1) / kCols, down = (c.rows + kRows - 1) / kRows;
+  constexpr int64_t kRows = 512, kNarrow = 256, kNarrowRows = 128, kPieces = 32;
+  const int64_t high = size_of_part(c.rows, c.cols < kNarrow ? kNarrowRows : kRows);
+  const int64_t wide =
+      size_of_part(c.cols, std::clamp<int64_t>(c.rows * c.cols / kPieces / high, 512, 2048));
+  const int64_t across = (c.cols + wide - 1) / wide, down = (c.rows + high - 1) / high;
   parallel_for(across * down, 1, [&](int64_t begin, int64_t end) {
     const OneThread one;
     for (int64_t i = begin; i < end; ++i) {
-      const int64_t m = i / across * kRows, n = i % across * kCols;
-      const int64_t rows = std::min(kRows, c.rows - m), cols = std::min(kCols, c.cols - n);
+      const int64_t m = i / across * high, n = i % across * wide;
+      const int64_t rows = std::min(high, c.rows - m), cols = std::min(wide, c.cols - n);
       run_primitive(rows_of(a, m, rows), cols_of(b, n, cols),
                     c.row_range(m, rows).col_range(n, cols), scale, add, bias.col_range(n, cols));
     }
@@ -188,11 +201,12 @@ void product(const Factor& a, const Factor& b, const View& c, float scale, bool 
              const View& bias) {
   FALCONER_CHECK(a.cols() == b.rows() && a.rows() == c.rows && b.cols() == c.cols);
   FALCONER_CHECK(!bias || scale == 1);
-  const bool bf16 = a.view.dtype == Dtype::kBF16 && b.view.dtype == Dtype::kBF16;
-  if (bf16 && has_bf16_products())
-    library_product(a, b, c, scale, add, bias);
-  else
+  if (c.rows == 0 || c.cols == 0) return;
+  const bool mixed = a.view.dtype != b.view.dtype;
+  if (mixed || (a.view.dtype == Dtype::kBF16 && !has_bf16_products()))
     packed_product(a, b, c, scale, add, bias);
+  else
+    library_product(a, b, c, scale, add, bias);
 }
 
 }  // namespace falconer::cpu

@@ -1,4 +1,4 @@
-// Matrix products: packed_product.h, or oneDNN where the CPU multiplies bf16.
+// Matrix products: by oneDNN, with its primitives kept, or packed_product.h where dtypes differ.
 #pragma once
 
 #include "tensor/view.h"
@@ -20,12 +20,12 @@ struct Factor {
 void product(const Factor& a, const Factor& b, const View& c, float scale, bool add,
              const View& bias = {});
 
-/// The same by oneDNN, for a and b of one dtype.
+/// The same by oneDNN, for a and b of one dtype. No size is 0.
 void library_product(const Factor& a, const Factor& b, const View& c, float scale, bool add,
                      const View& bias = {});
 
-/// Whether bf16 products run in bf16 on this CPU (AVX512). Elsewhere, and where a factor is f32,
-/// product() computes in f32 and widens bf16 while it packs.
+/// Whether bf16 products run in bf16 on this CPU (AVX512). Elsewhere, and where one factor is f32,
+/// product() computes in f32 and widens bf16 while it packs (packed_product.h).
 bool has_bf16_products();
 
 }  // namespace falconer::cpu

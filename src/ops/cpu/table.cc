@@ -1,4 +1,4 @@
-// The CPU table: products and Highway kernels. What is not overridden here is too small to
+// The CPU table: oneDNN products and Highway kernels. What is not overridden here is too small to
 // matter, and stays with the readable definition.
 #include "ops/cpu/attention.h"
 #include "ops/cpu/dropout.h"
