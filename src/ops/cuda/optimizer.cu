@@ -102,8 +102,8 @@ __global__ void adamw_coded_kernel(W* w, const float* g, CodedMoments moments, i
     }
     const float most_m = block_max(fabsf(m), room), most_v = block_max(v, room);
     if (mine) {
-      moments.m[i] = nearest_code(codes.first.middle, most_m > 0 ? m / most_m : 0.0f);
-      moments.v[i] = second_moment_code(codes.second.middle, most_v > 0 ? v / most_v : 0.0f);
+      moments.m[i] = nearest_code(codes.first, most_m > 0 ? m / most_m : 0.0f);
+      moments.v[i] = second_moment_code(codes.second, most_v > 0 ? v / most_v : 0.0f);
     }
     // Behind the barriers of block_max: all have read the old ones.
     if (threadIdx.x == 0) {

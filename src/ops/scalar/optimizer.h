@@ -1,6 +1,8 @@
 // The readable definitions of the optimizers and of DoRA's norms.
 #pragma once
 
+#include <algorithm>
+
 #include "ops/moment_code.h"
 #include "ops/optimizer.h"
 #include "ops/scalar/number.h"
@@ -53,7 +55,7 @@ template <class Code>
 void code_moments(const float* from, int64_t at, int64_t n, const View& coded, const View& scales,
                   const Code& code_of) {
   float most = 0;
-  for (int64_t i = 0; i < n; ++i) most = std::fmax(most, std::fabs(from[i]));
+  for (int64_t i = 0; i < n; ++i) most = std::max(most, std::fabs(from[i]));
   scales.row<float>(0)[at / kMomentBlock] = most;
   for (int64_t i = 0; i < n; ++i)
     coded.row<uint8_t>(0)[at + i] = code_of(most > 0 ? from[i] / most : 0.0f);
@@ -88,9 +90,9 @@ void adamw(const AdamW& a, int64_t begin, int64_t end) {
     decode_moments(a.v, a.v_scale, kSecondMomentCode, at, n, v);
     adamw_elements<W>(a, c, at, n, m, v);
     code_moments(m, at, n, a.m, a.m_scale,
-                 [](float x) { return nearest_code(kFirstMomentCode.middle, x); });
+                 [](float x) { return nearest_code(kFirstMomentCode, x); });
     code_moments(v, at, n, a.v, a.v_scale,
-                 [](float x) { return second_moment_code(kSecondMomentCode.middle, x); });
+                 [](float x) { return second_moment_code(kSecondMomentCode, x); });
   }
 }
 
