@@ -187,7 +187,7 @@ struct FinetuneOptions {
   // On a GPU: keep the optimizer's state in the host's memory: "auto" (full, where the run would not fit
   // otherwise), "on", "off".
   std::string offload_optimizer = "auto";
-  // Full finetuning in bf16: what learns is kept in "f32", in "bf16" and rounded by chance, or as
+  // Full finetuning in bf16: what learns is kept in "f32", in "bf16" and rounded stochastically, or as
   // "auto" says: in f32 where that fits.
   std::string master_weights = "auto";
   bool low_memory = false;  // keep about one layer of a mapped model resident, and read it again

@@ -65,7 +65,7 @@ void add_optimizer_flags(CLI::App& app, FinetuneOptions& o) {
                  "on: keep little for backward and compute it again; auto: where memory is short")
       ->capture_default_str();
   app.add_option("--master-weights", o.master_weights,
-                 "full, in bf16: what learns is f32, or bf16 that is rounded by chance; auto: f32 "
+                 "full, in bf16: what learns is f32, or bf16 with stochastic rounding; auto: f32 "
                  "where it fits")
       ->capture_default_str();
   app.add_option("--offload-optimizer", o.offload_optimizer,

@@ -25,7 +25,7 @@ struct MethodOptions {
   bool lora_dora = false;  // weight-decomposed: a magnitude per output row
   int64_t adapter_length = 10;
   int64_t adapter_start_layer = 2;
-  bool bf16_weights = false;  // full: matrices learn in bf16 (by chance), not in f32
+  bool bf16_weights = false;  // full: matrices learn in bf16 (stochastic rounding), not in f32
 };
 
 /// A tensor in the form that it has in an adapter's file.

@@ -13,7 +13,7 @@ namespace falconer {
 // computed in f32; the constants are formed in double and rounded once, as torch does: 1 - beta2 in f32
 // would be off by 5e-5.
 //
-// What is kept may be smaller. A w in bf16 is rounded by chance (round_by_chance), element i with bits
+// What is kept may be smaller. A w in bf16 is rounded stochastically (round_stochastic), element i with bits
 // 16 (i % 2) .. of word i / 2 of `rounding`. Moments in 8 bits (moment_code.h) are decoded, used for w
 // as they become, and coded again.
 

@@ -53,10 +53,10 @@ struct BF16 {
   }
 };
 
-/// x in bf16, by chance: up with the probability of where x lies between the two neighbours, so that
+/// x in bf16, rounded stochastically: up with the probability of where x lies between the two neighbours, so that
 /// the mean is x and small steps are not lost (Zamirai et al., "Revisiting BFloat16 Training", 2020).
 /// `random`: 16 uniform bits.
-constexpr BF16 round_by_chance(float x, uint32_t random) {
+constexpr BF16 round_stochastic(float x, uint32_t random) {
   const uint32_t u = std::bit_cast<uint32_t>(x);
   if ((u & 0x7f800000u) == 0x7f800000u) return x;  // not finite
   BF16 rounded;

@@ -1,4 +1,4 @@
-// What keeps an optimizer small: moments in 8 bits, and weights in bf16 that are rounded by chance.
+// What keeps an optimizer small: moments in 8 bits, and weights in bf16 with stochastic rounding.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -67,22 +67,22 @@ TEST(MomentCode, ASecondMomentAboveZeroStaysAboveZero) {
   EXPECT_EQ(second_moment_code(kSecondMomentCode, 1), 255);
 }
 
-TEST(RoundByChance, TheMeanIsTheNumber) {
+TEST(StochasticRounding, TheMeanIsTheNumber) {
   const RandomStream random(2, RandomPurpose::kTest);
   constexpr int kDraws = 1 << 16;
   for (const float x : {1.001f, -3.1415927f, 1e-20f, 0.0f, 257.25f}) {
     double sum = 0;
     for (uint32_t bits = 0; bits < kDraws; ++bits) {
-      const float rounded = round_by_chance(x, bits);
+      const float rounded = round_stochastic(x, bits);
       EXPECT_LE(std::abs(rounded - x), std::abs(x) / 128);
       sum += rounded;
     }
     EXPECT_NEAR(sum / kDraws, x, std::abs(x) * 0x1p-23) << x;  // every chance once: no error at all
   }
   for (const float exact : {1.0f, -0.5f, 3.0f})
-    EXPECT_EQ(float(round_by_chance(exact, 0xffff)), exact);
-  EXPECT_TRUE(std::isnan(float(round_by_chance(NAN, 0xffff))));
-  EXPECT_TRUE(std::isinf(float(round_by_chance(INFINITY, 0xffff))));
+    EXPECT_EQ(float(round_stochastic(exact, 0xffff)), exact);
+  EXPECT_TRUE(std::isnan(float(round_stochastic(NAN, 0xffff))));
+  EXPECT_TRUE(std::isinf(float(round_stochastic(INFINITY, 0xffff))));
 }
 
 /// A tensor under a table, with what the optimizer keeps.

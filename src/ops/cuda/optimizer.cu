@@ -6,7 +6,7 @@
 namespace falconer::FALCONER_GPU {
 namespace {
 
-/// N weights from element c on; bf16 by chance.
+/// N weights from element c on; bf16 rounded stochastically.
 template <int N, class W>
 __device__ void store_rounded(W* w, int64_t c, float (&x)[N], const RandomStream& rounding) {
   if constexpr (std::is_same_v<W, BF16>) {
@@ -14,7 +14,7 @@ __device__ void store_rounded(W* w, int64_t c, float (&x)[N], const RandomStream
     const PhiloxBlock words = rounding.block(static_cast<uint64_t>(c / 8));
     for (int i = 0; i < N; ++i) {
       const int n = static_cast<int>(c % 8) + i;
-      x[i] = round_by_chance(x[i], words[n / 2] >> (16 * (n % 2)));
+      x[i] = round_stochastic(x[i], words[n / 2] >> (16 * (n % 2)));
     }
   }
   store<N>(w + c, x);

@@ -24,7 +24,7 @@ struct AdamWConstants {
   float decay, beta2, one_minus_beta1, one_minus_beta2, step_size, root, eps, grad_scale;
 };
 
-/// Weights that are written one after the other: bf16 by chance. Begins at a multiple of 8.
+/// Weights that are written one after the other: bf16 rounded stochastically. Begins at a multiple of 8.
 template <class W>
 class RoundedWeights {
  public:
@@ -35,7 +35,7 @@ class RoundedWeights {
       w_[i] = x;
     } else {
       if (i % 8 == 0) words_ = stream_.block(static_cast<uint64_t>(i / 8));
-      w_[i] = round_by_chance(x, words_[static_cast<size_t>(i % 8 / 2)] >> (16 * (i % 2)));
+      w_[i] = round_stochastic(x, words_[static_cast<size_t>(i % 8 / 2)] >> (16 * (i % 2)));
     }
   }
 
