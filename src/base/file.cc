@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/process.h"
 
 namespace falconer {
 namespace fs = std::filesystem;
@@ -58,7 +59,7 @@ void put_in_place(const fs::path& partial, const fs::path& path) {
 fs::path partial_name(const fs::path& path) {
   fs::path clean = path;
   if (!clean.has_filename()) clean = clean.parent_path();  // "out/final/" is "out/final"
-  return parent_of(clean) / fmt::format(".{}.partial-{}", clean.filename().string(), ::getpid());
+  return parent_of(clean) / fmt::format(".{}.partial-{}", clean.filename().string(), unique_id());
 }
 
 }  // namespace

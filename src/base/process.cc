@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <csignal>
 #include <cstring>
@@ -70,6 +71,11 @@ ProcessResult run_process(const std::vector<std::string>& words, const std::file
   ::close(ends[0]);
   result.exit_code = wait_for(child);
   return result;
+}
+
+std::string unique_id() {
+  static std::atomic<int64_t> number = 0;
+  return fmt::format("{}-{}", ::getpid(), ++number);
 }
 
 std::string this_program() {

@@ -1,4 +1,4 @@
-// Another program, run to its end.
+// This program among others: running one to its end, and names that no other uses.
 #pragma once
 
 #include <filesystem>
@@ -16,6 +16,10 @@ struct ProcessResult {
 /// is given, its stderr goes there instead. Error: it cannot be started.
 ProcessResult run_process(const std::vector<std::string>& words,
                           const std::filesystem::path& log = {});
+
+/// "PID-NUMBER", for names of files beside those of other threads and programs: every call gives
+/// another.
+std::string unique_id();
 
 /// The path of the program that runs now.
 std::string this_program();

@@ -1,13 +1,12 @@
 #include "hub/cache.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json_text.h"
+#include "base/process.h"
 
 namespace falconer::hub {
 namespace fs = std::filesystem;
@@ -95,7 +94,7 @@ void RepoCache::link(const std::string& commit, const std::string& path,
   if (fs::equivalent(place, blob(etag), error)) return;
   make_folder(place.parent_path());
   const fs::path target = blob(etag).lexically_relative(place.parent_path());
-  const fs::path made = folder_ / fmt::format(".link-{}-{:x}", ::getpid(), fs::hash_value(place));
+  const fs::path made = folder_ / (".link-" + unique_id());
   fs::remove(made, error);
   fs::create_symlink(target, made, error);
   if (error) fs::copy_file(blob(etag), made, error);  // a file system without links

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <future>
 #include <utility>
 
 #include "base/error.h"
@@ -166,6 +167,21 @@ TEST(AtomicFile, ErrorsNameThePath) {
 }
 
 // A full disk, played by a limit on the size of files.
+// Threads that write the same file do not write into each other's.
+TEST(AtomicFile, OneOfSeveralAtOnceStays) {
+  const TempFolder folder;
+  const auto write = [&](char letter) {
+    for (int i = 0; i < 50; ++i) write_file(folder / "x", std::string(100000, letter));
+  };
+  auto other = std::async(std::launch::async, write, 'a');
+  write('b');
+  other.get();
+  const std::string text = read_text_file(folder / "x");
+  ASSERT_EQ(text.size(), 100000u);
+  EXPECT_EQ(text.find_first_not_of(text[0]), std::string::npos);
+  EXPECT_EQ(folder.entries(), 1u);
+}
+
 TEST(AtomicFile, FailedWriteNamesThePathAndKeepsTheOld) {
   const TempFolder folder;
   write_file(folder / "a", "old");

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include <future>
 #include <thread>
 
 #include "support/hub_fixture.h"
@@ -138,9 +139,12 @@ TEST_F(HubDownload, TwoAtOnceFetchEachFileOnce) {
         return size;
       },
       1 << 12);
-  std::thread other([&] { get("org/model"); });
-  const Download got = get("org/model");
-  other.join();
+  // What either of them throws is seen once both have ended.
+  auto other = std::async(std::launch::async, [&] { return get("org/model"); });
+  auto mine = std::async(std::launch::async, [&] { return get("org/model"); });
+  other.wait();
+  const Download got = mine.get();
+  EXPECT_EQ(other.get().folder, got.folder);
   EXPECT_EQ(read_text_file(got.folder / "model.safetensors"), noise(300000, 3));
   EXPECT_EQ(hub_.sent("/" + test::model_files()["model.safetensors"].hash()), 300000u);
 }
