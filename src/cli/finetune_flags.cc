@@ -27,10 +27,8 @@ void add_optimizer_flags(CLI::App& app, FinetuneOptions& o) {
   app.add_option("--precision", o.precision, "auto (the checkpoint's), f32 or bf16")
       ->capture_default_str();
   add_device(app, o.device);
-  app.add_flag(
-      "--deterministic", o.deterministic,
-      "on a GPU: choose no product's algorithm by measuring it, so that the same bytes come "
-      "out with an empty cache too (the CPU gives the same bytes always)");
+  app.add_flag("--deterministic", o.deterministic,
+               "on a GPU: choose no algorithm by measuring (the CPU gives the same bytes always)");
   app.add_option("--optimizer", o.optimizer,
                  "adamw, adamw-8bit (its state in a quarter of the memory) or sgd")
       ->capture_default_str();
