@@ -1,19 +1,21 @@
 #include "base/interrupt.h"
 
+#include <atomic>
 #include <csignal>
 
 namespace falconer {
 namespace {
 
-// The one global of the program: a signal handler can reach nothing else.
-volatile std::sig_atomic_t requested = 0;
+// The one global of the program: a signal handler can reach nothing else. Threads that fetch files
+// look at it too.
+std::atomic<bool> requested = false;
+static_assert(std::atomic<bool>::is_always_lock_free, "a signal handler must not wait for a lock");
 
 void on_signal(int number) {
-  if (requested != 0) {
+  if (requested.exchange(true)) {
     std::signal(number, SIG_DFL);
     std::raise(number);
   }
-  requested = 1;
 }
 
 }  // namespace
@@ -23,6 +25,6 @@ void catch_interrupts() {
   std::signal(SIGTERM, on_signal);
 }
 
-bool interrupted() { return requested != 0; }
+bool interrupted() { return requested; }
 
 }  // namespace falconer
