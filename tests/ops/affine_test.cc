@@ -8,7 +8,8 @@ namespace falconer::test {
 namespace {
 
 TEST(Affine, BackwardMatchesDualNumbers) {
-  for (const auto& [n, m] : {std::pair<int64_t, int64_t>{3, 7}, {1, 1}, {0, 5}, {5, 2}}) {
+  for (const auto& size : {std::pair<int64_t, int64_t>{3, 7}, {1, 1}, {0, 5}, {5, 2}}) {
+    const int64_t n = size.first, m = size.second;
     const Block<double> values = random_block(n, m, 1), dy = random_block(n, m, 5);
     const Block<double> s = random_block(1, m, 2), b = random_block(1, m, 3);
     Block<Dual> x = lift(values), scale = lift(s), bias = lift(b);

@@ -10,7 +10,8 @@ namespace falconer::test {
 namespace {
 
 TEST(Gelu, BackwardMatchesDualNumbers) {
-  for (const auto& [n, f] : {std::pair<int64_t, int64_t>{3, 7}, {1, 1}, {0, 5}}) {
+  for (const auto& size : {std::pair<int64_t, int64_t>{3, 7}, {1, 1}, {0, 5}}) {
+    const int64_t n = size.first, f = size.second;
     const Block<double> values = random_block(n, f, 1), dy = random_block(n, f, 2);
     Block<Dual> x = lift(values);
     const auto loss = [&] {

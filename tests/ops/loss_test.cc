@@ -10,7 +10,8 @@ namespace falconer::test {
 namespace {
 
 TEST(CrossEntropy, GradientMatchesDualNumbers) {
-  for (const auto& [n, v] : {std::pair<int64_t, int64_t>{3, 7}, {1, 1}, {0, 5}, {2, 33}}) {
+  for (const auto& size : {std::pair<int64_t, int64_t>{3, 7}, {1, 1}, {0, 5}, {2, 33}}) {
+    const int64_t n = size.first, v = size.second;
     std::vector<int32_t> targets;
     for (int64_t i = 0; i < n; ++i) targets.push_back(static_cast<int32_t>((5 * i + v - 1) % v));
     const Block<double> values = random_block(n, v, 1);

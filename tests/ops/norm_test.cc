@@ -23,7 +23,8 @@ struct NormCase {
 };
 
 TEST(Norm, BackwardMatchesDualNumbers) {
-  for (const auto& [n, c] : {std::pair<int64_t, int64_t>{3, 7}, {1, 2}, {5, 16}, {0, 4}}) {
+  for (const auto& size : {std::pair<int64_t, int64_t>{3, 7}, {1, 2}, {5, 16}, {0, 4}}) {
+    const int64_t n = size.first, c = size.second;
     const NormCase k(n, c);
     Block<Dual> x = lift(k.x), w = lift(k.w), b = lift(k.b);
     const auto loss = [&] {

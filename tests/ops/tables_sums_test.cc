@@ -8,7 +8,8 @@ namespace {
 class TablesSums : public Tables {};
 
 TEST_P(TablesSums, SumOfSquares) {
-  for (const auto& [rows, cols] : {std::pair<int64_t, int64_t>{1, 1}, {3, 67}, {1, 20001}}) {
+  for (const auto& size : {std::pair<int64_t, int64_t>{1, 1}, {3, 67}, {1, 20001}}) {
+    const int64_t rows = size.first, cols = size.second;
     const double want = on_host([&] {
       OpRun reference;
       return sum_of_squares(reference.run, TestView(rows, cols, dtype(), 1));

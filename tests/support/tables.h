@@ -26,6 +26,8 @@ struct Table {
   int64_t cpu_target = 0;                   // of the CPU's table
   const TestDevice* (*device)() = nullptr;  // of the others; gives null where there is none
 };
+/// Else GoogleTest prints its bytes, those between the members too.
+inline void PrintTo(const Table& table, std::ostream* out) { *out << table.name; }
 
 inline std::vector<Table> tables() {
   std::vector<Table> all;
