@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "tensor/checked_memory.h"
+
 namespace falconer {
 namespace {
 
@@ -22,11 +24,16 @@ View Arena::push(int64_t rows, int64_t cols, Dtype dtype) {
   high_ = std::max(high_, top_);
   std::byte* address =
       measuring() ? reinterpret_cast<std::byte*>(kNowhere + start) : buffer_.data() + start;
+  if (!measuring() && device_ == nullptr) {
+    hand_out_memory(address, bytes);
+    forbid_memory(address + bytes, std::min(end + kAlign, buffer_.size()) - start - bytes);
+  }
   return {address, rows, cols, cols, dtype, device_};
 }
 
 void Arena::release(size_t mark) {
   FALCONER_CHECK(mark <= top_);
+  if (!measuring() && device_ == nullptr) forbid_memory(buffer_.data() + mark, top_ - mark);
   top_ = mark;
 }
 

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <utility>
 
+#include "tensor/checked_memory.h"
 #include "tensor/device.h"
 
 namespace falconer {
@@ -50,12 +51,12 @@ Buffer& Buffer::operator=(Buffer&& other) noexcept {
 
 Buffer::~Buffer() {
   if (data_ == nullptr) return;
-  if (device_ != nullptr && place_ == Place::kPinned)
-    device_->release_pinned(data_);
-  else if (device_ != nullptr)
-    device_->release(data_);
-  else
-    ::munmap(data_, size_);
+  if (device_ != nullptr) {
+    place_ == Place::kPinned ? device_->release_pinned(data_) : device_->release(data_);
+    return;
+  }
+  give_back_memory(data_, size_);
+  ::munmap(data_, size_);
 }
 
 }  // namespace falconer
