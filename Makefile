@@ -4,7 +4,7 @@ FUZZ_SECONDS ?= 60
 BUILD := build
 GENERATE := $(if $(wildcard $(BUILD)/build.ninja),,cmake --preset release)
 
-.PHONY: help build test demo compare bench cuda ecosystem format asan fuzz clean
+.PHONY: help build test demo compare bench cuda ecosystem asan tsan valgrind fuzz format clean
 .DEFAULT_GOAL := build
 
 help:            ## these lines
@@ -39,13 +39,24 @@ cuda: dependencies ## the program with the kernels for NVIDIA GPUs, build-cuda/f
 ecosystem: build ## our files in transformers, PEFT, LitGPT and llama.cpp; makes a Python with them first
 	@tools/ecosystem
 
-asan: dependencies ## all tests under AddressSanitizer and UndefinedBehaviorSanitizer
+asan:            ## all tests under AddressSanitizer, LeakSanitizer and UndefinedBehaviorSanitizer (with clang)
+	@tools/install_dependencies --clang
 	@cmake --preset asan
 	@cmake --build build-asan
-	@ctest --test-dir build-asan --output-on-failure --parallel 2
+	@ctest --preset asan
+
+tsan:            ## all tests under ThreadSanitizer (with clang)
+	@tools/install_dependencies --clang
+	@cmake --preset tsan
+	@cmake --build build-tsan
+	@ctest --preset tsan
+
+valgrind:        ## the scalar kernels, training and generation under valgrind
+	@tools/install_dependencies --valgrind
+	@tools/memcheck
 
 fuzz:            ## every parser on hostile input, a minute each (needs clang): FUZZ_SECONDS=60
-	@tools/install_dependencies --fuzz
+	@tools/install_dependencies --clang
 	@fuzz/run $(FUZZ_SECONDS)
 
 format:          ## lay out the sources as .clang-format says
@@ -53,4 +64,4 @@ format:          ## lay out the sources as .clang-format says
 	@git ls-files '*.cc' '*.cu' '*.h' | xargs clang-format -i
 
 clean:           ## remove what was built
-	@rm -rf build build-debug build-asan build-bench build-cuda build-gpu build-fuzz
+	@rm -rf build build-debug build-asan build-tsan build-bench build-cuda build-gpu build-fuzz
