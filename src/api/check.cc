@@ -112,7 +112,7 @@ class Check {
                        line);
   }
 
-  std::string place_text(const Place& place) const {
+  std::string place_text(const RowPlace& place) const {
     std::string text = line_of(place.file, place.line);
     if (place.like_line > 0)
       text += fmt::format(" (as {})", line_of(place.like_file, place.like_line));
@@ -212,7 +212,7 @@ class Check {
                                     {"next_step", finding.next_step},
                                     {"places", nlohmann::ordered_json::array()}};
       for (size_t i = 0; i < finding.places.size(); ++i) {
-        const Place& place = finding.places[i];
+        const RowPlace& place = finding.places[i];
         nlohmann::ordered_json where = {{"file", place.file}, {"line", place.line}};
         if (place.like_line > 0) {
           where["like_file"] = place.like_file;

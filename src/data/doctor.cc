@@ -93,7 +93,7 @@ class Doctor {
     return options_.load.encode.parse_special ? kControlToken : kSpecialText;
   }
 
-  void add(FindingKind kind, const Place& place) { places_[kind].push_back(place); }
+  void add(FindingKind kind, const RowPlace& place) { places_[kind].push_back(place); }
 
   void begin_file(const fs::path& file) {
     made_.files.push_back(file);
@@ -136,7 +136,7 @@ class Doctor {
     if (messages_.size() < kMostMessages) messages_[{last_file(), line}] = to_valid_utf8(what);
   }
 
-  void mark_text(uint32_t marks, const Place& place) {
+  void mark_text(uint32_t marks, const RowPlace& place) {
     if (marks & kSpelledSpecial) add(special_kind(), place);
     if (marks & (kInvalidUtf8 | kReplacement | kNul | kControl)) add(kCharacters, place);
   }
@@ -150,7 +150,7 @@ class Doctor {
     const std::vector<Kept>& kept = kept_[static_cast<size_t>(file)];
     for (int64_t i = 0; i < store.size(); ++i) {
       uint32_t marks = kept[static_cast<size_t>(i)].marks;
-      const Place place{.file = file, .line = store.line(i)};
+      const RowPlace place{.file = file, .line = store.line(i)};
       if (store.targets(i) == 0) {
         add(kNoTargets, place);
         cut_before_answer_ += (marks & kLostAnswer) != 0;
@@ -275,7 +275,7 @@ class Doctor {
   }
 
   void give_messages(Finding& finding) {
-    for (const Place& place : finding.places) {
+    for (const RowPlace& place : finding.places) {
       const auto message = messages_.find({place.file, place.line});
       if (message == messages_.end()) return;
       finding.messages.push_back(message->second);
@@ -283,9 +283,9 @@ class Doctor {
   }
 
   void tell(FindingKind kind) {
-    std::vector<Place>& places = places_[kind];
+    std::vector<RowPlace>& places = places_[kind];
     if (places.empty()) return;
-    std::stable_sort(places.begin(), places.end(), [](const Place& a, const Place& b) {
+    std::stable_sort(places.begin(), places.end(), [](const RowPlace& a, const RowPlace& b) {
       return std::tie(a.file, a.line) < std::tie(b.file, b.line);
     });
     const FindingText& text = text_of(kind);
@@ -305,7 +305,7 @@ class Doctor {
   RowWatch watch_;
   Diagnosis made_;
   std::vector<std::vector<Kept>> kept_;  // of each file
-  std::array<std::vector<Place>, kKinds> places_;
+  std::array<std::vector<RowPlace>, kKinds> places_;
   std::map<std::pair<int32_t, int64_t>, std::string> messages_;  // of bad rows, by file and line
   std::map<int32_t, int64_t> spelled_;                           // rows that spell a special token
   std::array<int64_t, kCharacterMarks.size()> characters_{};

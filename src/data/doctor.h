@@ -14,7 +14,7 @@ enum class Severity { kError, kWarning, kNote };
 const char* name_of(Severity severity);
 
 /// A row by its line, and another one that it is like.
-struct Place {
+struct RowPlace {
   int32_t file = 0, like_file = 0;  // numbers in Diagnosis::files
   int64_t line = 0, like_line = 0;  // like_line 0: there is none
 };
@@ -23,7 +23,7 @@ struct Finding {
   std::string kind;  // "no-targets", ...: for programs
   Severity severity = Severity::kNote;
   std::string what;                   // in a few words
-  std::vector<Place> places;          // all, in the order of files and lines
+  std::vector<RowPlace> places;       // all, in the order of files and lines
   std::vector<std::string> messages;  // of the first places, where each has its own
   std::string detail;                 // more, as a clause; or empty
   std::string next_step;
