@@ -33,12 +33,13 @@ struct Held {
 void expect_nothing_stays(const std::function<void()>& once) {
   for (int i = 0; i < 100; ++i) once();
   const Held before;
-  for (int i = 100; i < 1000; ++i) once();
+  // A sanitizer is slow, its allocator keeps for a while what is freed, and it finds leaks by itself.
+  const bool sanitized = before.heap == 0;
+  for (int i = 100; i < (sanitized ? 150 : 1000); ++i) once();
   const Held after;
   EXPECT_EQ(after.files, before.files);
   EXPECT_EQ(after.threads, before.threads);
-  // A sanitizer's allocator keeps for a while what is freed; it finds leaks by itself.
-  if (before.heap == 0) return;
+  if (sanitized) return;
   EXPECT_LT(after.heap - before.heap, 900 * 16) << "bytes that were not freed";
   EXPECT_LT(after.resident - before.resident, 1 << 20);
   EXPECT_LE(after.maps - before.maps, 8);
