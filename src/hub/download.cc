@@ -148,7 +148,7 @@ class Downloader {
     const int threads =
         static_cast<int>(std::min<int64_t>(std::clamp(request_.jobs, 1, kMostJobs), missing));
     running_ = threads;
-    std::vector<std::thread> pool;
+    std::vector<std::jthread> pool;  // joined also where one cannot be started
     for (int i = 0; i < threads; ++i) pool.emplace_back([this, &progress] { work(progress); });
     {
       std::unique_lock<std::mutex> lock(guard_);
@@ -156,7 +156,7 @@ class Downloader {
                                  [this] { return running_ == 0; }))
         progress.tick(now_seconds());
     }
-    for (std::thread& thread : pool) thread.join();
+    pool.clear();
     if (first_error_) std::rethrow_exception(first_error_);
     if (cancelled_()) throw Cancelled();
   }
