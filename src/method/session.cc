@@ -12,13 +12,12 @@ namespace {
 
 std::vector<View> push_state(Arena& arena, const Param& param, const OptimizerMemory& memory) {
   const bool coded = memory.coded && param.size() >= kSmallestCoded;
-  const int64_t scales = (param.size() + kMomentBlock - 1) / kMomentBlock;
   std::vector<View> state;
   for (int i = 0; i < memory.moments; ++i)
     state.push_back(
         arena.push(param.value.rows, param.value.cols, coded ? Dtype::kU8 : Dtype::kF32));
   for (int i = 0; coded && i < memory.moments; ++i)
-    state.push_back(arena.push(1, scales, Dtype::kF32));
+    state.push_back(arena.push(1, moment_blocks(param.size()), Dtype::kF32));
   if (arena.measuring()) return state;
   for (const View& view : state) clear(view);
   return state;

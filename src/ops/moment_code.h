@@ -11,6 +11,8 @@ namespace falconer {
 
 /// Numbers that share a scale.
 constexpr int64_t kMomentBlock = 256;
+/// Blocks of n numbers, the last of which may be cut.
+constexpr int64_t moment_blocks(int64_t n) { return (n + kMomentBlock - 1) / kMomentBlock; }
 /// Smaller tensors keep f32: they take no memory to speak of, and norms feel every bit.
 constexpr int64_t kSmallestCoded = 4096;
 

@@ -24,7 +24,7 @@ void adamw(Run& run, const AdamW& args) {
   for (const View* v : {&args.m, &args.v})
     check(*v, args.w.size(), coded ? Dtype::kU8 : Dtype::kF32);
   for (const View* v : {&args.m_scale, &args.v_scale})
-    check(*v, coded ? (args.w.size() + kMomentBlock - 1) / kMomentBlock : 0, Dtype::kF32);
+    check(*v, coded ? moment_blocks(args.w.size()) : 0, Dtype::kF32);
   if (run.dry || args.w.size() == 0) return;
   run.kernels->adamw(args);
 }

@@ -95,9 +95,8 @@ struct Kept {
         m(1, n, coded ? Dtype::kU8 : Dtype::kF32, test_device),
         v(1, n, coded ? Dtype::kU8 : Dtype::kF32, test_device) {
     if (!coded) return;
-    const int64_t scales = (n + kMomentBlock - 1) / kMomentBlock;
-    m_scale = Tensor(1, scales, Dtype::kF32, test_device);
-    v_scale = Tensor(1, scales, Dtype::kF32, test_device);
+    m_scale = Tensor(1, moment_blocks(n), Dtype::kF32, test_device);
+    v_scale = Tensor(1, moment_blocks(n), Dtype::kF32, test_device);
   }
 
   /// Gradients whose sizes lie up to so many decades apart.

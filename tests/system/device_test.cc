@@ -8,6 +8,7 @@
 #include "ops/devices.h"
 #include "support/devices.h"
 #include "support/errors.h"
+#include "support/run_files.h"
 #include "support/tiny_model.h"
 
 namespace falconer::test {
@@ -224,7 +225,7 @@ TEST_P(DeviceRuns, FullFinetuningInLessMemory) {
         o.offload_optimizer = offload;
         const std::vector<double> got = run(o);
         for (size_t i = 0; i < got.size(); ++i) EXPECT_NEAR(got[i], want[i], 0.01 * want[i]);
-        return read_text_file(std::filesystem::path(o.out) / "final" / "model.safetensors");
+        return file_bytes(weights_of(std::filesystem::path(o.out) / "final"));
       };
       EXPECT_TRUE(on_device("off") == on_device("on"));
     }
@@ -240,7 +241,7 @@ TEST_P(DeviceRuns, WhatLiesOnTheHostIsResumedToo) {
   o.master_weights = "bf16";
   o.offload_optimizer = "on";
   const auto result = [&] {
-    return read_text_file(std::filesystem::path(o.out) / "final" / "model.safetensors");
+    return file_bytes(weights_of(std::filesystem::path(o.out) / "final"));
   };
   finetune(o);
   const std::string whole = result();

@@ -88,7 +88,7 @@ __global__ void adamw_coded_kernel(W* w, const float* g, CodedMoments moments, i
   for (int i = static_cast<int>(threadIdx.x); i < kWords; i += static_cast<int>(blockDim.x))
     reinterpret_cast<uint32_t*>(&codes)[i] = reinterpret_cast<const uint32_t*>(from)[i];
   __syncthreads();
-  const int64_t blocks = (size + kMomentBlock - 1) / kMomentBlock;
+  const int64_t blocks = moment_blocks(size);
   for (int64_t block = blockIdx.x; block < blocks; block += gridDim.x) {
     const int64_t i = block * kMomentBlock + threadIdx.x;
     const bool mine = i < size;
@@ -116,7 +116,7 @@ __global__ void adamw_coded_kernel(W* w, const float* g, CodedMoments moments, i
 template <class W>
 void adamw_coded(const AdamW& a) {
   Device* const device = a.w.device;
-  const int64_t blocks = blocks_of(a.w.size(), kMomentBlock);
+  const int64_t blocks = moment_blocks(a.w.size());
   const auto* codes = static_cast<const MomentCodes*>(device->staged(&kCodes, sizeof kCodes));
   launch(device, adamw_coded_kernel<W>,
          {.x = std::min<int64_t>(blocks, int64_t{16} * device->processors()),

@@ -291,7 +291,7 @@ void cross_entropy_kernel(const CrossEntropy& a) {
 /// work(begin, end) on elements; pieces begin where blocks of moments do.
 template <class F>
 void for_blocks(int64_t size, F&& work) {
-  parallel_for((size + kMomentBlock - 1) / kMomentBlock, 64, [&](int64_t begin, int64_t end) {
+  parallel_for(moment_blocks(size), 64, [&](int64_t begin, int64_t end) {
     work(begin * kMomentBlock, std::min(size, end * kMomentBlock));
   });
 }
