@@ -120,7 +120,8 @@ struct CheckFinding {
   std::string kind;      // "no-targets", ...
   std::string severity;  // "error", "warning", "note"
   int64_t rows = 0;
-  // Of the first 1000: "7", or "train.jsonl:7" where there are several files.
+  // Of the first 1000: "7", or "train.jsonl:7" where there are several files; "row 7" or
+  // "train.json:row 7" where a JSON array stands in one line.
   std::vector<std::string> lines;
 };
 struct CheckReport {

@@ -106,10 +106,20 @@ class Check {
     diagnosis_ = diagnose(data, tokenizer ? &*tokenizer : nullptr, doctor);
   }
 
+  std::string_view counted_by(int32_t file) const {
+    return diagnosis_.counted_by[static_cast<size_t>(file)];
+  }
+
+  bool counts_lines() const {
+    return std::ranges::all_of(diagnosis_.counted_by, [](auto what) { return what == "line"; });
+  }
+
   std::string line_of(int32_t file, int64_t line) const {
-    if (diagnosis_.files.size() < 2) return fmt::format("{}", line);
-    return fmt::format("{}:{}", diagnosis_.files[static_cast<size_t>(file)].filename().string(),
-                       line);
+    std::string text;
+    if (diagnosis_.files.size() > 1)
+      text = diagnosis_.files[static_cast<size_t>(file)].filename().string() + ":";
+    if (!counts_lines()) text += fmt::format("{} ", counted_by(file));
+    return text + fmt::format("{}", line);
   }
 
   std::string place_text(const RowPlace& place) const {
@@ -144,7 +154,11 @@ class Check {
   std::string findings_text() const {
     if (diagnosis_.findings.empty()) return "no findings\n";
     constexpr size_t kShown = 5;
-    Table table{.columns = {{""}, {"finding"}, {"rows", true}, {"share", true}, {"lines"}},
+    Table table{.columns = {{""},
+                            {"finding"},
+                            {"rows", true},
+                            {"share", true},
+                            {counts_lines() ? "lines" : "where"}},
                 .rows = {}};
     std::string steps;
     for (const Finding& finding : diagnosis_.findings) {
@@ -160,9 +174,9 @@ class Check {
       steps += fmt::format("{}: {}{}{}\n", finding.what, finding.detail,
                            finding.detail.empty() ? "" : "; ", finding.next_step);
       for (size_t i = 0; i < std::min(kShown, finding.messages.size()); ++i)
-        steps +=
-            fmt::format("  line {}: {}\n", line_of(finding.places[i].file, finding.places[i].line),
-                        finding.messages[i]);
+        steps += fmt::format("  {}{}: {}\n", counts_lines() ? "line " : "",
+                             line_of(finding.places[i].file, finding.places[i].line),
+                             finding.messages[i]);
     }
     return "\n" + text_table(table) + "\n" + steps;
   }
@@ -213,10 +227,11 @@ class Check {
                                     {"places", nlohmann::ordered_json::array()}};
       for (size_t i = 0; i < finding.places.size(); ++i) {
         const RowPlace& place = finding.places[i];
-        nlohmann::ordered_json where = {{"file", place.file}, {"line", place.line}};
+        nlohmann::ordered_json where = {{"file", place.file},
+                                        {std::string(counted_by(place.file)), place.line}};
         if (place.like_line > 0) {
           where["like_file"] = place.like_file;
-          where["like_line"] = place.like_line;
+          where[fmt::format("like_{}", counted_by(place.like_file))] = place.like_line;
         }
         if (i < finding.messages.size()) where["message"] = finding.messages[i];
         one["places"].push_back(std::move(where));

@@ -54,7 +54,7 @@ class Finetuning {
     log_info("{}{}", report_text(data_.report, o_.data), rendered_text(data_.rendered));
     if (data_.report.truncated > 0 && o_.max_seq_length == config_.context)
       log_info("rows are cut at {} tokens, the model's context", config_.context);
-    if (tokenizer_ && style_) log_info("{}", show_row(data_.rows()[0], *tokenizer_));
+    if (tokenizer_ && style_) log_info("{}", show_first_row(data_.rows(), *tokenizer_));
   }
 
   // Rows that were token ids already say nothing themselves: what the flag says, or what they were

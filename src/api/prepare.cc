@@ -46,7 +46,7 @@ std::string prepare(const PrepareOptions& options) {
   text += rendered_text(data.rendered);
   text += fmt::format("train: {} rows, test: {} rows, in {}\n", data.rows().size(),
                       data.held_out().size(), options.out);
-  if (!data.rows().empty()) text += show_row(data.rows()[0], tokenizer);
+  if (!data.rows().empty()) text += show_first_row(data.rows(), tokenizer);
   return text;
 }
 

@@ -16,7 +16,7 @@ inline constexpr int32_t kIgnoredLabel = -100;
 struct Row {
   std::vector<int32_t> ids;
   std::vector<int32_t> labels;  // same length; kIgnoredLabel where there is nothing to learn
-  int64_t line = 0;             // of the file, where the row begins; from 1
+  int64_t line = 0;             // of the file, where the row begins; from 1. Or see counted_by()
 
   /// Next tokens with a label: labels[1..] that are not ignored.
   int64_t targets() const;

@@ -8,6 +8,7 @@
 #include "data/examine.h"
 #include "data/finding_kinds.h"
 #include "data/mapped_text.h"
+#include "data/raw_rows.h"
 #include "text/tokenizer.h"
 
 namespace falconer {
@@ -97,6 +98,7 @@ class Doctor {
 
   void begin_file(const fs::path& file) {
     made_.files.push_back(file);
+    made_.counted_by.push_back(counted_by(file));
     kept_.emplace_back();
     if (file.extension() == ".txt" && fs::exists(file)) look_at_lines(file);
   }
@@ -133,7 +135,8 @@ class Doctor {
 
   void bad(int64_t line, const std::string& what) {
     add(bad_kind(), {.file = last_file(), .line = line});
-    if (messages_.size() < kMostMessages) messages_[{last_file(), line}] = to_valid_utf8(what);
+    if (messages_.size() < kMostMessages)
+      messages_.insert({{last_file(), line}, to_valid_utf8(what)});
   }
 
   void mark_text(uint32_t marks, const RowPlace& place) {
@@ -275,10 +278,10 @@ class Doctor {
   }
 
   void give_messages(Finding& finding) {
+    auto message = messages_.begin();
     for (const RowPlace& place : finding.places) {
-      const auto message = messages_.find({place.file, place.line});
-      if (message == messages_.end()) return;
-      finding.messages.push_back(message->second);
+      if (message == messages_.end() || message->first != std::pair(place.file, place.line)) return;
+      finding.messages.push_back(message++->second);
     }
   }
 
@@ -306,8 +309,9 @@ class Doctor {
   Diagnosis made_;
   std::vector<std::vector<Kept>> kept_;  // of each file
   std::array<std::vector<RowPlace>, kKinds> places_;
-  std::map<std::pair<int32_t, int64_t>, std::string> messages_;  // of bad rows, by file and line
-  std::map<int32_t, int64_t> spelled_;                           // rows that spell a special token
+  std::multimap<std::pair<int32_t, int64_t>, std::string>
+      messages_;                        // of bad rows, by their places
+  std::map<int32_t, int64_t> spelled_;  // rows that spell a special token
   std::array<int64_t, kCharacterMarks.size()> characters_{};
   int64_t cut_before_answer_ = 0, train_tokens_ = 0, outlier_tokens_ = 0;
 };

@@ -13,7 +13,7 @@ enum class Severity { kError, kWarning, kNote };
 /// "error", "warning", "note"
 const char* name_of(Severity severity);
 
-/// A row by its line, and another one that it is like.
+/// A row by its line (or number, see Diagnosis::counted_by), and another one that it is like.
 struct RowPlace {
   int32_t file = 0, like_file = 0;  // numbers in Diagnosis::files
   int64_t line = 0, like_line = 0;  // like_line 0: there is none
@@ -32,8 +32,9 @@ struct Finding {
 struct Diagnosis {
   LoadedData data;
   std::vector<std::filesystem::path> files;
-  std::vector<Finding> findings;  // errors first
-  int64_t median = 0;             // length of a row
+  std::vector<std::string_view> counted_by;  // of each file: "line" or "row"
+  std::vector<Finding> findings;             // errors first
+  int64_t median = 0;                        // length of a row
   int64_t lost_tokens = 0;
 };
 

@@ -37,7 +37,7 @@ struct LoadOptions {
 struct DataReport {
   int64_t rows = 0, truncated = 0, without_targets = 0, duplicates = 0, bad = 0;
   int64_t tokens = 0, targets = 0, longest = 0;
-  std::string first_bad;                  // "line 7: ..."
+  std::string first_bad;                  // "line 7: ..."; or "row 7: ..."
   std::vector<int64_t> length_histogram;  // bucket i counts lengths in [2^i, 2^(i+1))
 };
 

@@ -78,6 +78,7 @@ class FileLoader {
   }
 
   void read_rows() {
+    store_->set_counted_by(counted_by(file_));
     read_raw_rows(
         file_, [&](const RowObject& object, int64_t line) { take(object, line); },
         [&](int64_t line, const std::string& what) { bad(line, what); });
@@ -87,10 +88,11 @@ class FileLoader {
 
   void bad(int64_t line, const std::string& what) {
     if (!options_.skip_bad)
-      fail("{}: line {}: {}; mend the row, or leave such rows out with --skip-bad", file_.string(),
-           line, what);
+      fail("{}: {} {}: {}; mend the row, or leave such rows out with --skip-bad", file_.string(),
+           store_->counted_by(), line, what);
     if (watch_ != nullptr) watch_->bad(line, what);
-    if (report_.bad++ == 0) report_.first_bad = fmt::format("line {}: {}", line, what);
+    if (report_.bad++ == 0)
+      report_.first_bad = fmt::format("{} {}: {}", store_->counted_by(), line, what);
   }
 
   void need_tokenizer() const {

@@ -20,6 +20,13 @@ using nlohmann::ordered_json;
 
 constexpr size_t kLongestRow = size_t{256} << 20;
 
+bool is_array_in_one_line(std::string_view text) {
+  const size_t first = text.find_first_not_of(" \t\r\n");
+  if (first == std::string_view::npos || text[first] != '[') return false;
+  const size_t end = text.find('\n', first);
+  return text.find_first_not_of(" \t\r\n", std::min(end, text.size())) == std::string_view::npos;
+}
+
 void deliver_row(const ordered_json& object, int64_t line, const OnRawRow& row,
                  const OnBadRow& bad) {
   if (!object.is_object()) return bad(line, "is not a JSON object");
@@ -44,9 +51,9 @@ class RowParser {
   void add(std::string_view text, int64_t line) {
     if (text.size() > kLongestRow)
       fail(
-          "{}: line {}: the row that begins here has {} MB; expected rows, one a line or in an "
+          "{}: {} {}: the row that begins here has {} MB; expected rows, one a line or in an "
           "array",
-          file_.string(), line, text.size() >> 20);
+          file_.string(), counted_by(file_), line, text.size() >> 20);
     texts_.push_back(text);
     lines_.push_back(line);
     bytes_ += text.size();
@@ -116,12 +123,13 @@ bool deliver_elements(const fs::path& file, MappedText& mapped, const OnRawRow& 
                       const OnBadRow& bad) {
   JsonArrayScanner scanner(mapped.text());
   RowParser parser(file, row, bad);
-  int64_t line = 1;
+  const bool by_row = is_array_in_one_line(mapped.text());
+  int64_t line = by_row ? 0 : 1;
   const char* counted = mapped.text().data();
   while (const auto element = scanner.next()) {
     const char* begin =
         element->data() + std::min(element->find_first_not_of(" \t\r\n"), element->size());
-    line += std::count(counted, begin, '\n');
+    line += by_row ? 1 : std::count(counted, begin, '\n');
     counted = begin;
     parser.add(*element, line);
     if (!parser.full()) continue;
@@ -224,6 +232,11 @@ void refuse_file_kind(const fs::path& file) {
         "pandas.read_parquet('{}').to_json('{}', orient='records', lines=True)\"",
         name, name, fs::path(file).replace_extension(".jsonl").string());
   fail("{}: expected a file that ends in .json, .jsonl, .csv or .txt", name);
+}
+
+std::string_view counted_by(const fs::path& file) {
+  if (file.extension() != ".json" || !fs::is_regular_file(file)) return "line";
+  return is_array_in_one_line(MappedText(file).text()) ? "row" : "line";
 }
 
 void read_raw_rows(const fs::path& file, const OnRawRow& row, const OnBadRow& bad) {

@@ -8,7 +8,11 @@
 
 namespace falconer {
 
-/// Receives each object with the line on which it begins, from 1.
+/// What the rows of a file are counted by, from 1, for people: "line", on which a row begins; "row" in a
+/// JSON array that stands in one line, as Python's json.dump writes it.
+std::string_view counted_by(const std::filesystem::path& file);
+
+/// Receives each object with its number, see counted_by().
 using OnRawRow = std::function<void(const nlohmann::ordered_json& object, int64_t line)>;
 /// Receives what is wrong with a row; throws, or counts and lets reading go on.
 using OnBadRow = std::function<void(int64_t line, const std::string& what)>;

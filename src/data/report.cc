@@ -57,9 +57,10 @@ std::string rendered_text(const RenderedAs& rendered) {
   return text + "\n";
 }
 
-std::string show_row(const Row& row, const Tokenizer& tokenizer, int64_t most_tokens) {
-  std::string text =
-      fmt::format("row of line {}, token by token; [learned] tokens are in brackets:\n", row.line);
+std::string show_first_row(const RowView& rows, const Tokenizer& tokenizer, int64_t most_tokens) {
+  const Row row = rows[0];
+  std::string text = fmt::format("{} {}, token by token; [learned] tokens are in brackets:\n",
+                                 rows.counted_by(), row.line);
   const int64_t n = std::min<int64_t>(most_tokens, static_cast<int64_t>(row.ids.size()));
   std::string line = " ";
   for (int64_t i = 0; i < n; ++i) {

@@ -13,7 +13,8 @@ std::string report_text(const DataReport& report, const std::string& title);
 /// Which format the rows have and how they were rendered; nothing where that is not known.
 std::string rendered_text(const RenderedAs& rendered);
 
-/// One row token by token, wrapped: what is learned is marked, control characters are escaped.
-std::string show_row(const Row& row, const Tokenizer& tokenizer, int64_t most_tokens = 400);
+/// The first row token by token, wrapped: what is learned is marked, control characters are escaped.
+std::string show_first_row(const RowView& rows, const Tokenizer& tokenizer,
+                           int64_t most_tokens = 400);
 
 }  // namespace falconer

@@ -20,6 +20,9 @@ class RowStore {
   explicit RowStore(std::filesystem::path scratch_folder, size_t memory_bytes = size_t{64} << 20);
 
   void add(const Row& row);
+  /// What the lines of its rows are, see data/raw_rows.h.
+  void set_counted_by(std::string_view what) { counted_by_ = what; }
+  std::string_view counted_by() const { return counted_by_; }
   int64_t size() const { return static_cast<int64_t>(index_.size()); }
   /// A copy; safe from many threads once all are added.
   Row operator[](int64_t i) const;
@@ -46,6 +49,7 @@ class RowStore {
   std::vector<int32_t> recent_;  // numbers that are not in the file
   std::unique_ptr<ScratchFile> file_;
   uint64_t total_ = 0;
+  std::string_view counted_by_ = "line";
 };
 
 struct Repeat {
@@ -70,6 +74,7 @@ class RowView {
   int64_t length(int64_t i) const;
   int64_t targets(int64_t i) const;
   int64_t line(int64_t i) const;
+  std::string_view counted_by() const { return store_ != nullptr ? store_->counted_by() : "line"; }
 
  private:
   int64_t place(int64_t i) const { return ordered_ ? order_[static_cast<size_t>(i)] : i; }

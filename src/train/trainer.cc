@@ -136,7 +136,8 @@ std::string Trainer::rows_text(int64_t number) const {
   for (const auto& micro : plan_.step(number))
     for (int64_t row : micro) lines.push_back(rows_.line(row));
   if (lines.size() > 16) lines.resize(16);
-  return fmt::format("{}{}", fmt::join(lines, ", "), lines.size() == 16 ? ", ..." : "");
+  return fmt::format("{}s {}{}", rows_.counted_by(), fmt::join(lines, ", "),
+                     lines.size() == 16 ? ", ..." : "");
 }
 
 // Says what is unusual in a step, and whether it is to be left out for that.
@@ -147,8 +148,8 @@ bool Trainer::skips_spike(int64_t number, double loss, double norm) {
   if (!skip) guard_.add(loss, norm);
   if (!unusual) return false;
   if (progress_ != nullptr) progress_->pause();
-  log_warning("step {}{}: {}; look at the rows of lines {}", number, skip ? " is left out" : "",
-              *unusual, rows_text(number));
+  log_warning("step {}{}: {}; look at {}", number, skip ? " is left out" : "", *unusual,
+              rows_text(number));
   return skip;
 }
 
@@ -166,15 +167,14 @@ StepMetrics Trainer::step(int64_t number) {
   const bool finite = std::isfinite(sums.loss) && std::isfinite(norm);
   if (!finite && !options_.skip_nonfinite)
     fail(
-        "step {}: the {} is not finite; the step's rows are those of lines {}. Look at these rows, "
-        "lower --lr, try --precision f32, see with --check-finite where the first such number "
-        "comes "
-        "from, or leave such steps out with --skip-nonfinite",
+        "step {}: the {} is not finite. Look at its rows ({}), lower --lr, try --precision f32, "
+        "see with --check-finite where the first such number comes from, or leave such steps "
+        "out with --skip-nonfinite",
         number, std::isfinite(sums.loss) ? "gradient" : "loss", rows_text(number));
   const bool usable = finite && sums.targets > 0;
   if (!usable) {
     if (progress_ != nullptr) progress_->pause();
-    log_warning("step {} is left out: {} (lines {})", number,
+    log_warning("step {} is left out: {} ({})", number,
                 finite ? "its rows have no labelled tokens" : "it is not finite",
                 rows_text(number));
   }

@@ -247,6 +247,27 @@ TEST_F(CheckOfChats, JsonHasEveryLine) {
             json({{"file", 0}, {"line", 40}, {"like_file", 0}, {"like_line", 1}}));
 }
 
+TEST_F(CheckOfChats, RowsOfAnArrayInOneLineAreCounted) {
+  const std::string fine = asked("What is it?", "It is this."), other = asked("And that?", "That.");
+  write_file(folder_ / "train.json", "[" + fine + ", {\"no\": 1}, " + other + ", 7, " + fine + "]");
+  options_.data = (folder_ / "train.json").string();
+  options_.json = true;
+  CheckReport report = check(options_);
+  EXPECT_EQ(lines_by_kind(report)["bad-row"], (Lines{"row 2", "row 4"}));
+  EXPECT_EQ(lines_by_kind(report)["duplicate"], Lines{"row 5"});
+  expect_mentions(report.text,
+                  {"  where", "row 5 (as row 1)", "  row 2: ", "row 4: is not a JSON object"});
+  const json findings = json::parse(report.json)["findings"];
+  EXPECT_EQ(findings[0]["places"][1]["row"], 4);
+  EXPECT_EQ(findings[1]["places"][0],
+            json({{"file", 0}, {"row", 5}, {"like_file", 0}, {"like_row", 1}}));
+  write_lines(folder_ / "test.jsonl", {other});
+  options_.data = folder_.path().string();
+  report = check(options_);
+  EXPECT_EQ(lines_by_kind(report)["held-out-row"], Lines{"test.jsonl:line 1"});
+  expect_mentions(report.text, {"test.jsonl:line 1 (as train.json:row 3)"});
+}
+
 TEST(CheckOfIds, EveryDefectIsFoundOnItsLine) {
   const TempFolder folder;
   write_lines(

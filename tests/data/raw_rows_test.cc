@@ -40,6 +40,12 @@ TEST(RawRows, RowsAndBadRowsComeInOrderFromEveryKindOfFile) {
   EXPECT_EQ(read(folder / "a.json"), elements);
   write_file(folder / "b.json", "{\"a\":1}\n{\"a\":2}\n");
   EXPECT_EQ(read(folder / "b.json"), (std::vector<std::string>{"1: {\"a\":1}", "2: {\"a\":2}"}));
+  write_file(folder / "c.json", " [{\"a\":1}, [2], {\"wrong\":3}] \n");
+  EXPECT_EQ(read(folder / "c.json"),
+            (std::vector<std::string>{"1: {\"a\":1}", "2! is not a JSON object", "3! wrong"}));
+  EXPECT_EQ(counted_by(folder / "a.json"), "line");
+  EXPECT_EQ(counted_by(folder / "b.json"), "line");
+  EXPECT_EQ(counted_by(folder / "c.json"), "row");
   write_file(folder / "none.json", "[ ]");
   EXPECT_TRUE(read(folder / "none.json").empty());
 }
