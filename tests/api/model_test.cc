@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/system.h"
 #include "support/errors.h"
+#include "support/sanitized.h"
 #include "support/tiny_model.h"
 
 namespace falconer::test {
@@ -33,13 +34,12 @@ struct Held {
 void expect_nothing_stays(const std::function<void()>& once) {
   for (int i = 0; i < 100; ++i) once();
   const Held before;
-  // A sanitizer is slow, its allocator keeps for a while what is freed, and it finds leaks by itself.
-  const bool sanitized = before.heap == 0;
-  for (int i = 100; i < (sanitized ? 150 : 1000); ++i) once();
+  for (int i = 100; i < (kSanitized ? 150 : 1000); ++i) once();
   const Held after;
   EXPECT_EQ(after.files, before.files);
   EXPECT_EQ(after.threads, before.threads);
-  if (sanitized) return;
+  // A sanitizer's allocator keeps for a while what is freed, and it finds leaks by itself.
+  if (kSanitized) return;
   EXPECT_LT(after.heap - before.heap, 900 * 16) << "bytes that were not freed";
   EXPECT_LT(after.resident - before.resident, 1 << 20);
   EXPECT_LE(after.maps - before.maps, 8);

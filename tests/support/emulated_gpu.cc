@@ -6,6 +6,7 @@
 #include <deque>
 #include <exception>
 #include <map>
+#include <random>
 #include <vector>
 
 #include "base/error.h"
@@ -26,6 +27,10 @@ struct Fiber {
   std::unique_ptr<char[]> stack;
   State state = State::kDone;
   std::byte exchanged[kExchanged];
+  int waits[2] = {};  // of a warp, of the block, so far
+  std::byte meetings[2]
+                    [2];  // where those of this thread's warp or block meet, in turns: who is ahead
+                          // may be at the next one already
 };
 
 /// The threads of one block, on one thread of the host.
@@ -46,18 +51,25 @@ class Block {
     // What nobody wrote reads as NaN.
     shared_.assign(shared + 128, std::byte{0xff});
     for (int i = 0; i < threads; ++i) begin(*fibers_[i]);
+    happens_before(&begun_);
     while (!all(State::kDone)) {
-      for (int i = 0; i < threads; ++i)
-        if (fibers_[i]->state == State::kRunnable) resume(i);
-      if (error_) std::rethrow_exception(std::exchange(error_, nullptr));
+      resume_all();
+      if (failed_) break;
       release();
     }
+    happens_after(&ended_);
+    if (std::exchange(failed_, false)) std::rethrow_exception(std::exchange(error_, nullptr));
   }
 
-  void wait(State state) {
+  FALCONER_NOT_WATCHED void wait(State state) {
     Fiber& fiber = *fibers_[threadIdx.x];
+    const bool all = state == State::kAtBlock;
+    std::byte* const meeting =
+        &fibers_[all ? 0 : threadIdx.x / kLanes * kLanes]->meetings[all][fiber.waits[all]++ % 2];
+    happens_before(meeting);
     fiber.state = state;
     Context::change(fiber.context, scheduler_);
+    happens_after(meeting);
   }
 
   std::byte* exchanged(int thread) { return fibers_[thread]->exchanged; }
@@ -67,14 +79,17 @@ class Block {
   }
 
  private:
-  static void enter() {
+  FALCONER_NOT_WATCHED static void enter() {
     Block& block = mine();
     Fiber& fiber = *block.fibers_[threadIdx.x];
+    happens_after(&block.begun_);
     try {
       (*block.thread_)();
     } catch (...) {
-      block.error_ = std::current_exception();
+      if (!block.failed_) block.error_ = std::current_exception();
+      block.failed_ = true;
     }
+    happens_before(&block.ended_);
     fiber.state = State::kDone;
     Context::change(fiber.context, block.scheduler_);
   }
@@ -82,9 +97,21 @@ class Block {
   void begin(Fiber& fiber) {
     fiber.context.begin(fiber.stack.get(), kStackBytes, enter);
     fiber.state = State::kRunnable;
+    fiber.waits[0] = fiber.waits[1] = 0;
   }
 
-  void resume(int i) {
+  // From another thread on, this way round or that, each time: a kernel that counts on an order is
+  // found out.
+  void resume_all() {
+    const int first = static_cast<int>(random_() % static_cast<unsigned>(threads_));
+    const bool back = random_() % 2 == 0;
+    for (int k = 0; k < threads_; ++k) {
+      const int i = (first + (back ? threads_ - k : k)) % threads_;
+      if (fibers_[i]->state == State::kRunnable) resume(i);
+    }
+  }
+
+  FALCONER_NOT_WATCHED void resume(int i) {
     threadIdx = dim3(static_cast<unsigned>(i), 0, 0);
     Context::change(scheduler_, fibers_[i]->context);
   }
@@ -120,6 +147,9 @@ class Block {
   Context scheduler_;
   std::vector<std::byte> shared_;
   std::exception_ptr error_;
+  bool failed_ = false;
+  std::byte begun_, ended_;  // meetings of the threads with the one that starts them
+  std::minstd_rand random_;
 };
 
 class EmulatedDevice : public Device {
