@@ -1,6 +1,8 @@
 // Mistakes that the sanitizers and valgrind have to report: where one is silent, its silence about the
 // tests means nothing.
-//   broken race | leak | overrun | overflow | beyond | released | unwritten
+//   broken race | barrier | leak | overrun | overflow | beyond | released | unwritten
+#include "support/emulated_gpu.h"
+// Behind it: what kernels share.
 #include <cstdio>
 #include <limits>
 #include <map>
@@ -9,7 +11,9 @@
 #include <vector>
 
 #include "base/threads.h"
+#include "ops/cuda/gpu.h"
 #include "tensor/arena.h"
+#include "tensor/buffer.h"
 
 namespace falconer {
 namespace {
@@ -24,6 +28,21 @@ int64_t race() {
     for (int64_t i = begin; i < end; ++i) sum += i;
   });
   return sum;
+}
+
+// A block's threads read what others wrote, without a barrier between.
+int64_t barrier() {
+  const auto device = emulated::open_emulated();
+  const Buffer memory(64 * 4, device.get());
+  void (*const kernel)(int32_t*) = [](int32_t* x) {
+    auto* room = reinterpret_cast<int32_t*>(emulated::shared_memory());
+    room[emulated::threadIdx.x] = 1;
+    x[emulated::threadIdx.x] = room[emulated::threadIdx.x ^ 1];
+  };
+  emulated::launch(device.get(), kernel, {.threads = 64, .shared = 64 * 4},
+                   reinterpret_cast<int32_t*>(memory.data()));
+  device->synchronize();
+  return two;
 }
 
 int64_t leak() {
@@ -66,10 +85,10 @@ int64_t unwritten() {
 
 int main(int count, char** words) {
   const std::map<std::string, int64_t (*)()> mistakes = {
-      {"race", falconer::race},          {"leak", falconer::leak},
-      {"overrun", falconer::overrun},    {"overflow", falconer::overflow},
-      {"beyond", falconer::beyond},      {"released", falconer::released},
-      {"unwritten", falconer::unwritten}};
+      {"race", falconer::race},         {"barrier", falconer::barrier},
+      {"leak", falconer::leak},         {"overrun", falconer::overrun},
+      {"overflow", falconer::overflow}, {"beyond", falconer::beyond},
+      {"released", falconer::released}, {"unwritten", falconer::unwritten}};
   if (count != 2 || !mistakes.contains(words[1])) return 2;
   const auto result = static_cast<long long>(mistakes.at(words[1])());
   std::printf("%s: %lld, and nothing was reported\n", words[1], result);

@@ -23,7 +23,7 @@ namespace falconer::emulated {
 // ThreadSanitizer takes each stack for a thread, and nothing orders them but what happens_before() and
 // happens_after() say. What is NOT_WATCHED passes between them without that.
 #ifdef FALCONER_THREAD_SANITIZER
-#define FALCONER_NOT_WATCHED __attribute__((disable_sanitizer_instrumentation))
+#define FALCONER_NOT_WATCHED __attribute__((disable_sanitizer_instrumentation, noinline))
 inline void happens_before(void* meeting) { __tsan_release(meeting); }
 inline void happens_after(void* meeting) { __tsan_acquire(meeting); }
 

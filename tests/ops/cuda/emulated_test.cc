@@ -4,10 +4,13 @@
 #include <gtest/gtest.h>
 
 #include "ops/cuda/gpu.h"
+#include "support/sanitized.h"
 #include "tensor/buffer.h"
 
 namespace falconer::emulated {
 namespace {
+
+using test::kThreadSanitized;
 
 void reverse_kernel(int32_t* x) {
   auto* room = reinterpret_cast<int32_t*>(shared_memory());
@@ -25,6 +28,14 @@ void sums_kernel(float* x) {
     x[1] = most;
     x[2] = of_warp;
   }
+}
+
+// Right where threads run from the first to the last.
+void hasty_kernel(int32_t* x) {
+  auto* room = reinterpret_cast<int32_t*>(shared_memory());
+  room[threadIdx.x] = static_cast<int32_t>(threadIdx.x);
+  const unsigned before = threadIdx.x > 0 ? threadIdx.x - 1 : 0;
+  x[threadIdx.x] = room[before];
 }
 
 void diverging_kernel() {
@@ -68,6 +79,24 @@ TEST(EmulatedGpu, FindsThreadsThatWaitForNobody) {
   EXPECT_THROW(device->synchronize(), Error);
   launch(device.get(), leaving_kernel, {.threads = 64});
   EXPECT_THROW(device->synchronize(), Error);
+}
+
+TEST(EmulatedGpu, FindsAKernelThatCountsOnAnOrder) {
+  if (kThreadSanitized) GTEST_SKIP() << "ThreadSanitizer finds it too, and would end the test";
+  const auto device = open_emulated();
+  Buffer memory(64 * 4, device.get());
+  const auto is_right = [&] {
+    int32_t numbers[64];
+    launch(device.get(), hasty_kernel, {.threads = 64, .shared = 64 * 4},
+           reinterpret_cast<int32_t*>(memory.data()));
+    device->copy_out(numbers, memory.data(), sizeof numbers);
+    for (int32_t i = 1; i < 64; ++i)
+      if (numbers[i] != i - 1) return false;
+    return true;
+  };
+  int right = 0;
+  for (int i = 0; i < 16; ++i) right += is_right() ? 1 : 0;
+  EXPECT_LT(right, 8);
 }
 
 TEST(EmulatedGpuDeathTest, ItsMemoryCannotBeTouchedFromOutside) {
