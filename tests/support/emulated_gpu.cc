@@ -27,10 +27,10 @@ struct Fiber {
   std::unique_ptr<char[]> stack;
   State state = State::kDone;
   std::byte exchanged[kExchanged];
+  // Where a warp's or a block's threads meet are its first one's, in turns: who is ahead may be at the next
+  // meeting already.
+  std::byte meetings[2][2];
   int waits[2] = {};  // of a warp, of the block, so far
-  std::byte meetings[2]
-                    [2];  // where those of this thread's warp or block meet, in turns: who is ahead
-                          // may be at the next one already
 };
 
 /// The threads of one block, on one thread of the host.

@@ -23,7 +23,11 @@ namespace falconer::emulated {
 // ThreadSanitizer takes each stack for a thread, and nothing orders them but what happens_before() and
 // happens_after() say. What is NOT_WATCHED passes between them without that.
 #ifdef FALCONER_THREAD_SANITIZER
+#ifdef __clang__
 #define FALCONER_NOT_WATCHED __attribute__((disable_sanitizer_instrumentation, noinline))
+#else
+#define FALCONER_NOT_WATCHED __attribute__((no_sanitize("thread"), noinline))
+#endif
 inline void happens_before(void* meeting) { __tsan_release(meeting); }
 inline void happens_after(void* meeting) { __tsan_acquire(meeting); }
 
@@ -90,8 +94,8 @@ class Context {
   /// The next switch to this begins `entry`, which never returns.
   void begin(char* stack, size_t bytes, void (*entry)()) {
     const auto top = reinterpret_cast<uintptr_t>(stack + bytes) / 16 * 16;
-    auto* frame =
-        reinterpret_cast<void**>(top) - 8;  // six registers, entry, and its return address
+    // Six registers, entry, and its return address.
+    auto* frame = reinterpret_cast<void**>(top) - 8;
     std::memset(frame, 0, 8 * sizeof(void*));
     frame[6] = reinterpret_cast<void*>(entry);
     pointer_ = frame;
