@@ -61,24 +61,43 @@ class Block {
     if (std::exchange(failed_, false)) std::rethrow_exception(std::exchange(error_, nullptr));
   }
 
-  FALCONER_NOT_WATCHED void wait(State state) {
-    Fiber& fiber = *fibers_[threadIdx.x];
+  /// Waits for the others: what they wrote before can be read behind it.
+  FALCONER_NOT_WATCHED void meet(State state) {
     const bool all = state == State::kAtBlock;
-    std::byte* const meeting =
-        &fibers_[all ? 0 : threadIdx.x / kLanes * kLanes]->meetings[all][fiber.waits[all]++ % 2];
+    std::byte* const meeting = &fibers_[all ? 0 : threadIdx.x / kLanes * kLanes]
+                                    ->meetings[all][fibers_[threadIdx.x]->waits[all]++ % 2];
     happens_before(meeting);
-    fiber.state = state;
-    Context::change(fiber.context, scheduler_);
+    wait(state);
     happens_after(meeting);
   }
 
-  std::byte* exchanged(int thread) { return fibers_[thread]->exchanged; }
+  // A shuffle orders nothing but what it carries.
+  FALCONER_NOT_WATCHED void exchange(const void* mine, void* other, size_t bytes, int lane) {
+    const unsigned me = threadIdx.x;
+    copy(fibers_[me]->exchanged, mine, bytes);
+    wait(State::kAtWarp);
+    copy(other, fibers_[me / kLanes * kLanes + static_cast<unsigned>(lane)]->exchanged, bytes);
+    wait(State::kAtWarp);
+  }
+
   std::byte* shared() {
     const auto address = reinterpret_cast<uintptr_t>(shared_.data());
     return shared_.data() + (128 - address % 128) % 128;
   }
 
  private:
+  FALCONER_NOT_WATCHED void wait(State state) {
+    Fiber& fiber = *fibers_[threadIdx.x];
+    fiber.state = state;
+    Context::change(fiber.context, scheduler_);
+  }
+
+  // Byte by byte: memcpy is watched.
+  FALCONER_NOT_WATCHED static void copy(void* to, const void* from, size_t bytes) {
+    for (size_t i = 0; i < bytes; ++i)
+      static_cast<volatile std::byte*>(to)[i] = static_cast<const volatile std::byte*>(from)[i];
+  }
+
   FALCONER_NOT_WATCHED static void enter() {
     Block& block = mine();
     Fiber& fiber = *block.fibers_[threadIdx.x];
@@ -228,17 +247,12 @@ class EmulatedDevice : public Device {
 
 }  // namespace
 
-void __syncthreads() { Block::mine().wait(State::kAtBlock); }
-void __syncwarp(unsigned) { Block::mine().wait(State::kAtWarp); }
+void __syncthreads() { Block::mine().meet(State::kAtBlock); }
+void __syncwarp(unsigned) { Block::mine().meet(State::kAtWarp); }
 
 void exchange(const void* mine, void* other, size_t bytes, int lane) {
   FALCONER_CHECK(bytes <= kExchanged && lane >= 0 && lane < kLanes);
-  Block& block = Block::mine();
-  const int me = static_cast<int>(threadIdx.x);
-  std::memcpy(block.exchanged(me), mine, bytes);
-  __syncwarp();
-  std::memcpy(other, block.exchanged(me / kLanes * kLanes + lane), bytes);
-  __syncwarp();
+  Block::mine().exchange(mine, other, bytes, lane);
 }
 
 std::byte* shared_memory() { return Block::mine().shared(); }
