@@ -106,12 +106,13 @@ class Check {
     diagnosis_ = diagnose(data, tokenizer ? &*tokenizer : nullptr, doctor);
   }
 
-  std::string_view counted_by(int32_t file) const {
-    return diagnosis_.counted_by[static_cast<size_t>(file)];
-  }
+  std::string_view counted_by(int32_t file) const { return diagnosis_.rows_of(file).counted_by(); }
 
   bool counts_lines() const {
-    return std::ranges::all_of(diagnosis_.counted_by, [](auto what) { return what == "line"; });
+    const auto files = static_cast<int32_t>(diagnosis_.files.size());
+    for (int32_t file = 0; file < files; ++file)
+      if (counted_by(file) != "line") return false;
+    return true;
   }
 
   std::string line_of(int32_t file, int64_t line) const {

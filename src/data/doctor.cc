@@ -8,7 +8,6 @@
 #include "data/examine.h"
 #include "data/finding_kinds.h"
 #include "data/mapped_text.h"
-#include "data/raw_rows.h"
 #include "text/tokenizer.h"
 
 namespace falconer {
@@ -98,7 +97,6 @@ class Doctor {
 
   void begin_file(const fs::path& file) {
     made_.files.push_back(file);
-    made_.counted_by.push_back(counted_by(file));
     kept_.emplace_back();
     if (file.extension() == ".txt" && fs::exists(file)) look_at_lines(file);
   }
@@ -144,12 +142,8 @@ class Doctor {
     if (marks & (kInvalidUtf8 | kReplacement | kNul | kControl)) add(kCharacters, place);
   }
 
-  const RowStore& store_of(int32_t file) const {
-    return file == 0 ? *made_.data.train.rows : *made_.data.test.rows;
-  }
-
   void look_at_rows(int32_t file) {
-    const RowStore& store = store_of(file);
+    const RowStore& store = made_.rows_of(file);
     const std::vector<Kept>& kept = kept_[static_cast<size_t>(file)];
     for (int64_t i = 0; i < store.size(); ++i) {
       uint32_t marks = kept[static_cast<size_t>(i)].marks;

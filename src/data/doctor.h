@@ -13,7 +13,7 @@ enum class Severity { kError, kWarning, kNote };
 /// "error", "warning", "note"
 const char* name_of(Severity severity);
 
-/// A row by its line (or number, see Diagnosis::counted_by), and another one that it is like.
+/// A row by its line (or number, see RowStore::counted_by), and another one that it is like.
 struct RowPlace {
   int32_t file = 0, like_file = 0;  // numbers in Diagnosis::files
   int64_t line = 0, like_line = 0;  // like_line 0: there is none
@@ -32,10 +32,14 @@ struct Finding {
 struct Diagnosis {
   LoadedData data;
   std::vector<std::filesystem::path> files;
-  std::vector<std::string_view> counted_by;  // of each file: "line" or "row"
-  std::vector<Finding> findings;             // errors first
-  int64_t median = 0;                        // length of a row
+  std::vector<Finding> findings;  // errors first
+  int64_t median = 0;             // length of a row
   int64_t lost_tokens = 0;
+
+  /// All rows of a file: the first is the one that is trained on.
+  const RowStore& rows_of(int32_t file) const {
+    return file == 0 ? *data.train.rows : *data.test.rows;
+  }
 };
 
 struct DoctorOptions {
