@@ -1,7 +1,7 @@
 // Messages of the public interface, and of the data formats, as each other.
 #pragma once
 
-#include "falconer/falconer.h"
+#include "falconer/use.h"
 #include "text/conversation.h"
 
 namespace falconer {

@@ -8,7 +8,7 @@
 #include "base/system.h"
 #include "base/threads.h"
 #include "checkpoint/gguf_tokenizer.h"
-#include "falconer/falconer.h"
+#include "falconer/process.h"
 
 namespace falconer {
 

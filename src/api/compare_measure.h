@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "api/finetuning.h"
+#include "falconer/compare.h"
 #include "report/comparison.h"
 
 namespace falconer {

@@ -3,7 +3,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
-#include "falconer/falconer.h"
+#include "falconer/checkpoint.h"
 
 namespace falconer {
 namespace {

@@ -9,7 +9,7 @@
 #include "base/trim.h"
 #include "data/formats.h"
 #include "data/raw_rows.h"
-#include "falconer/falconer.h"
+#include "falconer/use.h"
 
 namespace falconer {
 namespace {

@@ -5,7 +5,7 @@
 #include <string>
 
 #include "api/model_source.h"
-#include "falconer/falconer.h"
+#include "falconer/checkpoint.h"
 
 namespace falconer {
 

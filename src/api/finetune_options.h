@@ -5,7 +5,7 @@
 #include <map>
 #include <string>
 
-#include "falconer/falconer.h"
+#include "falconer/finetune.h"
 #include "method/method.h"
 #include "train/optimizer.h"
 

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "data/load.h"
-#include "falconer/falconer.h"
+#include "falconer/finetune.h"
 
 namespace falconer {
 

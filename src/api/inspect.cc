@@ -4,7 +4,7 @@
 #include "api/resolve.h"
 #include "base/error.h"
 #include "checkpoint/gguf.h"
-#include "falconer/falconer.h"
+#include "falconer/checkpoint.h"
 #include "model/arch/architecture.h"
 #include "model/open_model.h"
 #include "report/table.h"

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "falconer/falconer.h"
+#include "falconer/finetune.h"
 #include "train/trainer.h"
 
 namespace falconer {

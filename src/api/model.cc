@@ -7,7 +7,7 @@
 #include "api/common.h"
 #include "api/resolve.h"
 #include "base/error.h"
-#include "falconer/falconer.h"
+#include "falconer/use.h"
 #include "generate/generator.h"
 #include "text/prompt_encoder.h"
 #include "train/run_folder.h"

@@ -6,7 +6,7 @@
 #include "base/error.h"
 #include "data/formats.h"
 #include "data/report.h"
-#include "falconer/falconer.h"
+#include "falconer/data.h"
 #include "text/prompt.h"
 #include "text/tokenizer.h"
 

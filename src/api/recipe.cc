@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/terminal.h"
 #include "base/toml.h"
+#include "falconer/process.h"
 
 namespace falconer {
 namespace {

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "falconer/falconer.h"
+#include "falconer/finetune.h"
 
 namespace falconer {
 

@@ -4,7 +4,7 @@
 #include <filesystem>
 
 #include "data/load.h"
-#include "falconer/falconer.h"
+#include "falconer/finetune.h"
 #include "train/trainer.h"
 
 namespace falconer {

@@ -10,7 +10,7 @@
 #include "base/json_text.h"
 #include "base/terminal.h"
 #include "base/toml.h"
-#include "falconer/falconer.h"
+#include "falconer/watch.h"
 #include "report/table.h"
 #include "train/run_folder.h"
 #include "train/run_status.h"

@@ -7,7 +7,7 @@
 #include "api/resolve.h"
 #include "checkpoint/safetensors_writer.h"
 #include "data/dataset.h"
-#include "falconer/falconer.h"
+#include "falconer/use.h"
 #include "method/session.h"
 #include "text/tokenizer.h"
 

@@ -5,7 +5,7 @@
 #include "base/error.h"
 #include "data/formats.h"
 #include "data/raw_rows.h"
-#include "falconer/falconer.h"
+#include "falconer/data.h"
 #include "text/prompt_encoder.h"
 
 namespace falconer {

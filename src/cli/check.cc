@@ -3,7 +3,7 @@
 #include <memory>
 
 #include "cli/command.h"
-#include "falconer/falconer.h"
+#include "falconer/data.h"
 
 namespace falconer::cli {
 

@@ -7,6 +7,7 @@
 #include "cli/finetune_flags.h"
 #include "cli/help.h"
 #include "cli/recipe_flags.h"
+#include "falconer/compare.h"
 
 namespace falconer::cli {
 namespace {

@@ -1,6 +1,6 @@
 // The flags of data that several commands have.
 #include "cli/command.h"
-#include "falconer/falconer.h"
+#include "falconer/data.h"
 
 namespace falconer::cli {
 

@@ -3,7 +3,8 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/command.h"
-#include "falconer/falconer.h"
+#include "falconer/checkpoint.h"
+#include "falconer/process.h"
 
 namespace falconer::cli {
 namespace {

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "cli/command.h"
-#include "falconer/falconer.h"
+#include "falconer/finetune.h"
 
 namespace falconer::cli {
 

@@ -8,7 +8,7 @@
 
 #include "cli/help.h"
 #include "cli/recipe_flags.h"
-#include "falconer/falconer.h"
+#include "falconer/process.h"
 
 namespace {
 

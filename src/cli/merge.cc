@@ -2,7 +2,8 @@
 #include <iostream>
 
 #include "cli/command.h"
-#include "falconer/falconer.h"
+#include "falconer/checkpoint.h"
+#include "falconer/process.h"
 
 namespace falconer::cli {
 

@@ -2,7 +2,7 @@
 #include <iostream>
 
 #include "cli/command.h"
-#include "falconer/falconer.h"
+#include "falconer/data.h"
 
 namespace falconer::cli {
 

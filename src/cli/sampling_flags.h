@@ -2,7 +2,7 @@
 #pragma once
 
 #include "cli/command.h"
-#include "falconer/falconer.h"
+#include "falconer/use.h"
 
 namespace falconer::cli {
 

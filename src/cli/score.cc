@@ -1,6 +1,6 @@
 // falconer score
 #include "cli/command.h"
-#include "falconer/falconer.h"
+#include "falconer/use.h"
 
 namespace falconer::cli {
 

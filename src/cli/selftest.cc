@@ -3,7 +3,7 @@
 #include <memory>
 
 #include "cli/command.h"
-#include "falconer/falconer.h"
+#include "falconer/selftest.h"
 
 namespace falconer::cli {
 

@@ -1,6 +1,6 @@
 // falconer tokenize
 #include "cli/command.h"
-#include "falconer/falconer.h"
+#include "falconer/data.h"
 
 namespace falconer::cli {
 

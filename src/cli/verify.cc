@@ -4,7 +4,7 @@
 
 #include "cli/command.h"
 #include "falconer/error.h"
-#include "falconer/falconer.h"
+#include "falconer/watch.h"
 
 namespace falconer::cli {
 

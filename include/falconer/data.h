@@ -1,0 +1,79 @@
+// Rows of text and what they become: tokenized, prepared, checked.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "falconer/error.h"
+
+namespace falconer {
+
+struct TokenizeOptions {
+  std::string checkpoint;      // folder with tokenizer.json
+  std::string input, output;   // JSONL; "-": standard input or output
+  bool decode = false;         // {"ids"} to {"text"} instead of {"text"} to {"ids"}
+  bool chat = false;           // rows of messages (any data format) to {"text", "ids"}, as rendered
+  std::string prompt_style;    // with chat; empty: the checkpoint's chat template
+  bool parse_special = false;  // with chat: special tokens in messages are control tokens
+};
+void tokenize(const TokenizeOptions& options);
+
+/// "alpaca", "sharegpt", ...: formats that rows may have.
+std::vector<std::string> data_formats();
+
+struct PrepareOptions {
+  std::string input;  // rows: JSON, JSONL, CSV or plain text
+  std::string checkpoint, out;
+  std::string data_format;  // empty or "auto": the first row's
+  std::string
+      prompt_style;  // empty: alpaca for Alpaca's rows; for chats the checkpoint's template,
+                     // or falcon where it has none
+  std::optional<int64_t> test_size;  // absent: 2000, or a tenth of the rows where that is less
+  uint64_t seed = 42;
+  bool mask_prompt = true;                // false is train_on = "everything"
+  std::string train_on = "all-turns";     // or "last-turn", "everything"
+  bool parse_special = false;             // special tokens in rows are control tokens
+  std::string prompt_ending = "newline";  // or "colon"
+  std::string tokenize = "separate";      // or "joint"
+  int64_t max_seq_length = 2048;
+  bool keep_eos = true;
+  bool skip_bad = false;
+};
+/// Writes train.jsonl and test.jsonl; returns the report for people.
+std::string prepare(const PrepareOptions& options);
+
+struct CheckOptions {
+  std::string checkpoint, data;  // as FinetuneOptions: rows are read as finetune() reads them
+  std::string data_format, prompt_style;
+  std::string train_on = "all-turns";
+  bool mask_prompt = true, parse_special = false;
+  bool skip_bad = false;  // bad rows will be left out: they are warnings and no errors
+  int64_t max_seq_length = 2048;
+  int64_t test_size = 0;
+  uint64_t seed = 42;                    // of the split; finetune() takes 42
+  int64_t batch_size = 128, epochs = 1;  // for the estimate of steps
+  /// Rows that one kind of error may concern: a count, or a share ("1%", "0.01").
+  std::string max_bad = "0";
+  bool strict = false;  // warnings count as errors do
+  bool json = false;    // make CheckReport::json, which names every row
+};
+struct CheckFinding {
+  std::string kind;      // "no-targets", ...
+  std::string severity;  // "error", "warning", "note"
+  int64_t rows = 0;
+  // Of the first 1000: "7", or "train.jsonl:7" where there are several files; "row 7" or
+  // "train.json:row 7" where a JSON array stands in one line.
+  std::vector<std::string> lines;
+};
+struct CheckReport {
+  std::vector<CheckFinding> findings;  // errors first
+  std::string text, json;
+  std::string failure;  // what exceeds max_bad; empty: the data is fine
+};
+/// What is wrong with data, before anything is trained on it: rows with nothing to learn, repeats,
+/// what is cut, held-out rows that are trained on, and so on. Writes nothing.
+CheckReport check(const CheckOptions& options);
+
+}  // namespace falconer

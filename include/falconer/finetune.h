@@ -1,0 +1,102 @@
+// Training: settings, plans, runs.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "falconer/error.h"
+
+namespace falconer {
+
+struct FinetuneOptions {
+  std::string method = "lora";  // "lora", "adapter", "adapter-v2", "full"
+  std::string checkpoint, data, out;
+  std::string precision = "auto";
+  std::string device;  // "cpu", "cuda", "cuda:N" or "auto"; empty: FALCONER_DEVICE, else cpu
+  // On a GPU: choose no kernel by measuring it. The CPU gives the same bytes always.
+  bool deterministic = false;
+  // optimizer; an absent value is the method's default
+  std::string optimizer = "adamw";  // "adamw-8bit", "sgd"
+  std::optional<double> lr, weight_decay;
+  double beta1 = 0.9, beta2 = 0.999, eps = 1e-8;
+  std::string schedule = "constant";
+  std::optional<int64_t> warmup_steps;
+  double grad_clip = 1;
+  std::string loss_average = "token";
+  // length
+  int64_t max_steps = 0, epochs = 1;
+  int64_t batch_size = 128, micro_batch_size = 4;
+  // Rows that are computed together are as many as have so many tokens, whatever micro_batch_size
+  // is; 0: not so. `packing` is micro_batch_tokens = max_seq_length.
+  int64_t micro_batch_tokens = 0;
+  bool packing = false;
+  // data
+  int64_t max_seq_length = 2048;
+  int64_t test_size = 0;     // rows of a single file that are held out
+  std::string data_format;   // as PrepareOptions
+  std::string prompt_style;  // empty: what the data was prepared with, else as PrepareOptions
+  bool mask_prompt = true, skip_bad = false, parse_special = false;
+  std::string train_on = "all-turns";
+  bool shuffle = true;
+  uint64_t seed = 1337;
+  // methods
+  int64_t lora_r = 8;
+  double lora_alpha = 16;
+  std::optional<double> lora_dropout;
+  std::vector<std::string> lora_targets = {"q", "v"};
+  bool lora_rs = false, lora_dora = false;
+  int64_t adapter_length = 10, adapter_start_layer = 2;
+  std::string init_adapter;
+  bool from_scratch = false;  // random values for config.json, no weights are read
+  // saving and watching
+  int64_t save_interval = 0, eval_interval = 0, early_stop = 0;
+  int keep = 2;
+  bool keep_best = false, skip_nonfinite = false, overwrite = false;
+  std::string resume;         // "": no, "auto", or a checkpoint folder
+  std::string sample_prompt;  // answered after each evaluation
+  bool tensorboard = true;    // event files beside metrics.jsonl
+  // Keep a block's input alone for backward and compute the rest again, a quarter more work: "auto"
+  // (where the run would not fit otherwise), "on", "off".
+  std::string recompute = "auto";
+  // On a GPU: keep the optimizer's state in the host's memory: "auto" (full, where the run would not fit
+  // otherwise), "on", "off".
+  std::string offload_optimizer = "auto";
+  // Full finetuning in bf16: what learns is kept in "f32", in "bf16" and rounded stochastically, or as
+  // "auto" says: in f32 where that fits.
+  std::string master_weights = "auto";
+  bool low_memory = false;  // keep about one layer of a mapped model resident, and read it again
+  std::string on_spike = "warn";  // "skip", "off": steps far above those before (spike_guard.h)
+  bool check_finite = false;      // look at all that is computed, and stop at the first op that
+                                  // writes a number that is not finite; slow
+  bool any_base = false;  // go on from an adapter or a run that was trained on another checkpoint
+};
+
+struct FinetuneReport {
+  int64_t steps = 0, tokens = 0, trainable = 0;
+  double last_loss = 0, seconds = 0;
+  int64_t peak_rss_bytes = 0;
+  bool interrupted = false;
+  std::string final_folder;  // empty where the run did not come to its end
+};
+FinetuneReport finetune(const FinetuneOptions& options);
+
+struct FinetunePlan {
+  int64_t rows = 0, held_out_rows = 0;
+  int64_t steps = 0, steps_per_epoch = 0;
+  int64_t rows_seen = 0, tokens_seen = 0;  // over the whole run; tokens are estimated
+  int64_t trainable = 0;
+  int64_t memory_bytes = 0, memory_available = 0;  // besides the mapped weights
+  int64_t disk_bytes = 0, disk_available = 0;
+  bool fits = false;  // in memory
+  std::string text;   // all of it, for people
+};
+/// Everything that finetune() checks before its first step: checkpoint, adapter, data, folder, disk.
+/// Trains and writes nothing.
+FinetunePlan dry_run(const FinetuneOptions& options);
+
+/// Bytes that a run would need, by class, before anything is loaded. Returns text for people.
+std::string plan(const FinetuneOptions& options);
+
+}  // namespace falconer

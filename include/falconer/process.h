@@ -1,0 +1,26 @@
+// The process that the library runs in: its version, threads, log and signals.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "falconer/error.h"
+
+namespace falconer {
+
+/// "0.1.0"
+std::string version();
+
+/// "quiet", "warning", "info" or "debug"; "info" at the start.
+void set_verbosity(const std::string& level);
+/// Threads of all computation; 0: the cores of this process.
+void set_threads(int threads);
+/// SIGINT and SIGTERM let running work save and return.
+void handle_interrupts();
+/// Whether one of them has come since.
+bool interrupted();
+
+/// The most memory that this process ever had resident.
+int64_t peak_memory_bytes();
+
+}  // namespace falconer

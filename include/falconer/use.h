@@ -1,0 +1,117 @@
+// A model at work: scores, answers, evaluation.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "falconer/error.h"
+
+namespace falconer {
+
+struct ScoreOptions {
+  std::string checkpoint, adapter, data, output;
+  std::string logits;  // safetensors file with logits.<row>; empty: none
+  std::string precision = "auto";
+  std::string device;  // as in FinetuneOptions
+  bool any_base = false;
+};
+void score(const ScoreOptions& options);
+
+struct ModelOptions {
+  std::string checkpoint, adapter;
+  std::string precision = "auto";
+  std::string device;           // as in FinetuneOptions
+  bool random_weights = false;  // for config.json, for measuring: no weights are read
+  std::string prompt_style;  // empty: as recorded with the adapter, else the checkpoint's template
+  bool parse_special = false;  // special tokens that a prompt spells are control tokens
+  bool any_base = false;       // use an adapter with another checkpoint than it was trained on
+};
+
+struct SamplingSettings {
+  int64_t max_new_tokens = 256;
+  double temperature = 0.8;
+  int64_t top_k = 50;
+  double top_p = 1;
+  uint64_t seed = 1;
+  std::vector<std::string> stop;
+  bool ignore_eos = false;
+};
+
+struct Completion {
+  std::vector<int32_t> prompt_ids, ids;
+  std::string text, finish_reason;
+  double prefill_tokens_per_second = 0, decode_tokens_per_second = 0;
+};
+
+struct ChatMessage {
+  std::string role, content;  // "system", "user", "assistant", "tool"
+  std::string input;          // further context of a user's message, as Alpaca has it
+  std::string more;           // JSON: what else an OpenAI message has ("tool_calls", ...); or empty
+};
+struct Chat {
+  std::vector<ChatMessage> messages;
+  std::string tools;  // JSON: a list of tools that the chat template tells of; or empty
+};
+/// A JSON object {"messages": [{"role", "content"}], "tools"?} as OpenAI has it. Error: another one.
+Chat parse_chat(const std::string& json);
+
+/// A model in memory, ready to answer.
+class Model {
+ public:
+  static Model open(const ModelOptions& options);
+  Model(Model&&) noexcept;
+  Model& operator=(Model&&) noexcept;
+  ~Model();
+
+  /// The ids of an instruction in the prompt style recorded with the adapter (or the text as it is,
+  /// its special tokens too, where `raw` or where there is no style). Error: the checkpoint has no
+  /// tokenizer.
+  std::vector<int32_t> encode_prompt(const std::string& instruction, const std::string& input = "",
+                                     bool raw = false) const;
+  /// The ids of messages that an answer is to follow, in the same style; as they stand where `raw`
+  /// or where there is none.
+  std::vector<int32_t> encode_chat(const Chat& chat, bool raw = false) const;
+  /// Tokens that a prompt and its answer may have together.
+  int64_t context() const;
+  /// Called with the number of the prompt and new text.
+  using OnText = std::function<void(size_t, std::string_view)>;
+  std::vector<Completion> generate(const std::vector<std::vector<int32_t>>& prompts,
+                                   const SamplingSettings& settings, const OnText& on_text = {});
+  /// "alpaca", ... as recorded with the adapter, or "chat"; empty where there is none.
+  std::string prompt_style() const;
+  /// The text of an answer's ids: a token at their end that ends the answer is no part of it. Error:
+  /// the checkpoint has no tokenizer.
+  std::string decode(const std::vector<int32_t>& ids) const;
+
+ private:
+  struct Impl;
+  explicit Model(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+struct EvaluateOptions {
+  ModelOptions model;
+  /// Rows with a prompt, an instruction or messages and the expected answer, or of token ids whose
+  /// labels begin behind the prompt.
+  std::string data;
+  std::string output;  // JSONL {"prompt", "expected", "answer", "exact"}; empty: none
+  SamplingSettings sampling = {.max_new_tokens = 128, .temperature = 0};
+  int64_t limit = 0;        // rows that are asked; 0: all
+  int64_t batch_size = 32;  // rows that are answered together
+};
+struct EvaluatedRow {
+  std::string instruction, input, expected, answer;
+  bool exact = false;  // the same text, white space at the ends apart
+};
+struct EvaluateReport {
+  std::vector<EvaluatedRow> rows;
+  int64_t exact = 0;
+};
+/// Answers every row and compares with what the file expects.
+EvaluateReport evaluate(const EvaluateOptions& options);
+
+}  // namespace falconer
