@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/system.h"
 #include "base/threads.h"
+#include "falconer/process.h"
 #include "model/arch/architecture.h"
 #include "report/comparison.h"
 

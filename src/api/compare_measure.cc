@@ -13,6 +13,7 @@
 #include "base/json_text.h"
 #include "base/log.h"
 #include "base/process.h"
+#include "falconer/process.h"
 #include "train/run_folder.h"
 #include "train/run_status.h"
 

@@ -12,6 +12,7 @@
 #include "support/chat_checkpoint.h"
 #include "support/errors.h"
 #include "support/goldens.h"
+#include "support/paths.h"
 #include "support/temp_folder.h"
 #include "text/tokenizer.h"
 
@@ -21,7 +22,7 @@ namespace {
 using nlohmann::json;
 using Lines = std::vector<std::string>;
 
-const std::string kDemo = std::string(FALCONER_SOURCE_DIR) + "/demo/checkpoint";
+const std::string kDemo = std::string(source_dir()) + "/demo/checkpoint";
 
 /// The lines of every kind of finding.
 std::map<std::string, Lines> lines_by_kind(const CheckReport& report) {

@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/system.h"
 #include "support/errors.h"
+#include "support/paths.h"
 #include "support/sanitized.h"
 #include "support/tiny_model.h"
 
@@ -15,7 +16,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-const fs::path kDemo = fs::path(FALCONER_SOURCE_DIR) / "demo/checkpoint";
+const fs::path kDemo = fs::path(source_dir()) / "demo/checkpoint";
 
 int64_t entries(const char* folder) {
   return std::distance(fs::directory_iterator(folder), fs::directory_iterator());

@@ -7,6 +7,7 @@
 
 #include "falconer/falconer.h"
 #include "support/hub_fixture.h"
+#include "support/paths.h"
 #include "support/tiny_model.h"
 
 namespace falconer::test {
@@ -64,7 +65,7 @@ TEST_F(Resolve, MethodsAreComparedByNames) {
   FinetuneOptions o = by_name();
   o.test_size = 4;
   CompareOptions options{.runs = {{"lora", o}}, .out = run_.path("compare")};
-  options.program = FALCONER_PROGRAM;
+  options.program = program_path();
   options.new_tokens = 4;
   options.repeats = 1;
   EXPECT_TRUE(compare(options).complete);

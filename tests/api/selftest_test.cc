@@ -7,6 +7,7 @@
 #include "falconer/falconer.h"
 #include "ops/linear.h"
 #include "support/errors.h"
+#include "support/paths.h"
 #include "support/sanitized.h"
 
 namespace falconer::test {
@@ -84,7 +85,7 @@ TEST(SelfTest, ComparisonRefusesWhatIsNotTheSame) {
 
 TEST(SelfTest, EveryBackendOfThisMachineIsRight) {
   SelfTestOptions options;
-  options.program = FALCONER_PROGRAM;
+  options.program = program_path();
   options.threads = 2;
   const SelfTestReport report = selftest(options);
   EXPECT_TRUE(report.passed) << report.text;

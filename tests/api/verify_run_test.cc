@@ -6,6 +6,7 @@
 #include "data/row_store.h"
 #include "model/fingerprint.h"
 #include "support/errors.h"
+#include "support/paths.h"
 #include "support/tiny_session.h"
 #include "text/tokenizer.h"
 #include "train/run_folder.h"
@@ -18,7 +19,7 @@ namespace fs = std::filesystem;
 class VerifyRun : public ::testing::Test {
  protected:
   VerifyRun() : run({.vocab = 640}) {
-    const fs::path demo = fs::path(FALCONER_SOURCE_DIR) / "demo/checkpoint";
+    const fs::path demo = fs::path(source_dir()) / "demo/checkpoint";
     for (const char* name : {"tokenizer.json", "tokenizer_config.json"})
       fs::copy_file(demo / name, fs::path(run.checkpoint) / name);
   }

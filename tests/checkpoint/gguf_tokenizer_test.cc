@@ -6,6 +6,7 @@
 
 #include "support/errors.h"
 #include "support/goldens.h"
+#include "support/paths.h"
 #include "support/temp_folder.h"
 #include "text/tokenizer.h"
 
@@ -15,7 +16,7 @@ namespace {
 using nlohmann::json;
 
 std::filesystem::path demo() {
-  return std::filesystem::path(FALCONER_SOURCE_DIR) / "demo/checkpoint";
+  return std::filesystem::path(source_dir()) / "demo/checkpoint";
 }
 
 class GgufTokenizer : public ::testing::Test {

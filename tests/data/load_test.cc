@@ -8,6 +8,7 @@
 #include "data/raw_rows.h"
 #include "data/report.h"
 #include "support/errors.h"
+#include "support/paths.h"
 #include "support/temp_folder.h"
 #include "text/tokenizer.h"
 
@@ -16,7 +17,7 @@ namespace {
 
 const Tokenizer& tokenizer() {
   static const Tokenizer loaded =
-      Tokenizer::load(std::string(FALCONER_SOURCE_DIR) + "/demo/checkpoint");
+      Tokenizer::load(std::string(source_dir()) + "/demo/checkpoint");
   return loaded;
 }
 

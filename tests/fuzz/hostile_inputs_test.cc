@@ -11,6 +11,7 @@
 #include "base/random.h"
 #include "base/threads.h"
 #include "fuzz/targets.h"
+#include "support/paths.h"
 
 namespace falconer::test {
 namespace {
@@ -22,7 +23,7 @@ using fuzz::Target;
 std::vector<std::string> inputs_of(const Target& target) {
   std::vector<fs::path> paths;
   for (const char* folder : {"seeds", "found"}) {
-    const fs::path all = fs::path(FALCONER_SOURCE_DIR) / "fuzz" / folder / target.name;
+    const fs::path all = fs::path(source_dir()) / "fuzz" / folder / target.name;
     if (!fs::exists(all)) continue;
     for (const auto& entry : fs::directory_iterator(all)) paths.push_back(entry.path());
   }

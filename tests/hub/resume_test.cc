@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "support/hub_fixture.h"
+#include "support/paths.h"
 
 extern char** environ;
 
@@ -39,11 +40,11 @@ class HubResume : public test::HubFixture {
     const std::string home = "HF_HOME=" + folder_.path().string();
     const pid_t child = ::fork();
     if (child != 0) return child;
-    const char* const arguments[] = {FALCONER_PROGRAM, "download", "org/model",
+    const char* const arguments[] = {program_path(), "download", "org/model",
                                      "--log",          "warning",  nullptr};
     const char* const variables[] = {endpoint.c_str(), home.c_str(), nullptr};
     ::freopen("/dev/null", "w", stdout);
-    ::execve(FALCONER_PROGRAM, const_cast<char* const*>(arguments),
+    ::execve(program_path(), const_cast<char* const*>(arguments),
              const_cast<char* const*>(variables));
     ::_exit(127);
   }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/file.h"
+#include "support/paths.h"
 #include "support/temp_folder.h"
 
 namespace falconer::test {
@@ -21,7 +22,7 @@ inline void write_chat_checkpoint(const std::filesystem::path& folder, const std
                                                                              "<|im_end|>"},
                                   nlohmann::json config = {{"eos_token", "<|endoftext|>"}}) {
   auto tokenizer = nlohmann::json::parse(
-      read_text_file(std::string(FALCONER_SOURCE_DIR) + "/demo/checkpoint/tokenizer.json"));
+      read_text_file(std::string(source_dir()) + "/demo/checkpoint/tokenizer.json"));
   int64_t id = 0;
   for (const auto& [token, known] : tokenizer["model"]["vocab"].items())
     id = std::max(id, known.get<int64_t>());

@@ -6,13 +6,15 @@
 #include <filesystem>
 #include <string>
 
+#include "support/paths.h"
+
 namespace falconer::test {
 
 /// Goldens made by other implementations, kept beside the checkout; FALCONER_GOLDENS overrides the
 /// place.
 inline std::filesystem::path goldens() {
   if (const char* set = std::getenv("FALCONER_GOLDENS")) return set;
-  return std::filesystem::path(FALCONER_SOURCE_DIR).parent_path() / "shared" / "goldens";
+  return std::filesystem::path(source_dir()).parent_path() / "shared" / "goldens";
 }
 
 }  // namespace falconer::test

@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "falconer/falconer.h"
 #include "support/errors.h"
+#include "support/paths.h"
 #include "support/temp_folder.h"
 
 namespace falconer::test {
@@ -22,7 +23,7 @@ class ChatModel : public testing::Test {
  protected:
   ChatModel() {
     set_verbosity("quiet");
-    fs::copy(FALCONER_SOURCE_DIR "/demo/checkpoint", checkpoint());
+    fs::copy(std::string(source_dir()) + "/demo/checkpoint", checkpoint());
     write_template(kTemplate);
     std::string rows;
     for (int i = 0; i < 8; ++i)

@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "falconer/falconer.h"
 #include "support/errors.h"
+#include "support/paths.h"
 #include "support/temp_folder.h"
 
 namespace falconer::test {
@@ -18,7 +19,7 @@ class Compare : public ::testing::Test {
  protected:
   Compare() {
     set_verbosity("quiet");
-    options.program = FALCONER_PROGRAM;
+    options.program = program_path();
     options.out = (folder / "out").string();
     options.ask = 8;
     options.new_tokens = 4;
@@ -29,8 +30,8 @@ class Compare : public ::testing::Test {
   void add(const std::string& method) {
     FinetuneOptions o;
     o.method = method;
-    o.checkpoint = FALCONER_SOURCE_DIR "/demo/checkpoint";
-    o.data = FALCONER_SOURCE_DIR "/demo/data";
+    o.checkpoint = std::string(source_dir()) + "/demo/checkpoint";
+    o.data = std::string(source_dir()) + "/demo/data";
     o.prompt_style = "falcon-instruct";
     o.batch_size = 8;
     o.max_steps = 2;
@@ -96,7 +97,7 @@ TEST_F(Compare, WhatCannotBeIsSaidBeforeAnythingIsTrained) {
   options.runs[1].options.data = "elsewhere";
   expect_mentions(message_of([&] { compare(options); }), {"other", "--data"});
   options.runs.pop_back();
-  options.runs[0].options.data = FALCONER_SOURCE_DIR "/demo/data/train.json";
+  options.runs[0].options.data = std::string(source_dir()) + "/demo/data/train.json";
   expect_mentions(message_of([&] { compare(options); }), {"held-out", "--test-size"});
   EXPECT_FALSE(fs::exists(options.out));
 }
@@ -128,9 +129,9 @@ TEST_F(Compare, AMethodThatFailsIsNamed) {
 TEST(EvaluateRows, OfTokenIdsAreAskedLikeThoseOfText) {
   set_verbosity("quiet");
   const TempFolder folder;
-  const std::string checkpoint = FALCONER_SOURCE_DIR "/demo/checkpoint";
+  const std::string checkpoint = std::string(source_dir()) + "/demo/checkpoint";
   EvaluateOptions text{.model = {.checkpoint = checkpoint, .prompt_style = "falcon-instruct"},
-                       .data = FALCONER_SOURCE_DIR "/demo/data/test.json",
+                       .data = std::string(source_dir()) + "/demo/data/test.json",
                        .limit = 5};
   text.sampling.max_new_tokens = 8;
   const EvaluateReport expected = evaluate(text);

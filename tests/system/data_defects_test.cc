@@ -5,13 +5,14 @@
 
 #include "data/encode.h"
 #include "support/errors.h"
+#include "support/paths.h"
 #include "support/tiny_session.h"
 #include "text/prompt_encoder.h"
 
 namespace falconer::test {
 namespace {
 
-std::string demo_checkpoint() { return std::string(FALCONER_SOURCE_DIR) + "/demo/checkpoint"; }
+std::string demo_checkpoint() { return std::string(source_dir()) + "/demo/checkpoint"; }
 
 // Keeps out defect 25 of docs/defects.md: a row that is cut still teaches where to stop.
 TEST(Defects, ARowThatIsCutKeepsItsEndOfText) {

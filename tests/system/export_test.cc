@@ -6,6 +6,7 @@
 #include "checkpoint/gguf.h"
 #include "support/devices.h"
 #include "support/errors.h"
+#include "support/paths.h"
 #include "support/tiny_session.h"
 #include "train/run_folder.h"
 
@@ -20,7 +21,7 @@ class Exported : public ::testing::TestWithParam<bool> {
   static TinyShape shape() { return {.layers = 3, .vocab = 640, .grouped = GetParam()}; }
 
   Exported() : run(shape()) {
-    const fs::path demo = fs::path(FALCONER_SOURCE_DIR) / "demo/checkpoint";
+    const fs::path demo = fs::path(source_dir()) / "demo/checkpoint";
     for (const char* name : {"tokenizer.json", "tokenizer_config.json"})
       fs::copy_file(demo / name, fs::path(run.checkpoint) / name);
     write_rows(run.path("rows.jsonl"), 24);  // of tokens that the tokenizer has

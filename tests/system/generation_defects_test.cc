@@ -5,6 +5,7 @@
 
 #include "generate/sampling.h"
 #include "support/errors.h"
+#include "support/paths.h"
 #include "support/tiny_session.h"
 
 namespace falconer::test {
@@ -109,7 +110,7 @@ TEST(Defects, TheBaseModelStopsAtEndOfText) {
 // Models are padded to more ids than their tokenizer has: such an id is no text, and no error.
 TEST(Generation, AnIdThatTheTokenizerLacksSaysNothing) {
   const TinyRun run({.vocab = 1000, .init_std = 0.2});
-  const std::string demo = std::string(FALCONER_SOURCE_DIR) + "/demo/checkpoint/";
+  const std::string demo = std::string(source_dir()) + "/demo/checkpoint/";
   for (const char* file : {"tokenizer.json", "tokenizer_config.json"})
     write_file(run.checkpoint + "/" + file, read_text_file(demo + file));
   Model model = Model::open({.checkpoint = run.checkpoint});

@@ -1,4 +1,5 @@
 // Chat templates beside what jinja2 gives as transformers sets it up, and what hostile ones can do.
+#include "support/paths.h"
 #include "text/jinja.h"
 
 #include <gtest/gtest.h>
@@ -15,7 +16,7 @@ using nlohmann::ordered_json;
 
 ordered_json read_golden(const char* name) {
   return ordered_json::parse(
-      read_text_file(std::string(FALCONER_SOURCE_DIR) + "/tests/golden/" + name));
+      read_text_file(std::string(source_dir()) + "/tests/golden/" + name));
 }
 
 /// What a template gives; "error: ..." where it fails.

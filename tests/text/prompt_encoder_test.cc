@@ -1,4 +1,5 @@
 // From messages to ids: what is control, what is learned, and that training and use agree.
+#include "support/paths.h"
 #include "text/prompt_encoder.h"
 
 #include <gtest/gtest.h>
@@ -169,7 +170,7 @@ TEST(PromptEncoder, ATemplateMayRefuseWhatComesBeforeAnAnswerAlone) {
 
 TEST(PromptEncoder, OurStylesEndEveryAnswerWithEndOfText) {
   const Tokenizer tokenizer =
-      Tokenizer::load(std::string(FALCONER_SOURCE_DIR) + "/demo/checkpoint");
+      Tokenizer::load(std::string(source_dir()) + "/demo/checkpoint");
   const Conversation talk =
       chat({{"user", "a"}, {"assistant", "b"}, {"user", "c"}, {"assistant", "d"}});
   const auto text_of = [&](const char* name) {
