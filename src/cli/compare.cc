@@ -8,6 +8,7 @@
 #include "cli/help.h"
 #include "cli/recipe_flags.h"
 #include "falconer/compare.h"
+#include "falconer/process.h"
 
 namespace falconer::cli {
 namespace {

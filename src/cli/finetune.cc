@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "cli/finetune_flags.h"
+#include "falconer/process.h"
 
 namespace falconer::cli {
 namespace {

@@ -5,6 +5,7 @@
 
 #include "base/json_text.h"
 #include "cli/sampling_flags.h"
+#include "falconer/process.h"
 
 namespace falconer::cli {
 namespace {
