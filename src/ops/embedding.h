@@ -9,7 +9,7 @@ namespace falconer {
 // ids (1,N) i32, each in [0, V), checked by the caller who knows where they came from; W (V,C); y
 // (N,C).
 
-/// y is of the activation's dtype, W f32 or bf16.
+/// y is of the activation's dtype, W f32, bf16 or f16.
 struct EmbeddingForward {
   View ids, w, y;
 };

@@ -10,8 +10,8 @@ namespace falconer {
 //   dx_nk = s sum_m dy_nm W_mk      dW_mk = s sum_n dy_nm x_nk      db_m = sum_n dy_nm
 //
 // x (N,K)  W (M,K)  b (1,M) f32  y (N,M). x is of the activation's dtype. W is too, or it is bf16
-// where x is f32 (a frozen matrix of a bf16 checkpoint stays as it is mapped), which changes no
-// result; where x is bf16 and W f32 (a trainable matrix in a bf16 run) W is narrowed first. y may be
+// or f16 where x is f32 (a frozen matrix of such a checkpoint stays as it is mapped), which changes
+// no result; where x is bf16 and W f32 (a trainable matrix in a bf16 run) W is narrowed first. y may be
 // f32 where x is bf16.
 
 struct LinearForward {

@@ -19,4 +19,11 @@ void with_type(Dtype dtype, F&& work) {
   work(Type<BF16>{});
 }
 
+/// As with_type, for a matrix of weights, which may lie in its file as f16.
+template <class F>
+void with_weight_type(Dtype dtype, F&& work) {
+  if (dtype == Dtype::kF16) return work(Type<F16>{});
+  with_type(dtype, work);
+}
+
 }  // namespace falconer

@@ -90,6 +90,67 @@ TEST_P(Tables, LinearOfAMatrixThatStaysBf16) {
     }
 }
 
+// An f16 checkpoint in an f32 run, which the CPU reads where it lies; a device has it in f32.
+TEST_P(Tables, LinearOfAMatrixThatStaysF16) {
+  if (on_device()) GTEST_SKIP() << "matrices are converted on their way to a device";
+  std::vector<Shape> shapes(std::begin(kShapes), std::end(kShapes));
+  shapes.insert(shapes.end(), {{800, 300, 40}, {40, 520, 2100}, {37, 2100, 520}});
+  for (const Shape& s : shapes)
+    for (const bool add : {false, true}) {
+      SCOPED_TRACE(fmt::format("{} x {} x {}", s.n, s.k, s.m));
+      compare([&](falconer::Run& run) {
+        const TestView x(s.n, s.k, dtype(), 1), w(s.m, s.k, Dtype::kF16, 2), b(1, s.m);
+        const TestView dy(s.n, s.m, dtype(), 3);
+        std::vector<TestView> out =
+            list(TestView(s.n, s.m, dtype(), 4), TestView(s.n, s.m, Dtype::kF32, 4),
+                 TestView(s.n, s.k, dtype(), 5), TestView(1, s.m));
+        linear_forward(run, {.x = x, .w = w, .y = out[0], .scale = 0.5f, .add = add});
+        linear_forward(run, {.x = x, .w = w, .b = b, .y = out[1], .add = add});
+        linear_backward(run, {.w = w, .dy = dy, .dx = out[2], .scale = 0.5f, .add_dx = add});
+        row_squares(run, {.w = w, .out = out[3]});
+        return out;
+      });
+    }
+}
+
+// All 65,536 of them, by each product and as rows of an embedding: those below the normal ones, zeros
+// of both signs, infinity and NaN too.
+TEST_P(Tables, EveryNumberOfF16IsWidenedExactly) {
+  if (on_device() || dtype() != Dtype::kF32) GTEST_SKIP();
+  constexpr int64_t kAll = 1 << 16;
+  Tensor w(kAll, 1, Dtype::kF16);
+  for (int64_t i = 0; i < kAll; ++i) w.view().row<F16>(i)->bits = static_cast<uint16_t>(i);
+  const auto expect_all = [&](const View& y, const char* by) {
+    for (int64_t i = 0; i < kAll; ++i) {
+      const auto want = static_cast<float>(*w.view().row<F16>(i));
+      const float found = y.row<float>(0)[i];
+      if (std::isnan(want))
+        ASSERT_TRUE(std::isnan(found)) << by << i;
+      else
+        ASSERT_EQ(found, want) << by << i;
+    }
+  };
+  OpRun fast(kernels(), 1 << 24);
+  for (const int64_t n : {1, 40}) {  // decoding's product, and that which packs
+    Tensor x(n, 1, Dtype::kF32), y(n, kAll, Dtype::kF32);
+    for (int64_t i = 0; i < n; ++i) *x.view().row<float>(i) = 1;
+    linear_forward(fast.run, {.x = x.view(), .w = w.view(), .y = y.view()});
+    expect_all(y.view(), "forward");
+  }
+  // Of the way back: w as it lies, in rows of a matrix.
+  const View flat{w.view().data, 1, kAll, kAll, Dtype::kF16};
+  Tensor dy(40, 1, Dtype::kF32), dx(40, kAll, Dtype::kF32);
+  for (int64_t i = 0; i < 40; ++i) *dy.view().row<float>(i) = 1;
+  linear_backward(fast.run, {.w = flat, .dy = dy.view(), .dx = dx.view()});
+  expect_all(dx.view(), "backward");
+  std::vector<int32_t> ids(kAll);
+  for (int64_t i = 0; i < kAll; ++i) ids[static_cast<size_t>(i)] = static_cast<int32_t>(i);
+  Tensor rows(kAll, 1, Dtype::kF32);
+  embedding_forward(
+      fast.run, {.ids = {ids.data(), 1, kAll, kAll, Dtype::kI32}, .w = w.view(), .y = rows.view()});
+  expect_all({rows.view().data, 1, kAll, kAll, Dtype::kF32}, "embedding");
+}
+
 TEST_P(Tables, Norm) {
   for (const int64_t c : {1, 5, 64, 131})
     compare(

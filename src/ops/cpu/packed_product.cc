@@ -9,6 +9,7 @@
 // clang-format on
 #include <hwy/cache_control.h>
 
+#include "ops/cpu/half-inl.h"
 #include "ops/cpu/vector-inl.h"
 
 #ifndef FALCONER_OPS_CPU_PACKED_PRODUCT_TASK_
@@ -56,6 +57,7 @@ HWY_INLINE hn::Vec<F32x4> load_four(const BF16* from) {
   const auto bits = hn::LoadU(d16, reinterpret_cast<const uint16_t*>(from));
   return hn::BitCast(F32x4(), hn::ShiftLeft<16>(hn::PromoteTo(d32, bits)));
 }
+HWY_INLINE hn::Vec<F32x4> load_four(const F16* from) { return load_half_precision(F32x4(), from); }
 /// Four rows of a transposed b, from column k: element i of each behind the other at out + i
 /// stride.
 template <class B>
@@ -222,7 +224,7 @@ void pack(const ProductTask& t, int64_t k0, int64_t depth) {
     for (int64_t m = t.m0; m < t.m1; m += kTileRows, out += depth * kTileRows)
       pack_a<A>(t, m, std::min<int64_t>(kTileRows, t.m1 - m), k0, depth, out);
   });
-  with_type(t.b->view.dtype, [&]<class B>(Type<B>) {
+  with_weight_type(t.b->view.dtype, [&]<class B>(Type<B>) {
     const int64_t width = tile_cols();
     float* out = t.packed_b;
     for (int64_t n = t.n0; n < t.n1; n += width, out += depth * width)

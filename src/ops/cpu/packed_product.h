@@ -1,4 +1,4 @@
-// Matrix products in f32 of factors that are f32 or bf16, each widened where it is packed.
+// Matrix products in f32 of factors that are f32 or bf16 (b f16 too), each widened where it is packed.
 #pragma once
 
 #include "ops/cpu/product.h"

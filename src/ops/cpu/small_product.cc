@@ -12,6 +12,7 @@
 
 #include <utility>
 
+#include "ops/cpu/half-inl.h"
 #include "ops/cpu/vector-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -34,6 +35,11 @@ HWY_INLINE VecF load_half(const BF16* w) {
   if constexpr (kHalf == 0) return hn::BitCast(F32(), hn::ShiftLeft<16>(bits));
   return hn::BitCast(F32(), hn::And(bits, hn::Set(d32, 0xFFFF0000u)));
 #endif
+}
+
+template <int kHalf>
+HWY_INLINE VecF load_half(const F16* w) {
+  return load(w + kHalf * lanes());
 }
 
 /// What one step over K reads.
@@ -63,9 +69,8 @@ HWY_INLINE void put_step(const float* from, [[maybe_unused]] bool alternate, flo
   store(second, to + lanes());
 }
 HWY_INLINE void put_step(const BF16* from, bool alternate, float* to) {
-  FALCONER_CHECK(alternate);
-  store(load_half<0>(from), to);
-  store(load_half<1>(from), to + lanes());
+  store(alternate ? load_half<0>(from) : load(from), to);
+  store(alternate ? load_half<1>(from) : load(from + lanes()), to + lanes());
 }
 
 /// Puts the rows of x into `packed` as f32: for each step the rows one behind the other, so that
@@ -257,7 +262,7 @@ void columns_in_parts(const LinearForward& a, const float* packed, int64_t padde
 /// Columns [begin, end) of y.
 void small_product_columns(const LinearForward& a, const float* packed, int64_t padded,
                            int64_t begin, int64_t end) {
-  with_type(a.w.dtype, [&]<class W>(Type<W>) {
+  with_weight_type(a.w.dtype, [&]<class W>(Type<W>) {
     if (a.x.rows > kMostTogether) return columns_in_parts<W>(a, packed, padded, begin, end);
     with_count(a.x.rows, [&](auto N) { columns_together<N(), W>(a, packed, begin, end); });
   });

@@ -32,7 +32,7 @@ void set_zero_kernel(const View& x) {
 
 void linear_forward_kernel(const LinearForward& a) {
   with_type(a.x.dtype, [&]<class A>(Type<A>) {
-    with_type(a.w.dtype, [&]<class W>(Type<W>) {
+    with_weight_type(a.w.dtype, [&]<class W>(Type<W>) {
       with_type(a.y.dtype, [&]<class Y>(Type<Y>) {
         for_rows(a.y.rows, [&](int64_t begin, int64_t end) {
           scalar::linear_forward<A, W, Y>(a.x.as<const A>(), a.w.as<const W>(),
@@ -46,7 +46,7 @@ void linear_forward_kernel(const LinearForward& a) {
 
 void linear_backward_x_kernel(const LinearBackward& a) {
   with_type(a.dy.dtype, [&]<class A>(Type<A>) {
-    with_type(a.w.dtype, [&]<class W>(Type<W>) {
+    with_weight_type(a.w.dtype, [&]<class W>(Type<W>) {
       for_rows(a.dx.rows, [&](int64_t begin, int64_t end) {
         scalar::linear_backward_x<A, W>(a.dy.as<const A>(), a.w.as<const W>(), a.dx.as<A>(),
                                         a.scale, a.add_dx, begin, end);
@@ -74,7 +74,7 @@ void linear_backward_b_kernel(const LinearBackward& a) {
 
 void embedding_forward_kernel(const EmbeddingForward& a) {
   with_type(a.y.dtype, [&]<class A>(Type<A>) {
-    with_type(a.w.dtype, [&]<class W>(Type<W>) {
+    with_weight_type(a.w.dtype, [&]<class W>(Type<W>) {
       for_rows(a.y.rows, [&](int64_t begin, int64_t end) {
         scalar::embedding_forward<W, A>(a.ids.row<int32_t>(0), a.w.as<const W>(), a.y.as<A>(),
                                         begin, end);
@@ -326,7 +326,7 @@ double sum_of_squares_kernel(const View& x) {
 }
 
 void row_squares_kernel(const RowSquares& a) {
-  with_type(a.w.dtype, [&]<class W>(Type<W>) {
+  with_weight_type(a.w.dtype, [&]<class W>(Type<W>) {
     for_rows(a.w.rows, [&](int64_t begin, int64_t end) {
       scalar::row_squares<W, float>(a.w.as<const W>(), a.out.as<float>(), begin, end);
     });
