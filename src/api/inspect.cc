@@ -1,10 +1,12 @@
 // falconer inspect: what a checkpoint is and what each method would train.
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "api/resolve.h"
 #include "base/error.h"
 #include "checkpoint/gguf.h"
 #include "falconer/checkpoint.h"
+#include "method/precision.h"
 #include "model/arch/architecture.h"
 #include "model/open_model.h"
 #include "report/table.h"
@@ -53,6 +55,15 @@ std::vector<TensorLine> lines_of(const TensorFiles& files) {
   for (const auto& [name, t] : files.tensors())
     lines.push_back({name, std::string(name_of(t.dtype)), t.shape, t.shape_text(), t.bytes.size()});
   return lines;
+}
+
+/// As every command has it that is told nothing else.
+void describe_precision(const TensorFiles& files, nlohmann::ordered_json& json, std::string& text) {
+  const ComputedIn chosen = computed_in(Precision::kAuto, files);
+  json["computed_in"] = name_of(chosen.activation);
+  text +=
+      chosen.why.empty() ? fmt::format("computing in {}", name_of(chosen.activation)) : chosen.why;
+  text += "\n";
 }
 
 void describe_tensors(const std::vector<TensorLine>& tensors, size_t files,
@@ -113,8 +124,15 @@ InspectReport inspect_gguf(const std::string& path) {
   nlohmann::ordered_json json;
   std::string text;
   if (gguf.text("general.architecture", "") == "falcon" &&
-      gguf.tensor("token_embd.weight") != nullptr)
-    describe_model(read_model_config(path), json, text);
+      gguf.tensor("token_embd.weight") != nullptr) {
+    const ModelConfig config = read_model_config(path);
+    describe_model(config, json, text);
+    const auto readable = [](const GgufTensor& t) {
+      return dtype_from_gguf(t.type.number).has_value();
+    };
+    if (std::all_of(gguf.tensors().begin(), gguf.tensors().end(), readable))
+      describe_precision(open_weights(path, config), json, text);
+  }
   describe_metadata(gguf, json, text);
   describe_tensors(lines_of(gguf), 1, json, text);
   return {.text = text, .json = json.dump(2) + "\n"};
@@ -127,12 +145,15 @@ InspectReport inspect(const std::string& named) {
   if (is_gguf(checkpoint)) return inspect_gguf(checkpoint);
   nlohmann::ordered_json json;
   std::string text;
-  const ModelConfig config = read_model_config(checkpoint);
-  describe_model(config, json, text);
+  ModelConfig config = read_model_config(checkpoint);
   if (has_weights(checkpoint)) {
     const TensorFiles files = open_weights(checkpoint, config);
+    settle_head(checkpoint, files, config);
+    describe_model(config, json, text);
+    describe_precision(files, json, text);
     describe_tensors(lines_of(files), files.files().size(), json, text);
   } else {
+    describe_model(config, json, text);
     text += "no weights in this folder\n";
   }
   return {.text = text, .json = json.dump(2) + "\n"};

@@ -53,6 +53,7 @@ std::string memory_plan_text(Session& session, const std::string& method,
       batches.micro_batch_tokens > 0 ? batches.micro_batch_tokens : batches.micro_batch_size,
       batches.micro_batch_tokens > 0 ? " tokens" : "",
       device != nullptr ? device->name() : "the CPU");
+  if (!session.why_computed_so().empty()) text += "  " + session.why_computed_so() + "\n";
   text += line("weights, mapped", plan.mapped);
   text += line("trainable and tables", plan.fixed, learning_text(session));
   text += line("kept for backward", plan.kept, session.run().recompute ? "--recompute" : "");

@@ -24,7 +24,8 @@ void add_data_flags(CLI::App& app, FinetuneOptions& o) {
 }
 
 void add_optimizer_flags(CLI::App& app, FinetuneOptions& o) {
-  app.add_option("--precision", o.precision, "auto (the checkpoint's), f32 or bf16")
+  app.add_option("--precision", o.precision,
+                 "auto (bf16 where every matrix is, else f32), f32 or bf16")
       ->capture_default_str();
   add_device(app, o.device);
   app.add_flag("--deterministic", o.deterministic,

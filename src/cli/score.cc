@@ -16,7 +16,8 @@ void add_score(CLI::App& app) {
                  "JSONL rows {\"loss\", \"tokens\", \"logprobs\"}; - is stdout")
       ->capture_default_str();
   app.add_option("--logits", options->logits, "safetensors file for logits.<row>");
-  app.add_option("--precision", options->precision, "auto (the checkpoint's), f32 or bf16")
+  app.add_option("--precision", options->precision,
+                 "auto (bf16 where every matrix is, else f32), f32 or bf16")
       ->capture_default_str();
   add_device(app, options->device);
   app.callback([options] { score(*options); });

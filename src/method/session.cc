@@ -1,5 +1,6 @@
 #include "method/session.h"
 
+#include "base/log.h"
 #include "base/system.h"
 #include "model/arch/architecture.h"
 #include "model/open_model.h"
@@ -24,13 +25,6 @@ std::vector<View> push_state(Arena& arena, const Param& param, const OptimizerMe
 }
 
 }  // namespace
-
-Precision parse_precision(const std::string& name) {
-  if (name == "auto") return Precision::kAuto;
-  if (name == "f32" || name == "32-true") return Precision::kF32;
-  if (name == "bf16" || name == "bf16-true") return Precision::kBF16;
-  fail_usage("--precision is \"{}\", expected auto, f32 or bf16", name);
-}
 
 std::unique_ptr<Session> Session::open(const SessionOptions& options) {
   std::unique_ptr<Session> session(new Session(options));
@@ -63,15 +57,14 @@ std::unique_ptr<Session> Session::open(const SessionOptions& options) {
 }
 
 void Session::choose_precision() {
-  if (options_.precision == Precision::kAuto) {
-    run_.activation = Dtype::kF32;
-    if (!files_) return;
-    for (const auto& [name, tensor] : files_->tensors())
-      if (tensor.dtype == Dtype::kBF16 || tensor.dtype == Dtype::kF16 || tensor.q8_0)
-        run_.activation = Dtype::kBF16;
+  if (!files_) {
+    run_.activation = options_.precision == Precision::kBF16 ? Dtype::kBF16 : Dtype::kF32;
     return;
   }
-  run_.activation = options_.precision == Precision::kF32 ? Dtype::kF32 : Dtype::kBF16;
+  ComputedIn chosen = computed_in(options_.precision, *files_);
+  run_.activation = chosen.activation;
+  why_computed_so_ = std::move(chosen.why);
+  if (!options_.planning && !why_computed_so_.empty()) log_info("{}", why_computed_so_);
 }
 
 // Matrices that learn have their dtype from the start: nothing is rounded on the way to f32 masters, and

@@ -8,14 +8,10 @@
 #include <string>
 
 #include "method/method.h"
+#include "method/precision.h"
 #include "ops/devices.h"
 
 namespace falconer {
-
-enum class Precision { kAuto, kF32, kBF16 };
-
-/// "auto", "f32", "bf16". Error (usage): anything else.
-Precision parse_precision(const std::string& name);
 
 /// What an optimizer keeps beside every trainable tensor.
 struct OptimizerMemory {
@@ -30,7 +26,7 @@ struct SessionOptions {
   std::optional<MethodOptions> method;     // attach a new one
   std::string adapter;                     // or one that was saved (a folder or .pth), and
   std::optional<double> lora_dropout;      // the one setting that may be given beside it
-  Precision precision = Precision::kAuto;  // auto: the checkpoint's own
+  Precision precision = Precision::kAuto;  // see computed_in()
   bool training = false;
   OptimizerMemory optimizer;
   bool from_scratch = false;          // random weights for config.json, none are read
@@ -72,6 +68,8 @@ class Session {
   /// Where the model lies; null: the host's memory.
   Device* device() const { return device_.device.get(); }
   const SessionOptions& options() const { return options_; }
+  /// Why it computes in what it does (ComputedIn::why); logged where it is opened to run.
+  const std::string& why_computed_so() const { return why_computed_so_; }
   /// For each of method()->params() its moments in f32, or in u8 and behind them a row of f32 scales
   /// for each; zeroed.
   const std::vector<std::vector<View>>& optimizer_state() const { return optimizer_state_; }
@@ -101,6 +99,7 @@ class Session {
   std::unique_ptr<Decoder> decoder_;
   std::unique_ptr<Method> method_;
   std::vector<std::vector<View>> optimizer_state_;
+  std::string why_computed_so_;
   size_t fixed_bytes_ = 0, state_bytes_ = 0, kept_bytes_ = 0, scratch_bytes_ = 0;
 };
 

@@ -122,9 +122,10 @@ void load_weights(Weights& weights, const ModelConfig& config, const TensorFiles
   for (const auto& param : weights.params) {
     const StoredTensor& stored = find_checked(*param, files);
     const Dtype wanted = param->vector() ? Dtype::kF32 : matrix;
-    // Products widen bf16 as they read it: in an f32 run a copy would only take memory. Vectors are
+    // Products widen bf16 and f16 as they read it: in an f32 run a copy would only take memory. Vectors are
     // copied even where they are f32 already: a few kilobytes buy aligned, private memory.
-    const bool as_stored = stored.dtype == wanted || stored.dtype == Dtype::kBF16;
+    const bool as_stored = stored.dtype == wanted || stored.dtype == Dtype::kBF16 ||
+                           (stored.dtype == Dtype::kF16 && wanted == Dtype::kF32);
     if ((as_stored || on_device) && stored.plain() && !param->vector()) {
       param->value = stored.view();
       param->mapped = stored.mapped;
@@ -190,17 +191,17 @@ bool head_differs(const ModelConfig& config, const TensorFiles& files) {
   if (head == nullptr || embedding == nullptr) return false;
   if (head->dtype != embedding->dtype || head->shape != embedding->shape) return true;
   if (!head->plain() || !embedding->plain()) return true;
-  // Training moves every row: 256 rows spread over the table decide, without reading half a
-  // gigabyte. Each may bring two megabytes of the file along, which are not kept.
-  const View a = head->view(), b = embedding->view();
-  const size_t row_bytes = static_cast<size_t>(a.cols) * size_of(a.dtype);
-  const int64_t step = std::max<int64_t>(1, a.rows / 256);
+  // Bit by bit and to the end: one row of its own makes another head. Both lie in one place where the
+  // file has them once. What was read of the file is not kept.
+  const std::span<const std::byte> a = head->bytes, b = embedding->bytes;
+  if (a.data() == b.data()) return false;
+  constexpr size_t kPiece = 16 << 20;
   bool differs = false;
-  for (int64_t i = 0; i < a.rows && !differs; i += step) {
-    differs = std::memcmp(a.at(i), b.at(i), row_bytes) != 0;
-    if (i / step % 16 != 15) continue;
-    for (const StoredTensor* tensor : {head, embedding})
-      if (tensor->mapped) forget_pages(tensor->bytes);
+  for (size_t at = 0; at < a.size() && !differs; at += kPiece) {
+    const size_t count = std::min(kPiece, a.size() - at);
+    differs = std::memcmp(a.data() + at, b.data() + at, count) != 0;
+    if (head->mapped) forget_pages(a.subspan(at, count));
+    if (embedding->mapped) forget_pages(b.subspan(at, count));
   }
   return differs;
 }

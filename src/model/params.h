@@ -59,8 +59,8 @@ struct Weights {
 /// Names and shapes, no values yet.
 Weights declare_weights(const ModelConfig& config);
 
-/// Values from files. A matrix whose stored dtype is `matrix` or bf16 is used where it is mapped;
-/// others are converted to `matrix` into `fixed`; vectors always become f32. On a device that is left
+/// Values from files. A matrix whose stored dtype is `matrix` or bf16, or f16 where `matrix` is f32, is
+/// used where it is mapped; others are converted to `matrix` into `fixed`; vectors always become f32. On a device that is left
 /// to place_weights(), once it is known what will learn, but for what is in another order or packed in
 /// files. With a measuring arena nothing is read. Errors: a tensor is missing, has another shape, or is
 /// one that this architecture does not have.

@@ -1,0 +1,72 @@
+#include "method/precision.h"
+
+#include "base/error.h"
+
+namespace falconer {
+namespace {
+
+/// The matrices of a checkpoint by what they are stored as.
+struct Matrices {
+  int64_t all = 0, bf16 = 0, f16 = 0, f32 = 0, f64 = 0, q8_0 = 0;
+  std::string first_wide;  // that bf16 cannot hold
+
+  explicit Matrices(const TensorFiles& files) {
+    for (const auto& [name, tensor] : files.tensors()) {
+      if (tensor.shape.size() < 2) continue;
+      ++all;
+      if (tensor.q8_0)
+        ++q8_0;
+      else if (tensor.dtype == Dtype::kBF16)
+        ++bf16;
+      else
+        add_wide(name, tensor.dtype);
+    }
+  }
+
+ private:
+  void add_wide(const std::string& name, Dtype dtype) {
+    ++(dtype == Dtype::kF16 ? f16 : dtype == Dtype::kF64 ? f64 : f32);
+    if (first_wide.empty()) first_wide = name;
+  }
+};
+
+std::string why_f32(const Matrices& m) {
+  const char* const said = "--precision bf16 takes less memory and rounds";
+  if (m.f64 > 0)
+    return fmt::format(
+        "computing in f32: {} of {} matrices are stored in f64, which is rounded to it", m.f64,
+        m.all);
+  if (m.f16 == m.all)
+    return fmt::format(
+        "computing in f32: the weights are stored in f16, and bf16 would round them ({})", said);
+  if (m.f32 == m.all) return {};
+  return fmt::format(
+      "computing in f32: {} of {} matrices are stored in f16 or f32 ({} first), and bf16 would "
+      "round "
+      "them ({})",
+      m.f16 + m.f32, m.all, m.first_wide, said);
+}
+
+}  // namespace
+
+Precision parse_precision(const std::string& name) {
+  if (name == "auto") return Precision::kAuto;
+  if (name == "f32" || name == "32-true") return Precision::kF32;
+  if (name == "bf16" || name == "bf16-true") return Precision::kBF16;
+  fail_usage("--precision is \"{}\", expected auto, f32 or bf16", name);
+}
+
+ComputedIn computed_in(Precision precision, const TensorFiles& files) {
+  if (precision == Precision::kF32) return {Dtype::kF32, {}};
+  if (precision == Precision::kBF16) return {Dtype::kBF16, {}};
+  const Matrices m(files);
+  if (m.q8_0 > 0)
+    return {Dtype::kBF16,
+            fmt::format("computing in bf16: {} of {} matrices are Q8_0 and are rounded to it "
+                        "(--precision f32 keeps every bit, in twice the memory)",
+                        m.q8_0, m.all)};
+  if (m.all > 0 && m.bf16 == m.all) return {Dtype::kBF16, {}};
+  return {Dtype::kF32, why_f32(m)};
+}
+
+}  // namespace falconer
