@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "checkpoint/safetensors_writer.h"
+#include "tensor/finite.h"
 
 namespace falconer {
 namespace {
@@ -24,7 +25,14 @@ std::vector<TensorSpec> specs_of(const SavedAdapter& saved, Dtype dtype) {
 }
 
 void write_tensors(const SavedAdapter& saved, TensorWriter& writer) {
-  for (const SavedTensor& tensor : saved.tensors) writer.write(view_of(tensor));
+  for (const SavedTensor& tensor : saved.tensors) {
+    if (const auto found = first_not_finite(view_of(tensor)))
+      fail(
+          "the adapter's {} holds {}; it is damaged, or its training diverged: use an earlier "
+          "checkpoint of it",
+          tensor.name, found->value);
+    writer.write(view_of(tensor));
+  }
   writer.commit();
 }
 

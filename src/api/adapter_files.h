@@ -7,7 +7,7 @@
 namespace falconer {
 
 std::vector<TensorSpec> specs_of(const SavedAdapter& saved, Dtype dtype);
-/// Writes all of them, and commits.
+/// Writes all of them, and commits. Errors: a number is NaN or infinity, or beyond the dtype.
 void write_tensors(const SavedAdapter& saved, TensorWriter& writer);
 /// Error: a tensor of the file at `path` differs from what rounding to `dtype` gives, or is missing.
 void compare_with_file(const SavedAdapter& saved, Dtype dtype, const std::string& path);

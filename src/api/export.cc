@@ -37,13 +37,17 @@ bool same_place(const fs::path& a, const fs::path& b) {
 }  // namespace
 
 ExportDtype parse_export_dtype(const std::string& name, Dtype otherwise, bool q8_0_too) {
-  if (name == "auto") return {otherwise};
+  if (name == "auto") return {otherwise, false, true};
   if (name == "f32") return {Dtype::kF32};
   if (name == "f16") return {Dtype::kF16};
   if (name == "bf16") return {Dtype::kBF16};
   if (name == "q8_0" && q8_0_too) return {Dtype::kF32, true};
   if (name == "q8_0") fail_usage("--dtype q8_0 goes with --format gguf alone");
   fail_usage("--dtype is \"{}\", expected auto, f32, f16, bf16 or q8_0", name);
+}
+
+Dtype dtype_for(const ExportDtype& asked, const ModelSource& source, const Param& param) {
+  return asked.kept ? source.dtype_of(param) : asked.dtype;
 }
 
 bool writes_a_file(const ExportOptions& options) {

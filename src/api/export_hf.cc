@@ -15,10 +15,13 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::vector<ExportedTensor> hf_tensors(const ModelSource& source, Dtype dtype) {
+std::vector<ExportedTensor> hf_tensors(const ModelSource& source, const ExportDtype& dtype) {
   std::vector<ExportedTensor> tensors;
   for (const auto& param : source.weights().params)
-    tensors.push_back({param.get(), param->name, {param->name, dtype, param->shape}, {}});
+    tensors.push_back({param.get(),
+                       param->name,
+                       {param->name, dtype_for(dtype, source, *param), param->shape},
+                       {}});
   return tensors;
 }
 
@@ -26,7 +29,8 @@ std::vector<ExportedTensor> hf_tensors(const ModelSource& source, Dtype dtype) {
 std::string write_folder(const ModelSource& source, const ExportOptions& options) {
   if (options.max_shard_bytes < 1) fail_usage("--max-shard-size is 0; give for example 5GB");
   const ExportDtype dtype = parse_export_dtype(options.dtype, source.dtype());
-  const std::vector<ExportedTensor> tensors = hf_tensors(source, dtype.dtype);
+  if (dtype.kept) source.say_narrowed();
+  const std::vector<ExportedTensor> tensors = hf_tensors(source, dtype);
   AtomicFolder folder(options.out);
   write_model_folder(folder.folder(), source.checkpoint(), source.config(), dtype.dtype);
   SafetensorsWriter writer =

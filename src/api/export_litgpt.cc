@@ -44,12 +44,13 @@ void write_settings(const fs::path& folder, const ModelConfig& config, bool parr
 }
 
 std::vector<ExportedTensor> lit_tensors(const ModelSource& source, const OtherNames& names,
-                                        Dtype dtype) {
+                                        const ExportDtype& dtype) {
   const ModelConfig& config = source.config();
   const auto theirs = names_elsewhere(config, names);
   std::vector<ExportedTensor> tensors;
   const auto add = [&](const Param* param, const std::string& name) {
-    tensors.push_back({param, name, {theirs.at(name), dtype, param->shape}, {}});
+    tensors.push_back(
+        {param, name, {theirs.at(name), dtype_for(dtype, source, *param), param->shape}, {}});
   };
   for (const auto& param : source.weights().params) add(param.get(), param->name);
   // There is no tied head there: the embedding is written twice.
@@ -69,8 +70,8 @@ std::string export_lit_model(const ExportOptions& options, bool parrot) {
     fail("{}: is a {} model; Falcon models can be exported for LitGPT", options.checkpoint,
          source.config().family);
   const ExportDtype dtype = parse_export_dtype(options.dtype, source.dtype());
-  const auto tensors =
-      lit_tensors(source, parrot ? lit_parrot_names() : litgpt_names(), dtype.dtype);
+  const auto tensors = lit_tensors(source, parrot ? lit_parrot_names() : litgpt_names(), dtype);
+  if (dtype.kept) source.say_narrowed();
   AtomicFolder folder(options.out);
   write_model_folder(folder.folder(), source.checkpoint(), source.config(), dtype.dtype);
   write_settings(folder.folder(), source.config(), parrot);

@@ -2,6 +2,8 @@
 
 #include <chrono>
 #include <cmath>
+#include <cstring>
+#include <map>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -10,6 +12,7 @@
 #include "checkpoint/gguf_blocks.h"
 #include "model/arch/architecture.h"
 #include "model/open_model.h"
+#include "tensor/finite.h"
 
 namespace falconer {
 namespace {
@@ -26,6 +29,12 @@ void for_each_band(const std::vector<RowRange>& order, int64_t rows, int64_t col
       use({range.begin + at, std::min(most, range.count - at)});
 }
 
+/// What a tensor stays in where nothing is asked for.
+Dtype kept_dtype(const StoredTensor& stored) {
+  if (stored.q8_0) return Dtype::kBF16;
+  return stored.dtype == Dtype::kF64 ? Dtype::kF32 : stored.dtype;
+}
+
 }  // namespace
 
 ModelSource::ModelSource(const std::string& checkpoint, const std::string& adapter)
@@ -33,10 +42,11 @@ ModelSource::ModelSource(const std::string& checkpoint, const std::string& adapt
   files_ = open_weights(checkpoint, config_);
   settle_head(checkpoint, files_, config_);
   check_weights(declare_weights(config_), config_, files_);
-  const StoredTensor* embedding =
-      files_.find(architecture(config_.family).top.embedding + ".weight");
-  dtype_ = embedding->q8_0 ? Dtype::kBF16 : embedding->dtype;
-  if (dtype_ == Dtype::kF64) dtype_ = Dtype::kF32;  // which is what it is computed in
+  std::map<Dtype, int64_t> numbers;
+  for (const auto& [name, stored] : files_.tensors())
+    if (stored.shape.size() > 1) numbers[kept_dtype(stored)] += stored.size();
+  for (const auto& [dtype, count] : numbers)
+    if (count > numbers[dtype_]) dtype_ = dtype;
   if (!adapter.empty()) {
     session_ = Session::open({.checkpoint = checkpoint, .adapter = adapter, .adapter_only = true});
     if (!session_->method()->merges())
@@ -47,6 +57,32 @@ ModelSource::ModelSource(const std::string& checkpoint, const std::string& adapt
     config_ = session_->method()->merged_config(config_);
   }
   weights_ = declare_weights(config_);
+}
+
+// Files that hold vectors in f32 beside narrower matrices, as a GGUF's, often widened them for that:
+// where nothing is lost by it, they are as the rest again.
+Dtype ModelSource::dtype_of(const Param& param) const {
+  const StoredTensor* stored = find(param);
+  if (stored == nullptr) return dtype_;
+  const Dtype own = kept_dtype(*stored);
+  if (own == dtype_ || !param.vector()) return own;
+  const Tensor values(1, stored->cols(), Dtype::kF32), narrow(1, stored->cols(), dtype_);
+  stored->copy_to(values.view());
+  copy_converted(values.view(), narrow.view());
+  const std::vector<float> before = host_values(values.view()), after = host_values(narrow.view());
+  return std::memcmp(before.data(), after.data(), values.view().bytes()) == 0 ? dtype_ : own;
+}
+
+void ModelSource::say_narrowed() const {
+  int64_t doubles = 0, blocks = 0;
+  for (const auto& [name, stored] : files_.tensors()) {
+    doubles += stored.dtype == Dtype::kF64;
+    blocks += stored.q8_0;
+  }
+  if (doubles > 0) log_info("{}: {} tensors are f64, and are written as f32", checkpoint_, doubles);
+  if (blocks > 0)
+    log_info("{}: {} tensors are Q8_0, and are rounded to bf16; --dtype f32 holds every bit",
+             checkpoint_, blocks);
 }
 
 /// Null: a bias that the base does not have. A head that was tied is the embedding.
@@ -132,14 +168,40 @@ class Watch {
 
 }  // namespace
 
+namespace {
+
+/// A model with such a number computes nothing: it is found before it is passed on.
+void refuse_not_finite(const ModelSource& source, const ExportedTensor& tensor, const View& rows,
+                       int64_t first) {
+  const auto found = first_not_finite(rows);
+  if (!found) return;
+  const std::string& name = tensor.source->name;
+  const std::string at = tensor.order.empty()
+                             ? fmt::format(" at row {}, column {}", first + found->row, found->col)
+                             : std::string();
+  if (source.method() != nullptr && source.method()->merges_into(name))
+    fail(
+        "{}: with the adapter folded in, {} holds {}{}; one of the two is damaged, or diverged in "
+        "training",
+        source.checkpoint(), name, found->value, at);
+  fail("{}: {} holds {}{}; the checkpoint is damaged, or its training diverged: fetch it again",
+       source.checkpoint(), name, found->value, at);
+}
+
+}  // namespace
+
 void write_tensors(const ModelSource& source, const std::vector<ExportedTensor>& tensors,
                    TensorWriter& writer) {
   Watch watch("wrote", tensors.size());
-  for (size_t i = 0; i < tensors.size(); ++i)
+  for (size_t i = 0; i < tensors.size(); ++i) {
+    int64_t first = 0;
     source.read(*tensors[i].source, tensors[i].order, [&](const View& rows) {
       watch.look(i);
+      refuse_not_finite(source, tensors[i], rows, first);
       writer.write(rows);
+      first += rows.rows;
     });
+  }
   writer.commit();
 }
 

@@ -19,8 +19,12 @@ class ModelSource {
   const ModelConfig& config() const { return config_; }
   /// Its tensors, in the order of writing, without values.
   const Weights& weights() const { return weights_; }
-  /// What the checkpoint's matrices are stored as; bf16 for Q8_0.
+  /// What most numbers of the checkpoint's matrices are stored as, and each tensor: what --dtype auto
+  /// keeps. f64 is written as f32, in which it is computed, and Q8_0 as bf16, for what is no GGUF of
+  /// it; say_narrowed() says so.
   Dtype dtype() const { return dtype_; }
+  Dtype dtype_of(const Param& param) const;
+  void say_narrowed() const;
   /// Null where no adapter was given.
   const Method* method() const { return session_ ? session_->method() : nullptr; }
 
@@ -51,7 +55,8 @@ struct ExportedTensor {
 };
 std::vector<TensorSpec> specs_of(const std::vector<ExportedTensor>& tensors);
 
-/// Writes all of them, and commits.
+/// Writes all of them, and commits. Errors: a number of one is NaN or infinity, in the checkpoint or
+/// with the adapter folded in; its dtype cannot hold one (TensorWriter).
 void write_tensors(const ModelSource& source, const std::vector<ExportedTensor>& tensors,
                    TensorWriter& writer);
 

@@ -6,6 +6,7 @@
 
 #include "checkpoint/gguf_blocks.h"
 #include "checkpoint/tensor_file.h"
+#include "tensor/finite.h"
 
 namespace falconer {
 namespace {
@@ -16,18 +17,40 @@ constexpr int64_t kPieceBytes = 16 << 20;
 /// Elements of a row, as StoredTensor::view() has it: a vector is a single row.
 int64_t columns(const TensorSpec& spec) { return spec.shape.empty() ? 1 : spec.shape.back(); }
 
-/// Finite values become infinite only where f16 ends.
-void check_f16(const View& from, const View& to, const std::string& name) {
-  if (to.dtype != Dtype::kF16 || from.dtype == Dtype::kF16) return;
-  const auto* bits = static_cast<const uint16_t*>(to.data);
-  for (int64_t i = 0; i < to.size(); ++i) {
-    if ((bits[i] & 0x7fffu) != 0x7c00u) continue;
-    float value = 0;
-    copy_converted(from.row_range(i / to.cols, 1).col_range(i % to.cols, 1),
-                   {&value, 1, 1, 1, Dtype::kF32});
-    if (std::isinf(value)) continue;
-    fail("{} holds {:.6g}, and f16 ends at 65504; choose --dtype bf16 or f32", name, value);
+/// What a number that a narrow dtype cannot hold is refused with.
+[[noreturn]] void refuse(const std::string& name, float value, const char* dtype, double end,
+                         const char* instead) {
+  fail("{} holds {:.6g}, and {} ends at {:.6g}; {} it", name, value, dtype, end, instead);
+}
+
+/// Finite values become infinite where f16 ends, and within half a unit of where f32 does in bf16.
+void check_range(const View& from, const View& to, const std::string& name) {
+  if (to.dtype != Dtype::kF16 && to.dtype != Dtype::kBF16) return;
+  const bool half = to.dtype == Dtype::kF16;
+  for (int64_t row = 0; row < to.rows; ++row) {
+    const auto found = first_not_finite(to.row_range(row, 1));
+    if (!found) continue;
+    for (int64_t col = found->col; col < to.cols; ++col) {
+      float value = 0, written = 0;
+      const auto number = [](float& x) { return View{&x, 1, 1, 1, Dtype::kF32}; };
+      copy_converted(from.row_range(row, 1).col_range(col, 1), number(value));
+      copy_converted(to.row_range(row, 1).col_range(col, 1), number(written));
+      if (std::isfinite(written) || !std::isfinite(value)) continue;
+      if (half) refuse(name, value, "f16", 65504, "bf16 and f32 hold");
+      refuse(name, value, "bf16", 3.38953e38, "f32 holds");
+    }
   }
+}
+
+/// A block's scale is its largest magnitude over 127, in f16.
+void check_q8_0(const View& values, const std::string& name) {
+  constexpr float kMost = 127 * 65504.0f;
+  for (int64_t row = 0; row < values.rows; ++row)
+    for (int64_t col = 0; col < values.cols; ++col) {
+      const float value = values.row<float>(row)[col];
+      if (std::isnan(value)) fail("{} holds {}, and Q8_0 has no place for it", name, value);
+      if (std::fabs(value) > kMost) refuse(name, value, "Q8_0", kMost, "f32 and bf16 hold");
+    }
 }
 
 }  // namespace
@@ -84,7 +107,7 @@ void TensorWriter::put_piece(const View& values) {
   const View converted{piece_.data(), values.rows, values.cols, values.cols, dtype};
   copy_converted(values, converted);
   if (!spec.q8_0) {
-    check_f16(values, converted, spec.name);
+    check_range(values, converted, spec.name);
     put(converted.data, bytes);
     written_ += bytes;
     return;
@@ -92,6 +115,7 @@ void TensorWriter::put_piece(const View& values) {
   // A block never goes over the end of a row, nor over that of a piece: both are multiples of it.
   const size_t packed = static_cast<size_t>(values.size() / kQ8Block) * kQ8Bytes;
   if (blocks_.size() < packed) blocks_ = Buffer(packed);
+  check_q8_0(converted, spec.name);
   pack_q8_0(converted, blocks_.data());
   put(blocks_.data(), packed);
   written_ += packed;

@@ -32,7 +32,8 @@ class TensorWriter {
 
   /// The next tensor in declared order, or the next rows of the one that is not complete yet. Any
   /// float dtype is converted to the spec's, rounding to nearest even. Non-contiguous views are
-  /// fine. Error: a value that f16 cannot hold.
+  /// fine. NaN and infinity are written as they are. Error: a finite value that f16, bf16 or a block's
+  /// scale cannot hold; NaN for Q8_0.
   void write(const View& values);
   /// Syncs, puts in place. Every tensor must have come.
   void commit();
