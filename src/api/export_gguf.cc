@@ -58,7 +58,7 @@ std::vector<ExportedTensor> gguf_tensors(const ModelSource& source, const Export
     tensor.spec.shape = param->shape;
     tensor.spec.q8_0 = dtype.q8_0 && !param->vector() && param->cols() % kQ8Block == 0;
     if (!param->vector() && !tensor.spec.q8_0)
-      tensor.spec.dtype = dtype.q8_0 ? Dtype::kF16 : dtype.dtype;
+      tensor.spec.dtype = dtype.q8_0 ? Dtype::kF16 : dtype_for(dtype, source, *param);
     tensors.push_back(std::move(tensor));
   }
   for (const LayerParams& layer : source.weights().layers)
@@ -78,8 +78,8 @@ GgufMetadata metadata_of(const ModelSource& source, const std::string& named,
   metadata.add("general.quantization_version", uint32_t{2});
   metadata.add("general.file_type", file_type(dtype));
   add_gguf_config(config, metadata);
-  GgufTokenizerOptions options{.vocab = config.vocab, .bos_id = config.bos_id};
-  if (!config.eos_ids.empty()) options.eos_id = config.eos_ids.front();
+  const GgufTokenizerOptions options{
+      .vocab = config.vocab, .bos_id = config.bos_id, .ends = config.eos_ids};
   add_gguf_tokenizer(side_files(source.checkpoint()), source.checkpoint(), options, metadata);
   return metadata;
 }
@@ -104,6 +104,7 @@ std::string export_gguf(const ExportOptions& options, const std::string& named) 
   const std::vector<ExportedTensor> tensors = gguf_tensors(source, dtype);
   const GgufMetadata metadata = metadata_of(source, named, dtype);
   if (dtype.q8_0) say_fallbacks(tensors);
+  if (dtype.kept) source.say_narrowed();
   PendingFile file(options.out);
   GgufWriter writer(file.partial(), specs_of(tensors), metadata);
   write_tensors(source, tensors, writer);

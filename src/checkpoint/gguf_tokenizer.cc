@@ -1,5 +1,8 @@
 #include "checkpoint/gguf_tokenizer.h"
 
+#include <fmt/ranges.h>
+
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
@@ -182,6 +185,22 @@ std::string chat_template(const SideFiles& files, const json& config) {
   return "";
 }
 
+/// A GGUF's places for tokens that end a generation. llama.cpp stops at each of them.
+constexpr const char* kEnds[] = {"tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id",
+                                 "tokenizer.ggml.eom_token_id"};
+
+void add_ends(std::vector<int32_t> ends, const std::string& where, GgufMetadata& metadata) {
+  for (size_t i = 0; i < std::min(ends.size(), std::size(kEnds)); ++i)
+    metadata.add(kEnds[i], static_cast<uint32_t>(ends[i]));
+  if (ends.size() <= std::size(kEnds)) return;
+  ends.erase(ends.begin(), ends.begin() + std::ssize(kEnds));
+  log_warning(
+      "{}: generation ends at more tokens than a GGUF has places for: there the ids {} will not "
+      "end "
+      "it",
+      where, fmt::join(ends, ", "));
+}
+
 void add_tokenizer(const SideFiles& files, const std::string& where,
                    const GgufTokenizerOptions& options, GgufMetadata& metadata) {
   const json file = parse(files, "tokenizer.json", where);
@@ -196,9 +215,14 @@ void add_tokenizer(const SideFiles& files, const std::string& where,
     if (id)
       metadata.add(fmt::format("tokenizer.ggml.{}_token_id", key), static_cast<uint32_t>(*id));
   };
+  std::vector<int32_t> ends = options.ends;
   std::string bos = token_text(config, "bos_token"), eos = token_text(config, "eos_token");
   add_id("bos", bos, options.bos_id);
-  add_id("eos", eos, options.eos_id);
+  if (const auto id = vocabulary.find(eos); !eos.empty() && id) {
+    std::erase(ends, *id);
+    ends.insert(ends.begin(), *id);
+  }
+  add_ends(std::move(ends), where, metadata);
   add_id("unknown", token_text(config, "unk_token"), {});
   add_id("padding", token_text(config, "pad_token"), {});
   const Around around = tokens_around(file.value("post_processor", json()), bos, eos, where);
@@ -321,6 +345,14 @@ json special_tokens(const Gguf& gguf) {
 }
 
 }  // namespace
+
+std::vector<int32_t> ends_in_gguf(const Gguf& gguf) {
+  std::vector<int32_t> ends;
+  for (const char* key : kEnds)
+    if (const GgufValue* id = gguf.find(key); id != nullptr && id->whole())
+      ends.push_back(static_cast<int32_t>(std::clamp<int64_t>(id->integer, INT32_MIN, INT32_MAX)));
+  return ends;
+}
 
 SideFiles tokenizer_from_gguf(const Gguf& gguf) {
   if (const auto model = gguf.text("tokenizer.ggml.model"); model != "gpt2")

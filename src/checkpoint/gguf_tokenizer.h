@@ -20,12 +20,18 @@ SideFiles side_files(const std::filesystem::path& model);
 
 struct GgufTokenizerOptions {
   int64_t vocab = 0;  // rows of the embedding; ids without a token are filled up
-  std::optional<int32_t> bos_id, eos_id;  // where the files do not name these tokens
+  std::optional<int32_t> bos_id;  // where the files do not name it
+  std::vector<int32_t> ends;      // of a generation, beside the end-of-text token that they name
 };
-/// "tokenizer.ggml.model" and so on. `where` names the model in messages. Errors: no
-/// tokenizer.json, or one with parts that llama.cpp does not have (named).
+/// "tokenizer.ggml.model" and so on. A GGUF has three places for ends (end of text, of turn, of
+/// message), each of which ends a generation; a warning names what has no place. `where` names the
+/// model in messages. Errors: no tokenizer.json, or one with parts that llama.cpp does not have
+/// (named).
 void add_gguf_tokenizer(const SideFiles& files, const std::string& where,
                         const GgufTokenizerOptions& options, GgufMetadata& metadata);
+
+/// The tokens that end a generation, in that order.
+std::vector<int32_t> ends_in_gguf(const Gguf& gguf);
 
 /// tokenizer.json and tokenizer_config.json of a GGUF. Errors: another kind of tokenizer than
 /// byte-level BPE, or an unknown way of cutting text into pieces.

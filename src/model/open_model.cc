@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "checkpoint/gguf.h"
 #include "model/arch/falcon.h"
+#include "model/arch/generation_config.h"
 #include "model/arch/gguf_config.h"
 #include "model/arch/litgpt_config.h"
 #include "model/arch/other_names.h"
@@ -64,6 +65,7 @@ ModelConfig read_model_config(const std::string& path) {
     fail("{}: LitGPT's settings: {}", path, error.what());
   }
   ModelConfig config = read_hugging_face_config(path);
+  read_generation_config(path, config);
   check_shape(config, path + "/config.json");
   return config;
 }

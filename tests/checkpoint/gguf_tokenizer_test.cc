@@ -28,7 +28,7 @@ class GgufTokenizer : public ::testing::Test {
     files["tokenizer.json"] = file.dump();
     GgufMetadata metadata;
     metadata.add("general.architecture", "falcon");
-    add_gguf_tokenizer(files, "here", {.vocab = vocab, .eos_id = 0}, metadata);
+    add_gguf_tokenizer(files, "here", {.vocab = vocab, .ends = {0}}, metadata);
     GgufWriter(folder / "x.gguf", {}, metadata).commit();
     return Gguf::open(folder / "x.gguf");
   }

@@ -1,6 +1,35 @@
 #include "model/arch/gguf_config.h"
 
+#include <charconv>
+#include <cmath>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "checkpoint/gguf_tokenizer.h"
+
 namespace falconer {
+namespace {
+
+/// A number that was rounded to f32, as the shortest text that means the same f32: 1e-5 again and not
+/// 9.99999974738e-6. Others stay as they are.
+double as_written(double number) {
+  const auto narrow = static_cast<float>(number);
+  if (static_cast<double>(narrow) != number || !std::isfinite(number)) return number;
+  const std::string text = fmt::format("{}", narrow);
+  double read = number;
+  std::from_chars(text.data(), text.data() + text.size(), read);
+  return read;
+}
+
+/// In f32, which is what a GGUF has; said where that is another number.
+float in_f32(double number, const char* what) {
+  const auto narrow = static_cast<float>(number);
+  if (as_written(static_cast<double>(narrow)) != number)
+    log_warning("a GGUF holds {} in 32 bits: {} becomes {}", what, number, narrow);
+  return narrow;
+}
+
+}  // namespace
 
 ModelConfig read_gguf_config(const Gguf& gguf) {
   const std::string where = gguf.path().string();
@@ -19,8 +48,8 @@ ModelConfig read_gguf_config(const Gguf& gguf) {
   m.head_size = m.width / m.heads;
   m.mlp_width = gguf.integer("falcon.feed_forward_length");
   m.context = gguf.integer("falcon.context_length", 2048);
-  m.norm_eps = gguf.number("falcon.attention.layer_norm_epsilon");
-  m.rope_base = gguf.number("falcon.rope.freq_base", 10000.0);
+  m.norm_eps = as_written(gguf.number("falcon.attention.layer_norm_epsilon"));
+  m.rope_base = as_written(gguf.number("falcon.rope.freq_base", 10000.0));
   m.rope_dims = gguf.integer("falcon.rope.dimension_count", m.head_size);
   if (m.rope_dims != m.head_size)
     fail("{}: {} of the {} dimensions of a head are rotated; a Falcon model's are all", where,
@@ -33,8 +62,7 @@ ModelConfig read_gguf_config(const Gguf& gguf) {
   m.vocab = embedding->shape[0];
   m.shared_norm = gguf.tensor("blk.0.attn_norm_2.weight") == nullptr;
   m.tied_head = gguf.tensor("output.weight") == nullptr;
-  if (const GgufValue* eos = gguf.find("tokenizer.ggml.eos_token_id"); eos && eos->whole())
-    m.eos_ids = {static_cast<int32_t>(eos->integer)};
+  m.eos_ids = ends_in_gguf(gguf);
   if (const GgufValue* bos = gguf.find("tokenizer.ggml.bos_token_id"); bos && bos->whole())
     m.bos_id = static_cast<int32_t>(bos->integer);
   return m;
@@ -66,8 +94,9 @@ void add_gguf_config(const ModelConfig& m, GgufMetadata& metadata) {
   number("block_count", m.layers);
   number("attention.head_count", m.heads);
   number("attention.head_count_kv", m.groups);
-  metadata.add("falcon.attention.layer_norm_epsilon", static_cast<float>(m.norm_eps));
-  if (m.rope_base != 10000) metadata.add("falcon.rope.freq_base", static_cast<float>(m.rope_base));
+  metadata.add("falcon.attention.layer_norm_epsilon", in_f32(m.norm_eps, "the norm's epsilon"));
+  if (m.rope_base != 10000)
+    metadata.add("falcon.rope.freq_base", in_f32(m.rope_base, "the rotary base"));
 }
 
 }  // namespace falconer

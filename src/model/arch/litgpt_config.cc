@@ -1,9 +1,12 @@
 #include "model/arch/litgpt_config.h"
 
+#include <cmath>
+
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json_text.h"
 #include "checkpoint/simple_yaml.h"
+#include "model/arch/generation_config.h"
 #include "model/arch/json_fields.h"
 
 namespace falconer {
@@ -11,6 +14,7 @@ namespace {
 
 namespace fs = std::filesystem;
 using nlohmann::json;
+using nlohmann::ordered_json;
 
 constexpr const char* kYaml = "model_config.yaml";  // since February 2024
 constexpr const char* kJson = "lit_config.json";
@@ -47,11 +51,11 @@ int64_t rounded_up(int64_t n, int64_t multiple) { return (n + multiple - 1) / mu
 
 /// Ids that end a text stand in Hugging Face's files beside.
 void read_ids(const fs::path& folder, ModelConfig& config) {
-  for (const char* name : {"config.json", "generation_config.json"}) {
-    if (!fs::exists(folder / name)) continue;
-    const json ids = parse_json(read_text_file(folder / name, 1 << 24));
+  if (fs::exists(folder / "config.json")) {
+    const json ids = parse_json(read_text_file(folder / "config.json", 1 << 24));
     if (ids.is_object()) read_token_ids(ids, config);
   }
+  read_generation_config(folder, config);
 }
 
 struct KnownShape {
@@ -126,7 +130,10 @@ nlohmann::ordered_json lit_config_json(const ModelConfig& config, const std::str
   s["n_query_groups"] = config.groups;
   s["intermediate_size"] = config.mlp_width;
   s["rotary_percentage"] = 1.0;
-  s["rope_base"] = static_cast<int64_t>(config.rope_base);
+  // LitGPT's own are whole; one that is not stays as it is, since rounding it would turn every position.
+  const double base = config.rope_base;
+  const bool whole = base == std::floor(base) && base < 1e15;
+  s["rope_base"] = whole ? ordered_json(static_cast<int64_t>(base)) : ordered_json(base);
   s["parallel_residual"] = config.parallel;
   s["shared_attention_norm"] = config.parallel && config.shared_norm;
   s["bias"] = config.bias;
