@@ -17,7 +17,7 @@ struct ScoreOptions {
   std::string logits;  // safetensors file with logits.<row>; empty: none
   std::string precision = "auto";
   std::string device;  // as in FinetuneOptions
-  bool any_base = false;
+  bool any_base = false;  // as in ModelOptions
 };
 void score(const ScoreOptions& options);
 
@@ -28,7 +28,8 @@ struct ModelOptions {
   bool random_weights = false;  // for config.json, for measuring: no weights are read
   std::string prompt_style;  // empty: as recorded with the adapter, else the checkpoint's template
   bool parse_special = false;  // special tokens that a prompt spells are control tokens
-  bool any_base = false;       // use an adapter with another checkpoint than it was trained on
+  bool any_base =
+      false;  // an adapter that was trained on another checkpoint, rows prepared with one
 };
 
 struct SamplingSettings {
@@ -39,6 +40,9 @@ struct SamplingSettings {
   uint64_t seed = 1;
   std::vector<std::string> stop;
   bool ignore_eos = false;
+  /// The number of the first prompt of a call. Seed and number name the random numbers that a prompt
+  /// draws: the same ones however many prompts are answered together.
+  uint32_t first_prompt = 0;
 };
 
 struct Completion {

@@ -8,6 +8,7 @@
 #include "api/resolve.h"
 #include "base/error.h"
 #include "falconer/use.h"
+#include "generate/ends.h"
 #include "generate/generator.h"
 #include "text/prompt_encoder.h"
 #include "train/run_folder.h"
@@ -81,10 +82,9 @@ int64_t Model::context() const { return impl_->session->config().context; }
 
 std::string Model::decode(const std::vector<int32_t>& ids) const {
   const Tokenizer& tokenizer = impl_->needed_tokenizer();
-  const std::vector<int32_t> ends = impl_->ends_of_turn();
-  const bool ended =
-      !ids.empty() && (tokenizer.eos_id() == ids.back() ||
-                       std::find(ends.begin(), ends.end(), ids.back()) != ends.end());
+  const std::vector<int32_t> ends =
+      ends_of_answer(impl_->session->config(), &tokenizer, impl_->ends_of_turn());
+  const bool ended = !ids.empty() && std::binary_search(ends.begin(), ends.end(), ids.back());
   return tokenizer.decode({ids.begin(), ids.end() - (ended ? 1 : 0)});
 }
 
@@ -121,6 +121,7 @@ std::vector<Completion> Model::generate(const std::vector<std::vector<int32_t>>&
                           .stop = settings.stop,
                           .ignore_eos = settings.ignore_eos};
   options.stop_ids = impl_->ends_of_turn();
+  options.first_number = settings.first_prompt;
   std::vector<Completion> completions;
   for (Answer& answer : generator.generate(prompts, options, on_text))
     completions.push_back({.prompt_ids = answer.prompt_ids,

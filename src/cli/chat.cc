@@ -37,9 +37,10 @@ class Conversation {
   void answer(const std::string& line) {
     chat_.messages.push_back({.role = "user", .content = line, .input = "", .more = ""});
     const std::vector<int32_t> ids = alone_ ? model_.encode_prompt(line, "", true) : fitting_ids();
-    const auto completions =
-        model_.generate({ids}, flags_.sampling,
-                        [](size_t, std::string_view text) { std::cout << text << std::flush; });
+    SamplingSettings sampling = flags_.sampling;
+    sampling.first_prompt = turn_++;  // or each would draw the numbers of the first
+    const auto completions = model_.generate(
+        {ids}, sampling, [](size_t, std::string_view text) { std::cout << text << std::flush; });
     std::cout << "\n" << std::flush;
     chat_.messages.push_back({.role = "assistant",
                               .content = std::string(trimmed(completions.front().text)),
@@ -69,6 +70,7 @@ class Conversation {
   bool alone_;
   Chat chat_;
   size_t first_ = 0;  // message behind the system's
+  uint32_t turn_ = 0;
 };
 
 void run(const Flags& flags) {
@@ -105,7 +107,8 @@ void add_chat(CLI::App& app) {
   add_adapter(app, flags->model.adapter, flags->model.any_base);
   app.add_option("--system", flags->system, "what the model is told before the first turn");
   app.add_flag("--raw", flags->raw, "no prompt style: each line is a prompt of its own");
-  app.add_option("--precision", flags->model.precision, "auto (the checkpoint's), f32 or bf16")
+  app.add_option("--precision", flags->model.precision,
+                 "auto (bf16 where every matrix is, else f32), f32 or bf16")
       ->capture_default_str();
   add_device(app, flags->model.device);
   add_prompt_style(app, flags->model);

@@ -105,7 +105,8 @@ void add_generate(CLI::App& app) {
       ->allow_extra_args(false);
   app.add_option("--input", flags->input, "further context for --prompt");
   app.add_flag("--raw", flags->raw, "no prompt style: the prompt as it is, its special tokens too");
-  app.add_option("--precision", flags->model.precision, "auto (the checkpoint's), f32 or bf16")
+  app.add_option("--precision", flags->model.precision,
+                 "auto (bf16 where every matrix is, else f32), f32 or bf16")
       ->capture_default_str();
   add_device(app, flags->model.device);
   app.add_flag("--random-weights", flags->model.random_weights,

@@ -1,11 +1,14 @@
 #include "generate/generator.h"
 
 #include <algorithm>
+#include <cmath>
 #include <optional>
 
 #include "base/interrupt.h"
 #include "base/system.h"
+#include "generate/ends.h"
 #include "generate/stop.h"
+#include "method/finite_weights.h"
 
 namespace falconer {
 namespace {
@@ -35,12 +38,6 @@ struct Generator::Sequence {
   StopMatcher stop{{}};
 };
 
-bool Generator::ends(int32_t id) const {
-  const auto& eos = session_.config().eos_ids;
-  if (std::find(eos.begin(), eos.end(), id) != eos.end()) return true;
-  return tokenizer_ != nullptr && tokenizer_->eos_id() == id;
-}
-
 void Generator::check_prompt(const std::vector<int32_t>& ids) const {
   const ModelConfig& config = session_.config();
   if (ids.empty()) fail("the prompt is empty: give at least one token");
@@ -54,9 +51,7 @@ void Generator::check_prompt(const std::vector<int32_t>& ids) const {
 
 // Takes a sampled token into the answer, or ends it.
 void Generator::accept(Sequence& s, int32_t id, const GenerateOptions& options) {
-  const auto& stops = options.stop_ids;
-  if (!options.ignore_eos &&
-      (ends(id) || std::find(stops.begin(), stops.end(), id) != stops.end())) {
+  if (!options.ignore_eos && std::binary_search(ends_.begin(), ends_.end(), id)) {
     s.answer.finish_reason = "stop";
     s.done = true;
   } else {
@@ -82,6 +77,16 @@ void Generator::accept(Sequence& s, int32_t id, const GenerateOptions& options) 
   if (on_text_ && !rest.empty()) on_text_(s.number, rest);
 }
 
+int32_t Generator::choose(const Sequence& s, std::span<const float> logits,
+                          const GenerateOptions& options) const {
+  for (size_t i = 0; i < logits.size(); ++i)
+    if (!std::isfinite(logits[i]))
+      fail("prompt {}: the model gave a logit that is not a number for token {}: {}",
+           options.first_number + s.number + 1, i, why_not_finite(session_));
+  return sample(logits, options.sampling, options.first_number + static_cast<uint32_t>(s.number),
+                s.answer.ids.size());
+}
+
 void Generator::prefill(Sequence& s, KvCache& cache, const GenerateOptions& options) {
   const double start = now_seconds();
   const std::span<const int32_t> ids = s.answer.prompt_ids;
@@ -104,7 +109,7 @@ void Generator::prefill(Sequence& s, KvCache& cache, const GenerateOptions& opti
   s.answer.prefill_seconds = now_seconds() - start;
   const std::span<const float> values(logits.view().row<float>(0),
                                       static_cast<size_t>(logits.view().cols));
-  accept(s, sample(values, options.sampling, static_cast<uint32_t>(s.number), 0), options);
+  accept(s, choose(s, values, options), options);
 }
 
 void Generator::decode_step(std::vector<Sequence*>& active, KvCache& cache,
@@ -129,9 +134,7 @@ void Generator::decode_step(std::vector<Sequence*>& active, KvCache& cache,
     s.answer.decode_seconds += seconds;
     const std::span<const float> values(logits.view().row<float>(i),
                                         static_cast<size_t>(logits.view().cols));
-    accept(s,
-           sample(values, options.sampling, static_cast<uint32_t>(s.number), s.answer.ids.size()),
-           options);
+    accept(s, choose(s, values, options), options);
   }
 }
 
@@ -139,6 +142,7 @@ std::vector<Answer> Generator::generate(const std::vector<std::vector<int32_t>>&
                                         const GenerateOptions& options, const OnText& on_text) {
   on_text_ = on_text;
   const ModelConfig& config = session_.config();
+  ends_ = ends_of_answer(config, tokenizer_, options.stop_ids);
   std::vector<Sequence> sequences(prompts.size());
   int64_t capacity = 0;
   for (size_t i = 0; i < prompts.size(); ++i) {

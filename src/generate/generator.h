@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -15,8 +16,9 @@ struct GenerateOptions {
   int64_t max_new_tokens = 256;
   SamplingOptions sampling;
   std::vector<std::string> stop;  // text that ends an answer and is not part of it
-  std::vector<int32_t> stop_ids;  // tokens that end an answer beside end-of-text
+  std::vector<int32_t> stop_ids;  // tokens that end an answer beside the model's own (ends.h)
   bool ignore_eos = false;
+  uint32_t first_number = 0;  // of the first prompt: it names the random stream that it draws from
 };
 
 struct Answer {
@@ -42,8 +44,9 @@ class Generator {
   using OnText = std::function<void(size_t prompt, std::string_view text)>;
 
   /// Answers all prompts, decoding them together. An answer does not depend on the others: prompt i
-  /// draws from random stream i. Errors: an empty prompt, an id outside of the vocabulary, a prompt
-  /// longer than the context.
+  /// draws from random stream first_number + i, its token t numbers that t names. Errors: an empty
+  /// prompt, an id outside of the vocabulary, a prompt longer than the context, a logit that is not
+  /// finite (the tensor that it comes from is named).
   std::vector<Answer> generate(const std::vector<std::vector<int32_t>>& prompts,
                                const GenerateOptions& options, const OnText& on_text = {});
 
@@ -53,10 +56,13 @@ class Generator {
   void prefill(Sequence& sequence, KvCache& cache, const GenerateOptions& options);
   void decode_step(std::vector<Sequence*>& active, KvCache& cache, const GenerateOptions& options);
   void accept(Sequence& sequence, int32_t id, const GenerateOptions& options);
-  bool ends(int32_t id) const;
+  /// The next token of a sequence, out of its logits.
+  int32_t choose(const Sequence& sequence, std::span<const float> logits,
+                 const GenerateOptions& options) const;
 
   Session& session_;
   const Tokenizer* tokenizer_;
+  std::vector<int32_t> ends_;
   OnText on_text_;
 };
 

@@ -1,0 +1,91 @@
+// An answer is a function of the model, its prompt, the seed and the prompt's number, and of nothing
+// that is answered beside it.
+#include "generate/generator.h"
+
+#include <gtest/gtest.h>
+
+#include "support/errors.h"
+#include "support/made_checkpoint.h"
+
+namespace falconer::test {
+namespace {
+
+using nlohmann::json;
+
+class Generation : public ::testing::Test {
+ protected:
+  Generation() {
+    set_verbosity("quiet");
+    checkpoint_ = write_checkpoint(folder_ / "m", {.shape = {.layers = 2, .vocab = 640}});
+    add_demo_tokenizer(checkpoint_);
+    for (int i = 0; i < 9; ++i) {
+      prompts_.emplace_back();
+      for (int k = 0; k <= i % 4; ++k) prompts_.back().push_back(1 + (37 * i + 11 * k) % 600);
+    }
+  }
+
+  // Answers of different lengths: sequences leave the batch at different steps.
+  static SamplingSettings sampling() {
+    return {.max_new_tokens = 12, .temperature = 1, .top_k = 0, .seed = 3, .stop = {"e", "\n"}};
+  }
+
+  TempFolder folder_;
+  std::string checkpoint_;
+  std::vector<std::vector<int32_t>> prompts_;
+};
+
+TEST_F(Generation, TheStreamOfAPromptIsNamedByItsNumber) {
+  Model model = Model::open({.checkpoint = checkpoint_});
+  const std::vector<Completion> all = model.generate(prompts_, sampling());
+  for (const size_t batch : {1, 2, 4, 7})
+    for (size_t begin = 0; begin < prompts_.size(); begin += batch) {
+      const size_t end = std::min(prompts_.size(), begin + batch);
+      SamplingSettings some = sampling();
+      some.first_prompt = static_cast<uint32_t>(begin);
+      const auto part = model.generate(
+          {prompts_.begin() + std::ptrdiff_t(begin), prompts_.begin() + std::ptrdiff_t(end)}, some);
+      for (size_t i = begin; i < end; ++i) {
+        EXPECT_EQ(part[i - begin].ids, all[i].ids) << i << " in a batch of " << batch;
+        EXPECT_EQ(part[i - begin].finish_reason, all[i].finish_reason);
+      }
+    }
+  std::set<std::vector<int32_t>> different;
+  const auto same = model.generate({prompts_[0], prompts_[0], prompts_[0]}, sampling());
+  for (const Completion& one : same) different.insert(one.ids);
+  EXPECT_EQ(different.size(), 3u) << "the same prompt under another number draws other numbers";
+}
+
+TEST_F(Generation, EvaluateAnswersTheSameInEveryBatch) {
+  std::ofstream file(folder_ / "rows.jsonl");
+  for (int i = 0; i < 9; ++i)
+    file << json({{"instruction", fmt::format("Say {}.", i % 3)}, {"output", "x"}}).dump() << "\n";
+  file.close();
+  EvaluateOptions options{.model = {.checkpoint = checkpoint_},
+                          .data = (folder_ / "rows.jsonl").string(),
+                          .sampling = sampling()};
+  options.batch_size = 1;
+  const EvaluateReport one = evaluate(options);
+  for (const int64_t batch : {2, 4, 9, 32}) {
+    options.batch_size = batch;
+    const EvaluateReport many = evaluate(options);
+    for (size_t i = 0; i < one.rows.size(); ++i)
+      EXPECT_EQ(many.rows[i].answer, one.rows[i].answer) << i << " in batches of " << batch;
+  }
+  EXPECT_NE(one.rows[0].answer, one.rows[3].answer) << "one question, two numbers";
+}
+
+TEST_F(Generation, ATensorThatIsNotFiniteIsNamed) {
+  const std::string damaged = write_checkpoint(
+      folder_ / "nan", {.edit = [](const Param& param, std::vector<float>& values) {
+        if (param.name == "transformer.h.1.mlp.dense_h_to_4h.weight") values[32 * 2 + 5] = NAN;
+      }});
+  Model model = Model::open({.checkpoint = damaged});
+  expect_mentions(
+      message_of([&] {
+        model.generate({{1, 2}}, sampling());
+      }),
+      {"prompt 1", "transformer.h.1.mlp.dense_h_to_4h.weight holds nan at row 2, column 5"});
+}
+
+}  // namespace
+}  // namespace falconer::test
