@@ -58,6 +58,7 @@ struct CheckOptions {
   std::string max_bad = "0";
   bool strict = false;  // warnings count as errors do
   bool json = false;    // make CheckReport::json, which names every row
+  bool any_base = false;  // rows that were prepared with another tokenizer, as FinetuneOptions
 };
 struct CheckFinding {
   std::string kind;      // "no-targets", ...

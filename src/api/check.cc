@@ -9,6 +9,7 @@
 #include "data/batches.h"
 #include "data/doctor.h"
 #include "data/formats.h"
+#include "data/prepared.h"
 #include "falconer/data.h"
 #include "falconer/finetune.h"
 #include "model/arch/architecture.h"
@@ -98,6 +99,7 @@ class Check {
       o_.max_seq_length = config->context;
       context_ends_ = true;
     }
+    check_prepared(data, tokenizer ? &*tokenizer : nullptr, checkpoint, o_.any_base);
     LoadOptions load =
         load_options_of(o_, checkpoint, config ? config->vocab : tokenizer->vocab_size());
     load.split_seed = o_.seed;

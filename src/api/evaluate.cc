@@ -3,11 +3,13 @@
 #include <nlohmann/json.hpp>
 
 #include "api/chat.h"
+#include "api/common.h"
 #include "api/read_rows.h"
 #include "api/resolve.h"
 #include "base/error.h"
 #include "base/trim.h"
 #include "data/formats.h"
+#include "data/prepared.h"
 #include "data/raw_rows.h"
 #include "falconer/use.h"
 
@@ -93,7 +95,13 @@ EvaluatedRow judged(const Question& question, const std::string& answer, const M
 EvaluateReport evaluate(const EvaluateOptions& options) {
   if (options.batch_size < 1)
     fail_usage("--batch-size is {}, expected 1 or more", options.batch_size);
-  const std::vector<Question> questions = read_questions(resolve_data(options.data), options.limit);
+  const std::string data = resolve_data(options.data);
+  if (is_prepared(data)) {
+    const auto tokenizer = find_tokenizer(resolve_checkpoint(options.model.checkpoint));
+    check_prepared(data, tokenizer ? &*tokenizer : nullptr, options.model.checkpoint,
+                   options.model.any_base);
+  }
+  const std::vector<Question> questions = read_questions(data, options.limit);
   Model model = Model::open(options.model);
   EvaluateReport report;
   for (size_t begin = 0; begin < questions.size();
@@ -101,7 +109,9 @@ EvaluateReport evaluate(const EvaluateOptions& options) {
     const size_t end = std::min(questions.size(), begin + static_cast<size_t>(options.batch_size));
     std::vector<std::vector<int32_t>> prompts;
     for (size_t i = begin; i < end; ++i) prompts.push_back(prompt_of(questions[i], model));
-    const auto completions = model.generate(prompts, options.sampling);
+    SamplingSettings sampling = options.sampling;
+    sampling.first_prompt = static_cast<uint32_t>(begin);
+    const auto completions = model.generate(prompts, sampling);
     for (size_t i = begin; i < end; ++i) {
       report.rows.push_back(judged(questions[i], completions[i - begin].text, model));
       report.exact += report.rows.back().exact;

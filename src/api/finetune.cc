@@ -1,4 +1,6 @@
 // falconer finetune: settings to a run.
+#include "falconer/finetune.h"
+
 #include <filesystem>
 
 #include "api/base_check.h"
@@ -16,9 +18,9 @@
 #include "base/log.h"
 #include "base/system.h"
 #include "data/load.h"
+#include "data/prepared.h"
 #include "data/report.h"
 #include "falconer/data.h"
-#include "falconer/finetune.h"
 #include "generate/generator.h"
 #include "model/arch/architecture.h"
 #include "ops/watched.h"
@@ -49,6 +51,7 @@ class Finetuning {
     if (o_.packing && o_.micro_batch_tokens == 0) o_.micro_batch_tokens = o_.max_seq_length;
     LoadOptions load = load_options_of(o_, o_.checkpoint, config_.vocab);
     load.scratch = scratch_folder(o_.out);
+    check_prepared(o_.data, tokenizer_ ? &*tokenizer_ : nullptr, o_.checkpoint, o_.any_base);
     data_ = load_dataset(o_.data, tokenizer_ ? &*tokenizer_ : nullptr, load);
     choose_style();
     if (!show_data_) return;

@@ -27,7 +27,8 @@ std::string prepare(const PrepareOptions& options) {
   const TrainOn train_on = train_on_of(options.train_on, options.mask_prompt);
   const std::string checkpoint = resolve_checkpoint(options.checkpoint, CheckpointPart::kTokenizer);
   const Tokenizer tokenizer = load_tokenizer(checkpoint);
-  PrepareSettings settings{.input = resolve_data(options.input), .out = options.out};
+  PrepareSettings settings{
+      .input = resolve_data(options.input), .out = options.out, .checkpoint = options.checkpoint};
   settings.load = {
       .encode = {.train_on = train_on,
                  .joint_tokenization = options.tokenize == "joint",

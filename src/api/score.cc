@@ -1,4 +1,5 @@
 // falconer score: losses and logits of rows.
+#include <cmath>
 #include <optional>
 
 #include "api/base_check.h"
@@ -7,8 +8,11 @@
 #include "api/resolve.h"
 #include "checkpoint/safetensors_writer.h"
 #include "data/dataset.h"
+#include "data/prepared.h"
 #include "falconer/use.h"
+#include "method/finite_weights.h"
 #include "method/session.h"
+#include "tensor/finite.h"
 #include "text/tokenizer.h"
 
 namespace falconer {
@@ -67,6 +71,8 @@ class Scorer {
     std::vector<float> logprobs;
     for (int64_t i = 0; i < n; ++i) {
       const float loss = losses.view().row<float>(0)[i];
+      if (!std::isfinite(loss))
+        fail("the loss of token {} is {}: {}", i + 1, loss, why_not_finite(session_));
       logprobs.push_back(-loss);
       if (row.labels[i + 1] == kIgnoredLabel) continue;
       // Labels are the ids in ordinary data; where they differ the loss is that of the label.
@@ -80,6 +86,7 @@ class Scorer {
                                     : nlohmann::ordered_json(nullptr);
     scored.json["tokens"] = count;
     scored.json["logprobs"] = logprobs;
+    if (!std::isfinite(sum)) fail("the loss is {}: {}", sum, why_not_finite(session_));
     if (want_logits_) scored.logits = logits(row);
     return scored;
   }
@@ -106,6 +113,8 @@ class Scorer {
     Tensor out(n, session_.config().vocab, Dtype::kF32), rows(1, n, Dtype::kI32);
     for (int64_t i = 0; i < n; ++i) rows.view().row<int32_t>(0)[i] = static_cast<int32_t>(i);
     run([&](Run& run) { session_.decoder().logits(run, buffer.batch(), rows.view(), out.view()); });
+    if (const auto found = first_not_finite(out.view()))
+      fail("a logit of token {} is {}: {}", found->row, found->value, why_not_finite(session_));
     return out;
   }
 
@@ -125,10 +134,12 @@ void score(const ScoreOptions& options) {
                                       .adapter = adapter,
                                       .precision = parse_precision(options.precision),
                                       .device = options.device});
+  const std::string data = resolve_data(options.data);
+  check_prepared(data, tokenizer ? &*tokenizer : nullptr, checkpoint, options.any_base);
   Scorer scorer(*session, !options.logits.empty());
   ResultWriter output(options.output);
   std::vector<Tensor> all;
-  for_each_json_line(resolve_data(options.data), [&](const nlohmann::ordered_json& json, int64_t) {
+  for_each_json_line(data, [&](const nlohmann::ordered_json& json, int64_t) {
     Scorer::Scored scored =
         scorer.score(read_row(json, session->config(), tokenizer ? &*tokenizer : nullptr));
     output.write(scored.json);

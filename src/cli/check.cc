@@ -34,6 +34,7 @@ void add_check(CLI::App& app) {
                  "rows that one kind of error may concern, as 3, 1% or 0.01; with more the exit "
                  "code is 1")
       ->capture_default_str();
+  add_any_base(app, o->any_base);
   app.add_flag("--strict", o->strict, "warnings count as errors do");
   app.add_flag("--json", o->json, "one JSON object with every line instead of text");
   app.callback([o] {

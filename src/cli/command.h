@@ -39,7 +39,8 @@ inline CLI::Option* add_checkpoint(CLI::App& app, std::string& value) {
 }
 inline void add_any_base(CLI::App& app, bool& any_base) {
   app.add_flag("--any-base", any_base,
-               "go on although an adapter was trained on another checkpoint");
+               "go on although an adapter was trained on another checkpoint, or rows were prepared "
+               "with another tokenizer");
 }
 inline CLI::Option* add_adapter(CLI::App& app, std::string& value, bool& any_base) {
   add_any_base(app, any_base);

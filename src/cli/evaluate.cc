@@ -34,7 +34,8 @@ void add_evaluate(CLI::App& app) {
   app.add_option("--batch-size", options->batch_size, "rows that are answered together")
       ->capture_default_str();
   add_prompt_style(app, options->model);
-  app.add_option("--precision", options->model.precision, "auto (the checkpoint's), f32 or bf16")
+  app.add_option("--precision", options->model.precision,
+                 "auto (bf16 where every matrix is, else f32), f32 or bf16")
       ->capture_default_str();
   add_device(app, options->model.device);
   add_sampling_flags(app, options->sampling);

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/threads.h"
+#include "text/tokenizer.h"
 
 namespace falconer {
 namespace {
@@ -69,9 +70,12 @@ LoadedData prepare_dataset(const PrepareSettings& settings, const Tokenizer& tok
   record["tokenize"] = encode.joint_tokenization ? "joint" : "separate";
   record["max_seq_length"] = encode.max_seq_length;
   record["seed"] = settings.load.split_seed;
+  record["checkpoint"] = settings.checkpoint;
+  record["tokenizer"] = tokenizer.fingerprint();
   record["train_rows"] = data.rows().size();
   record["test_rows"] = data.held_out().size();
-  write_file(settings.out / "prepare.json", record.dump(2) + "\n");
+  write_file(settings.out / "prepare.json",
+             record.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n");
   return data;
 }
 

@@ -8,11 +8,12 @@ namespace falconer {
 
 struct PrepareSettings {
   std::filesystem::path input, out;
+  std::string checkpoint;  // whose tokenizer it is, as the user named it
   LoadOptions load;
 };
 
 /// Writes train.jsonl and test.jsonl ({"input_ids", "labels"}) in the split's order and
-/// prepare.json, which records the prompt style. Returns what was read.
+/// prepare.json, which records the prompt style and the tokenizer. Returns what was read.
 LoadedData prepare_dataset(const PrepareSettings& settings, const Tokenizer& tokenizer);
 
 }  // namespace falconer
