@@ -5,6 +5,8 @@
 
 #include <memory>
 
+#include "base/terminal.h"
+
 namespace falconer {
 namespace {
 
@@ -53,13 +55,17 @@ LogLevel log_level() {
   }
 }
 
-void log_line(LogLevel level, std::string_view text) {
+void log_line(LogLevel level, std::string_view said) {
+  // Long lines are broken between words, as a terminal does not.
+  const bool warns = level == LogLevel::kWarning;
+  const std::string text = laid_out(warns ? yellow("warning:") + " " + std::string(said)
+                                          : std::string(said));
   switch (level) {
     case LogLevel::kDebug:
       logger().debug("{}", text);
       break;
     case LogLevel::kWarning:
-      logger().warn("warning: {}", text);
+      logger().warn("{}", text);
       break;
     default:
       logger().info("{}", text);

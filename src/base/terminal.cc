@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <cstdlib>
 
 namespace falconer {
 
@@ -16,6 +17,127 @@ Terminal terminal() {
   if (size.ws_col > 0) found.columns = size.ws_col;
   if (size.ws_row > 0) found.rows = size.ws_row;
   return found;
+}
+
+namespace {
+
+OutputLook look;
+
+bool is_set(const char* name) {
+  const char* value = std::getenv(name);
+  return value != nullptr && *value != '\0';
+}
+
+// Bytes of the escape sequence at text[at], "\x1b[...m"; 0: none.
+size_t escape_length(std::string_view text, size_t at) {
+  if (text.substr(at, 2) != "\x1b[") return 0;
+  const size_t end = text.find('m', at);
+  return end == std::string_view::npos ? 0 : end + 1 - at;
+}
+
+bool begins_character(char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }
+
+// The longest beginning of `text` that takes no more than `columns`, in bytes.
+size_t fitting(std::string_view text, size_t columns) {
+  size_t at = 0, used = 0;
+  while (at < text.size()) {
+    if (const size_t escape = escape_length(text, at); escape > 0) {
+      at += escape;
+      continue;
+    }
+    if (begins_character(text[at]) && ++used > columns) break;
+    ++at;
+  }
+  return at;
+}
+
+// Where the lines stand that go on with `line`.
+size_t hanging(std::string_view line, size_t columns) {
+  const size_t begins = std::min(line.find_first_not_of(' '), line.size());
+  const size_t gap = line.find("  ", begins);
+  if (gap == std::string_view::npos || gap > columns / 3) return begins + 2;
+  const size_t second = line.find_first_not_of(' ', gap);
+  return second == std::string_view::npos ? begins + 2 : columns_of(line.substr(0, second));
+}
+
+std::string styled(std::string_view text, const char* code, bool yes) {
+  return yes ? fmt::format("\x1b[{}m{}\x1b[0m", code, text) : std::string(text);
+}
+
+}  // namespace
+
+OutputLook output_look() { return look; }
+void set_output_look(const OutputLook& wanted) { look = wanted; }
+
+OutputLook look_of_stdout() {
+  OutputLook found{.styled = takes_colours(STDOUT_FILENO)};
+  winsize size{};
+  if (::isatty(STDOUT_FILENO) != 0)
+    found.columns =
+        ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
+  return found;
+}
+
+bool takes_colours(int descriptor) {
+  if (is_set("NO_COLOR")) return false;
+  const char* force = std::getenv("CLICOLOR_FORCE");
+  if (force != nullptr && *force != '\0' && std::string_view(force) != "0") return true;
+  const char* term = std::getenv("TERM");
+  return ::isatty(descriptor) != 0 && term != nullptr && *term != '\0' &&
+         std::string_view(term) != "dumb";
+}
+
+std::string bold(std::string_view text) { return styled(text, "1", look.styled); }
+std::string red(std::string_view text) { return styled(text, "31", takes_colours(STDERR_FILENO)); }
+std::string yellow(std::string_view text) {
+  return styled(text, "33", takes_colours(STDERR_FILENO));
+}
+
+size_t columns_of(std::string_view text) {
+  size_t columns = 0;
+  for (size_t at = 0; at < text.size();) {
+    const size_t escape = escape_length(text, at);
+    columns += escape == 0 && begins_character(text[at]);
+    at += std::max<size_t>(1, escape);
+  }
+  return columns;
+}
+
+std::string wrapped(std::string_view text, size_t columns, std::optional<size_t> indent) {
+  std::string result;
+  const bool ends = text.ends_with('\n');
+  while (!text.empty()) {
+    const size_t end = std::min(text.find('\n'), text.size());
+    std::string_view line = text.substr(0, end);
+    text.remove_prefix(std::min(end + 1, text.size()));
+    // Where little would be left beside the indent, there is none.
+    size_t hang = indent ? *indent : hanging(line, columns);
+    if (hang + 16 > columns) hang = 2;
+    size_t room = columns;
+    for (size_t fits; (fits = fitting(line, room)) < line.size();) {
+      // At a space that is not one of the indent, else within the word.
+      const size_t space = line.rfind(' ', fits);
+      const bool at_space = space != std::string_view::npos &&
+                            line.find_first_not_of(' ') < space;
+      const size_t cut = at_space ? space : std::max<size_t>(1, fits);
+      std::string_view part = line.substr(0, cut);
+      part = part.substr(0, part.find_last_not_of(' ') + 1);
+      result.append(part);
+      result += '\n';
+      line.remove_prefix(cut);
+      line.remove_prefix(std::min(line.find_first_not_of(' '), line.size()));
+      result.append(hang, ' ');
+      room = columns - std::min(columns - 1, hang);
+    }
+    result.append(line);
+    result += '\n';
+  }
+  if (!ends && !result.empty()) result.pop_back();
+  return result;
+}
+
+std::string laid_out(std::string text) {
+  return ::isatty(STDERR_FILENO) != 0 ? wrapped(text, terminal().columns) : text;
 }
 
 std::string duration_text(double seconds) {

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <memory>
-#include <numeric>
+
+#include "base/nearest.h"
+#include "base/terminal.h"
 
 namespace falconer::cli {
 namespace {
@@ -13,28 +15,56 @@ class HelpStyle : public CLI::Formatter {
   std::string make_option_name(const CLI::Option* option, bool positional) const override {
     std::string name = CLI::Formatter::make_option_name(option, positional);
     for (size_t at; (at = name.find("{false}")) != std::string::npos;) name.erase(at, 7);
+    for (size_t at = 0; (at = name.find(',', at)) != std::string::npos; at += 2)
+      name.insert(at + 1, " ");
     return name;
+  }
+
+  std::string make_option(const CLI::Option* option, bool positional) const override {
+    return entry(make_option_name(option, positional) + make_option_opts(option),
+                 make_option_desc(option));
+  }
+
+  std::string make_subcommand(const CLI::App* command) const override {
+    return entry(command->get_display_name(true), command->get_description());
+  }
+
+  std::string make_group(std::string group, bool positional,
+                         std::vector<const CLI::Option*> options) const override {
+    std::string text = "\n" + bold(group + ":") + "\n";
+    for (const CLI::Option* option : options) text += make_option(option, positional);
+    return text;
+  }
+
+  std::string make_usage(const CLI::App* app, std::string name) const override {
+    return wrapped(CLI::Formatter::make_usage(app, name), columns());
+  }
+
+  std::string make_description(const CLI::App* app) const override {
+    return wrapped(app->get_description() + "\n", columns(), 0);
+  }
+
+  std::string make_footer(const CLI::App* app) const override {
+    return wrapped(CLI::Formatter::make_footer(app), columns(), 0);
+  }
+
+ private:
+  // As wide as the terminal where it is narrow; long lines are hard to read.
+  static size_t columns() { return std::min<size_t>(output_look().columns, 100); }
+
+  // A name and, from a column on, what it means; below the name where that is long.
+  static std::string entry(const std::string& name, const std::string& meaning) {
+    const size_t width = columns(), column = width < 60 ? 6 : 30;
+    std::string head = wrapped("  " + name + "\n", width);
+    head.pop_back();
+    const std::string text = wrapped(std::string(column, ' ') + meaning + "\n", width, column);
+    if (head.size() + 1 < column) return head + text.substr(head.size());
+    return head + "\n" + text;
   }
 };
 
 std::vector<const CLI::App*> commands_of(const CLI::App& app) {
   return app.get_subcommands([](const CLI::App*) { return true; });
-}
-
-// Letters to add, drop or replace to make b of a.
-size_t distance(const std::string& a, const std::string& b) {
-  std::vector<size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), size_t{0});
-  for (size_t i = 1; i <= a.size(); ++i) {
-    size_t corner = row[0];
-    row[0] = i;
-    for (size_t j = 1; j <= b.size(); ++j) {
-      const size_t above = row[j];
-      row[j] = std::min({above + 1, row[j - 1] + 1, corner + (a[i - 1] != b[j - 1])});
-      corner = above;
-    }
-  }
-  return row.back();
 }
 
 }  // namespace
@@ -51,23 +81,12 @@ const CLI::Option* find_flag(const CLI::App& app, const std::string& name) {
   return nullptr;
 }
 
-std::string suggestion(const std::string& name, const std::vector<std::string>& names) {
-  size_t least = std::max<size_t>(2, name.size() / 3) + 1;
-  std::string nearest;
-  for (const std::string& one : names)
-    if (const size_t d = distance(name, one); d < least) {
-      least = d;
-      nearest = one;
-    }
-  return nearest.empty() ? "" : "; did you mean " + nearest + "?";
-}
-
 namespace {
 
 std::string unknown_command(const CLI::App& app, const std::string& name) {
   std::vector<std::string> names;
   for (const CLI::App* command : commands_of(app)) names.push_back(command->get_name());
-  return "there is no command \"" + name + "\"" + suggestion(name, names);
+  return "there is no command \"" + name + "\"" + did_you_mean(name, names);
 }
 
 std::string unknown_flag(const CLI::App& app, const CLI::App& command, const std::string& name) {
@@ -75,12 +94,16 @@ std::string unknown_flag(const CLI::App& app, const CLI::App& command, const std
   for (const CLI::App* one : {&command, &app})
     for (const CLI::Option* option : one->get_options())
       for (const std::string& flag : option->get_lnames()) names.push_back("--" + flag);
-  return command.get_name() + " has no flag " + name + suggestion(name, names);
+  return command.get_name() + " has no flag " + name + did_you_mean(name, names);
 }
 
 }  // namespace
 
-void set_help_style(CLI::App& app) { app.formatter(std::make_shared<HelpStyle>()); }
+void set_help_style(CLI::App& app) {
+  const auto style = std::make_shared<HelpStyle>();
+  style->label("SUBCOMMAND", "COMMAND");
+  app.formatter(style);
+}
 
 bool knows_flag(const CLI::App& app, const std::string& name) {
   if (find_flag(app, name) != nullptr) return true;

@@ -23,9 +23,6 @@ const CLI::Option* find_flag(const CLI::App& app, const std::string& name);
 /// The command of that name; null where there is none.
 const CLI::App* find_command(const CLI::App& app, const std::string& name);
 
-/// "; did you mean NAME?" where one of `names` is near enough to be meant, else nothing.
-std::string suggestion(const std::string& name, const std::vector<std::string>& names);
-
 /// Whether the program or any command has the flag "--name".
 bool knows_flag(const CLI::App& app, const std::string& name);
 

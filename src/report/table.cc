@@ -17,34 +17,78 @@ size_t character_length(std::string_view text, size_t at) {
   return valid_utf8_prefix(next) > 0 ? decode_utf8(next, 0).length : 0;
 }
 
-size_t characters_of(std::string_view text) {
-  return static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char c) {
-    return (static_cast<unsigned char>(c) & 0xC0) != 0x80;
-  }));
-}
-
 std::string padded(const std::string& text, size_t width, bool right) {
-  const std::string space(width - std::min(width, characters_of(text)), ' ');
+  const std::string space(width - std::min(width, columns_of(text)), ' ');
   return right ? space + text : text + space;
 }
 
 }  // namespace
 
-std::string text_table(const Table& table) {
+namespace {
+
+std::vector<size_t> widths_of(const Table& table) {
   std::vector<size_t> widths;
   for (size_t i = 0; i < table.columns.size(); ++i) {
-    widths.push_back(characters_of(table.columns[i].title));
-    for (const auto& row : table.rows) widths[i] = std::max(widths[i], characters_of(row[i]));
+    widths.push_back(columns_of(table.columns[i].title));
+    for (const auto& row : table.rows) widths[i] = std::max(widths[i], columns_of(row[i]));
   }
+  return widths;
+}
+
+size_t together(const std::vector<size_t>& widths) {
+  size_t all = 0;
+  for (const size_t width : widths) all += width + 2;
+  return all - std::min<size_t>(all, 2);
+}
+
+Table without_column(Table table, size_t i) {
+  const auto at = static_cast<std::ptrdiff_t>(i);
+  table.columns.erase(table.columns.begin() + at);
+  for (auto& row : table.rows) row.erase(row.begin() + at);
+  return table;
+}
+
+// "run  out/lora", and below it the other columns line by line.
+std::string list_of(const Table& table) {
+  size_t width = 0;
+  for (const Table::Column& column : table.columns)
+    width = std::max(width, columns_of(column.title));
+  std::string text;
+  for (const auto& row : table.rows)
+    for (size_t i = 0; i < row.size(); ++i) {
+      if (i > 0 && (row[i].empty() || row[i] == "-")) continue;
+      const std::string cell = without_controls(row[i]);
+      text += i == 0 ? bold(cell) + "\n"
+                     : "  " + padded(table.columns[i].title, width, false) + "  " + cell + "\n";
+    }
+  return text;
+}
+
+}  // namespace
+
+std::string text_table(const Table& wanted) {
+  const size_t columns = output_look().columns;
+  Table table = wanted;
+  for (auto& row : table.rows)
+    for (std::string& cell : row) cell = without_controls(cell);
+  std::string left_out;
+  for (size_t i = table.columns.size(); i-- > 0 && together(widths_of(table)) > columns;) {
+    if (!table.columns[i].spare) continue;
+    left_out = table.columns[i].title + (left_out.empty() ? "" : ", ") + left_out;
+    table = without_column(table, i);
+  }
+  const std::vector<size_t> widths = widths_of(table);
+  if (together(widths) > columns) return list_of(wanted);
   const auto line = [&](const auto& cell) {
     std::string text;
     for (size_t i = 0; i < widths.size(); ++i)
       text += (i > 0 ? "  " : "") +
-              padded(without_controls(cell(i)), widths[i], table.columns[i].number);
-    return text.substr(0, text.find_last_not_of(' ') + 1) + "\n";
+              padded(cell(i), widths[i], table.columns[i].number);
+    return text.substr(0, text.find_last_not_of(' ') + 1);
   };
-  std::string text = line([&](size_t i) { return table.columns[i].title; });
-  for (const auto& row : table.rows) text += line([&](size_t i) { return row[i]; });
+  std::string text = bold(line([&](size_t i) { return table.columns[i].title; })) + "\n";
+  for (const auto& row : table.rows) text += line([&](size_t i) { return row[i]; }) + "\n";
+  if (!left_out.empty()) text += "(too narrow for: " + left_out + ")\n";
   return text;
 }
 

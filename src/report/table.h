@@ -11,12 +11,15 @@ struct Table {
   struct Column {
     std::string title;
     bool number = false;  // aligned to the right
+    bool spare = false;   // left out of a terminal's table that is too wide
   };
   std::vector<Column> columns;
   std::vector<std::vector<std::string>> rows;  // each as long as columns
 };
 
-/// Columns padded with spaces, two between them. Characters count as one column each.
+/// Columns padded with spaces, two between them. Characters count as one column each. Where
+/// output_look() is too narrow, spare columns are left out, from the right; where that is not enough,
+/// each row is a list.
 std::string text_table(const Table& table);
 /// "|" and what else would be read as markup is escaped.
 std::string markdown_table(const Table& table);

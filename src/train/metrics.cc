@@ -125,38 +125,80 @@ void MetricsLog::sync() {
   if (files_->events) files_->events->sync();
 }
 
+namespace {
+
+// Half of what the bar says comes from so many steps.
+constexpr double kHalfLife = 8;
+
+bool can_redraw() {
+  const char* term = std::getenv("TERM");
+  return ::isatty(STDERR_FILENO) != 0 && std::getenv("NO_PROGRESS") == nullptr && term != nullptr &&
+         *term != '\0' && std::string_view(term) != "dumb";
+}
+
+}  // namespace
+
+std::string bar_line(const BarFacts& f, size_t columns) {
+  // In the order of the line; the last to come are the first to go.
+  struct Part {
+    std::string text;
+    int rank;
+  };
+  const Part parts[] = {{fmt::format("step {}/{}", f.step, f.total), 0},
+                        {fmt::format("loss {:.4f}", f.loss), 1},
+                        {duration_text(f.seconds_left) + " left", 2},
+                        {fmt::format("{:.0f} tokens/s", f.tokens_per_second), 3},
+                        {fmt::format("lr {:.1e}", f.lr), 4}};
+  std::string facts;
+  for (int rank = std::ssize(parts) - 1; rank >= 0; --rank) {
+    facts.clear();
+    for (const Part& part : parts)
+      if (part.rank <= rank) facts += (facts.empty() ? "" : "  ") + part.text;
+    if (facts.size() < columns) break;
+  }
+  const size_t room = columns - std::min(columns, facts.size());
+  if (room < 12) return facts.substr(0, columns - std::min<size_t>(columns, 1));
+  const size_t width = std::min<size_t>(24, room - 4);
+  const auto filled = static_cast<size_t>(static_cast<double>(width) * static_cast<double>(f.step) /
+                                          static_cast<double>(std::max<int64_t>(1, f.total)));
+  return fmt::format("[{:<{}}] {}", std::string(std::min(width, filled), '='), width, facts);
+}
+
 Progress::Progress(int64_t total_steps, int64_t first_step)
-    : terminal_(::isatty(STDERR_FILENO) != 0 && std::getenv("NO_PROGRESS") == nullptr),
+    : terminal_(can_redraw()),
       total_(total_steps),
       first_(first_step),
       start_(now_seconds()) {}
 
 void Progress::show(const StepMetrics& row) {
+  if (log_level() > LogLevel::kInfo) return;
   const double now = now_seconds();
   const int64_t done = row.step - first_ + 1;
   const double left =
       (now - start_) / static_cast<double>(done) * static_cast<double>(total_ - row.step);
-  const std::string facts =
-      fmt::format("step {}/{}  loss {:.4f}  lr {:.2e}  {:.1f} tokens/s  {} left", row.step, total_,
-                  row.loss, row.lr, row.tokens_per_second, duration_text(left));
   if (!terminal_) {
     // Every step of a short run, else about one line in two seconds.
     if (total_ - first_ < 50 || row.step == total_ || now - last_line_ >= 2) {
-      log_info("{}", facts);
+      log_info("step {}/{}  loss {:.4f}  lr {:.2e}  {:.1f} tokens/s  {} left", row.step, total_,
+               row.loss, row.lr, row.tokens_per_second, duration_text(left));
       last_line_ = now;
     }
     return;
   }
-  const int64_t columns = static_cast<int64_t>(terminal().columns);
-  const int64_t width = std::min<int64_t>(24, columns - static_cast<int64_t>(facts.size()) - 4);
-  std::string bar;
-  if (width >= 6) {
-    const int64_t filled =
-        std::clamp<int64_t>(width * row.step / std::max<int64_t>(1, total_), 0, width);
-    bar = fmt::format("[{:<{}}] ", std::string(static_cast<size_t>(filled), '='), width);
+  const double fade = std::exp2(-1 / kHalfLife);
+  if (std::isfinite(row.loss)) {
+    loss_ = loss_ * fade + row.loss;
+    weight_ = weight_ * fade + 1;
   }
-  const std::string line = (bar + facts).substr(0, static_cast<size_t>(columns - 1));
-  std::fprintf(stderr, "\r\x1b[2K%s", line.c_str());
+  tokens_ = tokens_ * fade + static_cast<double>(row.tokens);
+  seconds_ = seconds_ * fade + row.seconds;
+  const BarFacts facts{.step = row.step,
+                       .total = total_,
+                       .loss = loss_ / std::max(weight_, 1e-9),
+                       .lr = row.lr,
+                       .tokens_per_second = tokens_ / std::max(seconds_, 1e-9),
+                       .seconds_left = left};
+  std::fprintf(stderr, "\r\x1b[2K%s", bar_line(facts, terminal().columns).c_str());
   if (row.step == total_) std::fputc('\n', stderr);
   std::fflush(stderr);
   drawn_ = row.step != total_;

@@ -44,7 +44,16 @@ class MetricsLog {
   std::unique_ptr<Files> files_;
 };
 
-/// A bar on a terminal, plain lines elsewhere; both on stderr.
+/// What a bar on a terminal says: the loss and the speed of the last dozen steps or so, because
+/// those of one step jump.
+struct BarFacts {
+  int64_t step = 0, total = 0;
+  double loss = 0, lr = 0, tokens_per_second = 0, seconds_left = 0;
+};
+/// One line of less than `columns`: what matters most where not all of it fits.
+std::string bar_line(const BarFacts& facts, size_t columns);
+
+/// A bar on a terminal that can redraw a line, plain lines elsewhere; both on stderr.
 class Progress {
  public:
   Progress(int64_t total_steps, int64_t first_step);
@@ -60,6 +69,7 @@ class Progress {
   int64_t total_, first_;
   double start_, last_line_ = 0;
   bool drawn_ = false;
+  double weight_ = 0, loss_ = 0, tokens_ = 0, seconds_ = 0;  // sums that fade
 };
 
 }  // namespace falconer

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "base/terminal.h"
+
 namespace falconer::test {
 namespace {
 
@@ -11,6 +13,41 @@ Table sample(const std::string& cell) {
 
 TEST(Table, TextIsAligned) {
   EXPECT_EQ(text_table(sample("aé")), "name   n\naé    12\nb      3\n");
+}
+
+struct Width {
+  explicit Width(size_t columns, bool styled = false) { set_output_look({columns, styled}); }
+  ~Width() { set_output_look({}); }
+};
+
+Table wide() {
+  return {.columns = {{"run"}, {"method", false, true}, {"loss", true}, {"speed", true, true}},
+          .rows = {{"out/lora", "lora", "0.5", "100"}, {"out/b", "adapter", "-", "7"}}};
+}
+
+TEST(Table, WhereItIsTooWideSpareColumnsGoFromTheRight) {
+  EXPECT_EQ(text_table(wide()),
+            "run       method   loss  speed\n"
+            "out/lora  lora      0.5    100\n"
+            "out/b     adapter     -      7\n");
+  const Width width(24);
+  EXPECT_EQ(text_table(wide()),
+            "run       method   loss\n"
+            "out/lora  lora      0.5\n"
+            "out/b     adapter     -\n"
+            "(too narrow for: speed)\n");
+}
+
+TEST(Table, WhereThatIsNotEnoughEachRowIsAList) {
+  const Width width(12);
+  EXPECT_EQ(text_table(wide()),
+            "out/lora\n  method  lora\n  loss    0.5\n  speed   100\n"
+            "out/b\n  method  adapter\n  speed   7\n");
+}
+
+TEST(Table, HeadsAreBoldWhereStylesAre) {
+  const Width width(80, true);
+  EXPECT_TRUE(text_table(wide()).starts_with("\x1b[1mrun       method   loss  speed\x1b[0m\n"));
 }
 
 TEST(Table, NoNameMovesTheCursor) {
