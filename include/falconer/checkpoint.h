@@ -43,6 +43,11 @@ struct InspectReport {
 /// suffices.
 InspectReport inspect(const std::string& checkpoint);
 
+struct ExportReport {
+  std::string text;  // for people
+  std::string json;  // one object
+};
+
 struct MergeOptions {
   std::string checkpoint, adapter, out;
   int64_t max_shard_bytes = 5'000'000'000;
@@ -50,8 +55,8 @@ struct MergeOptions {
   bool force = false;     // replace what an export wrote before
   bool any_base = false;  // an adapter that was trained on another checkpoint
 };
-/// Folds an adapter into a new Hugging Face folder; returns text for people.
-std::string merge(const MergeOptions& options);
+/// Folds an adapter into a new Hugging Face folder.
+ExportReport merge(const MergeOptions& options);
 
 struct ExportOptions {
   std::string checkpoint;  // a Hugging Face folder, LitGPT's, or a GGUF file
@@ -64,7 +69,7 @@ struct ExportOptions {
   int64_t max_shard_bytes = 5'000'000'000;  // of hf
   bool verify = false, force = false, any_base = false;
 };
-/// A model or an adapter in another program's files; returns text for people.
-std::string export_model(const ExportOptions& options);
+/// A model or an adapter in another program's files.
+ExportReport export_model(const ExportOptions& options);
 
 }  // namespace falconer

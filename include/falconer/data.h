@@ -30,7 +30,7 @@ struct PrepareOptions {
   std::string
       prompt_style;  // empty: alpaca for Alpaca's rows; for chats the checkpoint's template,
                      // or falcon where it has none
-  std::optional<int64_t> test_size;  // absent: 2000, or a tenth of the rows where that is less
+  std::optional<int64_t> test_size;  // as FinetuneOptions
   uint64_t seed = 42;
   bool mask_prompt = true;                // false is train_on = "everything"
   std::string train_on = "all-turns";     // or "last-turn", "everything"
@@ -41,8 +41,12 @@ struct PrepareOptions {
   bool keep_eos = true;
   bool skip_bad = false;
 };
-/// Writes train.jsonl and test.jsonl; returns the report for people.
-std::string prepare(const PrepareOptions& options);
+struct PrepareReport {
+  std::string text;  // for people
+  std::string json;  // one object
+};
+/// Writes train.jsonl and test.jsonl.
+PrepareReport prepare(const PrepareOptions& options);
 
 struct CheckOptions {
   std::string checkpoint, data;  // as FinetuneOptions: rows are read as finetune() reads them
@@ -51,9 +55,9 @@ struct CheckOptions {
   bool mask_prompt = true, parse_special = false;
   bool skip_bad = false;  // bad rows will be left out: they are warnings and no errors
   int64_t max_seq_length = 2048;
-  int64_t test_size = 0;
-  uint64_t seed = 42;                    // of the split; finetune() takes 42
-  int64_t batch_size = 128, epochs = 1;  // for the estimate of steps
+  std::optional<int64_t> test_size;
+  uint64_t seed = 42;                         // of the split; finetune() takes 42
+  std::optional<int64_t> batch_size, epochs;  // for the estimate of steps
   /// Rows that one kind of error may concern: a count, or a share ("1%", "0.01").
   std::string max_bad = "0";
   bool strict = false;  // warnings count as errors do

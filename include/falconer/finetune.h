@@ -25,16 +25,18 @@ struct FinetuneOptions {
   std::optional<int64_t> warmup_steps;
   double grad_clip = 1;
   std::string loss_average = "token";
-  // length
-  int64_t max_steps = 0, epochs = 1;
-  int64_t batch_size = 128, micro_batch_size = 4;
+  // length; absent: 16 rows a step, and 3 passes over fewer than 4000 rows, else one
+  int64_t max_steps = 0;
+  std::optional<int64_t> epochs, batch_size;
+  int64_t micro_batch_size = 4;
   // Rows that are computed together are as many as have so many tokens, whatever micro_batch_size
   // is; 0: not so. `packing` is micro_batch_tokens = max_seq_length.
   int64_t micro_batch_tokens = 0;
   bool packing = false;
   // data
   int64_t max_seq_length = 2048;
-  int64_t test_size = 0;     // rows of a single file that are held out
+  // Rows of a single file that are held out. Absent: a tenth, 2000 at most; of fewer than 100, none.
+  std::optional<int64_t> test_size;
   std::string data_format;   // as PrepareOptions
   std::string prompt_style;  // empty: what the data was prepared with, else as PrepareOptions
   bool mask_prompt = true, skip_bad = false, parse_special = false;
@@ -81,6 +83,7 @@ struct FinetuneReport {
   int64_t peak_rss_bytes = 0;
   bool interrupted = false;
   std::string final_folder;  // empty where the run did not come to its end
+  std::string json;          // one object
 };
 FinetuneReport finetune(const FinetuneOptions& options);
 
@@ -91,14 +94,16 @@ struct FinetunePlan {
   int64_t trainable = 0;
   int64_t memory_bytes = 0, memory_available = 0;  // besides the mapped weights
   int64_t disk_bytes = 0, disk_available = 0;
-  bool fits = false;  // in memory
-  std::string text;   // all of it, for people
+  bool fits = false;        // in memory
+  std::string length_text;  // steps, rows and epochs in a line
+  std::string text;         // all of it, for people
+  std::string json;         // one object
 };
 /// Everything that finetune() checks before its first step: checkpoint, adapter, data, folder, disk.
 /// Trains and writes nothing.
 FinetunePlan dry_run(const FinetuneOptions& options);
 
-/// Bytes that a run would need, by class, before anything is loaded. Returns text for people.
-std::string plan(const FinetuneOptions& options);
+/// The bytes that a run would need, by class, before anything is loaded; looks at no disk.
+FinetunePlan plan(const FinetuneOptions& options);
 
 }  // namespace falconer

@@ -3,8 +3,10 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "api/finetune_options.h"
 #include "api/load_options.h"
 #include "api/resolve.h"
+#include "api/run_start.h"
 #include "base/error.h"
 #include "data/batches.h"
 #include "data/doctor.h"
@@ -67,8 +69,11 @@ class Check {
         data.report.rows + data.held_out_report.rows + data.report.bad + data.held_out_report.bad;
     tokens_ = data.report.tokens + data.held_out_report.tokens;
     if (!data.rows().empty()) {
-      const StepPlan plan(data.rows(), {.batch_size = o_.batch_size, .epochs = o_.epochs});
+      const RunLength length = run_length(o_.batch_size, o_.epochs, data.rows().size());
+      const StepPlanOptions options{.batch_size = length.batch_size, .epochs = length.epochs};
+      const StepPlan plan(data.rows(), options);
       steps_ = plan.total_steps();
+      steps_text_ = steps_text(plan, options, data);
     }
     CheckReport report;
     report.failure = failure();
@@ -148,8 +153,7 @@ class Check {
         percent_of(data.report.targets + data.held_out_report.targets, tokens_),
         percent_of(diagnosis_.lost_tokens, tokens_ + diagnosis_.lost_tokens), diagnosis_.median,
         data.report.longest);
-    text += fmt::format("  {} step{} of {} rows; rows lie end to end, so that nothing is padding\n",
-                        grouped_digits(steps_), steps_ == 1 ? "" : "s", o_.batch_size);
+    text += fmt::format("  {}; rows lie end to end, so that nothing is padding\n", steps_text_);
     if (context_ends_)
       text += fmt::format("  rows end at {} tokens, the model's context\n", o_.max_seq_length);
     return text;
@@ -249,6 +253,7 @@ class Check {
   bool context_ends_ = false;  // before --max-seq-length
   Diagnosis diagnosis_;
   int64_t read_rows_ = 0, tokens_ = 0, steps_ = 0;
+  std::string steps_text_;
 };
 
 }  // namespace

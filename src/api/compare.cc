@@ -52,7 +52,8 @@ void check_names(const CompareOptions& o) {
 // The settings that differ between methods and matter most, in a line.
 std::string settings_text(const FinetuneOptions& o) {
   std::string text =
-      fmt::format("lr {:.3g}, {}, batch {}", o.lr.value_or(0), o.schedule, o.batch_size);
+      fmt::format("lr {:.3g}, {}, batch {}", o.lr.value_or(0), o.schedule,
+                  o.batch_size.value_or(0));
   if (o.method == "lora") {
     std::string targets;
     for (const std::string& target : o.lora_targets)
@@ -116,8 +117,8 @@ class Comparing {
             "left out: it needs {:.1f} GB of memory besides the mapped weights, and {:.1f} GB can "
             "be had",
             gigabytes(checked.plan.memory_bytes), gigabytes(checked.plan.memory_available));
-      log_info("{}: {} trainable numbers, {} steps, {:.2f} GB{}", run.name, checked.plan.trainable,
-               checked.plan.steps, gigabytes(checked.plan.memory_bytes),
+      log_info("{}: {} trainable numbers, {}, {:.2f} GB{}", run.name, checked.plan.trainable,
+               checked.plan.length_text, gigabytes(checked.plan.memory_bytes),
                compared.left_out.empty() ? "" : "; " + compared.left_out);
       runs_.push_back(std::move(compared));
     }

@@ -12,6 +12,7 @@
 #include "data/prepared.h"
 #include "data/raw_rows.h"
 #include "falconer/use.h"
+#include "ops/devices.h"
 
 namespace falconer {
 namespace {
@@ -95,6 +96,7 @@ EvaluatedRow judged(const Question& question, const std::string& answer, const M
 EvaluateReport evaluate(const EvaluateOptions& options) {
   if (options.batch_size < 1)
     fail_usage("--batch-size is {}, expected 1 or more", options.batch_size);
+  check_device_name(options.model.device);
   const std::string data = resolve_data(options.data);
   if (is_prepared(data)) {
     const auto tokenizer = find_tokenizer(resolve_checkpoint(options.model.checkpoint));

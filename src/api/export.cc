@@ -1,10 +1,13 @@
 // falconer export: a checkpoint or an adapter in another program's format.
 #include "api/export.h"
 
+#include <algorithm>
 #include <filesystem>
+#include <nlohmann/json.hpp>
 
 #include "api/base_check.h"
 #include "api/resolve.h"
+#include "api/run_start.h"
 #include "base/error.h"
 #include "base/file.h"
 
@@ -64,6 +67,7 @@ void check_target(const ExportOptions& options) {
     fail("{}: is a folder; --format {} writes a file, name one in it", options.out, options.format);
   if (!out.has_filename()) out = out.parent_path();
   if (!fs::exists(out, ignored)) {
+    refuse_inside_model(options.out, options.checkpoint);
     if (out.has_parent_path()) make_folder(out.parent_path());
     return;
   }
@@ -75,6 +79,7 @@ void check_target(const ExportOptions& options) {
          at = at.parent_path())
       if (same_place(out, at))
         fail("{}: holds what is exported from; give --out another name", options.out);
+  refuse_inside_model(options.out, options.checkpoint);
   if (!fs::is_directory(out, ignored)) return;
   for (const char* mark : kMarks)
     if (fs::exists(out / mark, ignored)) return;
@@ -110,7 +115,35 @@ CheckpointPart part_needed(const ExportOptions& options, bool adapter_alone) {
 
 }  // namespace
 
-std::string export_model(const ExportOptions& named) {
+ExportReport export_report(const ExportOptions& options, std::string text) {
+  nlohmann::ordered_json json = {{"checkpoint", options.checkpoint},
+                                 {"adapter", options.adapter},
+                                 {"format", options.format},
+                                 {"out", options.out},
+                                 {"verified", options.verify},
+                                 {"bytes", 0},
+                                 {"files", nlohmann::ordered_json::array()}};
+  std::vector<fs::path> files;
+  if (!fs::is_directory(options.out)) files.emplace_back(options.out);
+  else
+    for (const auto& entry : fs::recursive_directory_iterator(options.out))
+      if (entry.is_regular_file()) files.push_back(entry.path());
+  std::sort(files.begin(), files.end());
+  uintmax_t bytes = 0;
+  for (const fs::path& file : files) {
+    const uintmax_t size = fs::file_size(file);
+    bytes += size;
+    json["files"].push_back({{"path", file.string()}, {"bytes", size}});
+  }
+  json["bytes"] = bytes;
+  // What cannot be folded into weights.
+  const fs::path rest = fs::path(options.out) / "rest";
+  if (fs::exists(rest)) json["rest"] = rest.string();
+  std::string shown = json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+  return {.text = std::move(text), .json = shown + "\n"};
+}
+
+ExportReport export_model(const ExportOptions& named) {
   ExportOptions options = named;
   for (const Format& format : kFormats) {
     if (options.format != format.name) continue;
@@ -122,7 +155,7 @@ std::string export_model(const ExportOptions& named) {
     if (part_needed(named, format.adapter_needed) == CheckpointPart::kAll)
       check_base(options.adapter, options.checkpoint, options.any_base);
     check_target(options);
-    return format.write(options, named.checkpoint);
+    return export_report(options, format.write(options, named.checkpoint));
   }
   std::string known;
   for (const Format& format : kFormats)

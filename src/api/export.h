@@ -39,6 +39,9 @@ std::string export_gguf(const ExportOptions& options, const std::string& named);
 std::string export_lit(const ExportOptions& options, const std::string& named);
 std::string export_adapter(const ExportOptions& options, const std::string& named);
 
+/// What was written, of which `text` tells.
+ExportReport export_report(const ExportOptions& options, std::string text);
+
 /// "7.21 GB in 196 tensors"
 std::string amount_of(const std::vector<TensorSpec>& specs);
 

@@ -33,10 +33,13 @@ namespace {
 
 namespace fs = std::filesystem;
 
+/// What is said of the rows.
+enum class Shown { kNothing, kRows, kRowsAndPreview };
+
 class Finetuning {
  public:
-  explicit Finetuning(const FinetuneOptions& options, bool show_data = true)
-      : asked_(options), o_(options), show_data_(show_data) {
+  Finetuning(const FinetuneOptions& options, Shown shown)
+      : asked_(options), o_(options), shown_(shown) {
     check_options(o_);
     o_.checkpoint = resolve_checkpoint(
         o_.checkpoint, o_.from_scratch ? CheckpointPart::kTokenizer : CheckpointPart::kAll);
@@ -54,11 +57,45 @@ class Finetuning {
     check_prepared(o_.data, tokenizer_ ? &*tokenizer_ : nullptr, o_.checkpoint, o_.any_base);
     data_ = load_dataset(o_.data, tokenizer_ ? &*tokenizer_ : nullptr, load);
     choose_style();
-    if (!show_data_) return;
-    log_info("{}{}", report_text(data_.report, o_.data), rendered_text(data_.rendered));
+    const RunLength length = run_length(o_.batch_size, o_.epochs, data_.rows().size());
+    o_.batch_size = length.batch_size;
+    o_.epochs = length.epochs;
+    if (!fs::is_directory(o_.data)) o_.test_size = data_.held_out().size();
+    if (shown_ != Shown::kNothing) show_data();
+  }
+
+  void show_data() const {
+    const StepPlan steps(data_.rows(), step_plan());
+    log_info("{}", steps_text(steps, step_plan(), data_));
+    const bool whole = shown_ == Shown::kRowsAndPreview;
+    std::string text = report_text(data_.report, o_.data, whole) + rendered_text(data_.rendered);
+    text.pop_back();  // the line's end
+    log_info("{}", text);
     if (data_.report.truncated > 0 && o_.max_seq_length == config_.context)
       log_info("rows are cut at {} tokens, the model's context", config_.context);
-    if (tokenizer_ && style_) log_info("{}", show_first_row(data_.rows(), *tokenizer_));
+    if (tokenizer_ && style_)
+      log_info("{}", whole ? show_first_row(data_.rows(), *tokenizer_)
+                           : first_row_line(data_.rows(), *tokenizer_));
+    if (o_.max_steps == 0) warn_of_few_steps(steps.total_steps());
+  }
+
+  void warn_of_few_steps(int64_t steps) const {
+    constexpr int64_t kFewSteps = 20;
+    if (steps >= kFewSteps) return;
+    log_warning(
+        "a run of {} step{} teaches a model next to nothing; give more --epochs (now {}) or a smaller "
+        "--batch-size (now {})",
+        steps, steps == 1 ? "" : "s", *o_.epochs, *o_.batch_size);
+  }
+
+  StepPlanOptions step_plan() const {
+    return {.batch_size = *o_.batch_size,
+            .micro_batch_size = o_.micro_batch_size,
+            .micro_batch_tokens = o_.micro_batch_tokens,
+            .max_steps = o_.max_steps,
+            .epochs = *o_.epochs,
+            .shuffle = o_.shuffle,
+            .seed = o_.seed};
   }
 
   // Rows that were token ids already say nothing themselves: what the flag says, or what they were
@@ -111,13 +148,7 @@ class Finetuning {
   TrainOptions train_options() {
     TrainOptions t;
     t.out = o_.out;
-    t.batches = {.batch_size = o_.batch_size,
-                 .micro_batch_size = o_.micro_batch_size,
-                 .micro_batch_tokens = o_.micro_batch_tokens,
-                 .max_steps = o_.max_steps,
-                 .epochs = o_.epochs,
-                 .shuffle = o_.shuffle,
-                 .seed = o_.seed};
+    t.batches = step_plan();
     const FinetuneDefaults defaults = defaults_of(o_.method);
     t.optimizer = {.kind = parse_optimizer(o_.optimizer),
                    .lr = o_.lr.value_or(defaults.lr),
@@ -143,7 +174,7 @@ class Finetuning {
                 .base_checkpoint = asked_.checkpoint,
                 .prompt_template = data_.rendered.prompt_template};
     t.record.data = {{"path", asked_.data},
-                     {"test_size", fmt::format("{}", o_.test_size)},
+                     {"test_size", fmt::format("{}", o_.test_size.value_or(0))},
                      {"format", o_.data_format},
                      {"skip_bad", o_.skip_bad ? "true" : "false"}};
     return t;
@@ -158,29 +189,36 @@ class Finetuning {
   // All that can be wrong is found here, before the run's folder is made or touched.
   TrainOptions check(bool dry) {
     check_run_folder(o_);
+    checkpoint_ = find_checkpoint(o_, dry);
+    open_before_data();
     load_data();
     if (o_.eval_interval > 0 && data_.held_out().empty())
       fail_usage(
           "--eval-interval needs held-out rows: give --test-size, or a folder with test.jsonl");
     TrainOptions options = train_options();
-    checkpoint_ = find_checkpoint(o_, dry);
     choose_plan(options);
     options.record.settings = settings_of(o_, options.optimizer, options.warmup_steps);
     refuse_full_disk(options);
     return options;
   }
 
-  // Makes the plan, and tries where it does not fit what needs less memory.
-  void choose_plan(const TrainOptions& options) {
+  // Rows may be many, and what model, adapter and method refuse is known without them.
+  void open_before_data() {
     // A run goes on in what it began with, however much memory there is now.
     if (const auto record = read_record(checkpoint_); record && o_.master_weights == "auto")
       if (const auto was = record->settings.find("master_weights"); was != record->settings.end())
         o_.master_weights = was->second;
+    open_session(checkpoint_, true);
+    opened_ = true;
+  }
+
+  // Makes the plan, and tries where it does not fit what needs less memory.
+  void choose_plan(const TrainOptions& options) {
     const FinetuneOptions asked = o_;
     MemoryChoice chosen;
     const auto plan = [&] {
       o_ = with_choice(asked, chosen);
-      open_session(checkpoint_, true);
+      if (!std::exchange(opened_, false)) open_session(checkpoint_, true);
       memory_text_ = plan_text(options);
       return fits(*session_);
     };
@@ -312,6 +350,7 @@ class Finetuning {
                           .peak_rss_bytes = peak_rss_bytes(),
                           .interrupted = result.interrupted};
     if (!result.interrupted) report.final_folder = (fs::path(o_.out) / "final").string();
+    report.json = run_json(report, resolved(options), trainer.state());
     return report;
   }
 
@@ -319,6 +358,7 @@ class Finetuning {
     const TrainOptions t = check(true);
     FinetunePlan plan = plan_run(*session_, data_, t);
     plan.text = memory_text_ + plan_text_of(plan, t, checkpoint_, session_->plan().mapped > 0);
+    plan.json = plan_json(plan, resolved(t));
     // Only real memory can be read into: what an adapter's file holds shows when it fits.
     if (plan.fits && o_.method != "full" && (!checkpoint_.empty() || !o_.init_adapter.empty()))
       open_session(checkpoint_, false);
@@ -328,11 +368,16 @@ class Finetuning {
     return checked;
   }
 
-  std::string plan() {
+  FinetunePlan plan() {
+    open_before_data();
     load_data();
-    choose_plan(train_options());
+    const TrainOptions options = train_options();
+    choose_plan(options);
     refuse_too_large();
-    return memory_text_;
+    FinetunePlan plan = plan_run(*session_, data_, options);
+    plan.text = memory_text_;
+    plan.json = plan_json(plan, resolved(options));
+    return plan;
   }
 
  private:
@@ -356,23 +401,28 @@ class Finetuning {
   FinetuneOptions o_;  // with names resolved to paths, "auto" to what was chosen
   ModelConfig config_;
   std::optional<Tokenizer> tokenizer_;
-  bool show_data_;
+  const Shown shown_;
   std::string memory_text_;
   LoadedData data_;
   std::optional<PromptStyle> style_;
   fs::path checkpoint_;  // that the run goes on from
   std::unique_ptr<Session> session_;
+  bool opened_ = false;  // the session is new, and was not planned with
 };
 
 }  // namespace
 
-FinetuneReport finetune(const FinetuneOptions& options) { return Finetuning(options).run(); }
+FinetuneReport finetune(const FinetuneOptions& options) {
+  return Finetuning(options, Shown::kRows).run();
+}
 
 CheckedRun check_run(const FinetuneOptions& options, bool show_data) {
-  return Finetuning(options, show_data).dry_run();
+  return Finetuning(options, show_data ? Shown::kRowsAndPreview : Shown::kNothing).dry_run();
 }
 FinetunePlan dry_run(const FinetuneOptions& options) { return check_run(options, true).plan; }
 
-std::string plan(const FinetuneOptions& options) { return Finetuning(options).plan(); }
+FinetunePlan plan(const FinetuneOptions& options) {
+  return Finetuning(options, Shown::kRows).plan();
+}
 
 }  // namespace falconer

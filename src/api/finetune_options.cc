@@ -36,6 +36,12 @@ FinetuneDefaults defaults_of(const std::string& method) {
   return {3e-3, 0.02};
 }
 
+RunLength run_length(std::optional<int64_t> batch_size, std::optional<int64_t> epochs,
+                     int64_t rows) {
+  constexpr int64_t kFewRows = 4000;
+  return {batch_size.value_or(16), epochs.value_or(rows < kFewRows ? 3 : 1)};
+}
+
 MethodOptions method_options(const FinetuneOptions& o) {
   return {.method = o.method,
           .lora_r = o.lora_r,
@@ -107,7 +113,7 @@ std::map<std::string, std::string> settings_of(const FinetuneOptions& o,
           {"warmup_steps", fmt::format("{}", warmup)},
           {"grad_clip", fmt::format("{}", o.grad_clip)},
           {"loss_average", o.loss_average},
-          {"batch_size", fmt::format("{}", o.batch_size)},
+          {"batch_size", fmt::format("{}", o.batch_size.value_or(0))},
           {"micro_batch_size", fmt::format("{}", o.micro_batch_size)},
           {"micro_batch_tokens", fmt::format("{}", o.micro_batch_tokens)},
           {"train_on", name_of(train_on_of(o.train_on, o.mask_prompt))},

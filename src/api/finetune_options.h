@@ -3,6 +3,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 
 #include "falconer/finetune.h"
@@ -15,6 +16,14 @@ struct FinetuneDefaults {
   double lr, weight_decay;
 };
 FinetuneDefaults defaults_of(const std::string& method);
+
+/// How long a run is. What was not given suits the number of rows: a model that sees few of them only
+/// once has learned nothing.
+struct RunLength {
+  int64_t batch_size, epochs;
+};
+RunLength run_length(std::optional<int64_t> batch_size, std::optional<int64_t> epochs,
+                     int64_t rows);
 
 MethodOptions method_options(const FinetuneOptions& options);
 

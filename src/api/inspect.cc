@@ -17,6 +17,8 @@ namespace {
 /// What a GGUF says beside the shape of the model, its tokens and the like counted.
 void describe_metadata(const Gguf& gguf, nlohmann::ordered_json& json, std::string& text) {
   text += "metadata:\n";
+  size_t width = 0;
+  for (const auto& entry : gguf.metadata()) width = std::max(width, printable(entry.first).size());
   for (const auto& [key, value] : gguf.metadata()) {
     nlohmann::ordered_json shown;
     if (value.kind == GgufKind::kText)
@@ -30,7 +32,7 @@ void describe_metadata(const Gguf& gguf, nlohmann::ordered_json& json, std::stri
       shown = value.integer;
     else
       shown = value.number;
-    text += fmt::format("  {:<46} {}\n", printable(key), shown.dump());
+    text += fmt::format("  {:<{}}  {}\n", printable(key), width, shown.dump());
     json["metadata"][printable(key)] = std::move(shown);
   }
 }
@@ -71,13 +73,16 @@ void describe_tensors(const std::vector<TensorLine>& tensors, size_t files,
   int64_t bytes = 0, numbers = 0;
   json["tensors"] = nlohmann::ordered_json::array();
   std::string list;
+  size_t width = 0;
+  for (const TensorLine& tensor : tensors) width = std::max(width, printable(tensor.name).size());
   for (const TensorLine& tensor : tensors) {
     bytes += static_cast<int64_t>(tensor.bytes);
     numbers += element_count(tensor.shape).value_or(0);
     json["tensors"].push_back(
         {{"name", tensor.name}, {"dtype", tensor.dtype}, {"shape", tensor.shape}});
     list +=
-        fmt::format("  {:<64} {:<5} {}\n", printable(tensor.name), tensor.dtype, tensor.shape_text);
+        fmt::format("  {:<{}}  {:<5} {}\n", printable(tensor.name), width, tensor.dtype,
+                    tensor.shape_text);
   }
   json["bytes"] = bytes;
   json["parameters"] = numbers;

@@ -6,7 +6,7 @@
 
 namespace falconer {
 
-std::string merge(const MergeOptions& options) {
+ExportReport merge(const MergeOptions& options) {
   if (options.adapter.empty()) fail_usage("--adapter is empty; name the adapter to be merged");
   ExportOptions all{.out = options.out,
                     .format = "hf",
@@ -17,8 +17,8 @@ std::string merge(const MergeOptions& options) {
   all.adapter = resolve_adapter(options.adapter);
   check_base(all.adapter, all.checkpoint, options.any_base);
   check_target(all);
-  return fmt::format("merged {} into {}\n", all.adapter, all.out) +
-         export_hf(all, options.checkpoint);
+  return export_report(all, fmt::format("merged {} into {}\n", all.adapter, all.out) +
+                                export_hf(all, options.checkpoint));
 }
 
 }  // namespace falconer

@@ -1,8 +1,11 @@
 // falconer prepare: examples to token ids, once.
 #include "data/prepare.h"
 
+#include <nlohmann/json.hpp>
+
 #include "api/common.h"
 #include "api/resolve.h"
+#include "api/run_start.h"
 #include "base/error.h"
 #include "data/formats.h"
 #include "data/report.h"
@@ -14,7 +17,31 @@ namespace falconer {
 
 std::vector<std::string> data_formats() { return data_format_names(); }
 
-std::string prepare(const PrepareOptions& options) {
+namespace {
+
+std::string json_of(const PrepareOptions& options, const LoadedData& data) {
+  const DataReport& r = data.report;
+  const nlohmann::ordered_json json = {{"input", options.input},
+                                       {"out", options.out},
+                                       {"format", data.rendered.format},
+                                       {"prompt_style", data.rendered.prompt_style},
+                                       {"train_rows", data.rows().size()},
+                                       {"held_out_rows", data.held_out().size()},
+                                       {"tokens", r.tokens},
+                                       {"targets", r.targets},
+                                       {"longest", r.longest},
+                                       {"max_seq_length", options.max_seq_length},
+                                       {"truncated", r.truncated},
+                                       {"without_targets", r.without_targets},
+                                       {"duplicates", r.duplicates},
+                                       {"bad", r.bad},
+                                       {"first_bad", r.first_bad}};
+  return json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace
+
+PrepareReport prepare(const PrepareOptions& options) {
   if (options.prompt_ending != "colon" && options.prompt_ending != "newline")
     fail_usage("--prompt-ending is \"{}\", expected colon or newline", options.prompt_ending);
   if (options.tokenize != "joint" && options.tokenize != "separate")
@@ -26,6 +53,7 @@ std::string prepare(const PrepareOptions& options) {
   if (!options.prompt_style.empty()) PromptStyle::check(options.prompt_style);
   const TrainOn train_on = train_on_of(options.train_on, options.mask_prompt);
   const std::string checkpoint = resolve_checkpoint(options.checkpoint, CheckpointPart::kTokenizer);
+  refuse_inside_model(options.out, checkpoint);
   const Tokenizer tokenizer = load_tokenizer(checkpoint);
   PrepareSettings settings{
       .input = resolve_data(options.input), .out = options.out, .checkpoint = options.checkpoint};
@@ -48,7 +76,7 @@ std::string prepare(const PrepareOptions& options) {
   text += fmt::format("train: {} rows, test: {} rows, in {}\n", data.rows().size(),
                       data.held_out().size(), options.out);
   if (!data.rows().empty()) text += show_first_row(data.rows(), tokenizer);
-  return text;
+  return {.text = std::move(text), .json = json_of(options, data)};
 }
 
 }  // namespace falconer

@@ -2,11 +2,14 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <set>
 #include <vector>
 
+#include "base/error.h"
 #include "base/log.h"
 #include "hub/download.h"
 #include "hub/http.h"
+#include "train/run_folder.h"
 
 namespace falconer {
 namespace {
@@ -17,13 +20,25 @@ using hub::HubName;
 using hub::RepoKind;
 using Purpose = hub::Selection::Purpose;
 
-// A name on the hub, where `name` can be nothing else: nothing is there of that name, and no folder
-// of its first part, below which a path may have been mistyped.
+// Endings of files that are named on command lines: "data/suport.jsonl" is a path that was mistyped,
+// and "org/falcon-1.3b" is none.
+bool is_file_name(const std::string& name) {
+  static const std::set<std::string> kEndings = {
+      ".json", ".jsonl", ".csv", ".txt", ".parquet", ".gguf", ".pth", ".pt", ".bin", ".safetensors",
+      ".toml", ".yaml",  ".gz",  ".zip"};
+  return kEndings.contains(fs::path(name).extension().string());
+}
+
+// A name on the hub, where `name` can be nothing else: nothing is there of that name, no folder of
+// its first part, below which a path may have been mistyped, and it does not look like a file's. A
+// dataset's file has three parts at least.
 std::optional<HubName> name_on_hub(const std::string& name, RepoKind kind) {
   const bool marked = name.starts_with("hf://");
   std::error_code error;
   if (!marked && (fs::exists(name, error) || error)) return {};
   if (!marked && fs::exists(name.substr(0, name.find('/')), error)) return {};
+  const bool two_parts = std::count(name.begin(), name.end(), '/') == 1;
+  if (!marked && is_file_name(name) && (two_parts || kind == RepoKind::kModel)) return {};
   auto parsed = hub::parse_hub_name(name, kind);
   if (parsed && kind == RepoKind::kModel && !parsed->file.empty()) parsed.reset();
   if (!parsed && marked) fail_usage("\"{}\" is no name on the hub; expected hf://org/name", name);
@@ -59,9 +74,32 @@ hub::Download fetch(const std::string& name, const hub::DownloadRequest& request
   }
 }
 
+bool holds(const fs::path& folder, std::initializer_list<const char*> names) {
+  std::error_code error;
+  return std::any_of(names.begin(), names.end(),
+                     [&](const char* name) { return fs::exists(folder / name, error); });
+}
+
+// Of a run's folder what it saved: final/, or where it did not come to its end the newest checkpoint.
+std::string saved_in(const std::string& name) {
+  const fs::path folder = name;
+  if (holds(folder, {"config.json", "adapter_config.json", "lit_model.pth", "model_config.yaml"}) ||
+      !holds(folder, {"status.json", "metrics.jsonl", "recipe.toml"}))
+    return name;
+  if (holds(folder, {"final"})) {
+    log_info("{}: is a run's folder; taking its final/", name);
+    return (folder / "final").string();
+  }
+  const std::vector<fs::path> checkpoints = list_checkpoints(folder);
+  if (checkpoints.empty()) fail("{}: is the folder of a run that has saved nothing yet", name);
+  log_warning("{}: the run did not come to its end; taking its newest checkpoint, {}", name,
+              checkpoints.front().filename().string());
+  return checkpoints.front().string();
+}
+
 std::string resolve_model(const std::string& name, Purpose purpose) {
   const auto on_hub = name_on_hub(name, RepoKind::kModel);
-  if (!on_hub) return name;
+  if (!on_hub) return saved_in(name);
   const hub::DownloadRequest request{.repo = on_hub->repo, .selection = {.purpose = purpose}};
   return fetch(name, request, Completeness::kWhole).folder.string();
 }

@@ -2,6 +2,9 @@
 
 #include <unistd.h>
 
+#include <cmath>
+#include <nlohmann/json.hpp>
+
 #include "api/memory_plan.h"
 #include "base/error.h"
 #include "base/file.h"
@@ -76,8 +79,15 @@ void set_aside(const fs::path& checkpoint, const Error& error) {
 
 }  // namespace
 
+void refuse_inside_model(const std::string& out, const std::string& checkpoint) {
+  std::error_code error;
+  if (fs::is_directory(checkpoint, error) && lies_in(out, checkpoint))
+    fail("{}: lies in the model's own folder, {}; give --out another one", out, checkpoint);
+}
+
 void check_run_folder(const FinetuneOptions& o) {
   if (o.out.empty()) fail_usage("--out is required: the folder of this run");
+  refuse_inside_model(o.out, o.checkpoint);
   refuse_unwritable(o.out);
   if (const auto status = read_status(o.out); status && is_alive(*status, o.out))
     fail("{}: process {} on {} trains in this folder; choose another --out", o.out, status->pid,
@@ -153,6 +163,25 @@ int64_t disk_needed(Session& session, const RowView& rows, const TrainOptions& o
          kOther;
 }
 
+std::string steps_text(const StepPlan& steps, const StepPlanOptions& options,
+                       const LoadedData& data) {
+  const int64_t rows = data.rows().size(), total = steps.total_steps();
+  const int64_t at_once = std::min(options.batch_size, rows);
+  const auto many = [](int64_t n, const char* what) {
+    return fmt::format("{} {}{}", grouped_digits(n), what, n == 1 ? "" : "s");
+  };
+  const bool whole = total % steps.steps_per_epoch() == 0;
+  const std::string epochs =
+      whole ? many(total / steps.steps_per_epoch(), "epoch")
+            : fmt::format("{:.2g} epochs", static_cast<double>(total) /
+                                               static_cast<double>(steps.steps_per_epoch()));
+  std::string text = fmt::format("{} of {} ({} of {})", many(total, "step"), many(at_once, "row"),
+                                 epochs, many(rows, "row"));
+  if (const int64_t out = data.held_out().size(); out > 0)
+    text += fmt::format(", {} held out", many(out, "row"));
+  return text;
+}
+
 FinetunePlan plan_run(Session& session, const LoadedData& data, const TrainOptions& options) {
   const StepPlan steps(data.rows(), options.batches);
   const int64_t rows = data.rows().size();
@@ -171,7 +200,72 @@ FinetunePlan plan_run(Session& session, const LoadedData& data, const TrainOptio
       static_cast<int64_t>(static_cast<double>(plan.rows_seen) *
                            static_cast<double>(tokens_of(data.rows())) / static_cast<double>(rows));
   plan.fits = fits(session);
+  plan.length_text = steps_text(steps, options.batches, data);
   return plan;
+}
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// What a run was asked for, as far as it says how long the run is.
+Json length_json(const FinetuneOptions& o) {
+  return {{"method", o.method},
+          {"checkpoint", o.checkpoint},
+          {"data", o.data},
+          {"out", o.out},
+          {"precision", o.precision},
+          {"batch_size", o.batch_size.value_or(0)},
+          {"epochs", o.epochs.value_or(0)},
+          {"max_steps", o.max_steps},
+          {"warmup_steps", o.warmup_steps.value_or(0)},
+          {"lr", o.lr.value_or(0)}};
+}
+
+std::string text_of(const Json& json) {
+  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+// JSON has no NaN.
+Json number(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
+
+}  // namespace
+
+std::string plan_json(const FinetunePlan& plan, const FinetuneOptions& resolved) {
+  Json json = length_json(resolved);
+  json.update(Json{{"train_rows", plan.rows},
+                   {"held_out_rows", plan.held_out_rows},
+                   {"steps", plan.steps},
+                   {"steps_per_epoch", plan.steps_per_epoch},
+                   {"rows_seen", plan.rows_seen},
+                   {"tokens_seen", plan.tokens_seen},
+                   {"trainable", plan.trainable},
+                   {"memory_bytes", plan.memory_bytes},
+                   {"memory_available", plan.memory_available},
+                   {"disk_bytes", plan.disk_bytes},
+                   {"disk_available", plan.disk_available},
+                   {"fits", plan.fits}});
+  return text_of(json);
+}
+
+std::string run_json(const FinetuneReport& report, const FinetuneOptions& resolved,
+                     const TrainState& state) {
+  Json json = length_json(resolved);
+  const double seconds = report.seconds;
+  const bool evaluated = state.best_step >= 0;
+  json.update(Json{{"final", report.final_folder.empty() ? Json(nullptr) : Json(report.final_folder)},
+                   {"interrupted", report.interrupted},
+                   {"steps", report.steps},
+                   {"tokens", report.tokens},
+                   {"trainable", report.trainable},
+                   {"loss", number(report.last_loss)},
+                   {"best_eval_loss", evaluated ? number(state.best_eval_loss) : Json(nullptr)},
+                   {"best_eval_step", evaluated ? Json(state.best_step) : Json(nullptr)},
+                   {"seconds", number(seconds)},
+                   {"tokens_per_second",
+                    seconds > 0 ? number(static_cast<double>(report.tokens) / seconds) : Json(nullptr)},
+                   {"peak_rss_bytes", report.peak_rss_bytes}});
+  return text_of(json);
 }
 
 std::string plan_text_of(const FinetunePlan& plan, const TrainOptions& options,
@@ -179,13 +273,12 @@ std::string plan_text_of(const FinetunePlan& plan, const TrainOptions& options,
   const auto gigabytes = [](int64_t bytes) { return static_cast<double>(bytes) / 1e9; };
   return fmt::format(
       "rows     {} to train on, {} held out\n"
-      "steps    {} of {} rows ({} an epoch){}, {} of warm-up, then {}\n"
+      "steps    {}{}, {} of warm-up, then {}\n"
       "sees     {} rows, about {} tokens\n"
       "trains   {} numbers with lr {}\n"
       "memory   {:.3f} GB{}, of {:.1f} GB that can be had\n"
       "disk     up to {:.3f} GB of {:.1f} GB that are free\n",
-      grouped_digits(plan.rows), grouped_digits(plan.held_out_rows), grouped_digits(plan.steps),
-      options.batches.batch_size, grouped_digits(plan.steps_per_epoch),
+      grouped_digits(plan.rows), grouped_digits(plan.held_out_rows), plan.length_text,
       checkpoint.empty() ? "" : fmt::format(", going on from {}", checkpoint.string()),
       grouped_digits(options.warmup_steps), name_of(options.schedule),
       grouped_digits(plan.rows_seen), grouped_digits(plan.tokens_seen),

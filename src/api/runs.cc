@@ -147,9 +147,18 @@ std::string table_of(const std::vector<RunSummary>& runs) {
     return value ? fmt::format(fmt::runtime(format), *value) : std::string("-");
   };
   Table table;
-  table.columns = {{"run"},          {"method"},      {"state"},        {"steps", true},
-                   {"lr", true},     {"loss", true},  {"lowest", true}, {"held-out", true},
-                   {"lowest", true}, {"tok/s", true}, {"memory", true}, {"time", true}};
+  table.columns = {{"run"},
+                   {"method", false, true},
+                   {"state"},
+                   {"steps", true},
+                   {"lr", true, true},
+                   {"loss", true},
+                   {"lowest", true, true},
+                   {"held-out", true},
+                   {"lowest", true, true},
+                   {"tok/s", true, true},
+                   {"memory", true, true},
+                   {"time", true}};
   for (const RunSummary& r : runs)
     table.rows.push_back(
         {r.folder, r.method.empty() ? "-" : r.method, r.state,

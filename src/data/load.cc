@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json_text.h"
+#include "base/nearest.h"
 #include "data/split.h"
 
 namespace falconer {
@@ -75,7 +76,7 @@ void load_single(const fs::path& path, const Tokenizer* tokenizer, const LoadOpt
   if (options.must_teach) refuse_empty(path, data.report);
   const int64_t n = data.train.rows->size();
   if (n == 0) return;
-  const int64_t test = options.test_size.value_or(std::min<int64_t>(2000, n / 10));
+  const int64_t test = options.test_size.value_or(default_test_size(n));
   if (test < 0 || test >= n)
     fail_usage(
         "{}: a test size of {} leaves nothing to train on: the file has {} rows; give a "
@@ -99,7 +100,8 @@ RowView RowPart::view() const {
 LoadedData load_dataset(const fs::path& path, const Tokenizer* tokenizer,
                         const LoadOptions& options) {
   if (!fs::exists(path))
-    fail("{}: no such file or folder; give --data a file of rows", path.string());
+    fail("{}: {}", path.string(),
+         not_found_text(path, "rows (.json, .jsonl, .csv), text (.txt) or a folder with train.*"));
   if (options.encode.max_seq_length < 2)
     fail_usage("--max-seq-length is {}, expected 2 or more", options.encode.max_seq_length);
   LoadedData data;

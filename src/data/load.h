@@ -18,8 +18,8 @@ struct RowWatch;
 struct LoadOptions {
   EncodeOptions encode;
   int64_t vocab = 0;  // ids are below it
-  // Rows of a single file that are held out, by the seeded split of torch. Absent: 2000, or a tenth
-  // of the rows where that is less.
+  // Rows of a single file that are held out, by the seeded split of torch. Absent:
+  // default_test_size().
   std::optional<int64_t> test_size = 0;
   uint64_t split_seed = 42;
   bool skip_bad = false;     // leave bad rows out and count them, instead of stopping at the first

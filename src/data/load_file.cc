@@ -4,6 +4,7 @@
 #include <bit>
 
 #include "base/error.h"
+#include "base/nearest.h"
 #include "base/threads.h"
 #include "data/encode.h"
 #include "data/examine.h"
@@ -64,7 +65,7 @@ class FileLoader {
 
  private:
   void read_text() {
-    if (!fs::exists(file_)) fail("{}: no such file", file_.string());
+    if (!fs::exists(file_)) fail("{}: {}", file_.string(), not_found_text(file_, "a .txt file"));
     need_tokenizer();
     if (!options_.format.empty() && options_.format != "auto" && options_.format != "text")
       fail_usage("{}: is plain text, and --data-format is {}", file_.string(), options_.format);

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json_text.h"
+#include "base/nearest.h"
 #include "base/threads.h"
 #include "data/csv.h"
 #include "data/json_array.h"
@@ -240,7 +241,8 @@ std::string_view counted_by(const fs::path& file) {
 }
 
 void read_raw_rows(const fs::path& file, const OnRawRow& row, const OnBadRow& bad) {
-  if (!fs::exists(file)) fail("{}: no such file; give a .json, .jsonl or .csv file", file.string());
+  if (!fs::exists(file))
+    fail("{}: {}", file.string(), not_found_text(file, "a .json, .jsonl or .csv file"));
   const std::string ending = file.extension().string();
   if (ending == ".txt")
     fail("{}: is plain text, and rows are expected: .json, .jsonl or .csv", file.string());

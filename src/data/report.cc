@@ -4,10 +4,14 @@
 
 #include <algorithm>
 
+#include "base/terminal.h"
 #include "text/tokenizer.h"
 
 namespace falconer {
 namespace {
+
+constexpr int64_t kBar = 40;         // of the histogram, where there is room
+constexpr size_t kPreviewColumns = 90;
 
 std::string escaped(const std::string& bytes) {
   std::string shown;
@@ -26,19 +30,35 @@ std::string escaped(const std::string& bytes) {
 
 }  // namespace
 
-std::string report_text(const DataReport& r, const std::string& title) {
+namespace {
+
+std::string histogram_text(const std::vector<int64_t>& counts) {
+  const int64_t most = counts.empty() ? 0 : *std::max_element(counts.begin(), counts.end());
+  const auto room = static_cast<int64_t>(std::min<size_t>(output_look().columns, 200));
+  const int64_t bar = std::clamp<int64_t>(room - 30, 8, kBar);
+  std::string text;
+  for (size_t i = 0; i < counts.size(); ++i) {
+    const int64_t rows = counts[i];
+    if (rows == 0) continue;
+    const int64_t width = std::max<int64_t>(1, bar * rows / std::max<int64_t>(1, most));
+    text += fmt::format("  {:>6} .. {:<6} {:<{}} {}\n", int64_t{1} << i, (int64_t{2} << i) - 1,
+                        std::string(static_cast<size_t>(width), '#'), bar, rows);
+  }
+  return text;
+}
+
+// The begin of the character that the byte at `at` belongs to.
+size_t character_begin(std::string_view text, size_t at) {
+  while (at > 0 && at < text.size() && (static_cast<unsigned char>(text[at]) & 0xC0) == 0x80) --at;
+  return at;
+}
+
+}  // namespace
+
+std::string report_text(const DataReport& r, const std::string& title, bool histogram) {
   std::string text = fmt::format("{}: {} rows, {} tokens ({} to learn), longest {}\n", title,
                                  r.rows, r.tokens, r.targets, r.longest);
-  const int64_t most = r.length_histogram.empty() ? 0
-                                                  : *std::max_element(r.length_histogram.begin(),
-                                                                      r.length_histogram.end());
-  for (size_t i = 0; i < r.length_histogram.size(); ++i) {
-    const int64_t rows = r.length_histogram[i];
-    if (rows == 0) continue;
-    const int64_t width = std::max<int64_t>(1, 40 * rows / std::max<int64_t>(1, most));
-    text += fmt::format("  {:>6} .. {:<6} {:<40} {}\n", int64_t{1} << i, (int64_t{2} << i) - 1,
-                        std::string(static_cast<size_t>(width), '#'), rows);
-  }
+  if (histogram) text += histogram_text(r.length_histogram);
   if (r.truncated > 0)
     text += fmt::format("  {} rows were cut at the maximum length\n", r.truncated);
   if (r.without_targets > 0)
@@ -62,19 +82,50 @@ std::string show_first_row(const RowView& rows, const Tokenizer& tokenizer, int6
   std::string text = fmt::format("{} {}, token by token; [learned] tokens are in brackets:\n",
                                  rows.counted_by(), row.line);
   const int64_t n = std::min<int64_t>(most_tokens, static_cast<int64_t>(row.ids.size()));
+  const size_t columns = std::min(kPreviewColumns, output_look().columns);
   std::string line = " ";
+  const auto end_line = [&] {
+    text += line + "\n";
+    line = " ";
+  };
   for (int64_t i = 0; i < n; ++i) {
     const std::string token = escaped(tokenizer.token_bytes(row.ids[i]));
     const bool learned = row.labels[i] != kIgnoredLabel;
-    line += learned ? "[" + token + "]" : token + "|";
-    if (line.size() < 90 && !token.ends_with("\\n")) continue;
-    text += line + "\n";
-    line = " ";
+    const std::string piece = learned ? "[" + token + "]" : token + "|";
+    if (line.size() > 1 && columns_of(line) + columns_of(piece) > columns) end_line();
+    line += piece;
+    if (token.ends_with("\\n")) end_line();
   }
   if (line.size() > 1) text += line + "\n";
   if (n < static_cast<int64_t>(row.ids.size()))
     text += fmt::format(" ... {} more tokens\n", static_cast<int64_t>(row.ids.size()) - n);
   return text;
+}
+
+std::string first_row_line(const RowView& rows, const Tokenizer& tokenizer) {
+  const Row row = rows[0];
+  std::string text;
+  size_t first = std::string::npos;  // where what is learned begins
+  bool inside = false;
+  for (size_t i = 0; i < row.ids.size() && text.size() < 20'000; ++i) {
+    const bool learned = row.labels[i] != kIgnoredLabel;
+    if (learned && first == std::string::npos) first = text.size();
+    if (learned != inside) text += learned ? "[" : "]";
+    inside = learned;
+    text += escaped(tokenizer.token_bytes(row.ids[i]));
+  }
+  if (inside) text += "]";
+  const std::string head = fmt::format("{} {}, learned in [ ]: ", rows.counted_by(), row.line);
+  const size_t columns = terminal().columns;
+  const size_t room = std::max<size_t>(20, columns - std::min(columns, head.size() + 1));
+  if (text.size() <= room) return head + text;
+  // A third for what comes before the answer.
+  const size_t begin = first == std::string::npos || first <= room / 3
+                           ? 0
+                           : character_begin(text, std::min(first - room / 3, text.size() - room) + 3);
+  std::string part = (begin > 0 ? "..." : "") + text.substr(begin);
+  if (part.size() > room) part = part.substr(0, character_begin(part, room - 3)) + "...";
+  return head + part;
 }
 
 }  // namespace falconer

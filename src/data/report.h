@@ -7,8 +7,8 @@
 
 namespace falconer {
 
-/// Counts, lengths as a histogram, and warnings.
-std::string report_text(const DataReport& report, const std::string& title);
+/// Counts, lengths as a histogram where it is wanted, and warnings.
+std::string report_text(const DataReport& report, const std::string& title, bool histogram = true);
 
 /// Which format the rows have and how they were rendered; nothing where that is not known.
 std::string rendered_text(const RenderedAs& rendered);
@@ -16,5 +16,8 @@ std::string rendered_text(const RenderedAs& rendered);
 /// The first row token by token, wrapped: what is learned is marked, control characters are escaped.
 std::string show_first_row(const RowView& rows, const Tokenizer& tokenizer,
                            int64_t most_tokens = 400);
+
+/// The same in one line, as much of it as fits: where what is learned begins is seen.
+std::string first_row_line(const RowView& rows, const Tokenizer& tokenizer);
 
 }  // namespace falconer

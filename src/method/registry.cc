@@ -6,6 +6,7 @@
 
 #include "base/file.h"
 #include "base/json_text.h"
+#include "base/nearest.h"
 #include "checkpoint/simple_yaml.h"
 #include "method/adapter.h"
 #include "method/adapter_v2.h"
@@ -137,7 +138,8 @@ std::unique_ptr<Method> make_method(const MethodOptions& options) {
 
 OpenedAdapter open_adapter(const std::string& path, std::optional<double> lora_dropout) {
   if (!fs::exists(path))
-    fail("{}: no such adapter; expected a folder with adapter_config.json or a .pth file", path);
+    fail("{}: {}", path,
+         not_found_text(path, "an adapter: a folder with adapter_config.json, or a .pth file"));
   const bool folder = fs::is_directory(path);
   const bool own = folder && fs::exists(fs::path(path) / "adapter_config.json");
   const fs::path lit = own ? fs::path() : folder ? lit_adapter_in(path) : fs::path(path);

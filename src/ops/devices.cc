@@ -82,7 +82,12 @@ int cuda_device_count(std::string& why) {
 #endif
 }
 
-void check_device_name(const std::string& name) { parse(resolved(name)); }
+void check_device_name(const std::string& name) {
+  const Named named = parse(resolved(name));
+  std::string why;
+  if (named.kind != nullptr && named.kind->name == "cuda" && cuda_device_count(why) <= named.index)
+    named.kind->open(named.index);  // which says why it cannot
+}
 
 OpenedDevice open_device(const std::string& name) {
   const std::string wanted = resolved(name);

@@ -19,7 +19,7 @@ struct OpenedDevice {
 /// environment's FALCONER_DEVICE says, else the CPU. Errors: another name (usage), a device that is
 /// not there or that this program was built without.
 OpenedDevice open_device(const std::string& name);
-/// Error (usage) where open_device() would not understand the name.
+/// Error where open_device() would not understand the name (usage), or has no such CUDA device.
 void check_device_name(const std::string& name);
 
 /// CUDA devices that can be opened; where there is none, `why` says so.

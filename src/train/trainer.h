@@ -60,6 +60,9 @@ class Trainer {
     guard_.restore(state.recent);
   }
 
+  /// Where it is, or ended.
+  const TrainState& state() const { return state_; }
+
   /// Trains, writes metrics and checkpoints, and final/ at the end. Ctrl-C saves a checkpoint and
   /// returns. Errors: a step that is not finite (its rows named), files that cannot be written.
   TrainResult run();

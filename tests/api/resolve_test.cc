@@ -141,6 +141,29 @@ TEST_F(Resolve, PathsAreNeverAskedFor) {
   fs::current_path(before);
 }
 
+// A file that was mistyped is no name on the hub, and is not asked for.
+TEST_F(Resolve, WhatLooksLikeAFileIsAPath) {
+  for (const char* name : {"data/suport.jsonl", "models/falcon.gguf", "rows/x.csv", "~/rows.jsonl"})
+    EXPECT_EQ(resolve_data(name), name);
+  for (const char* name : {"out/lit_model_lora.pth", "models/falcon.Q8.gguf"})
+    EXPECT_EQ(resolve_checkpoint(name), name);
+  EXPECT_EQ(asked(), 0u);
+}
+
+TEST_F(Resolve, ARunsFolderIsWhatItSaved) {
+  FinetuneOptions o = run_.options("lora", "out");
+  o.save_interval = 2;
+  const FinetuneReport trained = finetune(o);
+  const std::string folder = run_.path("out").string();
+  EXPECT_EQ(resolve_adapter(folder), trained.final_folder);
+  EXPECT_EQ(resolve_adapter(trained.final_folder), trained.final_folder);
+  fs::remove_all(trained.final_folder);
+  EXPECT_EQ(resolve_adapter(folder), (run_.path("out") / "checkpoint-4").string());
+  for (const char* name : {"checkpoint-2", "checkpoint-4"}) fs::remove_all(run_.path("out") / name);
+  expect_mentions(message_of([&] { resolve_adapter(folder); }), {"saved nothing"});
+  EXPECT_EQ(resolve_checkpoint(run_.path("start").string()), run_.checkpoint);
+}
+
 TEST_F(Resolve, ADatasetsRowsAreFoundOrAskedFor) {
   EXPECT_TRUE(resolve_data("org/rows").ends_with("/rows.jsonl"));
   const std::string row = "{\"input_ids\": [1, 2]}\n";

@@ -59,14 +59,19 @@ TEST(Defects, TextIsUtf8InEveryLocale) {
 // Keeps out defect 25 of docs/defects.md: 2,000 rows cannot be held out of 40.
 TEST(Defects, WhatIsHeldOutFitsSmallData) {
   const TempFolder folder;
-  std::string rows;
-  for (int i = 0; i < 40; ++i)
-    rows += fmt::format("{{\"instruction\":\"say {}\",\"output\":\"{}\"}}\n", i, i);
-  write_file(folder / "rows.jsonl", rows);
+  const auto write = [&](int count) {
+    std::string rows;
+    for (int i = 0; i < count; ++i)
+      rows += fmt::format("{{\"instruction\":\"say {}\",\"output\":\"{}\"}}\n", i, i);
+    write_file(folder / "rows.jsonl", rows);
+  };
   PrepareOptions options{.input = (folder / "rows.jsonl").string(),
                          .checkpoint = demo_checkpoint(),
                          .out = (folder / "out").string()};
-  expect_mentions(prepare(options), {"train: 36 rows, test: 4 rows"});
+  write(200);
+  expect_mentions(prepare(options).text, {"train: 180 rows, test: 20 rows"});
+  write(40);
+  expect_mentions(prepare(options).text, {"train: 40 rows, test: 0 rows"});
   options.test_size = 40;
   expect_mentions(message_of([&] { prepare(options); }), {"40", "--test-size"});
 }

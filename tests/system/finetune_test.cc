@@ -236,14 +236,14 @@ TEST(Finetune, RecomputeGivesTheSameBytesInLessMemory) {
     o.lora_dora = true;
     o.recompute = "off";
     const FinetuneReport kept = finetune(o);
-    const double kept_bytes = megabytes_of(plan(o), "kept for backward");
+    const double kept_bytes = megabytes_of(plan(o).text, "kept for backward");
     o.out = run.path(std::string("again-") + method);
     o.recompute = "on";
     const FinetuneReport again = finetune(o);
     EXPECT_TRUE(file_bytes(weights_of(kept.final_folder)) ==
                 file_bytes(weights_of(again.final_folder)))
         << method;
-    EXPECT_LT(megabytes_of(plan(o), "kept for backward"), kept_bytes) << method;
+    EXPECT_LT(megabytes_of(plan(o).text, "kept for backward"), kept_bytes) << method;
   }
 }
 
@@ -265,8 +265,8 @@ TEST(Finetune, Bf16MatricesInAnF32RunTakeNoMemoryAndChangeNothing) {
   for (size_t i = 0; i < a.size(); ++i) EXPECT_NEAR(a[i], b[i], 64 * 0x1p-24 * std::abs(b[i]));
   o.out = run.path("plan");
   // The embedding and the matrices of the layers, in half of the bytes.
-  EXPECT_NEAR(megabytes_of(plan(o), "weights, mapped"),
-              megabytes_of(plan(other), "weights, mapped") / 2, 0.1);
+  EXPECT_NEAR(megabytes_of(plan(o).text, "weights, mapped"),
+              megabytes_of(plan(other).text, "weights, mapped") / 2, 0.1);
 }
 
 TEST(Finetune, BaseWeightsStayAsTheyWere) {
@@ -345,7 +345,7 @@ TEST(Finetune, AnAdapterOfAnotherModelIsRefused) {
 
 TEST(Finetune, ThePlanIsWhatTheRunTakes) {
   const TinyRun run;
-  EXPECT_FALSE(plan(run.options("lora", "out")).empty());
+  EXPECT_FALSE(plan(run.options("lora", "out")).text.empty());
   EXPECT_TRUE(dry_run(run.options("lora", "out")).fits);
   EXPECT_FALSE(fs::exists(run.path("out")));
 }

@@ -49,7 +49,7 @@ TEST(FullMemory, IsWhatThePlanSays) {
     o.precision = "bf16";
     o.optimizer = optimizer;
     o.master_weights = masters;
-    return megabytes_of(plan(o), "trainable and tables");
+    return megabytes_of(plan(o).text, "trainable and tables");
   };
   // Bytes of a number: its value, an f32 gradient, two moments.
   const double whole = learning("adamw", "f32") / (4 + 4 + 8);

@@ -94,7 +94,7 @@ TEST(Packing, IsRecordedWithTheRun) {
   const std::string recipe = read_text_file(run.path("packed") / "recipe.toml");
   for (const char* line : {"packing = true\n", "micro-batch-tokens = 40\n"})
     EXPECT_NE(recipe.find(line), std::string::npos) << line;
-  expect_mentions(plan(o), {"micro-batches of 40 tokens"});
+  expect_mentions(plan(o).text, {"micro-batches of 40 tokens"});
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json_text.h"
+#include "base/nearest.h"
 #include "model/arch/architecture.h"
 #include "model/arch/falcon.h"
 #include "model/arch/gpt_neox.h"
@@ -52,12 +53,15 @@ const Architecture& architecture(std::string_view name) {
 }
 
 ModelConfig read_hugging_face_config(const std::string& folder) {
+  constexpr const char* kExpected = "a Hugging Face model folder, LitGPT's, or a GGUF file";
   const std::string where = folder + "/config.json";
   if (!fs::exists(where))
-    fail("{}: {}; expected a Hugging Face model folder, LitGPT's, or a GGUF file", folder,
-         !fs::exists(folder)        ? "no such folder"
-         : fs::is_directory(folder) ? "holds no config.json"
-                                    : "is no GGUF file");
+    fail("{}: {}", folder,
+         !fs::exists(folder) ? not_found_text(folder, kExpected)
+                             : fmt::format("{}; expected {}",
+                                           fs::is_directory(folder) ? "holds no config.json"
+                                                                    : "is no GGUF file",
+                                           kExpected));
   const nlohmann::json json = parse_json(read_text_file(where, 1 << 24));
   if (json.is_discarded() || !json.is_object())
     fail("{}: is not a JSON object; download it again", where);
