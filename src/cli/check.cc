@@ -1,8 +1,7 @@
 // falconer check
-#include <iostream>
 #include <memory>
 
-#include "cli/command.h"
+#include "cli/print.h"
 #include "falconer/data.h"
 
 namespace falconer::cli {
@@ -21,15 +20,11 @@ void add_check(CLI::App& app) {
   add_learning_flags(app, o->mask_prompt, o->train_on, o->parse_special);
   app.add_option("--max-seq-length", o->max_seq_length, "longer rows are cut")
       ->capture_default_str();
-  app.add_option("--test-size", o->test_size, "rows of a single file that are held out")
-      ->capture_default_str();
+  add_test_size(app, o->test_size);
   app.add_option("--seed", o->seed, "of the split, as prepare has it; finetune takes 42")
       ->capture_default_str();
   app.add_flag("--skip-bad", o->skip_bad, "rows that cannot be read will be left out: a warning");
-  app.add_option("--batch-size", o->batch_size, "rows of an optimizer step, for the estimate")
-      ->capture_default_str();
-  app.add_option("--epochs", o->epochs, "passes over the rows, for the estimate")
-      ->capture_default_str();
+  add_length_flags(app, o->epochs, o->batch_size);
   app.add_option("--max-bad", o->max_bad,
                  "rows that one kind of error may concern, as 3, 1% or 0.01; with more the exit "
                  "code is 1")
@@ -39,7 +34,7 @@ void add_check(CLI::App& app) {
   app.add_flag("--json", o->json, "one JSON object with every line instead of text");
   app.callback([o] {
     const CheckReport report = check(*o);
-    std::cout << (o->json ? report.json : report.text) << std::flush;
+    print(report, o->json);
     if (!report.failure.empty()) throw Error(report.failure);
   });
 }

@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 #include <array>
+#include <optional>
 #include <string>
 
 namespace falconer::cli {
@@ -29,11 +30,12 @@ void add_selftest(CLI::App& app);
 void add_tokenize(CLI::App& app);
 void add_verify(CLI::App& app);
 
-/// The article writes these flags another way: --checkpoint_dir and --lora_path.
-inline CLI::Option* add_checkpoint(CLI::App& app, std::string& value) {
+/// The article writes these flags another way: --checkpoint_dir and --lora_path. The model may also
+/// stand without its flag, but for commands where a bare word is something else.
+inline CLI::Option* add_checkpoint(CLI::App& app, std::string& value, bool bare = true) {
   return app
       .add_option(
-          "--checkpoint,--checkpoint-dir", value,
+          std::string(bare ? "checkpoint," : "") + "--checkpoint,--checkpoint-dir", value,
           "model: a folder (Hugging Face's or LitGPT's), a GGUF file, or org/name on the hub")
       ->required();
 }
@@ -66,6 +68,9 @@ inline void add_device(CLI::App& app, std::string& value) {
 void add_data_format(CLI::App& app, const std::string& name, std::string& format);
 void add_learning_flags(CLI::App& app, bool& mask_prompt, std::string& train_on,
                         bool& parse_special);
+void add_test_size(CLI::App& app, std::optional<int64_t>& rows);
+void add_length_flags(CLI::App& app, std::optional<int64_t>& epochs,
+                      std::optional<int64_t>& batch_size);
 void add_parse_special(CLI::App& app, bool& parse_special, const std::string& where);
 
 }  // namespace falconer::cli

@@ -97,7 +97,7 @@ void add_compare(CLI::App& app) {
       ->capture_default_str();
   app.add_flag("--merge,!--no-merge", o.merge, "measure merged models as well (default)");
   app.add_flag("--overwrite", o.overwrite, "start anew instead of going on");
-  add_run_flags(app, flags->common);
+  add_run_flags(app, flags->common, false);
   for (const char* name : {"--checkpoint", "--data"}) app.get_option(name)->required(false);
   app.callback([flags, &app] { run(*flags, app); });
 }

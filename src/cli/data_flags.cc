@@ -21,6 +21,19 @@ void add_learning_flags(CLI::App& app, bool& mask_prompt, std::string& train_on,
   add_parse_special(app, parse_special, "rows");
 }
 
+void add_test_size(CLI::App& app, std::optional<int64_t>& rows) {
+  app.add_option("--test-size", rows,
+                 "rows of a single file that are held out (default: a tenth, 2000 at most; of fewer "
+                 "than 100 rows none)");
+}
+
+void add_length_flags(CLI::App& app, std::optional<int64_t>& epochs,
+                      std::optional<int64_t>& batch_size) {
+  app.add_option("--epochs", epochs,
+                 "passes over the rows (default: 3 over fewer than 4000 rows, else 1)");
+  app.add_option("--batch-size", batch_size, "rows of an optimizer step (default: 16)");
+}
+
 void add_parse_special(CLI::App& app, bool& parse_special, const std::string& where) {
   app.add_flag("--parse-special", parse_special,
                "special tokens spelled in " + where + " are control tokens (default: plain text)");

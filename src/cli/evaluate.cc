@@ -1,6 +1,8 @@
 // falconer evaluate
 #include <iostream>
+#include <nlohmann/json.hpp>
 
+#include "cli/print.h"
 #include "cli/sampling_flags.h"
 
 namespace falconer::cli {
@@ -18,6 +20,23 @@ void show(const EvaluatedRow& row) {
   if (!row.input.empty()) std::cout << "  about     " << one_line(row.input) << "\n";
   std::cout << "  expected  " << one_line(row.expected) << "\n  answer    " << one_line(row.answer)
             << (row.exact ? "   (right)" : "") << "\n\n";
+}
+
+void print_json(const EvaluateReport& report, int64_t shown) {
+  const auto rows = std::ssize(report.rows);
+  nlohmann::ordered_json json = {
+      {"rows", rows},
+      {"exact", report.exact},
+      {"share", static_cast<double>(report.exact) / static_cast<double>(rows)}};
+  for (int64_t i = 0; i < std::min<int64_t>(shown, rows); ++i) {
+    const EvaluatedRow& row = report.rows[static_cast<size_t>(i)];
+    json["shown"].push_back({{"instruction", row.instruction},
+                             {"input", row.input},
+                             {"expected", row.expected},
+                             {"answer", row.answer},
+                             {"exact", row.exact}});
+  }
+  std::cout << json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) << "\n";
 }
 
 }  // namespace
@@ -39,8 +58,11 @@ void add_evaluate(CLI::App& app) {
       ->capture_default_str();
   add_device(app, options->model.device);
   add_sampling_flags(app, options->sampling);
-  app.callback([options, rows_shown] {
+  auto json = std::make_shared<bool>(false);
+  add_json(app, *json);
+  app.callback([options, rows_shown, json] {
     const EvaluateReport report = evaluate(*options);
+    if (*json) return print_json(report, *rows_shown);
     for (int64_t i = 0; i < std::min<int64_t>(*rows_shown, std::ssize(report.rows)); ++i)
       show(report.rows[static_cast<size_t>(i)]);
     std::printf(

@@ -1,7 +1,7 @@
 // falconer export
-#include <iostream>
+#include <memory>
 
-#include "cli/command.h"
+#include "cli/print.h"
 #include "falconer/checkpoint.h"
 #include "falconer/process.h"
 
@@ -24,9 +24,11 @@ void add_export(CLI::App& app) {
   add_shard_size(app, options->max_shard_bytes);
   app.add_flag("--verify", options->verify, "open what was written and compare logits");
   app.add_flag("--force", options->force, "replace what an export wrote before");
-  app.callback([options] {
+  auto json = std::make_shared<bool>(false);
+  add_json(app, *json);
+  app.callback([options, json] {
     handle_interrupts();
-    std::cout << export_model(*options);
+    print(export_model(*options), *json);
   });
 }
 

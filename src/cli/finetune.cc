@@ -4,14 +4,15 @@
 #include <memory>
 
 #include "cli/finetune_flags.h"
+#include "cli/print.h"
 #include "falconer/process.h"
 
 namespace falconer::cli {
 namespace {
 
-void check_only(const FinetuneOptions& options) {
+void check_only(const FinetuneOptions& options, bool json) {
   const FinetunePlan plan = dry_run(options);
-  std::cout << plan.text << std::flush;
+  print(plan, json);
   if (!plan.fits)
     throw Error(
         "the run does not fit in memory. Smaller: --micro-batch-size 1, a shorter "
@@ -19,14 +20,15 @@ void check_only(const FinetuneOptions& options) {
   std::fprintf(stderr, "everything is in order; nothing was trained or written\n");
 }
 
-void train(const FinetuneOptions& options) {
+void train(const FinetuneOptions& options, bool json) {
   handle_interrupts();
   const FinetuneReport report = finetune(options);
+  if (json) std::cout << report.json << std::flush;
   if (report.interrupted)
     throw Error("interrupted after step " + std::to_string(report.steps) +
                     ", which is saved; go on with --resume",
                 130);
-  std::cout << report.final_folder << "\n";
+  if (!json) std::cout << report.final_folder << "\n";
   std::fprintf(stderr, "trained %lld steps (%lld tokens) in %.1f s, peak memory %.2f GB\n",
                static_cast<long long>(report.steps), static_cast<long long>(report.tokens),
                report.seconds, static_cast<double>(report.peak_rss_bytes) / 1e9);
@@ -45,7 +47,9 @@ void add_finetune(CLI::App& app) {
       ->expected(0, 1)
       ->default_str("auto");
   app.add_flag("--dry-run", *dry, "check everything and show the plan, train nothing");
-  app.callback([o, dry] { *dry ? check_only(*o) : train(*o); });
+  auto json = std::make_shared<bool>(false);
+  add_json(app, *json);
+  app.callback([o, dry, json] { *dry ? check_only(*o, *json) : train(*o, *json); });
 }
 
 }  // namespace falconer::cli

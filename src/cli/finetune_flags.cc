@@ -3,8 +3,8 @@
 namespace falconer::cli {
 namespace {
 
-void add_data_flags(CLI::App& app, FinetuneOptions& o) {
-  add_checkpoint(app, o.checkpoint);
+void add_data_flags(CLI::App& app, FinetuneOptions& o, bool bare) {
+  add_checkpoint(app, o.checkpoint, bare);
   app.add_option("--data,--data-dir", o.data,
                  "rows (.json, .jsonl, .csv), text (.txt), a folder with train.* and test.*, or "
                  "org/name on the hub")
@@ -12,8 +12,7 @@ void add_data_flags(CLI::App& app, FinetuneOptions& o) {
   add_data_format(app, "--data-format", o.data_format);
   app.add_option("--max-seq-length", o.max_seq_length, "longer rows are cut")
       ->capture_default_str();
-  app.add_option("--test-size", o.test_size, "rows of a single file that are held out")
-      ->capture_default_str();
+  add_test_size(app, o.test_size);
   app.add_option("--prompt-style", o.prompt_style,
                  "alpaca, alpaca-colon, falcon, falcon-instruct, raw or chat, the checkpoint's own "
                  "template (default: as prepared, else alpaca; for turns chat, or falcon)");
@@ -50,8 +49,7 @@ void add_optimizer_flags(CLI::App& app, FinetuneOptions& o) {
                  "token: over the step's tokens; micro-batch: as Lit-Parrot")
       ->capture_default_str();
   app.add_option("--max-steps", o.max_steps, "optimizer steps (default: as --epochs says)");
-  app.add_option("--epochs", o.epochs, "passes over the rows")->capture_default_str();
-  app.add_option("--batch-size", o.batch_size, "rows of an optimizer step")->capture_default_str();
+  add_length_flags(app, o.epochs, o.batch_size);
   app.add_option("--micro-batch-size", o.micro_batch_size, "rows that are computed at one time")
       ->capture_default_str();
   app.add_flag(
@@ -124,9 +122,9 @@ void add_watching_flags(CLI::App& app, FinetuneOptions& o) {
 
 }  // namespace
 
-void add_run_flags(CLI::App& app, FinetuneOptions& options) {
+void add_run_flags(CLI::App& app, FinetuneOptions& options, bool bare) {
   app.option_defaults()->group("Model and data");
-  add_data_flags(app, options);
+  add_data_flags(app, options, bare);
   app.option_defaults()->group("Training");
   add_optimizer_flags(app, options);
   app.option_defaults()->group("Method");
@@ -139,7 +137,7 @@ void add_finetune_flags(CLI::App& app, FinetuneOptions& options) {
   app.add_option("method,--method", options.method, "lora, adapter, adapter-v2 or full")
       ->required()
       ->check(CLI::IsMember(std::vector<std::string>(kMethods.begin(), kMethods.end())));
-  add_run_flags(app, options);
+  add_run_flags(app, options, true);
   app.add_option("--out,--out-dir", options.out, "folder of this run");
 }
 

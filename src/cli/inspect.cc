@@ -1,7 +1,5 @@
 // falconer inspect DIR or FILE.gguf
-#include <iostream>
-
-#include "cli/command.h"
+#include "cli/print.h"
 #include "falconer/checkpoint.h"
 
 namespace falconer::cli {
@@ -12,15 +10,9 @@ void add_inspect(CLI::App& app) {
     bool json = false;
   };
   auto flags = std::make_shared<Flags>();
-  app.add_option(
-         "checkpoint,--checkpoint,--checkpoint-dir", flags->checkpoint,
-         "model: a folder (Hugging Face's or LitGPT's), a GGUF file, or org/name on the hub")
-      ->required();
-  app.add_flag("--json", flags->json, "one JSON object instead of text");
-  app.callback([flags] {
-    const InspectReport report = inspect(flags->checkpoint);
-    std::cout << (flags->json ? report.json : report.text);
-  });
+  add_checkpoint(app, flags->checkpoint);
+  add_json(app, flags->json);
+  app.callback([flags] { print(inspect(flags->checkpoint), flags->json); });
 }
 
 }  // namespace falconer::cli

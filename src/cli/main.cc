@@ -1,13 +1,15 @@
 // The program: a table of commands, and the one place that turns errors into messages and exit
 // codes.
-#include <algorithm>
 #include <cstdio>
 #include <exception>
 #include <string>
 #include <vector>
 
+#include "base/log.h"
+#include "base/terminal.h"
 #include "cli/help.h"
 #include "cli/recipe_flags.h"
+#include "cli/words.h"
 #include "falconer/process.h"
 
 namespace {
@@ -45,51 +47,42 @@ constexpr Entry kCommands[] = {
      falconer::cli::add_compare},
 };
 
-// Flags are accepted with - and _ alike: "--max_steps=3" is "--max-steps=3".
-std::vector<std::string> normalised(const CLI::App& app, int argc, char** argv) {
-  std::vector<std::string> words(argv + std::min(argc, 1), argv + argc);
-  for (std::string& word : words) {
-    if (!word.starts_with("--")) continue;
-    const size_t end = std::min(word.find('='), word.size());
-    std::string name = word.substr(0, end);
-    std::replace(name.begin(), name.end(), '_', '-');
-    if (falconer::cli::knows_flag(app, name)) word.replace(0, end, name);
-  }
-  // --resume may stand alone: a method's name behind it is the method, not a folder.
-  for (size_t i = 0; i + 1 < words.size(); ++i) {
-    const auto& methods = falconer::cli::kMethods;
-    if (words[i] == "--resume" &&
-        std::find(methods.begin(), methods.end(), words[i + 1]) != methods.end())
-      words[i] = "--resume=auto";
-  }
-  return words;
+void say_error(const std::string& what) {
+  const std::string text = falconer::laid_out(falconer::red("falconer:") + " " + what);
+  std::fprintf(stderr, "%s\n", text.c_str());
 }
 
 int run(int argc, char** argv) {
+  falconer::set_output_look(falconer::look_of_stdout());
   CLI::App app{
-      "Falconer: finetune Falcon models with LoRA, LLaMA-Adapter, Adapter v2 or full updates,\n"
+      "Falconer: finetune Falcon models with LoRA, LLaMA-Adapter, Adapter v2 or full updates, "
       "on your own data and machine, and use the result.\n"};
   app.name("falconer");
   falconer::cli::set_help_style(app);
-  app.set_version_flag("--version", "falconer " + falconer::version());
+  app.set_version_flag("-V,--version", "falconer " + falconer::version());
   app.require_subcommand(1);
   app.fallthrough();
   std::string log = "info";
   int threads = 0;
   app.add_option("--log", log, "quiet, warning, info or debug")->capture_default_str();
+  app.add_flag_callback("-q,--quiet", [&log] { log = "quiet"; }, "as --log quiet");
+  app.add_flag_callback("-v,--verbose", [&log] { log = "debug"; }, "as --log debug");
   app.add_option("--threads", threads, "threads to compute with (default: all cores)");
   app.parse_complete_callback([&] {
     falconer::set_verbosity(log);
     falconer::set_threads(threads);
+    for (const std::string& line : falconer::cli::repeats_in(app)) falconer::log_info("{}", line);
   });
   for (const Entry& entry : kCommands) {
     CLI::App* command = app.add_subcommand(entry.name, entry.help);
-    command->footer("--threads N and --log LEVEL go with every command.");
+    command->group("Commands");
+    command->footer("--threads N, --log LEVEL, -q (quiet) and -v (verbose) go with every command.");
     command->add_option("--config", "recipe: a TOML file whose keys are flags of this command")
         ->type_name("FILE");
     entry.add(*command);
   }
-  std::vector<std::string> words = normalised(app, argc, argv);
+  falconer::cli::let_the_last_count(app);
+  std::vector<std::string> words = falconer::cli::words_of(app, argc, argv);
   if (words.empty()) {
     std::fprintf(stderr, "%s", app.help().c_str());
     return 2;
@@ -102,8 +95,7 @@ int run(int argc, char** argv) {
     return app.exit(success);
   } catch (const CLI::ParseError& error) {
     const std::string place = falconer::cli::place_of(error.what(), recipe);
-    std::fprintf(stderr, "falconer: %s%s%s\n", place.c_str(), place.empty() ? "" : ": ",
-                 falconer::cli::explain(app, words, error).c_str());
+    say_error(place + (place.empty() ? "" : ": ") + falconer::cli::explain(app, words, error));
     return 2;
   }
   return 0;
@@ -115,15 +107,14 @@ int main(int argc, char** argv) {
   try {
     return run(argc, argv);
   } catch (const falconer::Error& error) {
-    std::fprintf(stderr, "falconer: %s\n", error.what());
+    say_error(error.what());
     return error.exit_code();
   } catch (const std::bad_alloc&) {
-    std::fprintf(stderr, "falconer: out of memory\n");
+    say_error("out of memory");
     return 1;
   } catch (const std::exception& error) {
-    std::fprintf(stderr,
-                 "falconer: %s\nThis is a bug in falconer; please report it with the command.\n",
-                 error.what());
+    say_error(std::string(error.what()) +
+              "\nThis is a bug in falconer; please report it with the command.");
     return 1;
   }
 }

@@ -1,7 +1,7 @@
 // falconer merge
-#include <iostream>
+#include <memory>
 
-#include "cli/command.h"
+#include "cli/print.h"
 #include "falconer/checkpoint.h"
 #include "falconer/process.h"
 
@@ -15,9 +15,11 @@ void add_merge(CLI::App& app) {
   add_shard_size(app, options->max_shard_bytes);
   app.add_flag("--verify", options->verify, "compare logits before and after");
   app.add_flag("--force", options->force, "replace what a merge wrote before");
-  app.callback([options] {
+  auto json = std::make_shared<bool>(false);
+  add_json(app, *json);
+  app.callback([options, json] {
     handle_interrupts();
-    std::cout << merge(*options);
+    print(merge(*options), *json);
   });
 }
 

@@ -1,7 +1,7 @@
 // falconer prepare
-#include <iostream>
+#include <memory>
 
-#include "cli/command.h"
+#include "cli/print.h"
 #include "falconer/data.h"
 
 namespace falconer::cli {
@@ -10,10 +10,9 @@ void add_prepare(CLI::App& app) {
   auto options = std::make_shared<PrepareOptions>();
   add_data_format(app, "format,--data-format", options->data_format);
   app.add_option("--input", options->input, "rows: .json, .jsonl, .csv or .txt")->required();
-  add_checkpoint(app, options->checkpoint)->description("folder with tokenizer.json");
+  add_checkpoint(app, options->checkpoint, false)->description("folder with tokenizer.json");
   app.add_option("--out", options->out, "folder for train.jsonl and test.jsonl")->required();
-  app.add_option("--test-size", options->test_size,
-                 "rows that are held out (default: 2000, or a tenth where that is less)");
+  add_test_size(app, options->test_size);
   app.add_option("--seed", options->seed, "of the split")->capture_default_str();
   app.add_option("--prompt-style", options->prompt_style,
                  "alpaca, alpaca-colon, falcon, falcon-instruct, raw or chat, the checkpoint's own "
@@ -29,7 +28,9 @@ void add_prepare(CLI::App& app) {
   app.add_flag("--keep-eos,!--no-keep-eos", options->keep_eos,
                "a row that was cut still ends with end-of-text (default)");
   app.add_flag("--skip-bad", options->skip_bad, "leave bad rows out instead of stopping");
-  app.callback([options] { std::cout << prepare(*options); });
+  auto json = std::make_shared<bool>(false);
+  add_json(app, *json);
+  app.callback([options, json] { print(prepare(*options), *json); });
 }
 
 }  // namespace falconer::cli

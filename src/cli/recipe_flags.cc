@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/nearest.h"
 #include "base/toml.h"
 #include "cli/help.h"
 #include "falconer/error.h"
@@ -22,7 +23,7 @@ std::string dashed(std::string key) {
   for (const CLI::Option* option : command.get_options())
     for (const std::string& name : option->get_lnames()) names.push_back(name);
   throw Error(place + ": " + command.get_name() + " has no flag --" + dashed(key) +
-                  " for the key " + key + suggestion(dashed(key), names),
+                  " for the key " + key + did_you_mean(dashed(key), names),
               kUsage);
 }
 

@@ -1,8 +1,7 @@
 // falconer runs DIR
-#include <iostream>
 #include <memory>
 
-#include "cli/command.h"
+#include "cli/print.h"
 #include "falconer/watch.h"
 
 namespace falconer::cli {
@@ -20,7 +19,7 @@ void add_runs(CLI::App& app) {
   app.add_flag("--json", flags->json, "one JSON array instead of a table");
   app.callback([flags] {
     const RunsReport report = list_runs(flags->folder, flags->sort);
-    std::cout << (flags->json ? report.json : report.text);
+    print(report, flags->json);
   });
 }
 

@@ -2,7 +2,7 @@
 #include <iostream>
 #include <memory>
 
-#include "cli/command.h"
+#include "cli/print.h"
 #include "falconer/selftest.h"
 
 namespace falconer::cli {
@@ -26,7 +26,7 @@ void add_selftest(CLI::App& app) {
     }
     flags->options.threads = app.get_parent()->get_option("--threads")->as<int>();
     const SelfTestReport report = selftest(flags->options);
-    std::cout << (flags->json ? report.json : report.text) << std::flush;
+    print(report, flags->json);
     if (!report.passed)
       throw Error(
           "this machine does not compute what it should: report the table above, and keep to a "

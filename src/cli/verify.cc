@@ -1,8 +1,7 @@
 // falconer verify RUN
-#include <iostream>
 #include <memory>
 
-#include "cli/command.h"
+#include "cli/print.h"
 #include "falconer/error.h"
 #include "falconer/watch.h"
 
@@ -19,7 +18,7 @@ void add_verify(CLI::App& app) {
   app.add_flag("--json", *json, "one JSON array instead of a table");
   app.callback([options, json] {
     const VerifyReport report = verify(*options);
-    std::cout << (*json ? report.json : report.text);
+    print(report, *json);
     if (!report.ok) throw CLI::RuntimeError(1);
   });
 }

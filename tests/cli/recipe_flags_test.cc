@@ -104,7 +104,7 @@ TEST_F(RecipeFlags, ARunsRecipeHoldsEveryFlag) {
       o.checkpoint = o.data = o.out = o.prompt_style = o.sample_prompt = o.data_format = o.device =
           "x";
       o.lr = o.weight_decay = o.lora_dropout = 0;
-      o.warmup_steps = 0;
+      o.warmup_steps = o.epochs = o.batch_size = o.test_size = 1;
       o.init_adapter = adapter;
       for (const TomlEntry& entry : parse_toml(recipe_text(o), "recipe")) {
         keys.insert(entry.key);
@@ -114,7 +114,8 @@ TEST_F(RecipeFlags, ARunsRecipeHoldsEveryFlag) {
         EXPECT_TRUE(known) << entry.key << " is no flag";
       }
     }
-  const std::set<std::string> of_the_command = {"config", "help", "overwrite", "resume", "dry-run"};
+  const std::set<std::string> of_the_command = {"config",    "help",    "overwrite",
+                                                "resume", "dry-run", "json"};
   for (const CLI::Option* option : finetune->get_options()) {
     const auto& names = option->get_lnames();
     const auto in = [&](const std::set<std::string>& set) {

@@ -1,0 +1,22 @@
+// Results on stdout.
+#pragma once
+
+#include <iostream>
+#include <string>
+
+#include "base/terminal.h"
+#include "cli/command.h"
+
+namespace falconer::cli {
+
+/// Text for people, laid out for stdout; or the JSON of the same where that was asked for.
+template <class Report>
+void print(const Report& report, bool json) {
+  std::cout << (json ? report.json : wrapped(report.text, output_look().columns)) << std::flush;
+}
+
+inline void add_json(CLI::App& app, bool& json) {
+  app.add_flag("--json", json, "one JSON object instead of text");
+}
+
+}  // namespace falconer::cli

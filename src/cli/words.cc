@@ -1,0 +1,98 @@
+#include "cli/words.h"
+
+#include <algorithm>
+
+#include "base/terminal.h"
+#include "cli/help.h"
+#include "cli/other_names.h"
+
+namespace falconer::cli {
+namespace {
+
+bool is_method(const std::string& word) {
+  return std::find(kMethods.begin(), kMethods.end(), word) != kMethods.end();
+}
+
+// Flags are accepted with - and _ alike: "--max_steps=3" is "--max-steps=3".
+void make_dashes(const CLI::App& app, std::string& word) {
+  if (!word.starts_with("--")) return;
+  const size_t end = std::min(word.find('='), word.size());
+  std::string name = word.substr(0, end);
+  std::replace(name.begin(), name.end(), '_', '-');
+  if (knows_flag(app, name)) word.replace(0, end, name);
+}
+
+// The places of what is no flag and no flag's value.
+std::vector<size_t> bare_words(const CLI::App& app, const CLI::App*& command,
+                               const std::vector<std::string>& words) {
+  std::vector<size_t> bare;
+  command = nullptr;
+  for (size_t i = 0; i < words.size() && words[i] != "--"; ++i) {
+    const std::string& word = words[i];
+    if (word.size() < 2 || word[0] != '-') {
+      if (command == nullptr)
+        command = find_command(app, word);
+      else
+        bare.push_back(i);
+      continue;
+    }
+    const CLI::Option* flag = command != nullptr ? find_flag(*command, word) : nullptr;
+    if (flag == nullptr) flag = find_flag(app, word);
+    if (flag != nullptr && flag->get_items_expected_min() > 0) ++i;  // its value
+  }
+  return bare;
+}
+
+// A recipe has a method: the only word beside it that is none is the model.
+void place_checkpoint(const CLI::App& app, std::vector<std::string>& words) {
+  const CLI::App* command = nullptr;
+  const std::vector<size_t> bare = bare_words(app, command, words);
+  if (command == nullptr || find_flag(*command, "--method") == nullptr || bare.size() != 1) return;
+  const bool has_method = std::any_of(words.begin(), words.end(), [](const std::string& word) {
+    const std::string name = word.substr(0, word.find('='));
+    return name == "--config" || name == "--method";
+  });
+  std::string& word = words[bare.front()];
+  if (has_method && !is_method(word)) word = "--checkpoint=" + word;
+}
+
+}  // namespace
+
+std::vector<std::string> words_of(const CLI::App& app, int argc, char** argv) {
+  std::vector<std::string> words(argv + std::min(argc, 1), argv + argc);
+  for (std::string& word : words) make_dashes(app, word);
+  words = with_our_names(app, std::move(words));
+  // --resume may stand alone: a method's name behind it is the method, not a folder.
+  for (size_t i = 0; i + 1 < words.size(); ++i)
+    if (words[i] == "--resume" && is_method(words[i + 1])) words[i] = "--resume=auto";
+  place_checkpoint(app, words);
+  return words;
+}
+
+void let_the_last_count(CLI::App& app) {
+  for (CLI::Option* option : app.get_options())
+    if (option->get_multi_option_policy() == CLI::MultiOptionPolicy::Throw &&
+        option->get_items_expected_max() == 1)
+      option->take_last();
+  for (CLI::App* command : app.get_subcommands([](CLI::App*) { return true; }))
+    let_the_last_count(*command);
+}
+
+std::vector<std::string> repeats_in(const CLI::App& app) {
+  std::vector<std::string> lines;
+  for (const CLI::Option* option : app.get_options()) {
+    const auto& values = option->results();
+    if (option->get_multi_option_policy() != CLI::MultiOptionPolicy::TakeLast ||
+        option->get_lnames().empty() || std::equal(values.begin() + !values.empty(), values.end(),
+                                                   values.begin()))
+      continue;
+    lines.push_back("--" + option->get_lnames().front() + " is given " +
+                    std::to_string(values.size()) + " times; the last counts, " +
+                    without_controls(values.back()));
+  }
+  for (const CLI::App* command : app.get_subcommands())
+    for (const std::string& line : repeats_in(*command)) lines.push_back(line);
+  return lines;
+}
+
+}  // namespace falconer::cli

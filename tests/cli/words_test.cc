@@ -1,0 +1,156 @@
+// Command lines as people write them: other programs' names, repeats, words without flags.
+#include "cli/words.h"
+
+#include <gtest/gtest.h>
+
+#include "cli/help.h"
+#include "cli/other_names.h"
+#include "support/errors.h"
+
+namespace falconer::test {
+namespace {
+
+using Words = std::vector<std::string>;
+
+class CommandLine : public ::testing::Test {
+ protected:
+  CommandLine() {
+    app.name("falconer");
+    app.require_subcommand(1);
+    app.fallthrough();
+    app.add_option("--threads", threads);
+    app.set_version_flag("-V,--version", "falconer");
+    add("finetune", cli::add_finetune);
+    add("generate", cli::add_generate);
+    add("chat", cli::add_chat);
+    add("export", cli::add_export);
+    add("merge", cli::add_merge);
+    add("download", cli::add_download);
+    cli::let_the_last_count(app);
+  }
+
+  void add(const char* name, void (*flags)(CLI::App&)) {
+    CLI::App* command = app.add_subcommand(name, "");
+    command->add_option("--config", config);
+    flags(*command);
+    command->callback([] {});  // nothing is run
+  }
+
+  Words words(Words given) const {
+    given.insert(given.begin(), "falconer");
+    std::vector<char*> argv;
+    for (std::string& word : given) argv.push_back(word.data());
+    return cli::words_of(app, static_cast<int>(argv.size()), argv.data());
+  }
+
+  void parse(const Words& given) {
+    const Words all = words(given);
+    app.parse(Words(all.rbegin(), all.rend()));
+  }
+
+  CLI::App app;
+  std::string config;
+  int threads = 0;
+};
+
+const Words kCommands = {"finetune", "generate", "chat", "export", "merge", "download"};
+
+// Line by line: each name becomes a flag that a command has, or is answered.
+TEST_F(CommandLine, EveryOtherNameIsUnderstoodOrAnswered) {
+  ASSERT_GT(cli::other_names().size(), 100u);
+  for (const cli::OtherName& name : cli::other_names()) {
+    const std::string theirs = name.theirs, ours = name.ours;
+    EXPECT_EQ(ours.empty(), std::string(name.answer).size() > 0) << theirs;
+    bool met = false;
+    for (const std::string& command : kCommands) {
+      const CLI::App& one = *cli::find_command(app, command);
+      const std::string flag = ours.substr(0, ours.find('='));
+      const CLI::Option* option = cli::find_flag(one, flag);
+      if (option == nullptr) option = cli::find_flag(app, flag);
+      EXPECT_TRUE(cli::find_flag(app, theirs) == nullptr) << theirs;
+      if (cli::find_flag(one, theirs) != nullptr) continue;  // ours as well, of this command
+      if (ours.empty()) {
+        if (theirs == "--max-length" && cli::find_flag(one, "--max-seq-length") != nullptr) continue;
+        met = true;
+        expect_mentions(message_of([&] { words({command, theirs, "1"}); }), {name.theirs, name.answer});
+      } else if (option != nullptr) {
+        met = true;
+        const Words found = words({command, theirs, "7"});
+        ASSERT_GE(found.size(), 2u) << theirs;
+        EXPECT_EQ(found[1], ours) << theirs;
+      }
+    }
+    EXPECT_TRUE(met) << theirs << " means " << ours << ", which no command has";
+  }
+}
+
+TEST_F(CommandLine, TransformersCommandBecomesOurs) {
+  EXPECT_EQ(words({"finetune", "lora", "--model_name_or_path", "m", "--train_file=d.jsonl",
+                   "--output_dir", "o", "--num_train_epochs", "3",
+                   "--per_device_train_batch_size", "8", "--learning_rate", "1e-4",
+                   "--lora_target_modules", "q_proj,v_proj", "--bf16", "True"}),
+            (Words{"finetune", "lora", "--checkpoint", "m", "--data=d.jsonl", "--out", "o",
+                   "--epochs", "3", "--batch-size", "8", "--learning-rate", "1e-4",
+                   "--lora-targets", "q,v", "--precision=bf16"}));
+  EXPECT_EQ(words({"finetune", "lora", "--bf16", "False", "--overwrite_output_dir",
+                   "--resume_from_checkpoint", "c/checkpoint-3"}),
+            (Words{"finetune", "lora", "--overwrite", "--resume", "c/checkpoint-3"}));
+}
+
+TEST_F(CommandLine, LitGptsCommandBecomesOurs) {
+  EXPECT_EQ(words({"finetune_lora", "m", "--data.json_path", "d.json", "--out_dir", "o",
+                   "--train.epochs", "2", "--train.global_batch_size", "16",
+                   "--data.mask_prompt", "false"}),
+            (Words{"finetune", "lora", "m", "--data", "d.json", "--out-dir", "o", "--epochs", "2",
+                   "--batch-size", "16", "--mask-prompt=false"}));
+}
+
+TEST_F(CommandLine, LlamaCppsCommandBecomesOurs) {
+  EXPECT_EQ(words({"generate", "-m", "m.gguf", "-p", "Hi -n 3", "-n", "8", "--temp", "0", "-t", "2"}),
+            (Words{"generate", "--checkpoint", "m.gguf", "--prompt", "Hi -n 3", "--max-new-tokens",
+                   "8", "--temperature", "0", "--threads", "2"}));
+}
+
+TEST_F(CommandLine, ValuesAndOurOwnNamesStayAsTheyAre) {
+  EXPECT_EQ(words({"generate", "m", "--prompt", "--model", "--seed", "3"}),
+            (Words{"generate", "m", "--prompt", "--model", "--seed", "3"}));
+  EXPECT_EQ(words({"export", "--dtype", "f16"}), (Words{"export", "--dtype", "f16"}));
+  EXPECT_EQ(words({"generate", "--", "-m"}), (Words{"generate", "--", "-m"}));
+  EXPECT_EQ(words({"finetune", "--unknown", "1"}), (Words{"finetune", "--unknown", "1"}));
+}
+
+TEST_F(CommandLine, HelpAndVersionAreCommandsToo) {
+  EXPECT_EQ(words({"help"}), (Words{"--help"}));
+  EXPECT_EQ(words({"help", "merge"}), (Words{"merge", "--help"}));
+  EXPECT_EQ(words({"version"}), (Words{"--version"}));
+}
+
+TEST_F(CommandLine, TheModelNeedsNoFlag) {
+  parse({"generate", "m", "--prompt", "a"});
+  EXPECT_EQ(app.get_subcommand("generate")->get_option("--checkpoint")->as<std::string>(), "m");
+  app.clear();
+  parse({"finetune", "lora", "m", "--data", "d", "--out", "o"});
+  const CLI::App& finetune = *app.get_subcommand("finetune");
+  EXPECT_EQ(finetune.get_option("--checkpoint")->as<std::string>(), "m");
+  EXPECT_EQ(finetune.get_option("--method")->as<std::string>(), "lora");
+}
+
+TEST_F(CommandLine, BesideARecipeAWordIsAMethodOrTheModel) {
+  EXPECT_EQ(words({"finetune", "--config", "r", "m"}),
+            (Words{"finetune", "--config", "r", "--checkpoint=m"}));
+  EXPECT_EQ(words({"finetune", "--config", "r", "adapter"}),
+            (Words{"finetune", "--config", "r", "adapter"}));
+  EXPECT_EQ(words({"finetune", "lorra"}), (Words{"finetune", "lorra"}));
+}
+
+TEST_F(CommandLine, TheLastOfSeveralCountsAndListsStayLists) {
+  parse({"generate", "m", "--prompt", "a", "--seed", "1", "--seed", "2", "--stop", "x", "--stop",
+         "y", "--json", "--json"});
+  const CLI::App& generate = *app.get_subcommand("generate");
+  EXPECT_EQ(generate.get_option("--seed")->as<int>(), 2);
+  EXPECT_EQ(generate.get_option("--stop")->as<Words>(), (Words{"x", "y"}));
+  EXPECT_EQ(cli::repeats_in(app), (Words{"--seed is given 2 times; the last counts, 2"}));
+}
+
+}  // namespace
+}  // namespace falconer::test
