@@ -6,7 +6,7 @@
 #include "api/finetune_options.h"
 #include "api/load_options.h"
 #include "api/resolve.h"
-#include "api/run_start.h"
+#include "api/run_texts.h"
 #include "base/error.h"
 #include "data/batches.h"
 #include "data/doctor.h"

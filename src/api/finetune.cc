@@ -12,6 +12,7 @@
 #include "api/recipe.h"
 #include "api/resolve.h"
 #include "api/run_start.h"
+#include "api/run_texts.h"
 #include "base/digest.h"
 #include "base/error.h"
 #include "base/file.h"
@@ -19,7 +20,6 @@
 #include "base/system.h"
 #include "data/load.h"
 #include "data/prepared.h"
-#include "data/report.h"
 #include "falconer/data.h"
 #include "generate/generator.h"
 #include "model/arch/architecture.h"
@@ -65,27 +65,10 @@ class Finetuning {
   }
 
   void show_data() const {
-    const StepPlan steps(data_.rows(), step_plan());
-    log_info("{}", steps_text(steps, step_plan(), data_));
-    const bool whole = shown_ == Shown::kRowsAndPreview;
-    std::string text = report_text(data_.report, o_.data, whole) + rendered_text(data_.rendered);
-    text.pop_back();  // the line's end
-    log_info("{}", text);
+    say_rows(o_, data_, step_plan(), tokenizer_ && style_ ? &*tokenizer_ : nullptr,
+             shown_ == Shown::kRowsAndPreview);
     if (data_.report.truncated > 0 && o_.max_seq_length == config_.context)
       log_info("rows are cut at {} tokens, the model's context", config_.context);
-    if (tokenizer_ && style_)
-      log_info("{}", whole ? show_first_row(data_.rows(), *tokenizer_)
-                           : first_row_line(data_.rows(), *tokenizer_));
-    if (o_.max_steps == 0) warn_of_few_steps(steps.total_steps());
-  }
-
-  void warn_of_few_steps(int64_t steps) const {
-    constexpr int64_t kFewSteps = 20;
-    if (steps >= kFewSteps) return;
-    log_warning(
-        "a run of {} step{} teaches a model next to nothing; give more --epochs (now {}) or a smaller "
-        "--batch-size (now {})",
-        steps, steps == 1 ? "" : "s", *o_.epochs, *o_.batch_size);
   }
 
   StepPlanOptions step_plan() const {

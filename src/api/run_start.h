@@ -34,18 +34,8 @@ int64_t tokens_of(const RowView& rows);
 /// Bytes that the run has on disk at most.
 int64_t disk_needed(Session& session, const RowView& rows, const TrainOptions& options);
 
-/// "57 steps of 16 rows (3 epochs of 300 rows), 30 held out"
-std::string steps_text(const StepPlan& steps, const StepPlanOptions& options,
-                       const LoadedData& data);
-
 /// A dry run's figures; the session was planned.
 FinetunePlan plan_run(Session& session, const LoadedData& data, const TrainOptions& options);
-
-/// The same as one JSON object; `resolved`: with what defaults came to.
-std::string plan_json(const FinetunePlan& plan, const FinetuneOptions& resolved);
-/// How a run ended, as one JSON object.
-std::string run_json(const FinetuneReport& report, const FinetuneOptions& resolved,
-                     const TrainState& state);
 
 /// The same for people; `mapped`: some weights are read where they lie in files.
 std::string plan_text_of(const FinetunePlan& plan, const TrainOptions& options,
