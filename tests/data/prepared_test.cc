@@ -18,7 +18,8 @@ class Prepared : public ::testing::Test {
   Prepared() {
     set_verbosity("quiet");
     for (const char* name : {"own", "other"}) {
-      write_checkpoint(folder_ / name, {.shape = {.layers = 3, .vocab = 640}});
+      write_checkpoint(folder_ / name, {.shape = {.layers = 3, .vocab = 640},
+                                        .config = {{"max_position_embeddings", 256}}});
       add_demo_tokenizer(folder_ / name);
     }
     const fs::path file = folder_ / "other" / "tokenizer.json";
