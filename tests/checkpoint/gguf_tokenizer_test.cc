@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/log.h"
 #include "support/errors.h"
 #include "support/goldens.h"
 #include "support/paths.h"
@@ -24,11 +25,11 @@ class GgufTokenizer : public ::testing::Test {
   GgufTokenizer() : files(side_files(demo())), file(json::parse(files["tokenizer.json"])) {}
 
   /// A GGUF with the tokenizer of `files` alone.
-  Gguf write(int64_t vocab = 640) {
+  Gguf write(int64_t vocab = 640, std::vector<int32_t> ends = {0}) {
     files["tokenizer.json"] = file.dump();
     GgufMetadata metadata;
     metadata.add("general.architecture", "falcon");
-    add_gguf_tokenizer(files, "here", {.vocab = vocab, .ends = {0}}, metadata);
+    add_gguf_tokenizer(files, "here", {.vocab = vocab, .ends = std::move(ends)}, metadata);
     GgufWriter(folder / "x.gguf", {}, metadata).commit();
     return Gguf::open(folder / "x.gguf");
   }
@@ -52,6 +53,17 @@ TEST_F(GgufTokenizer, TextGivesTheSameTokensBothWays) {
   }
   EXPECT_EQ(before.eos_id(), after.eos_id());
   EXPECT_TRUE(after.is_special(0));
+}
+
+// The tokenizer's own end comes first, and no end twice; there are three places.
+TEST_F(GgufTokenizer, EveryEndThatHasAPlaceIsWritten) {
+  EXPECT_EQ(ends_in_gguf(write()), std::vector<int32_t>{0});
+  EXPECT_EQ(ends_in_gguf(write(640, {7, 0})), (std::vector<int32_t>{0, 7}));
+  EXPECT_EQ(ends_in_gguf(write(640, {7, 9, 0})), (std::vector<int32_t>{0, 7, 9}));
+  testing::internal::CaptureStderr();
+  EXPECT_EQ(ends_in_gguf(write(640, {7, 9, 11, 13})), (std::vector<int32_t>{0, 7, 9}));
+  const std::string said = testing::internal::GetCapturedStderr();
+  if (log_level() <= LogLevel::kWarning) expect_mentions(said, {"11, 13"});
 }
 
 TEST_F(GgufTokenizer, SaysWhatLlamaCppAsksFor) {

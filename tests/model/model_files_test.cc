@@ -78,7 +78,7 @@ TEST_F(ModelFiles, EndsAreThoseOfFilesTokenizerAndTurn) {
   ModelConfig config;
   config.eos_ids = {9, 4};
   EXPECT_EQ(ends_of_answer(config, nullptr), (Ids{4, 9}));
-  const auto tokenizer = Tokenizer::load(std::string(FALCONER_SOURCE_DIR) + "/demo/checkpoint");
+  const auto tokenizer = Tokenizer::load(std::string(source_dir()) + "/demo/checkpoint");
   Ids want = {2, 4, 9, *tokenizer.eos_id()};
   std::sort(want.begin(), want.end());
   want.erase(std::unique(want.begin(), want.end()), want.end());

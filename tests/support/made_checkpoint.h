@@ -6,6 +6,7 @@
 #include "checkpoint/safetensors_writer.h"
 #include "model/arch/architecture.h"
 #include "model/params.h"
+#include "support/paths.h"
 #include "support/tiny_model.h"
 #include "tensor/buffer.h"
 
@@ -47,7 +48,7 @@ inline std::string write_checkpoint(const std::filesystem::path& folder,
 
 /// The tokenizer of the demo, whose ids are below 640.
 inline void add_demo_tokenizer(const std::filesystem::path& folder) {
-  const std::filesystem::path demo = std::filesystem::path(FALCONER_SOURCE_DIR) / "demo/checkpoint";
+  const std::filesystem::path demo = std::filesystem::path(source_dir()) / "demo/checkpoint";
   for (const char* name : {"tokenizer.json", "tokenizer_config.json"})
     std::filesystem::copy_file(demo / name, folder / name);
 }
