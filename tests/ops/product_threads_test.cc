@@ -2,9 +2,12 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
+#include <filesystem>
+#include <thread>
 
 #include "base/threads.h"
 #include "ops/cpu/product.h"
+#include "ops/cpu/tiles.h"
 #include "support/op_run.h"
 
 namespace falconer::test {
@@ -83,6 +86,73 @@ TEST_P(ProductThreads, AreRight) {
                     0x1p-22 * (size + std::abs(start(m, n))));
       }
   }
+}
+
+std::vector<float> numbers(int64_t count, uint32_t seed) {
+  const Block<double> block = random_block(1, count, seed);
+  std::vector<float> all;
+  for (int64_t i = 0; i < count; ++i) all.push_back(static_cast<float>(block(0, i)));
+  return all;
+}
+
+/// Tiles of attention of many sizes, one behind the other.
+std::vector<float> tiles() {
+  const std::vector<float> x = numbers(140 * 140, 1), y = numbers(140 * 140, 2);
+  std::vector<float> all;
+  for (const int64_t m : {1, 2, 37, 52, 71, 128, 140})
+    for (const int64_t n : {1, 5, 36, 64, 70, 140})
+      for (const int64_t k : {1, 10, 44, 64, 128, 140})
+        for (const bool turned : {false, true}) {
+          const size_t at = all.size();
+          all.resize(at + static_cast<size_t>(m * n));
+          cpu::tile_product(m, n, k, 0.5f, {x.data(), 140, turned}, {y.data(), 140, !turned}, 0,
+                            all.data() + at, n);
+        }
+  return all;
+}
+
+TEST(Tiles, AreTheSameAtAnyNumberOfThreadsAndInsideOfParallelWork) {
+  const int before = thread_count();
+  set_thread_count(1);
+  const std::vector<float> one = tiles();
+  for (const int threads : kThreads) {
+    set_thread_count(threads);
+    EXPECT_TRUE(tiles() == one) << threads << " threads";
+  }
+  set_thread_count(4);
+  std::vector<std::vector<float>> inside(4);
+  parallel_for(4, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) inside[static_cast<size_t>(i)] = tiles();
+  });
+  for (const auto& each : inside) EXPECT_TRUE(each == one);
+  set_thread_count(before);
+}
+
+// Threads that the library starts by itself wait as it likes: beside other processes that costs nearly
+// all of the speed.
+TEST(Products, StartNoThreadsOfTheirOwn) {
+  const auto tasks = [] {
+    const std::filesystem::directory_iterator all("/proc/self/task");
+    return std::distance(begin(all), end(all));
+  };
+  const int before = thread_count();
+  set_thread_count(3);
+  const auto work = [] {
+    for (const Dtype dtype : {Dtype::kF32, Dtype::kBF16}) {
+      const TestView a(700, 600, dtype, 1), b(900, 600, dtype, 2), c(700, 900, dtype, 3);
+      cpu::product({a}, {b, true}, c, 1, false);
+    }
+    tiles();
+  };
+  parallel_for(3, 1, [](int64_t, int64_t) {});
+  const auto there = tasks();
+  work();
+  EXPECT_LE(tasks(), there);
+  std::thread([&] {
+    work();
+    EXPECT_LE(tasks(), there + 1);  // itself
+  }).join();
+  set_thread_count(before);
 }
 
 INSTANTIATE_TEST_SUITE_P(All, ProductThreads,

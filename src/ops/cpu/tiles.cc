@@ -126,9 +126,8 @@ void scale_tile(float* x, int64_t lines, int64_t cols, const float* factors) {
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-#include <dnnl.h>
-
 #include "base/threads.h"
+#include "ops/cpu/onednn.h"
 
 namespace falconer::cpu {
 
@@ -166,9 +165,7 @@ void scale_lines(float* x, int64_t lines, int64_t cols, const float* factors) {
 
 void tile_product(int64_t m, int64_t n, int64_t k, float alpha, Tile a, Tile b, float beta,
                   float* c, int64_t c_stride) {
-  const auto status = dnnl_sgemm(a.transposed ? 'T' : 'N', b.transposed ? 'T' : 'N', m, n, k, alpha,
-                                 a.data, a.stride, b.data, b.stride, beta, c, c_stride);
-  FALCONER_CHECK(status == dnnl_success);
+  onednn::sgemm(m, n, k, alpha, a, b, beta, c, c_stride);
 }
 
 FloatHeads::FloatHeads(const Heads& heads, int64_t first, int64_t last) {
