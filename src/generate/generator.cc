@@ -9,6 +9,7 @@
 #include "generate/ends.h"
 #include "generate/stop.h"
 #include "method/finite_weights.h"
+#include "ops/cpu/small_product.h"
 
 namespace falconer {
 namespace {
@@ -16,6 +17,12 @@ namespace {
 // Tokens of a prompt that go through the model at one time: enough for the products' peak, bounded
 // in memory.
 constexpr int64_t kPrefillTokens = 512;
+
+// Sequences that are decoded at one time. Up to so many, the CPU's kernels give each the bits that it
+// would have alone: an answer does not depend on what else is asked.
+int64_t decoded_together(const Device* device, int64_t active) {
+  return device == nullptr ? std::min(active, cpu::kSmallRows) : active;
+}
 
 }  // namespace
 
@@ -112,7 +119,7 @@ void Generator::prefill(Sequence& s, KvCache& cache, const GenerateOptions& opti
   accept(s, choose(s, values, options), options);
 }
 
-void Generator::decode_step(std::vector<Sequence*>& active, KvCache& cache,
+void Generator::decode_step(std::span<Sequence* const> active, KvCache& cache,
                             const GenerateOptions& options) {
   const double start = now_seconds();
   const int64_t n = static_cast<int64_t>(active.size());
@@ -167,15 +174,18 @@ std::vector<Answer> Generator::generate(const std::vector<std::vector<int32_t>>&
     for (Sequence& s : sequences)
       if (!s.done) active.push_back(&s);
     if (active.empty()) break;
-    if (active.size() > 1) {
-      const int64_t n = static_cast<int64_t>(active.size());
+    const int64_t n = decoded_together(session_.device(), static_cast<int64_t>(active.size()));
+    if (n > 1) {
       session_.reserve([&](Run& run) {
         const Batch batch = measuring_batch(n, n);
         View logits{batch.ids.data, n, config.vocab, config.vocab, Dtype::kF32};
         session_.decoder().logits(run, batch, batch.target_rows, logits);
       });
     }
-    decode_step(active, cache, options);
+    const size_t together = static_cast<size_t>(n);
+    for (size_t i = 0; i < active.size(); i += together)
+      decode_step(std::span(active).subspan(i, std::min(together, active.size() - i)), cache,
+                  options);
   }
   std::vector<Answer> answers;
   for (Sequence& s : sequences) answers.push_back(std::move(s.answer));

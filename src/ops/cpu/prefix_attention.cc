@@ -1,5 +1,6 @@
 #include "base/threads.h"
 #include "ops/cpu/attention.h"
+#include "ops/cpu/small_product.h"
 #include "ops/cpu/tiles.h"
 
 namespace falconer::cpu {
@@ -7,6 +8,9 @@ namespace {
 
 /// Token rows of a tile, whatever the heads of a group.
 constexpr int64_t kTileRows = 8;
+/// Few rows may be ends of sequences that are decoded together: a tile for each, so that none depends
+/// on the others.
+int64_t forward_rows(int64_t rows) { return rows <= kSmallRows ? 1 : kTileRows; }
 /// Gradients of the prompt are summed in so many parts, whatever the threads.
 constexpr int64_t kParts = 8;
 
@@ -87,12 +91,13 @@ void backward_tile(const PrefixAttentionBackward& a, const FloatHeads& keys,
 void prefix_attention_forward(const PrefixAttentionForward& args) {
   const FloatHeads keys(args.k), values(args.v);
   const int64_t size = args.q.size, slots = args.k.rows.rows;
-  const int64_t tiles = (args.out.rows + kTileRows - 1) / kTileRows;
+  const int64_t per_tile = forward_rows(args.out.rows);
+  const int64_t tiles = (args.out.rows + per_tile - 1) / per_tile;
   parallel_for(tiles * args.q.groups, 1, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
-      const int64_t row = i / args.q.groups * kTileRows, group = i % args.q.groups;
+      const int64_t row = i / args.q.groups * per_tile, group = i % args.q.groups;
       PrefixTile tile = probabilities(args.q, keys, slots, args.scale, group, row,
-                                      std::min(kTileRows, args.out.rows - row));
+                                      std::min(per_tile, args.out.rows - row));
       const int64_t lines = tile.queries.lines();
       const std::vector<float> gates = line_gates(args.gate, tile.queries);
       scale_lines(tile.p.data(), lines, slots, gates.data());
