@@ -1,8 +1,8 @@
 // The one door to oneDNN: no other file of src/ includes its headers or OpenMP's (tools/check_layers).
 //
 // How many threads oneDNN has enters what it chooses and the order of its sums, and threads that it
-// starts wait by spinning. So every call here runs on the thread that makes it, alone; who has more
-// threads gives each a piece.
+// starts wait by spinning. So every call here runs on the thread that makes it, alone, in working memory
+// of that thread; who has more threads gives each a piece.
 #pragma once
 
 #include <string>
