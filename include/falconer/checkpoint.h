@@ -19,7 +19,8 @@ struct DownloadOptions {
   std::string revision;   // branch, tag or commit; empty: as in the name, or main
   std::string local_dir;  // real files here; empty: the cache
   bool dataset = false;
-  int jobs = 8;  // files at one time
+  bool overwrite = false;  // files in local_dir that are the user's own
+  int jobs = 8;            // files at one time
 };
 struct DownloadedFile {
   std::string path, hash;

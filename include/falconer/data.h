@@ -15,6 +15,7 @@ struct TokenizeOptions {
   std::string input, output;   // JSONL; "-": standard input or output
   bool decode = false;         // {"ids"} to {"text"} instead of {"text"} to {"ids"}
   bool chat = false;           // rows of messages (any data format) to {"text", "ids"}, as rendered
+  bool overwrite = false;      // a file at `output` that Falconer did not write
   std::string prompt_style;    // with chat; empty: the checkpoint's chat template
   bool parse_special = false;  // with chat: special tokens in messages are control tokens
 };
@@ -40,12 +41,14 @@ struct PrepareOptions {
   int64_t max_seq_length = 2048;
   bool keep_eos = true;
   bool skip_bad = false;
+  bool overwrite = false;  // files in `out` that Falconer did not write
 };
 struct PrepareReport {
   std::string text;  // for people
   std::string json;  // one object
 };
-/// Writes train.jsonl and test.jsonl.
+/// Writes train.jsonl and test.jsonl. Error: one of them is what is read, or is there and is not
+/// Falconer's own.
 PrepareReport prepare(const PrepareOptions& options);
 
 struct CheckOptions {

@@ -15,7 +15,7 @@ std::string version();
 void set_verbosity(const std::string& level);
 /// Threads of all computation; 0: the cores of this process.
 void set_threads(int threads);
-/// SIGINT and SIGTERM let running work save and return.
+/// SIGINT, SIGTERM and SIGHUP let running work save and return.
 void handle_interrupts();
 /// Whether one of them has come since.
 bool interrupted();

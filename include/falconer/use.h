@@ -18,6 +18,7 @@ struct ScoreOptions {
   std::string precision = "auto";
   std::string device;  // as in FinetuneOptions
   bool any_base = false;  // as in ModelOptions
+  bool overwrite = false;  // files at `output` and `logits` that Falconer did not write
 };
 void score(const ScoreOptions& options);
 
@@ -106,6 +107,7 @@ struct EvaluateOptions {
   SamplingSettings sampling = {.max_new_tokens = 128, .temperature = 0};
   int64_t limit = 0;        // rows that are asked; 0: all
   int64_t batch_size = 32;  // rows that are answered together
+  bool overwrite = false;   // a file at `output` that Falconer did not write
 };
 struct EvaluatedRow {
   std::string instruction, input, expected, answer;

@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "base/interrupt.h"
 #include "base/log.h"
+#include "base/output.h"
 #include "base/system.h"
 #include "base/threads.h"
 #include "falconer/process.h"
@@ -74,6 +75,7 @@ class Comparing {
   }
 
   CompareReport run() {
+    check_outputs();
     plan_all();
     for (const char* folder : {"recipes", "measured"}) make_folder(fs::path(o_.out) / folder);
     if (o_.overwrite) clear();
@@ -127,17 +129,47 @@ class Comparing {
       fail("none of the methods fits in memory; {}", runs_.front().left_out);
   }
 
+  // Nothing of the user's is written over, or removed by --overwrite: a folder that no comparison made
+  // must hold nothing under the names of this one.
+  void check_outputs() const {
+    const fs::path out = o_.out;
+    const bool ours = fs::exists(held_out_file());
+    OutputRule rule(o_.overwrite || ours);
+    const FinetuneOptions& first = o_.runs.front().options;
+    rule.reads(first.checkpoint);
+    rule.reads(first.data);
+    for (const CompareRun& run : o_.runs) rule.reads(run.options.init_adapter);
+    for (const char* name : {"compare.md", "compare.json", "compare.html"})
+      rule.check_file(out / name, "--out");
+    std::error_code error;
+    for (const auto& chart : fs::directory_iterator(out / "charts", error))
+      rule.check_file(chart.path(), "--out");
+    for (const std::string& name : all_names())
+      for (const fs::path& file :
+           {files(name).recipe(), files(name).answers(), files(name).speed()})
+        rule.check_file(file, "--out");
+    for (const CompareRun& run : o_.runs) {
+      const fs::path folder = files(run.name).run();
+      rule.check_folder(folder, "--out");
+      if (!ours && fs::is_directory(folder, error) && !fs::is_empty(folder, error))
+        fail("{}: is there, and no comparison made it; give --out another folder", folder.string());
+    }
+    for (const std::string& name : all_names()) rule.check_folder(files(name).merged(), "--out");
+  }
+
   void clear() {
     std::error_code ignored;
-    for (const std::string& name : all_names())
-      for (const fs::path& path : {files(name).run(), files(name).recipe(), files(name).answers(),
-                                   files(name).speed(), files(name).merged()})
+    for (const std::string& name : all_names()) {
+      if (name != kBase) fs::remove_all(files(name).run(), ignored);  // it has none
+      for (const fs::path& path :
+           {files(name).recipe(), files(name).answers(), files(name).speed(), files(name).merged()})
         fs::remove_all(path, ignored);
+    }
   }
 
   std::vector<std::string> all_names() const {
     std::vector<std::string> names = {kBase};
-    for (const ComparedRun& run : runs_) names.push_back(run.name);
+    for (const CompareRun& run : o_.runs) names.push_back(run.name);
     return names;
   }
 

@@ -42,6 +42,9 @@ nlohmann::ordered_json way_of(const CompareOptions& o) {
           {"version", version()}};
 }
 
+// What a command says that is run for a figure alone: its warnings, or nothing.
+std::string log_word() { return log_level() == LogLevel::kQuiet ? "--log=quiet" : "--log=warning"; }
+
 }  // namespace
 
 Measurements::Measurements(const CompareOptions& options, const FinetuneOptions& common,
@@ -76,8 +79,8 @@ std::string Measurements::run(const std::vector<std::string>& words) const {
 void Measurements::train(const ComparedFiles& files) const {
   const auto status = read_status(files.run());
   if (status && status->state == "finished" && fs::exists(files.run() / "final")) return;
-  const bool quiet = log_level() > LogLevel::kInfo;
-  std::vector<std::string> words = {"finetune", quiet ? "--log=warning" : "--log=info", "--config",
+  const bool told = log_level() <= LogLevel::kInfo;
+  std::vector<std::string> words = {"finetune", told ? "--log=info" : log_word(), "--config",
                                     files.recipe().string()};
   if (!list_checkpoints(files.run()).empty())
     words.push_back("--resume=auto");
@@ -95,8 +98,8 @@ std::optional<int64_t> Measurements::exact(const ComparedFiles& files,
     words.insert(words.end(), where_.begin(), where_.end());
     // An answer that is longer than the longest expected one is wrong already.
     for (const std::string& word :
-         {std::string("--log=warning"), "--data=" + held_out_.string(),
-          "--output=" + files.answers().string(), fmt::format("--limit={}", options_.ask),
+         {log_word(), "--data=" + held_out_.string(), "--output=" + files.answers().string(),
+          fmt::format("--limit={}", options_.ask),
           fmt::format("--max-new-tokens={}", longest_answer_ + 1)})
       words.push_back(word);
     run(words);
@@ -112,7 +115,7 @@ std::optional<std::string> Measurements::merge(const ComparedFiles& files) const
   std::error_code ignored;
   fs::remove_all(files.merged(), ignored);
   try {
-    run({"merge", "--log=warning", "--checkpoint=" + checkpoint_,
+    run({"merge", log_word(), "--checkpoint=" + checkpoint_,
          "--adapter=" + (files.run() / "final").string(), "--out=" + files.merged().string()});
   } catch (const Error& error) {
     if (error.exit_code() == kExitInterrupted) throw;
@@ -126,7 +129,7 @@ MeasuredSpeed Measurements::speed(const std::vector<std::string>& model) const {
   words.insert(words.end(), model.begin(), model.end());
   words.insert(words.end(), where_.begin(), where_.end());
   for (const std::string& word :
-       {std::string("--log=warning"), std::string("--json"), std::string("--ignore-eos"),
+       {log_word(), std::string("--json"), std::string("--ignore-eos"),
         std::string("--temperature=0"), fmt::format("--prompt-ids={}", fmt::join(prompt_, ",")),
         fmt::format("--max-new-tokens={}", options_.new_tokens)})
     words.push_back(word);

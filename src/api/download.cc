@@ -36,6 +36,7 @@ DownloadReport download(const DownloadOptions& options) {
                     .include = options.include,
                     .exclude = options.exclude},
       .local_dir = options.local_dir,
+      .overwrite = options.overwrite,
       .jobs = options.jobs};
   if (!options.files.empty() && !options.include.empty())
     fail_usage("files are named, and --include has patterns; give one of both");

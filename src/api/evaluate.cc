@@ -1,6 +1,7 @@
 // falconer evaluate: answers beside what was expected.
 #include <limits>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "api/chat.h"
 #include "api/common.h"
@@ -98,6 +99,13 @@ EvaluateReport evaluate(const EvaluateOptions& options) {
     fail_usage("--batch-size is {}, expected 1 or more", options.batch_size);
   check_device_name(options.model.device);
   const std::string data = resolve_data(options.data);
+  std::optional<ResultWriter> output;
+  if (!options.output.empty()) {
+    OutputRule rule(options.overwrite);
+    for (const std::string& input : {data, options.model.checkpoint, options.model.adapter})
+      rule.reads(input);
+    output.emplace(options.output, rule);
+  }
   if (is_prepared(data)) {
     const auto tokenizer = find_tokenizer(resolve_checkpoint(options.model.checkpoint));
     check_prepared(data, tokenizer ? &*tokenizer : nullptr, options.model.checkpoint,
@@ -119,15 +127,14 @@ EvaluateReport evaluate(const EvaluateOptions& options) {
       report.exact += report.rows.back().exact;
     }
   }
-  if (options.output.empty()) return report;
-  ResultWriter output(options.output);
+  if (!output) return report;
   for (const EvaluatedRow& row : report.rows)
-    output.write({{"instruction", row.instruction},
-                  {"input", row.input},
-                  {"expected", row.expected},
-                  {"answer", row.answer},
-                  {"exact", row.exact}});
-  output.commit();
+    output->write({{"instruction", row.instruction},
+                   {"input", row.input},
+                   {"expected", row.expected},
+                   {"answer", row.answer},
+                   {"exact", row.exact}});
+  output->commit();
   return report;
 }
 

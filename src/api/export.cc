@@ -4,12 +4,14 @@
 #include <algorithm>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <string_view>
 
 #include "api/base_check.h"
 #include "api/resolve.h"
 #include "api/run_start.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/output.h"
 
 namespace falconer {
 namespace {
@@ -31,6 +33,51 @@ constexpr Format kFormats[] = {
 /// Files by which a folder is known as a model or an adapter.
 constexpr const char* kMarks[] = {"config.json", "adapter_config.json", "lit_model.pth",
                                   "model_config.yaml", "lit_config.json"};
+
+/// What else an export or a run writes beside them, by the ends of names.
+constexpr std::string_view kEnds[] = {".safetensors",
+                                      ".safetensors.index.json",
+                                      ".pth",
+                                      ".pth.lora",
+                                      ".pth.adapter",
+                                      ".pth.adapter_v2",
+                                      "SHA256SUMS",
+                                      "falconer.json",
+                                      "hyperparameters.yaml",
+                                      "trainer_state.json",
+                                      "tokenizer.json",
+                                      "tokenizer_config.json",
+                                      "special_tokens_map.json",
+                                      "added_tokens.json",
+                                      "generation_config.json",
+                                      "chat_template.jinja",
+                                      "vocab.json",
+                                      "merges.txt",
+                                      "rest"};
+
+/// All of the folder goes: it must be a model or an adapter and hold nothing else.
+void check_replaceable(const fs::path& folder) {
+  const auto names = [](const auto& all, const std::string& name) {
+    return std::any_of(std::begin(all), std::end(all),
+                       [&](std::string_view one) { return name.ends_with(one); });
+  };
+  bool model = false;
+  std::string foreign;
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    const std::string name = entry.path().filename().string();
+    const bool mark = std::find(std::begin(kMarks), std::end(kMarks), name) != std::end(kMarks);
+    model = model || mark;
+    if (!mark && !names(kEnds, name)) foreign = name;
+  }
+  if (!model)
+    fail("{}: is a folder that holds neither a model nor an adapter; it is not replaced",
+         folder.string());
+  if (!foreign.empty())
+    fail(
+        "{}: holds {} as well, which no export writes, and all of it would be replaced; move that "
+        "away, or give --out another name",
+        folder.string(), foreign);
+}
 
 bool same_place(const fs::path& a, const fs::path& b) {
   std::error_code ignored;
@@ -65,6 +112,8 @@ void check_target(const ExportOptions& options) {
   std::error_code ignored;
   if (writes_a_file(options) && (!out.has_filename() || fs::is_directory(out, ignored)))
     fail("{}: is a folder; --format {} writes a file, name one in it", options.out, options.format);
+  if (writes_a_file(options) && place_of(out).through)
+    fail("{}: is no file, and what is written is read back; name a file", options.out);
   if (!out.has_filename()) out = out.parent_path();
   if (!fs::exists(out, ignored)) {
     refuse_inside_model(options.out, options.checkpoint);
@@ -73,18 +122,19 @@ void check_target(const ExportOptions& options) {
   }
   if (fs::is_directory(out, ignored) && fs::is_empty(out, ignored)) return;
   if (!options.force)
-    fail("{}: is there already; give --out another name, or --force to replace it", options.out);
+    fail("{}: is there already; give --out another name, or --overwrite to replace it",
+         options.out);
   for (const std::string& source : {options.checkpoint, options.adapter})
     for (fs::path at = source.empty() ? fs::path() : fs::absolute(source); at.has_relative_path();
          at = at.parent_path())
       if (same_place(out, at))
         fail("{}: holds what is exported from; give --out another name", options.out);
   refuse_inside_model(options.out, options.checkpoint);
-  if (!fs::is_directory(out, ignored)) return;
-  for (const char* mark : kMarks)
-    if (fs::exists(out / mark, ignored)) return;
-  fail("{}: is a folder that holds neither a model nor an adapter; it is not replaced",
-       options.out);
+  OutputRule rule(options.force);
+  for (const std::string& source : {options.checkpoint, options.adapter}) rule.reads(source);
+  if (writes_a_file(options)) return rule.check_file(out, "--out");
+  check_replaceable(out);
+  rule.check_folder(out, "--out");
 }
 
 void carry_record(const std::string& from, const std::string& to) {

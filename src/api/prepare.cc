@@ -55,8 +55,11 @@ PrepareReport prepare(const PrepareOptions& options) {
   const std::string checkpoint = resolve_checkpoint(options.checkpoint, CheckpointPart::kTokenizer);
   refuse_inside_model(options.out, checkpoint);
   const Tokenizer tokenizer = load_tokenizer(checkpoint);
-  PrepareSettings settings{
-      .input = resolve_data(options.input), .out = options.out, .checkpoint = options.checkpoint};
+  PrepareSettings settings{.input = resolve_data(options.input),
+                           .out = options.out,
+                           .checkpoint = options.checkpoint,
+                           .checkpoint_files = checkpoint,
+                           .overwrite = options.overwrite};
   settings.load = {
       .encode = {.train_on = train_on,
                  .joint_tokenization = options.tokenize == "joint",

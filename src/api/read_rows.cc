@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json_text.h"
+#include "base/streams.h"
 
 namespace falconer {
 
@@ -29,6 +30,8 @@ void for_each_json_line(const std::string& path,
       row(json, number);
     } catch (const nlohmann::json::exception& error) {
       fail("{}: line {}: {}", path, number, error.what());
+    } catch (const OutputError&) {
+      throw;  // not the row's fault
     } catch (const Error& error) {
       throw Error(fmt::format("{}: line {}: {}", path, number, error.what()), error.exit_code());
     }
@@ -36,11 +39,16 @@ void for_each_json_line(const std::string& path,
 }
 
 struct ResultWriter::State {
+  std::string path;
   std::optional<AtomicFile> file;
 };
 
-ResultWriter::ResultWriter(const std::string& path) : state_(std::make_unique<State>()) {
-  if (!path.empty() && path != "-") state_->file.emplace(path);
+ResultWriter::ResultWriter(const std::string& path, OutputRule& rule, const char* flag)
+    : state_(std::make_unique<State>()) {
+  if (path.empty() || path == "-") return;
+  rule.check_file(path, flag);
+  state_->path = path;
+  state_->file.emplace(path);
 }
 ResultWriter::~ResultWriter() = default;
 
@@ -48,15 +56,20 @@ void ResultWriter::write(const nlohmann::ordered_json& row) {
   // Bytes that are no UTF-8 cannot be in JSON: they become U+FFFD rather than an exception.
   const std::string text =
       row.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
-  if (state_->file) {
+  if (!state_->file) return print_result(text);
+  try {
     state_->file->write(text);
-  } else {
-    std::cout << text << std::flush;
+  } catch (const OutputError&) {
+    throw;
+  } catch (const Error& error) {
+    throw OutputError(error.what(), error.exit_code());
   }
 }
 
 void ResultWriter::commit() {
-  if (state_->file) state_->file->commit();
+  if (!state_->file) return;
+  state_->file->commit();
+  mark_written(state_->path);
 }
 
 }  // namespace falconer

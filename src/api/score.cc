@@ -6,6 +6,8 @@
 #include "api/common.h"
 #include "api/read_rows.h"
 #include "api/resolve.h"
+#include "base/file.h"
+#include "base/output.h"
 #include "checkpoint/safetensors_writer.h"
 #include "data/dataset.h"
 #include "data/prepared.h"
@@ -123,21 +125,32 @@ class Scorer {
   bool other_labels_ = false;
 };
 
+void write_logits(const std::string& path, const std::vector<NamedView>& views) {
+  if (place_of(path).through) return write_safetensors(path, views);
+  PendingFile file(path);
+  write_safetensors(file.partial(), views);
+  mark_written(file.partial());
+  file.commit();
+}
+
 }  // namespace
 
 void score(const ScoreOptions& options) {
   const std::string checkpoint = resolve_checkpoint(options.checkpoint);
   const std::string adapter = resolve_adapter(options.adapter);
+  const std::string data = resolve_data(options.data);
+  OutputRule rule(options.overwrite);
+  for (const std::string& input : {checkpoint, adapter, data}) rule.reads(input);
+  if (!options.logits.empty()) rule.check_file(options.logits, "--logits");
+  ResultWriter output(options.output, rule);
   const std::optional<Tokenizer> tokenizer = find_tokenizer(checkpoint);
   check_base(adapter, checkpoint, tokenizer ? &*tokenizer : nullptr, options.any_base);
   const auto session = Session::open({.checkpoint = checkpoint,
                                       .adapter = adapter,
                                       .precision = parse_precision(options.precision),
                                       .device = options.device});
-  const std::string data = resolve_data(options.data);
   check_prepared(data, tokenizer ? &*tokenizer : nullptr, checkpoint, options.any_base);
   Scorer scorer(*session, !options.logits.empty());
-  ResultWriter output(options.output);
   std::vector<Tensor> all;
   for_each_json_line(data, [&](const nlohmann::ordered_json& json, int64_t) {
     Scorer::Scored scored =
@@ -150,7 +163,7 @@ void score(const ScoreOptions& options) {
     for (size_t i = 0; i < all.size(); ++i)
       views.push_back(
           {fmt::format("logits.{}", i), {all[i].view().rows, all[i].view().cols}, all[i].view()});
-    write_safetensors(options.logits, views);
+    write_logits(options.logits, views);
   }
   output.commit();
 }

@@ -35,7 +35,10 @@ void tokenize_chat(const TokenizeOptions& options, const std::string& checkpoint
 void tokenize(const TokenizeOptions& options) {
   const std::string checkpoint = resolve_checkpoint(options.checkpoint, CheckpointPart::kTokenizer);
   const Tokenizer tokenizer = load_tokenizer(checkpoint);
-  ResultWriter output(options.output);
+  OutputRule rule(options.overwrite);
+  rule.reads(options.input);
+  rule.reads(checkpoint);
+  ResultWriter output(options.output, rule);
   if (options.chat) {
     tokenize_chat(options, checkpoint, tokenizer, output);
     return output.commit();

@@ -1,7 +1,6 @@
 #include "base/file.h"
 
 #include <fcntl.h>
-#include <signal.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -14,7 +13,9 @@
 #include <vector>
 
 #include "base/error.h"
-#include "base/process.h"
+#include "base/output.h"
+#include "base/partial.h"
+#include "base/streams.h"
 
 namespace falconer {
 namespace fs = std::filesystem;
@@ -54,12 +55,6 @@ void put_in_place(const fs::path& partial, const fs::path& path) {
   if (::rename(partial.c_str(), path.c_str()) != 0)
     fail("{}: cannot be put in place: {}", path.string(), reason());
   sync_path(parent_of(path), O_RDONLY | O_DIRECTORY);
-}
-
-fs::path partial_name(const fs::path& path) {
-  fs::path clean = path;
-  if (!clean.has_filename()) clean = clean.parent_path();  // "out/final/" is "out/final"
-  return parent_of(clean) / fmt::format(".{}.partial-{}", clean.filename().string(), unique_id());
 }
 
 }  // namespace
@@ -118,18 +113,56 @@ std::string read_text_file(const fs::path& path, size_t limit) {
   return {reinterpret_cast<const char*>(file.data()), file.size()};
 }
 
-AtomicFile::AtomicFile(const fs::path& path) : path_(path), partial_(partial_name(path)) {
+namespace {
+
+void sync_file(int file, const fs::path& path) {
+  if (::fsync(file) != 0) fail("{}: cannot sync to disk: {}", path.string(), reason());
+}
+
+int open_through(const OutputPlace& place) {
+  if (place.descriptor >= 0) return ::fcntl(place.descriptor, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+  return ::open(place.path.c_str(), O_WRONLY | O_CLOEXEC | O_NOCTTY);
+}
+
+[[noreturn]] void fail_written(const fs::path& path) {
+  const int error = errno;
+  const std::string text = fmt::format("{}: cannot be written: {}", path.string(), reason());
+  if (error == EPIPE) throw OutputError(text, kExitReaderGone);
+  throw Error(text, kExitFailure);
+}
+
+/// What may read the file that is replaced, no other may read the new one.
+void keep_permissions(const fs::path& old, int file) {
+  struct stat info {};
+  if (::stat(old.c_str(), &info) == 0)
+    static_cast<void>(::fchmod(file, info.st_mode & (S_IRWXU | S_IRWXG | S_IRWXO)));
+}
+
+}  // namespace
+
+AtomicFile::AtomicFile(const fs::path& path) {
+  const OutputPlace place = place_of(path);
+  path_ = place.path;
   std::error_code ignored;
-  if (fs::is_directory(path, ignored))
+  if (!place.through && fs::is_directory(path_, ignored))
     fail("{}: is a folder, a file is to be written there", path.string());
-  file_ = ::open(partial_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  if (place.through) {
+    file_ = open_through(place);
+  } else if (is_partial_name(path_)) {  // another's care, as PendingFile's
+    partial_ = path_;
+    file_ = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
+  } else {
+    const Partial begun = begin_partial_file(path_);
+    partial_ = begun.name;
+    file_ = begun.fd;
+    keep_permissions(path_, file_);
+  }
   if (file_ < 0) fail("{}: cannot be written: {}", path.string(), reason());
 }
 
 AtomicFile::~AtomicFile() {
-  if (partial_.empty()) return;
+  if (!partial_.empty()) ::unlink(partial_.c_str());
   if (file_ >= 0) ::close(file_);
-  ::unlink(partial_.c_str());
 }
 
 void AtomicFile::write(const void* data, size_t size) {
@@ -137,7 +170,7 @@ void AtomicFile::write(const void* data, size_t size) {
   while (size > 0) {
     const ssize_t written = ::write(file_, from, size);
     if (written < 0 && errno == EINTR) continue;
-    if (written <= 0) fail("{}: cannot be written: {}", path_.string(), reason());
+    if (written <= 0) fail_written(path_);
     from += written;
     size -= static_cast<size_t>(written);
   }
@@ -148,7 +181,7 @@ void AtomicFile::write_at(uint64_t offset, const void* data, size_t size) {
   while (size > 0) {
     const ssize_t written = ::pwrite(file_, from, size, static_cast<off_t>(offset));
     if (written < 0 && errno == EINTR) continue;
-    if (written <= 0) fail("{}: cannot be written: {}", path_.string(), reason());
+    if (written <= 0) fail_written(path_);
     from += written;
     offset += static_cast<uint64_t>(written);
     size -= static_cast<size_t>(written);
@@ -157,15 +190,18 @@ void AtomicFile::write_at(uint64_t offset, const void* data, size_t size) {
 
 void AtomicFile::seal() {
   if (file_ < 0) return;
-  if (::fsync(file_) != 0) fail("{}: cannot sync to disk: {}", path_.string(), reason());
+  if (!partial_.empty()) sync_file(file_, path_);
   if (::close(std::exchange(file_, -1)) != 0)
     fail("{}: cannot be written: {}", path_.string(), reason());
 }
 
 void AtomicFile::commit() {
-  seal();
-  put_in_place(partial_, path_);
+  // It is held until it is in place: nobody takes it for abandoned.
+  if (file_ >= 0 && !partial_.empty()) sync_file(file_, path_);
+  if (!partial_.empty() && partial_ != path_) put_in_place(partial_, path_);
   partial_.clear();
+  if (file_ >= 0 && ::close(std::exchange(file_, -1)) != 0)
+    fail("{}: cannot be written: {}", path_.string(), reason());
 }
 
 void write_file(const fs::path& path, std::string_view content) {
@@ -174,28 +210,40 @@ void write_file(const fs::path& path, std::string_view content) {
   file.commit();
 }
 
-PendingFile::PendingFile(const fs::path& path) : path_(path), partial_(partial_name(path)) {}
+PendingFile::PendingFile(const fs::path& path) {
+  const OutputPlace place = place_of(path);
+  path_ = place.path;
+  if (place.through)
+    fail("{}: is no file, and what is written there is read back; name a file", path.string());
+  const Partial begun = begin_partial_file(path_);
+  keep_permissions(path_, begun.fd);
+  partial_ = hold_on(begun);
+}
 
 PendingFile::~PendingFile() {
-  if (!partial_.empty()) ::unlink(partial_.c_str());
+  if (partial_.empty()) return;
+  ::unlink(partial_.c_str());
+  let_go(partial_);
 }
 
 void PendingFile::commit() {
   put_in_place(partial_, path_);
+  let_go(partial_);
   partial_.clear();
 }
 
-AtomicFolder::AtomicFolder(const fs::path& path) : path_(path), partial_(partial_name(path)) {
-  if (!path_.has_filename()) path_ = path_.parent_path();
+AtomicFolder::AtomicFolder(const fs::path& path) : path_(place_of(path).path) {
   std::error_code ignored;
-  fs::remove_all(partial_, ignored);
-  make_folder(partial_);
+  if (fs::exists(path_, ignored) && !fs::is_directory(path_, ignored))
+    fail("{}: is no folder, and one is to be written there; give another path", path.string());
+  make_folder(parent_of(path_));
+  partial_ = hold_on(begin_partial_folder(path_));
 }
 
 AtomicFolder::~AtomicFolder() {
-  if (done_) return;
   std::error_code ignored;
-  fs::remove_all(partial_, ignored);
+  if (!done_) fs::remove_all(partial_, ignored);
+  let_go(partial_);
 }
 
 void AtomicFolder::commit() {
@@ -232,26 +280,6 @@ void remove_folder(const fs::path& path) {
   std::error_code ignored;
   fs::remove_all(aside, ignored);
   if (::rename(path.c_str(), aside.c_str()) == 0) fs::remove_all(aside, ignored);
-}
-
-// Names are ".NAME.partial-PID", and ".NAME.partial-PID.old" for what was being replaced.
-void clear_partials(const fs::path& folder) {
-  constexpr std::string_view kMark = ".partial-", kOld = ".old";
-  std::vector<fs::path> found;
-  std::error_code error;
-  for (const auto& entry : fs::directory_iterator(folder, error)) found.push_back(entry.path());
-  for (const fs::path& path : found) {
-    const std::string name = path.filename().string();
-    const size_t mark = name.rfind(kMark);
-    if (!name.starts_with('.') || mark == std::string::npos || mark < 2) continue;
-    const pid_t pid = static_cast<pid_t>(std::atol(name.c_str() + mark + kMark.size()));
-    if (pid <= 0 || ::kill(pid, 0) == 0 || errno != ESRCH) continue;
-    const fs::path whole = folder / name.substr(1, mark - 1);
-    if (name.ends_with(kOld) && !fs::exists(whole, error))
-      ::rename(path.c_str(), whole.c_str());
-    else
-      fs::remove_all(path, error);
-  }
 }
 
 void make_folder(const fs::path& path) {

@@ -3,7 +3,9 @@
 
 namespace falconer {
 
-/// From now on SIGINT and SIGTERM set a flag; a second one ends the process at once.
+/// From now on SIGINT, SIGTERM and SIGHUP set a flag. A second SIGINT or SIGTERM ends the process at
+/// once; SIGHUP, which comes more than once where a terminal closes, never does, and stays ignored
+/// where the process was told to ignore it, as by nohup.
 void catch_interrupts();
 bool interrupted();
 

@@ -4,6 +4,7 @@
 #include <spdlog/spdlog.h>
 
 #include <memory>
+#include <string>
 
 #include "base/terminal.h"
 
@@ -55,11 +56,12 @@ LogLevel log_level() {
   }
 }
 
+// Names out of files are in it: none may command a terminal, nor a log that is shown on one later.
 void log_line(LogLevel level, std::string_view said) {
   // Long lines are broken between words, as a terminal does not.
   const bool warns = level == LogLevel::kWarning;
-  const std::string text = laid_out(warns ? yellow("warning:") + " " + std::string(said)
-                                          : std::string(said));
+  const std::string shown = visible(said);
+  const std::string text = on_terminal(laid_out(warns ? yellow("warning:") + " " + shown : shown));
   switch (level) {
     case LogLevel::kDebug:
       logger().debug("{}", text);

@@ -8,6 +8,8 @@
 #include <cstdint>
 #include <cstdlib>
 
+#include "base/utf8.h"
+
 namespace falconer {
 
 Terminal terminal() {
@@ -60,8 +62,37 @@ size_t hanging(std::string_view line, size_t columns) {
   return second == std::string_view::npos ? begins + 2 : columns_of(line.substr(0, second));
 }
 
+// What our own styles have and no model or file can know, a second number that terminals do not see:
+// on_terminal() takes it out.
+const std::string& style_mark() {
+  static const std::string mark = [] {
+    uint64_t number = 0;
+    if (::getentropy(&number, sizeof number) != 0) number = static_cast<uint64_t>(::getpid());
+    return fmt::format(";{}m", number);
+  }();
+  return mark;
+}
+
 std::string styled(std::string_view text, const char* code, bool yes) {
-  return yes ? fmt::format("\x1b[{}m{}\x1b[0m", code, text) : std::string(text);
+  if (!yes) return std::string(text);
+  return fmt::format("\x1b[{}{}{}\x1b[0{}", code, style_mark(), text, style_mark());
+}
+
+// `other` is what becomes of text that is not a style of our own.
+template <class Other>
+std::string with_own_styles(std::string_view text, Other&& other) {
+  const std::string& mark = style_mark();
+  std::string shown;
+  size_t taken = 0;
+  for (size_t at = 0; (at = text.find("\x1b[", at)) != std::string_view::npos; at += 2) {
+    const size_t end = std::min(text.find_first_not_of("0123456789", at + 2), text.size());
+    if (!text.substr(end).starts_with(mark)) continue;
+    shown += other(text.substr(taken, at - taken));
+    shown += text.substr(at, end - at);
+    shown += 'm';
+    taken = end + mark.size();
+  }
+  return shown += other(text.substr(taken));
 }
 
 }  // namespace
@@ -146,11 +177,59 @@ std::string duration_text(double seconds) {
   return h > 0 ? fmt::format("{}:{:02}:{:02}", h, m, s) : fmt::format("{}:{:02}", m, s);
 }
 
+namespace {
+
+/// DEL, C1, and what embeds, overrides or isolates a direction of writing; C0 is below them all.
+bool commands(char32_t code) {
+  return code < U' ' || (code >= 0x7F && code <= 0x9F) || (code >= 0x202A && code <= 0x202E) ||
+         (code >= 0x2066 && code <= 0x2069);
+}
+
+/// `take` gets each character, and each byte that begins none (code 0, length 0).
+template <class Take>
+void for_each_character(std::string_view text, Take&& take) {
+  for (size_t at = 0; at < text.size();) {
+    const std::string_view rest = text.substr(at, 4);
+    const Utf8Char found = valid_utf8_prefix(rest) > 0 ? decode_utf8(rest, 0) : Utf8Char{};
+    const std::string_view bytes = rest.substr(0, std::max<size_t>(1, found.length));
+    take(found, bytes, text.substr(at + bytes.size()));
+    at += bytes.size();
+  }
+}
+
+}  // namespace
+
 std::string without_controls(std::string_view text) {
-  std::string shown(text);
-  for (char& c : shown)
-    if (static_cast<unsigned char>(c) < ' ' || c == 0x7F) c = '?';
+  std::string shown;
+  for_each_character(text, [&](const Utf8Char& c, std::string_view bytes, std::string_view) {
+    const bool safe =
+        c.length == 0 ? static_cast<unsigned char>(bytes[0]) > 0x9F : !commands(c.code);
+    shown += safe ? bytes : "?";
+  });
   return shown;
+}
+
+std::string visible(std::string_view text) {
+  std::string shown;
+  for_each_character(text, [&](const Utf8Char& c, std::string_view bytes, std::string_view rest) {
+    if (c.length == 0)
+      shown += fmt::format("\\x{:02X}", static_cast<unsigned char>(bytes[0]));
+    else if (c.code == '\n' || c.code == '\t' || (c.code == '\r' && rest.starts_with('\n')))
+      shown += bytes;
+    else if (c.code == '\r')
+      shown += "\\r";
+    else if (commands(c.code))
+      shown += fmt::format("\\u{:04X}", static_cast<uint32_t>(c.code));
+    else
+      shown += bytes;
+  });
+  return shown;
+}
+
+std::string on_terminal(std::string_view text) { return with_own_styles(text, visible); }
+
+std::string with_styles(std::string_view text) {
+  return with_own_styles(text, [](std::string_view other) { return other; });
 }
 
 }  // namespace falconer

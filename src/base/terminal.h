@@ -28,7 +28,7 @@ OutputLook look_of_stdout();
 /// NO_COLOR; CLICOLOR_FORCE decides where it is set.
 bool takes_colours(int descriptor);
 
-/// `text` in bold where output_look() has styles.
+/// `text` in bold where output_look() has styles. All of them are written by way of on_terminal().
 std::string bold(std::string_view text);
 /// For stderr: `text` in red or yellow where that takes colours.
 std::string red(std::string_view text);
@@ -50,5 +50,15 @@ std::string duration_text(double seconds);
 
 /// With '?' for every control character: none of a name may move the cursor or end a line.
 std::string without_controls(std::string_view text);
+
+/// For a terminal: what could command it or turn text around is spelled, as \u001B, which is also
+/// what JSON takes it for. These are control characters but tabs and ends of lines, those of C1,
+/// and what overrides the direction of writing. A byte that is no UTF-8 becomes \x9B. Whole
+/// characters are taken one by one, so that text may come in pieces.
+std::string visible(std::string_view text);
+/// The same, but bold(), red() and yellow() stay styles: the last thing before text is written.
+std::string on_terminal(std::string_view text);
+/// For what is no terminal and gets styles all the same: all else as it is.
+std::string with_styles(std::string_view text);
 
 }  // namespace falconer

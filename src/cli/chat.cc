@@ -3,6 +3,8 @@
 
 #include <iostream>
 
+#include "base/log.h"
+#include "base/streams.h"
 #include "base/trim.h"
 #include "cli/sampling_flags.h"
 
@@ -40,8 +42,8 @@ class Conversation {
     SamplingSettings sampling = flags_.sampling;
     sampling.first_prompt = turn_++;  // or each would draw the numbers of the first
     const auto completions = model_.generate(
-        {ids}, sampling, [](size_t, std::string_view text) { std::cout << text << std::flush; });
-    std::cout << "\n" << std::flush;
+        {ids}, sampling, [](size_t, std::string_view text) { print_result(text); });
+    print_result("\n");
     chat_.messages.push_back({.role = "assistant",
                               .content = std::string(trimmed(completions.front().text)),
                               .input = "",
@@ -61,7 +63,7 @@ class Conversation {
       ids = model_.encode_chat(chat_);
       forgot = true;
     }
-    if (forgot) std::cerr << "(The oldest turns no longer fit and are forgotten.)\n";
+    if (forgot) log_warning("the oldest turns no longer fit and are forgotten");
     return ids;
   }
 
@@ -76,17 +78,18 @@ class Conversation {
 void run(const Flags& flags) {
   Model model = Model::open(flags.model);
   Conversation conversation(flags, model);
-  const bool terminal = ::isatty(STDIN_FILENO) != 0;
-  if (terminal)
-    std::cerr << (conversation.alone()
-                      ? "There is no prompt style: each line is a prompt of its own. "
-                      : "!clear forgets what was said. ")
-              << "An empty line ends the chat.\n";
+  // Who types is asked; a pipe is not, nor who wants to see nothing but answers.
+  const bool asking = ::isatty(STDIN_FILENO) != 0 && log_level() != LogLevel::kQuiet;
+  if (asking)
+    print_message(std::string(conversation.alone()
+                                  ? "There is no prompt style: each line is a prompt of its own. "
+                                  : "!clear forgets what was said. ") +
+                  "An empty line ends the chat.\n");
   std::string line;
   for (;;) {
-    if (terminal) std::cerr << ">> Prompt: " << std::flush;
+    if (asking) print_message(">> Prompt: ");
     if (!std::getline(std::cin, line)) {
-      if (terminal) std::cerr << "\n";
+      if (asking) print_message("\n");
       break;
     }
     if (line.empty() || line == "!quit") break;
@@ -94,7 +97,7 @@ void run(const Flags& flags) {
       conversation.clear();
       continue;
     }
-    if (terminal) std::cerr << ">> Reply: " << std::flush;
+    if (asking) print_message(">> Reply: ");
     conversation.answer(line);
   }
 }

@@ -59,6 +59,11 @@ inline CLI::Option* add_shard_size(CLI::App& app, int64_t& bytes) {
       ->default_str("5GB");
 }
 
+/// One name in every command that writes files; --force is what export and merge called it.
+inline CLI::Option* add_overwrite(CLI::App& app, bool& value, const std::string& what) {
+  return app.add_flag("--overwrite,--force", value, "replace " + what);
+}
+
 inline void add_device(CLI::App& app, std::string& value) {
   app.add_option("--device", value,
                  "cpu, cuda, cuda:N or auto (default: FALCONER_DEVICE, else cpu)");

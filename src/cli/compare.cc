@@ -1,9 +1,10 @@
 // falconer compare
 #include <algorithm>
 #include <filesystem>
-#include <iostream>
 #include <memory>
 
+#include "base/log.h"
+#include "base/streams.h"
 #include "cli/finetune_flags.h"
 #include "cli/help.h"
 #include "cli/recipe_flags.h"
@@ -35,7 +36,9 @@ std::vector<std::string> common_words(const CLI::App& app, const CLI::App& finet
   for (const CLI::Option* option : app.get_options()) {
     if (option->count() == 0 || option->get_lnames().empty()) continue;
     const std::string flag = "--" + option->get_lnames().front();
-    if (flag == "--out" || flag == "--config" || find_flag(finetune, flag) == nullptr) continue;
+    if (flag == "--out" || flag == "--config" || flag == "--overwrite" ||
+        find_flag(finetune, flag) == nullptr)
+      continue;
     for (const std::string& value : option->results()) words.push_back(flag + "=" + value);
   }
   return words;
@@ -72,8 +75,8 @@ void run(const Flags& flags, const CLI::App& app) {
     compare_options.threads = threads->as<int>();
   handle_interrupts();
   const CompareReport report = compare(compare_options);
-  std::cout << report.text << std::flush;
-  std::fprintf(stderr, "%s: the same with charts\n", report.page.c_str());
+  print_result(report.text);
+  log_info("{}: the same with charts", report.page);
 }
 
 }  // namespace

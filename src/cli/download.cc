@@ -1,7 +1,7 @@
 // falconer download ORG/NAME
-#include <iostream>
 #include <nlohmann/json.hpp>
 
+#include "base/streams.h"
 #include "cli/command.h"
 #include "falconer/checkpoint.h"
 #include "falconer/process.h"
@@ -22,7 +22,7 @@ void print_json(const DownloadReport& report) {
                              {"bytes", file.bytes},
                              {"hash", file.hash},
                              {"fetched", file.fetched}});
-  std::cout << json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) << "\n";
+  print_result(json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n");
 }
 
 }  // namespace
@@ -43,6 +43,7 @@ void add_download(CLI::App& app) {
   app.add_option("--exclude", o.exclude, "but not files that match these")->allow_extra_args(false);
   app.add_option("--local-dir", o.local_dir, "real files in this folder instead of the cache");
   app.add_option("--jobs,--max-workers", o.jobs, "files at one time")->capture_default_str();
+  add_overwrite(app, o.overwrite, "files in --local-dir that are your own");
   app.add_flag("--json", flags->json, "one JSON object instead of the folder's name");
   app.callback([flags] {
     handle_interrupts();
@@ -50,7 +51,7 @@ void add_download(CLI::App& app) {
     if (flags->json)
       print_json(report);
     else
-      std::cout << report.folder << "\n";
+      print_result(report.folder + "\n");
   });
 }
 

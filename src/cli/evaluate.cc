@@ -1,5 +1,6 @@
 // falconer evaluate
-#include <iostream>
+#include <fmt/format.h>
+
 #include <nlohmann/json.hpp>
 
 #include "cli/print.h"
@@ -16,10 +17,10 @@ std::string one_line(std::string text) {
 }
 
 void show(const EvaluatedRow& row) {
-  std::cout << "  question  " << one_line(row.instruction) << "\n";
-  if (!row.input.empty()) std::cout << "  about     " << one_line(row.input) << "\n";
-  std::cout << "  expected  " << one_line(row.expected) << "\n  answer    " << one_line(row.answer)
-            << (row.exact ? "   (right)" : "") << "\n\n";
+  std::string text = "  question  " + one_line(row.instruction) + "\n";
+  if (!row.input.empty()) text += "  about     " + one_line(row.input) + "\n";
+  text += "  expected  " + one_line(row.expected) + "\n  answer    " + one_line(row.answer);
+  print_result(text + (row.exact ? "   (right)" : "") + "\n\n");
 }
 
 void print_json(const EvaluateReport& report, int64_t shown) {
@@ -36,7 +37,7 @@ void print_json(const EvaluateReport& report, int64_t shown) {
                              {"answer", row.answer},
                              {"exact", row.exact}});
   }
-  std::cout << json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) << "\n";
+  print_result(json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n");
 }
 
 }  // namespace
@@ -58,6 +59,7 @@ void add_evaluate(CLI::App& app) {
       ->capture_default_str();
   add_device(app, options->model.device);
   add_sampling_flags(app, options->sampling);
+  add_overwrite(app, options->overwrite, "a file that Falconer did not write");
   auto json = std::make_shared<bool>(false);
   add_json(app, *json);
   app.callback([options, rows_shown, json] {
@@ -65,10 +67,10 @@ void add_evaluate(CLI::App& app) {
     if (*json) return print_json(report, *rows_shown);
     for (int64_t i = 0; i < std::min<int64_t>(*rows_shown, std::ssize(report.rows)); ++i)
       show(report.rows[static_cast<size_t>(i)]);
-    std::printf(
-        "exact match: %lld of %zu rows, %.1f %%\n", static_cast<long long>(report.exact),
-        report.rows.size(),
-        100.0 * static_cast<double>(report.exact) / static_cast<double>(report.rows.size()));
+    const auto asked = static_cast<double>(report.rows.size());
+    print_result(fmt::format("exact match: {} of {} rows, {:.1f} %\n", report.exact,
+                             report.rows.size(),
+                             100.0 * static_cast<double>(report.exact) / asked));
   });
 }
 

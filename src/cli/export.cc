@@ -23,7 +23,7 @@ void add_export(CLI::App& app) {
       ->capture_default_str();
   add_shard_size(app, options->max_shard_bytes);
   app.add_flag("--verify", options->verify, "open what was written and compare logits");
-  app.add_flag("--force", options->force, "replace what an export wrote before");
+  add_overwrite(app, options->force, "a model, an adapter or a file that is there");
   auto json = std::make_shared<bool>(false);
   add_json(app, *json);
   app.callback([options, json] {

@@ -1,8 +1,7 @@
 // falconer finetune METHOD
-#include <cstdio>
-#include <iostream>
 #include <memory>
 
+#include "base/log.h"
 #include "cli/finetune_flags.h"
 #include "cli/print.h"
 #include "falconer/process.h"
@@ -17,21 +16,20 @@ void check_only(const FinetuneOptions& options, bool json) {
     throw Error(
         "the run does not fit in memory. Smaller: --micro-batch-size 1, a shorter "
         "--max-seq-length, --precision bf16, --low-memory, or a method that trains less");
-  std::fprintf(stderr, "everything is in order; nothing was trained or written\n");
+  log_info("everything is in order; nothing was trained or written");
 }
 
 void train(const FinetuneOptions& options, bool json) {
   handle_interrupts();
   const FinetuneReport report = finetune(options);
-  if (json) std::cout << report.json << std::flush;
+  if (json) print_result(report.json);
   if (report.interrupted)
     throw Error("interrupted after step " + std::to_string(report.steps) +
                     ", which is saved; go on with --resume",
                 130);
-  if (!json) std::cout << report.final_folder << "\n";
-  std::fprintf(stderr, "trained %lld steps (%lld tokens) in %.1f s, peak memory %.2f GB\n",
-               static_cast<long long>(report.steps), static_cast<long long>(report.tokens),
-               report.seconds, static_cast<double>(report.peak_rss_bytes) / 1e9);
+  if (!json) print_result(report.final_folder + "\n");
+  log_info("trained {} steps ({} tokens) in {:.1f} s, peak memory {:.2f} GB", report.steps,
+           report.tokens, report.seconds, static_cast<double>(report.peak_rss_bytes) / 1e9);
 }
 
 }  // namespace

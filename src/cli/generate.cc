@@ -1,9 +1,10 @@
 // falconer generate
 #include <fstream>
-#include <iostream>
 #include <nlohmann/json.hpp>
 
 #include "base/json_text.h"
+#include "base/log.h"
+#include "base/streams.h"
 #include "cli/sampling_flags.h"
 #include "falconer/process.h"
 
@@ -63,7 +64,7 @@ void print_json(const std::vector<Completion>& completions) {
     row["prefill_tokens_per_second"] = c.prefill_tokens_per_second;
     row["decode_tokens_per_second"] = c.decode_tokens_per_second;
     row["peak_rss_bytes"] = peak_memory_bytes();
-    std::cout << row.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) << "\n";
+    print_result(row.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n");
   }
 }
 
@@ -74,18 +75,17 @@ void run(const Flags& flags) {
   const bool stream = !flags.json && prompts.size() == 1;
   const auto completions =
       model.generate(prompts, flags.sampling, [&](size_t, std::string_view text) {
-        if (stream) std::cout << text << std::flush;
+        if (stream) print_result(text);
       });
   if (flags.json) return print_json(completions);
   if (!stream)
-    for (const Completion& c : completions) std::cout << c.text << "\n";
+    for (const Completion& c : completions) print_result(c.text + "\n");
   else
-    std::cout << "\n" << std::flush;  // before the next line, which goes to stderr
+    print_result("\n");  // before the next line, which goes to stderr
   const Completion& last = completions.back();
-  std::fprintf(stderr,
-               "%zu tokens, prompt %.1f tokens/s, answer %.1f tokens/s, peak memory %.2f GB\n",
-               last.ids.size(), last.prefill_tokens_per_second, last.decode_tokens_per_second,
-               static_cast<double>(peak_memory_bytes()) / 1e9);
+  log_info("{} tokens, prompt {:.1f} tokens/s, answer {:.1f} tokens/s, peak memory {:.2f} GB",
+           last.ids.size(), last.prefill_tokens_per_second, last.decode_tokens_per_second,
+           static_cast<double>(peak_memory_bytes()) / 1e9);
   if (interrupted()) throw Error("interrupted", 130);
 }
 

@@ -1,11 +1,12 @@
 // The program: a table of commands, and the one place that turns errors into messages and exit
 // codes.
-#include <cstdio>
 #include <exception>
+#include <sstream>
 #include <string>
 #include <vector>
 
 #include "base/log.h"
+#include "base/streams.h"
 #include "base/terminal.h"
 #include "cli/help.h"
 #include "cli/recipe_flags.h"
@@ -47,9 +48,10 @@ constexpr Entry kCommands[] = {
      falconer::cli::add_compare},
 };
 
+// A name out of a file may be in any message.
 void say_error(const std::string& what) {
-  const std::string text = falconer::laid_out(falconer::red("falconer:") + " " + what);
-  std::fprintf(stderr, "%s\n", text.c_str());
+  falconer::print_message(
+      falconer::laid_out(falconer::red("falconer:") + " " + falconer::visible(what)) + "\n");
 }
 
 int run(int argc, char** argv) {
@@ -84,7 +86,7 @@ int run(int argc, char** argv) {
   falconer::cli::let_the_last_count(app);
   std::vector<std::string> words = falconer::cli::words_of(app, argc, argv);
   if (words.empty()) {
-    std::fprintf(stderr, "%s", app.help().c_str());
+    falconer::print_message(app.help());
     return 2;
   }
   std::vector<falconer::cli::RecipeFlag> recipe;
@@ -92,7 +94,9 @@ int run(int argc, char** argv) {
   try {
     app.parse(std::vector(words.rbegin(), words.rend()));  // CLI11 takes them last first
   } catch (const CLI::Success& success) {                  // --help, --version
-    return app.exit(success);
+    std::ostringstream said;
+    app.exit(success, said, said);
+    falconer::print_result(said.str());
   } catch (const CLI::ParseError& error) {
     const std::string place = falconer::cli::place_of(error.what(), recipe);
     say_error(place + (place.empty() ? "" : ": ") + falconer::cli::explain(app, words, error));
@@ -101,13 +105,13 @@ int run(int argc, char** argv) {
   return 0;
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
+// What `work` ends with, and what is said of an error that ends it.
+template <class Work>
+int ended(Work&& work) {
   try {
-    return run(argc, argv);
+    return work();
   } catch (const falconer::Error& error) {
-    say_error(error.what());
+    if (error.exit_code() != falconer::kExitReaderGone) say_error(error.what());
     return error.exit_code();
   } catch (const std::bad_alloc&) {
     say_error("out of memory");
@@ -117,4 +121,15 @@ int main(int argc, char** argv) {
               "\nThis is a bug in falconer; please report it with the command.");
     return 1;
   }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  return ended([&] {
+    falconer::prepare_streams();
+    const int code = run(argc, argv);
+    if (code == 0) falconer::finish_results();
+    return code;
+  });
 }

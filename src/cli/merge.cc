@@ -14,7 +14,7 @@ void add_merge(CLI::App& app) {
   app.add_option("--out", options->out, "new model folder")->required();
   add_shard_size(app, options->max_shard_bytes);
   app.add_flag("--verify", options->verify, "compare logits before and after");
-  app.add_flag("--force", options->force, "replace what a merge wrote before");
+  add_overwrite(app, options->force, "a model that is there");
   auto json = std::make_shared<bool>(false);
   add_json(app, *json);
   app.callback([options, json] {

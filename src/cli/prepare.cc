@@ -28,6 +28,7 @@ void add_prepare(CLI::App& app) {
   app.add_flag("--keep-eos,!--no-keep-eos", options->keep_eos,
                "a row that was cut still ends with end-of-text (default)");
   app.add_flag("--skip-bad", options->skip_bad, "leave bad rows out instead of stopping");
+  add_overwrite(app, options->overwrite, "files in --out that prepare did not write");
   auto json = std::make_shared<bool>(false);
   add_json(app, *json);
   app.callback([options, json] { print(prepare(*options), *json); });

@@ -1,9 +1,9 @@
 // Results on stdout.
 #pragma once
 
-#include <iostream>
 #include <string>
 
+#include "base/streams.h"
 #include "base/terminal.h"
 #include "cli/command.h"
 
@@ -12,7 +12,7 @@ namespace falconer::cli {
 /// Text for people, laid out for stdout; or the JSON of the same where that was asked for.
 template <class Report>
 void print(const Report& report, bool json) {
-  std::cout << (json ? report.json : wrapped(report.text, output_look().columns)) << std::flush;
+  print_result(json ? report.json : wrapped(report.text, output_look().columns));
 }
 
 inline void add_json(CLI::App& app, bool& json) {

@@ -20,6 +20,7 @@ void add_score(CLI::App& app) {
                  "auto (bf16 where every matrix is, else f32), f32 or bf16")
       ->capture_default_str();
   add_device(app, options->device);
+  add_overwrite(app, options->overwrite, "files that Falconer did not write");
   app.callback([options] { score(*options); });
 }
 

@@ -1,5 +1,4 @@
 // falconer selftest
-#include <iostream>
 #include <memory>
 
 #include "cli/print.h"
@@ -21,7 +20,7 @@ void add_selftest(CLI::App& app) {
   app.add_flag("--numbers", flags->numbers, "print the built-in numbers as JSON and test nothing");
   app.callback([flags, &app] {
     if (flags->numbers) {
-      std::cout << selftest_numbers();
+      print_result(selftest_numbers());
       return;
     }
     flags->options.threads = app.get_parent()->get_option("--threads")->as<int>();

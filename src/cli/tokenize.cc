@@ -20,6 +20,7 @@ void add_tokenize(CLI::App& app) {
   app.add_option("--prompt-style", options->prompt_style,
                  "with --chat (default: chat, the checkpoint's own template)");
   add_parse_special(app, options->parse_special, "messages");
+  add_overwrite(app, options->overwrite, "a file that Falconer did not write");
   app.callback([options] {
     if (options->chat && options->decode) throw Error("give one of --chat and --decode", 2);
     tokenize(*options);

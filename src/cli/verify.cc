@@ -19,7 +19,7 @@ void add_verify(CLI::App& app) {
   app.callback([options, json] {
     const VerifyReport report = verify(*options);
     print(report, *json);
-    if (!report.ok) throw CLI::RuntimeError(1);
+    if (!report.ok) throw Error(options->folder + ": something is wrong, as said above");
   });
 }
 

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/output.h"
 #include "base/threads.h"
 #include "text/tokenizer.h"
 
@@ -50,17 +51,25 @@ void write_rows(const std::filesystem::path& path, const RowView& rows) {
     for (const std::string& part : parts) file.write(part);
   }
   file.commit();
+  mark_written(path);
 }
 
 }  // namespace
 
 LoadedData prepare_dataset(const PrepareSettings& settings, const Tokenizer& tokenizer) {
+  constexpr const char* kTrain = "train.jsonl";
+  constexpr const char* kTest = "test.jsonl";
+  constexpr const char* kRecord = "prepare.json";
+  OutputRule rule(settings.overwrite);
+  rule.reads(settings.input.string());
+  rule.reads(settings.checkpoint_files.string());
+  for (const char* name : {kTrain, kTest, kRecord}) rule.check_file(settings.out / name, "--out");
   make_folder(settings.out);
   LoadOptions load = settings.load;
   load.scratch = settings.out;
   LoadedData data = load_dataset(settings.input, &tokenizer, load);
-  write_rows(settings.out / "train.jsonl", data.rows());
-  write_rows(settings.out / "test.jsonl", data.held_out());
+  write_rows(settings.out / kTrain, data.rows());
+  write_rows(settings.out / kTest, data.held_out());
   nlohmann::ordered_json record;
   const EncodeOptions& encode = settings.load.encode;
   record["data_format"] = data.rendered.format;
@@ -74,8 +83,9 @@ LoadedData prepare_dataset(const PrepareSettings& settings, const Tokenizer& tok
   record["tokenizer"] = tokenizer.fingerprint();
   record["train_rows"] = data.rows().size();
   record["test_rows"] = data.held_out().size();
-  write_file(settings.out / "prepare.json",
+  write_file(settings.out / kRecord,
              record.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n");
+  mark_written(settings.out / kRecord);
   return data;
 }
 

@@ -68,6 +68,7 @@ class Downloader {
       there_.push_back(is_there(jobs_.back()));
       if (there_.back()) shown_.back().done = *file.size;
     }
+    if (local()) refuse_the_users_own();
     check_room();
     if (local()) LocalFolder(request_.local_dir).prepare();
     const double begin = now_seconds();
@@ -109,6 +110,18 @@ class Downloader {
     std::error_code error;
     return fs::is_regular_file(job.target, error) &&
            fs::file_size(job.target, error) == *job.file.size;
+  }
+
+  // Before anything is fetched.
+  void refuse_the_users_own() const {
+    if (request_.overwrite) return;
+    const LocalFolder folder(request_.local_dir);
+    for (size_t i = 0; i < jobs_.size(); ++i)
+      if (!there_[i] && folder.is_the_users(jobs_[i].file))
+        fail(
+            "{}: is there already and did not come from the hub, or was changed since; give "
+            "--local-dir another folder, or --overwrite to replace it",
+            jobs_[i].target.string());
   }
 
   void check_room() const {

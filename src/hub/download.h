@@ -19,6 +19,7 @@ struct DownloadRequest {
   Repo repo;
   Selection selection;
   std::filesystem::path local_dir;  // real files here; empty: the cache
+  bool overwrite = false;           // files in it that did not come from the hub
   int jobs = 8;                     // files at one time
 };
 

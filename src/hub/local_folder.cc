@@ -28,21 +28,37 @@ bool has_hash(const fs::path& path, const RemoteFile& file) {
   return hash->finish() == file.etag;
 }
 
+/// What is recorded of a file that was fetched: its hash, and when. Empty where nothing is.
+struct Note {
+  std::string etag;
+  double time = 0;
+};
+Note read_note(const fs::path& path) {
+  std::error_code error;
+  if (!fs::is_regular_file(path, error)) return {};
+  std::istringstream lines(read_text_file(path, 1 << 12));
+  std::string commit;
+  Note note;
+  return lines >> commit >> note.etag >> note.time ? note : Note{};
+}
+
 }  // namespace
 
 bool LocalFolder::holds(const RemoteFile& remote) const {
   const fs::path path = file(remote.path);
   std::error_code error;
   if (!fs::is_regular_file(path, error) || fs::file_size(path, error) != *remote.size) return false;
-  if (fs::is_regular_file(note(remote.path), error)) {
-    std::istringstream lines(read_text_file(note(remote.path), 1 << 12));
-    std::string commit, etag;
-    double recorded = 0;
-    if (lines >> commit >> etag >> recorded && etag == remote.etag &&
-        changed_at(path) <= recorded + 1)
-      return true;
-  }
-  return has_hash(path, remote);
+  const Note known = read_note(note(remote.path));
+  return (known.etag == remote.etag && changed_at(path) <= known.time + 1) ||
+         has_hash(path, remote);
+}
+
+bool LocalFolder::is_the_users(const RemoteFile& remote) const {
+  const fs::path path = file(remote.path);
+  std::error_code error;
+  if (!fs::exists(fs::symlink_status(path, error))) return false;
+  const Note known = read_note(note(remote.path));
+  return known.etag.empty() || changed_at(path) > known.time + 1;
 }
 
 void LocalFolder::prepare() const {

@@ -25,6 +25,8 @@ class LocalFolder {
   /// Whether the file is there and is the one that the hub lists: as recorded, if it was not changed
   /// since, else by its hash.
   bool holds(const RemoteFile& file) const;
+  /// Whether file() is there and was never fetched, or was changed since.
+  bool is_the_users(const RemoteFile& file) const;
   /// Records what file() is now.
   void record(const RemoteFile& file, const std::string& commit) const;
 

@@ -3,8 +3,10 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cmath>
 #include <cstdio>
+#include <cstring>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
@@ -50,17 +52,28 @@ struct Closer {
 };
 using File = std::unique_ptr<std::FILE, Closer>;
 
-File reopen(const fs::path& path, const std::string& content) {
-  write_file(path, content);
-  File file(std::fopen(path.c_str(), "a"));
-  if (!file) fail("{}: cannot be written", path.string());
-  return file;
-}
+/// A file that lines are appended to.
+struct LineFile {
+  fs::path path;
+  File file;
 
-void put(std::FILE* file, const std::string& line) {
-  if (std::fwrite(line.data(), 1, line.size(), file) != line.size() || std::fflush(file) != 0)
-    fail("the metrics cannot be written: is the disk full?");
-}
+  LineFile(const fs::path& to, const std::string& content) : path(to) {
+    write_file(path, content);
+    file.reset(std::fopen(path.c_str(), "ae"));
+    if (!file) failed("written");
+  }
+  void put(const std::string& line) {
+    if (std::fwrite(line.data(), 1, line.size(), file.get()) != line.size() ||
+        std::fflush(file.get()) != 0)
+      failed("written");
+  }
+  void sync() {
+    if (::fsync(::fileno(file.get())) != 0) failed("synced to disk");
+  }
+  [[noreturn]] void failed(const char* what) const {
+    fail("{}: cannot be {}: {}", path.string(), what, std::strerror(errno));
+  }
+};
 
 // JSON has no NaN: a value that is none becomes null.
 nlohmann::ordered_json number(double value) {
@@ -70,15 +83,15 @@ nlohmann::ordered_json number(double value) {
 }  // namespace
 
 struct MetricsLog::Files {
-  File jsonl, csv;
+  LineFile jsonl, csv;
   std::optional<EventFile> events;
 };
 
-MetricsLog::MetricsLog(const fs::path& folder, int64_t after_step, bool tensorboard)
-    : files_(std::make_unique<Files>()) {
+MetricsLog::MetricsLog(const fs::path& folder, int64_t after_step, bool tensorboard) {
   const fs::path jsonl = folder / "metrics.jsonl", csv = folder / "metrics.csv";
-  files_->jsonl = reopen(jsonl, kept_lines(jsonl, after_step, false));
-  files_->csv = reopen(csv, kept_lines(csv, after_step, true));
+  files_.reset(new Files{.jsonl = {jsonl, kept_lines(jsonl, after_step, false)},
+                         .csv = {csv, kept_lines(csv, after_step, true)},
+                         .events = {}});
   if (tensorboard) files_->events.emplace(folder, after_step);
 }
 
@@ -94,10 +107,10 @@ void MetricsLog::write(const StepMetrics& row) {
   json["tokens_per_second"] = row.tokens_per_second;
   json["seconds"] = row.seconds;
   json["peak_rss_bytes"] = row.peak_rss_bytes;
-  put(files_->jsonl.get(), json.dump() + "\n");
-  put(files_->csv.get(),
-      fmt::format("{},{},{},{},{},{:.2f},{:.4f},{},\n", row.step, row.loss, row.lr, row.grad_norm,
-                  row.tokens, row.tokens_per_second, row.seconds, row.peak_rss_bytes));
+  files_->jsonl.put(json.dump() + "\n");
+  files_->csv.put(fmt::format("{},{},{},{},{},{:.2f},{:.4f},{},\n", row.step, row.loss, row.lr,
+                              row.grad_norm, row.tokens, row.tokens_per_second, row.seconds,
+                              row.peak_rss_bytes));
   if (!files_->events) return;
   // The names that transformers' Trainer gives them, where it has them.
   files_->events->write(row.step,
@@ -114,14 +127,14 @@ void MetricsLog::write(const EvalMetrics& row) {
   json["eval_loss"] = number(row.loss);
   json["eval_tokens"] = row.tokens;
   json["eval_seconds"] = row.seconds;
-  put(files_->jsonl.get(), json.dump() + "\n");
-  put(files_->csv.get(), fmt::format("{},,,,,,,,{}\n", row.step, row.loss));
+  files_->jsonl.put(json.dump() + "\n");
+  files_->csv.put(fmt::format("{},,,,,,,,{}\n", row.step, row.loss));
   if (files_->events) files_->events->write(row.step, {{"eval/loss", row.loss}});
 }
 
 void MetricsLog::sync() {
-  for (std::FILE* file : {files_->jsonl.get(), files_->csv.get()})
-    if (::fsync(::fileno(file)) != 0) fail("the metrics cannot be synced to disk: is it full?");
+  files_->jsonl.sync();
+  files_->csv.sync();
   if (files_->events) files_->events->sync();
 }
 
@@ -165,7 +178,7 @@ std::string bar_line(const BarFacts& f, size_t columns) {
 }
 
 Progress::Progress(int64_t total_steps, int64_t first_step)
-    : terminal_(can_redraw()),
+    : terminal_(can_redraw() && log_level() <= LogLevel::kInfo),
       total_(total_steps),
       first_(first_step),
       start_(now_seconds()) {}

@@ -140,7 +140,7 @@ EventFile::EventFile(const fs::path& folder, int64_t after_step) {
   int64_t seconds = static_cast<int64_t>(wall_seconds());
   for (const fs::path& path : earlier) seconds = std::max(seconds, seconds_of(path) + 1);
   path_ = folder / fmt::format("{}{:010}.{}.{}.0", kPrefix, seconds, host_in_name(), ::getpid());
-  file_.reset(std::fopen(path_.c_str(), "wb"));
+  file_.reset(std::fopen(path_.c_str(), "wbe"));
   if (!file_) fail("{}: cannot be written: {}", path_.string(), std::strerror(errno));
   put(version_event(wall_seconds()));
   if (!earlier.empty()) put(restart_event(wall_seconds(), after_step + 1));
@@ -152,14 +152,14 @@ void EventFile::write(int64_t step, const std::vector<Scalar>& scalars) {
 
 void EventFile::sync() {
   if (::fsync(::fileno(file_.get())) != 0)
-    fail("{}: cannot be synced to disk: is it full?", path_.string());
+    fail("{}: cannot be synced to disk: {}", path_.string(), std::strerror(errno));
 }
 
 void EventFile::put(const std::string& event) {
   const std::string record = tfrecord(event);
   if (std::fwrite(record.data(), 1, record.size(), file_.get()) != record.size() ||
       std::fflush(file_.get()) != 0)
-    fail("{}: cannot be written: is the disk full?", path_.string());
+    fail("{}: cannot be written: {}", path_.string(), std::strerror(errno));
 }
 
 std::vector<fs::path> list_event_files(const fs::path& folder) {

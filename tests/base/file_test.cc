@@ -1,5 +1,6 @@
 #include "base/file.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -7,8 +8,10 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <fstream>
 #include <future>
 #include <utility>
+#include <vector>
 
 #include "base/error.h"
 #include "base/system.h"
@@ -196,6 +199,147 @@ TEST(AtomicFile, FailedWriteNamesThePathAndKeepsTheOld) {
   ::signal(SIGXFSZ, handler);
   EXPECT_TRUE(contains(message, "too large")) << message;
   EXPECT_EQ(read_text_file(folder / "a"), "old");
+  EXPECT_EQ(folder.entries(), 1u);
+}
+
+TEST(AtomicFile, BehindALinkItIsTheTargetThatIsWritten) {
+  const TempFolder folder;
+  fs::create_directory(folder / "far");
+  write_file(folder / "far" / "file", "old");
+  ASSERT_EQ(::chmod((folder / "far" / "file").c_str(), 0600), 0);
+  fs::create_symlink("far/file", folder / "link");
+  fs::create_symlink("far/new", folder / "dangling");
+  write_file(folder / "link", "new");
+  write_file(folder / "dangling", "made");
+  EXPECT_TRUE(fs::is_symlink(folder / "link") && fs::is_symlink(folder / "dangling"));
+  EXPECT_EQ(read_text_file(folder / "far" / "file"), "new");
+  EXPECT_EQ(read_text_file(folder / "far" / "new"), "made");
+  struct stat info {};
+  ASSERT_EQ(::stat((folder / "far" / "file").c_str(), &info), 0);
+  EXPECT_EQ(info.st_mode & 0777u, 0600u) << "what nobody else could read, nobody else can";
+}
+
+TEST(AtomicFile, WhatIsNoFileIsWrittenThrough) {
+  const TempFolder folder;
+  const fs::path pipe = folder / "pipe";
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  auto reader = std::async(std::launch::async, [&] {
+    std::ifstream in(pipe);
+    return std::string(std::istreambuf_iterator<char>(in), {});
+  });
+  {
+    AtomicFile file(pipe);
+    file.write("in ");
+    file.write("order");
+    file.commit();
+  }
+  EXPECT_EQ(reader.get(), "in order");
+  EXPECT_TRUE(fs::is_fifo(pipe));
+  write_file("/dev/null", "x");
+  EXPECT_TRUE(fs::is_character_file("/dev/null"));
+  error_about("/dev/full", [] { write_file("/dev/full", "x"); });
+  error_about(pipe, [&] { PendingFile pending(pipe); });
+  error_about(pipe, [&] { AtomicFolder made(pipe); });
+  EXPECT_EQ(folder.entries(), 1u);
+}
+
+TEST(AtomicFile, OfADescriptorItIsTheDescriptorThatIsWritten) {
+  const TempFolder folder;
+  const int file = ::open((folder / "log").c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
+  ASSERT_GE(file, 0);
+  ASSERT_EQ(::write(file, "before ", 7), 7);
+  write_file(fmt::format("/dev/fd/{}", file), "through");
+  ASSERT_EQ(::write(file, " after", 6), 6);
+  ::close(file);
+  EXPECT_EQ(read_text_file(folder / "log"), "before through after");
+}
+
+// Whatever a process that was killed had begun is gone when the next one writes there, and nothing
+// else is.
+TEST(Partials, AreClearedByTheNextThatWritesThere) {
+  const TempFolder folder;
+  const auto begin = [&](const char* what) {
+    crash_after([&] {
+      if (*what == 'f') (new AtomicFile(folder / "file"))->write("half");
+      if (*what == 'd') write_file((new AtomicFolder(folder / "dir"))->folder() / "a", "half");
+      if (*what == 'p') write_file((new PendingFile(folder / "pending"))->partial(), "half");
+    });
+  };
+  for (const char* what : {"file", "dir", "pending"}) begin(what);
+  ASSERT_EQ(folder.entries(), 3u);
+  write_file(folder / "other", "");
+  EXPECT_EQ(folder.entries(), 4u) << "what is left of others is not its care";
+  write_file(folder / "file", "whole");
+  EXPECT_EQ(folder.entries(), 4u);
+  {
+    AtomicFolder made(folder / "dir" / "");
+    made.commit();
+  }
+  EXPECT_EQ(folder.entries(), 4u);
+  {
+    PendingFile pending(folder / "pending");
+    write_file(pending.partial(), "whole");
+    pending.commit();
+  }
+  EXPECT_EQ(folder.entries(), 4u);
+  EXPECT_EQ(read_text_file(folder / "pending"), "whole");
+  begin("dir");
+  clear_partials(folder.path());
+  EXPECT_EQ(folder.entries(), 4u);
+}
+
+TEST(Partials, OfTheLivingAndWhatOnlyLooksAlikeStay) {
+  const TempFolder folder;
+  AtomicFile first(folder / "a");
+  AtomicFolder made(folder / "d");
+  PendingFile pending(folder / "p");
+  { AtomicFile second(folder / "a"); }
+  { AtomicFolder other(folder / "d"); }
+  { PendingFile other(folder / "p"); }
+  clear_partials(folder.path());
+  EXPECT_EQ(folder.entries(), 3u);
+  first.write("x");
+  first.commit();
+  write_file(pending.partial(), "y");
+  pending.commit();
+  made.commit();
+  EXPECT_EQ(folder.entries(), 3u);
+  // A number that no process has.
+  const std::vector<std::string> alike = {".notes.partial-4194303-final",
+                                          ".a.partial-4194303",
+                                          ".a.partial-4194303-",
+                                          ".a.partial-x-4194303-1",
+                                          ".a.partial-01234567-4194303-1.txt",
+                                          "a.partial-4194303-1",
+                                          ".partial-4194303-1"};
+  for (const std::string& name : alike) std::ofstream(folder / name) << "mine";
+  clear_partials(folder.path());
+  write_file(folder / "a", "again");
+  for (const std::string& name : alike) EXPECT_TRUE(fs::exists(folder / name)) << name;
+  // As an earlier version named them: without a lock, so that the process alone is asked for.
+  std::ofstream(folder / ".a.partial-4194303-1") << "left";
+  std::ofstream(folder / fmt::format(".a.partial-{}-1", ::getppid())) << "being written";
+  write_file(folder / "a", "once more");
+  EXPECT_FALSE(fs::exists(folder / ".a.partial-4194303-1"));
+  EXPECT_TRUE(fs::exists(folder / fmt::format(".a.partial-{}-1", ::getppid())));
+}
+
+TEST(Partials, WhatWasMovedAsideComesBack) {
+  const TempFolder folder;
+  fs::create_directory(folder / ".out.partial-4194303-1.old");
+  write_file(folder / ".out.partial-4194303-1.old" / "a", "old");
+  clear_partials(folder.path());
+  EXPECT_EQ(read_text_file(folder / "out" / "a"), "old");
+}
+
+TEST(Partials, LongNamesHaveThemToo) {
+  const TempFolder folder;
+  const fs::path path = folder / std::string(250, 'n');
+  write_file(path, "x");
+  EXPECT_EQ(read_text_file(path), "x");
+  crash_after([&] { (new AtomicFile(path))->write("half"); });
+  EXPECT_EQ(folder.entries(), 2u);
+  write_file(path, "y");
   EXPECT_EQ(folder.entries(), 1u);
 }
 

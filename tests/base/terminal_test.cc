@@ -60,5 +60,50 @@ TEST(Colours, TheEnvironmentDecides) {
   ::unsetenv("NO_COLOR");
 }
 
+TEST(Visible, SpellsWhatCouldCommandATerminal) {
+  EXPECT_EQ(visible("\x1b[2J\x1b]0;title\x07"), "\\u001B[2J\\u001B]0;title\\u0007");
+  EXPECT_EQ(visible(std::string_view("a\0b\x7f", 4)), "a\\u0000b\\u007F");
+  EXPECT_EQ(visible("\xC2\x9B"
+                    "31m"),
+            "\\u009B31m")
+      << "C1: a terminal takes it for ESC [";
+  EXPECT_EQ(visible("\xE2\x80\xAE"
+                    "txt.exe\xE2\x80\xAC \xE2\x81\xA6x\xE2\x81\xA9"),
+            "\\u202Etxt.exe\\u202C \\u2066x\\u2069");
+  EXPECT_EQ(visible("over\rwritten\b\b"), "over\\rwritten\\u0008\\u0008");
+}
+
+TEST(Visible, LeavesTextAsItIs) {
+  for (const char* text :
+       {"", "plain", "two\n\tlines\r\n", "Grüße, 世界 🦅", "\xE2\x80\x8D joined"})
+    EXPECT_EQ(visible(text), text);
+}
+
+TEST(Visible, BytesThatAreNoTextAreSpelledToo) {
+  EXPECT_EQ(visible("\x9B"
+                    "31m"),
+            "\\x9B31m");
+  EXPECT_EQ(visible("\xE4\xB8"), "\\xE4\\xB8") << "a character that breaks off";
+  EXPECT_EQ(visible("a\xFF"
+                    "b"),
+            "a\\xFFb");
+}
+
+TEST(WithoutControls, EveryOneBecomesAQuestionMark) {
+  EXPECT_EQ(without_controls("a\nb\x1b[1m\x7f"), "a?b?[1m?");
+  EXPECT_EQ(without_controls("\xC2\x9B\xE2\x80\xAE\x9B"), "???");
+  EXPECT_EQ(without_controls("Grüße 世界"), "Grüße 世界");
+}
+
+TEST(OnTerminal, StylesOfOurOwnStayAndOthersDoNot) {
+  set_output_look({.columns = 80, .styled = true});
+  const std::string head = bold("head");
+  set_output_look({});
+  EXPECT_EQ(on_terminal(head + " \x1b[31mred\x1b[0m\n"),
+            "\x1b[1mhead\x1b[0m \\u001B[31mred\\u001B[0m\n");
+  EXPECT_EQ(with_styles(head + " \x1b[31m"), "\x1b[1mhead\x1b[0m \x1b[31m");
+  EXPECT_EQ(on_terminal(visible(head)), visible(head)) << "no text can make itself one of them";
+}
+
 }  // namespace
 }  // namespace falconer::test

@@ -173,15 +173,26 @@ TEST_F(HubDownload, ALocalFolderGetsRealFiles) {
   EXPECT_EQ(download(settings(), local).received, 0u);
 }
 
-TEST_F(HubDownload, ALocalFolderKeepsWhatItHasAndMendsWhatChanged) {
+TEST_F(HubDownload, ALocalFolderKeepsWhatItHasAndReplacesWhatIsAnothersOnlyWhenAsked) {
   DownloadRequest local = request("org/model");
   local.local_dir = folder_ / "mine";
   make_folder(local.local_dir);
   write_file(folder_ / "mine/model.safetensors", noise(300000, 3));  // brought by hand
   write_file(folder_ / "mine/tokenizer.json", noise(30000, 9));      // another one
+  EXPECT_THROW(download(settings(), local), Error);
+  EXPECT_EQ(read_text_file(folder_ / "mine/tokenizer.json"), noise(30000, 9));
+  EXPECT_FALSE(fs::exists(folder_ / "mine/config.json")) << "before anything is fetched";
+  local.overwrite = true;
   const Download got = download(settings(), local);
   EXPECT_EQ(hub_.sent(test::model_files()["model.safetensors"].hash()), 0u);
   EXPECT_EQ(read_text_file(got.folder / "tokenizer.json"), noise(30000, 2));
+  // What came from the hub is replaced by what the hub has now, unless it was changed since.
+  local.overwrite = false;
+  auto files = test::model_files();
+  files["tokenizer.json"].content = noise(30000, 4);
+  hub_.add("org/model", files);
+  EXPECT_NO_THROW(download(settings(), local));
+  EXPECT_EQ(read_text_file(got.folder / "tokenizer.json"), noise(30000, 4));
 }
 
 TEST_F(HubDownload, ALocalFolderTakesWhatTheCacheHas) {

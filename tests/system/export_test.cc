@@ -242,7 +242,7 @@ TEST_P(Exported, WhatIsThereIsNotReplacedUnasked) {
   const std::string folder = made("hf", "there"), file = made("gguf", "there.gguf");
   const size_t entries = run.folder.entries();
   ExportOptions options{.checkpoint = run.checkpoint, .out = folder, .format = "hf"};
-  expect_mentions(message_of([&] { export_model(options); }), {"there already", "--force"});
+  expect_mentions(message_of([&] { export_model(options); }), {"there already", "--overwrite"});
   expect_mentions(
       message_of([&] {
         merge({.checkpoint = run.checkpoint, .adapter = adapter("lora"), .out = folder});
@@ -270,6 +270,18 @@ TEST_P(Exported, ForceReplacesOnlyWhatAnExportWrote) {
   options.out = fs::path(run.checkpoint).parent_path().string();
   expect_mentions(message_of([&] { export_model(options); }), {"exported from"});
   EXPECT_EQ(read_text_file(run.path("mine") / "letter.txt"), "dear");
+  // A file of the source, by any spelling; and a model with something of the user's beside it.
+  options = {.checkpoint = run.checkpoint, .out = "", .format = "gguf", .force = true};
+  fs::create_symlink(fs::path(run.checkpoint) / "config.json", out("link"));
+  for (const std::string& file : {run.checkpoint + "/config.json", out("link")}) {
+    options.out = file;
+    expect_mentions(message_of([&] { export_model(options); }), {"the model's own folder"});
+  }
+  const std::string model = made("hf", "model");
+  write_file(fs::path(model) / "letter.txt", "dear");
+  options = {.checkpoint = run.checkpoint, .out = model, .format = "hf", .force = true};
+  expect_mentions(message_of([&] { export_model(options); }), {"letter.txt", "no export writes"});
+  EXPECT_EQ(read_text_file(fs::path(model) / "letter.txt"), "dear");
 }
 
 TEST_P(Exported, AGgufIsAModelForEveryCommand) {
