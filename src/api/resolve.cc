@@ -23,9 +23,9 @@ using Purpose = hub::Selection::Purpose;
 // Endings of files that are named on command lines: "data/suport.jsonl" is a path that was mistyped,
 // and "org/falcon-1.3b" is none.
 bool is_file_name(const std::string& name) {
-  static const std::set<std::string> kEndings = {
-      ".json", ".jsonl", ".csv", ".txt", ".parquet", ".gguf", ".pth", ".pt", ".bin", ".safetensors",
-      ".toml", ".yaml",  ".gz",  ".zip"};
+  static const std::set<std::string> kEndings = {".json", ".jsonl", ".csv", ".txt", ".parquet",
+                                                 ".gguf", ".pth",   ".pt",  ".bin", ".safetensors",
+                                                 ".toml", ".yaml",  ".gz",  ".zip"};
   return kEndings.contains(fs::path(name).extension().string());
 }
 

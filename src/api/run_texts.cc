@@ -35,7 +35,8 @@ void warn_of_few_steps(const FinetuneOptions& o, int64_t steps) {
   constexpr int64_t kFewSteps = 20;
   if (steps >= kFewSteps) return;
   log_warning(
-      "a run of {} step{} teaches a model next to nothing; give more --epochs (now {}) or a smaller "
+      "a run of {} step{} teaches a model next to nothing; give more --epochs (now {}) or a "
+      "smaller "
       "--batch-size (now {})",
       steps, steps == 1 ? "" : "s", o.epochs.value_or(0), o.batch_size.value_or(0));
 }
@@ -104,18 +105,19 @@ std::string run_json(const FinetuneReport& report, const FinetuneOptions& resolv
   Json json = length_json(resolved);
   const double seconds = report.seconds;
   const bool evaluated = state.best_step >= 0;
-  json.update(Json{{"final", report.final_folder.empty() ? Json(nullptr) : Json(report.final_folder)},
-                   {"interrupted", report.interrupted},
-                   {"steps", report.steps},
-                   {"tokens", report.tokens},
-                   {"trainable", report.trainable},
-                   {"loss", number(report.last_loss)},
-                   {"best_eval_loss", evaluated ? number(state.best_eval_loss) : Json(nullptr)},
-                   {"best_eval_step", evaluated ? Json(state.best_step) : Json(nullptr)},
-                   {"seconds", number(seconds)},
-                   {"tokens_per_second",
-                    seconds > 0 ? number(static_cast<double>(report.tokens) / seconds) : Json(nullptr)},
-                   {"peak_rss_bytes", report.peak_rss_bytes}});
+  json.update(
+      Json{{"final", report.final_folder.empty() ? Json(nullptr) : Json(report.final_folder)},
+           {"interrupted", report.interrupted},
+           {"steps", report.steps},
+           {"tokens", report.tokens},
+           {"trainable", report.trainable},
+           {"loss", number(report.last_loss)},
+           {"best_eval_loss", evaluated ? number(state.best_eval_loss) : Json(nullptr)},
+           {"best_eval_step", evaluated ? Json(state.best_step) : Json(nullptr)},
+           {"seconds", number(seconds)},
+           {"tokens_per_second",
+            seconds > 0 ? number(static_cast<double>(report.tokens) / seconds) : Json(nullptr)},
+           {"peak_rss_bytes", report.peak_rss_bytes}});
   return text_of(json);
 }
 

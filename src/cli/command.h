@@ -48,7 +48,8 @@ inline CLI::Option* add_adapter(CLI::App& app, std::string& value, bool& any_bas
   add_any_base(app, any_base);
   return app.add_option(
       "--adapter,--lora-path,--adapter-path", value,
-      "adapter folder, org/name on the hub, or a .pth file of LitGPT or Lit-Parrot");
+      "adapter: its folder or the run's, org/name on the hub, or a .pth file of LitGPT or "
+      "Lit-Parrot");
 }
 
 /// "5GB" is 5'000'000'000 bytes, "5GiB" 5 << 30.

@@ -22,9 +22,10 @@ void add_learning_flags(CLI::App& app, bool& mask_prompt, std::string& train_on,
 }
 
 void add_test_size(CLI::App& app, std::optional<int64_t>& rows) {
-  app.add_option("--test-size", rows,
-                 "rows of a single file that are held out (default: a tenth, 2000 at most; of fewer "
-                 "than 100 rows none)");
+  app.add_option(
+      "--test-size", rows,
+      "rows of a single file that are held out (default: a tenth, 2000 at most; of fewer "
+      "than 100 rows none)");
 }
 
 void add_length_flags(CLI::App& app, std::optional<int64_t>& epochs,

@@ -271,12 +271,13 @@ class Translation {
     const std::string name = word.substr(0, end);
     const CLI::Option* known = find_flag(*command_, name);
     if (known == nullptr) known = find_flag(app_, name);
-    const OtherName* other =
-        known == nullptr ? find_name(app_, *command_, name[1] == '-' ? dashed(name) : name)
-                         : nullptr;
+    const OtherName* other = known == nullptr
+                                 ? find_name(app_, *command_, name[1] == '-' ? dashed(name) : name)
+                                 : nullptr;
     if (other == nullptr) {
       made_.push_back(word);
-      if (known != nullptr && end == word.size() && known->get_items_expected_min() > 0) copy_value();
+      if (known != nullptr && end == word.size() && known->get_items_expected_min() > 0)
+        copy_value();
       return;
     }
     const std::string ours = other->ours;

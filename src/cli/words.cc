@@ -83,8 +83,8 @@ std::vector<std::string> repeats_in(const CLI::App& app) {
   for (const CLI::Option* option : app.get_options()) {
     const auto& values = option->results();
     if (option->get_multi_option_policy() != CLI::MultiOptionPolicy::TakeLast ||
-        option->get_lnames().empty() || std::equal(values.begin() + !values.empty(), values.end(),
-                                                   values.begin()))
+        option->get_lnames().empty() ||
+        std::equal(values.begin() + !values.empty(), values.end(), values.begin()))
       continue;
     lines.push_back("--" + option->get_lnames().front() + " is given " +
                     std::to_string(values.size()) + " times; the last counts, " +

@@ -29,8 +29,7 @@ TEST(Wrapped, NoLineIsTooLong) {
       "\x1b[33mwarning:\x1b[0m and words";
   for (size_t columns = 4; columns < 100; ++columns) {
     std::istringstream lines(wrapped(text, columns));
-    for (std::string line; std::getline(lines, line);)
-      EXPECT_LE(columns_of(line), columns) << line;
+    for (std::string line; std::getline(lines, line);) EXPECT_LE(columns_of(line), columns) << line;
   }
 }
 

@@ -70,9 +70,13 @@ TEST_F(CommandLine, EveryOtherNameIsUnderstoodOrAnswered) {
       EXPECT_TRUE(cli::find_flag(app, theirs) == nullptr) << theirs;
       if (cli::find_flag(one, theirs) != nullptr) continue;  // ours as well, of this command
       if (ours.empty()) {
-        if (theirs == "--max-length" && cli::find_flag(one, "--max-seq-length") != nullptr) continue;
+        if (theirs == "--max-length" && cli::find_flag(one, "--max-seq-length") != nullptr)
+          continue;
         met = true;
-        expect_mentions(message_of([&] { words({command, theirs, "1"}); }), {name.theirs, name.answer});
+        expect_mentions(message_of([&] {
+                          words({command, theirs, "1"});
+                        }),
+                        {name.theirs, name.answer});
       } else if (option != nullptr) {
         met = true;
         const Words found = words({command, theirs, "7"});
@@ -86,9 +90,9 @@ TEST_F(CommandLine, EveryOtherNameIsUnderstoodOrAnswered) {
 
 TEST_F(CommandLine, TransformersCommandBecomesOurs) {
   EXPECT_EQ(words({"finetune", "lora", "--model_name_or_path", "m", "--train_file=d.jsonl",
-                   "--output_dir", "o", "--num_train_epochs", "3",
-                   "--per_device_train_batch_size", "8", "--learning_rate", "1e-4",
-                   "--lora_target_modules", "q_proj,v_proj", "--bf16", "True"}),
+                   "--output_dir", "o", "--num_train_epochs", "3", "--per_device_train_batch_size",
+                   "8", "--learning_rate", "1e-4", "--lora_target_modules", "q_proj,v_proj",
+                   "--bf16", "True"}),
             (Words{"finetune", "lora", "--checkpoint", "m", "--data=d.jsonl", "--out", "o",
                    "--epochs", "3", "--batch-size", "8", "--learning-rate", "1e-4",
                    "--lora-targets", "q,v", "--precision=bf16"}));
@@ -98,17 +102,18 @@ TEST_F(CommandLine, TransformersCommandBecomesOurs) {
 }
 
 TEST_F(CommandLine, LitGptsCommandBecomesOurs) {
-  EXPECT_EQ(words({"finetune_lora", "m", "--data.json_path", "d.json", "--out_dir", "o",
-                   "--train.epochs", "2", "--train.global_batch_size", "16",
-                   "--data.mask_prompt", "false"}),
-            (Words{"finetune", "lora", "m", "--data", "d.json", "--out-dir", "o", "--epochs", "2",
-                   "--batch-size", "16", "--mask-prompt=false"}));
+  EXPECT_EQ(
+      words({"finetune_lora", "m", "--data.json_path", "d.json", "--out_dir", "o", "--train.epochs",
+             "2", "--train.global_batch_size", "16", "--data.mask_prompt", "false"}),
+      (Words{"finetune", "lora", "m", "--data", "d.json", "--out-dir", "o", "--epochs", "2",
+             "--batch-size", "16", "--mask-prompt=false"}));
 }
 
 TEST_F(CommandLine, LlamaCppsCommandBecomesOurs) {
-  EXPECT_EQ(words({"generate", "-m", "m.gguf", "-p", "Hi -n 3", "-n", "8", "--temp", "0", "-t", "2"}),
-            (Words{"generate", "--checkpoint", "m.gguf", "--prompt", "Hi -n 3", "--max-new-tokens",
-                   "8", "--temperature", "0", "--threads", "2"}));
+  EXPECT_EQ(
+      words({"generate", "-m", "m.gguf", "-p", "Hi -n 3", "-n", "8", "--temp", "0", "-t", "2"}),
+      (Words{"generate", "--checkpoint", "m.gguf", "--prompt", "Hi -n 3", "--max-new-tokens", "8",
+             "--temperature", "0", "--threads", "2"}));
 }
 
 TEST_F(CommandLine, ValuesAndOurOwnNamesStayAsTheyAre) {

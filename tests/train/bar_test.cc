@@ -14,12 +14,14 @@ const BarFacts kFacts{.step = 12,
                       .seconds_left = 65};
 
 TEST(BarLine, AllOfItWhereThereIsRoom) {
-  EXPECT_EQ(bar_line(kFacts, 100),
-            "[=====                   ] step 12/57  loss 1.2346  1:05 left  1234 tokens/s  lr 3.0e-04");
+  EXPECT_EQ(
+      bar_line(kFacts, 100),
+      "[=====                   ] step 12/57  loss 1.2346  1:05 left  1234 tokens/s  lr 3.0e-04");
 }
 
 TEST(BarLine, WhatMattersMostStays) {
-  EXPECT_EQ(bar_line(kFacts, 40), "[=     ] step 12/57  loss 1.2346");
+  EXPECT_EQ(bar_line(kFacts, 40), "step 12/57  loss 1.2346  1:05 left");
+  EXPECT_EQ(bar_line(kFacts, 48), "[==        ] step 12/57  loss 1.2346  1:05 left");
   EXPECT_EQ(bar_line(kFacts, 24), "step 12/57  loss 1.2346");
   EXPECT_EQ(bar_line(kFacts, 11), "step 12/57");
 }
