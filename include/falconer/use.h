@@ -46,6 +46,10 @@ struct SamplingSettings {
   uint32_t first_prompt = 0;
 };
 
+/// Error (usage): a setting that cannot be. Model::generate asks the same; before a model is opened it
+/// costs nothing.
+void check_sampling(const SamplingSettings& settings);
+
 struct Completion {
   std::vector<int32_t> prompt_ids, ids;
   std::string text, finish_reason;

@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "api/bounds.h"
 #include "api/finetune_options.h"
 #include "api/load_options.h"
 #include "api/resolve.h"
@@ -56,6 +57,7 @@ class Check {
   explicit Check(const CheckOptions& options) : o_(options) {
     if (o_.checkpoint.empty()) fail_usage("--checkpoint is required: a model's folder");
     if (o_.data.empty()) fail_usage("--data is required: a file of rows, or a folder with train.*");
+    check_bounds(o_);
     allowed_rows(o_.max_bad, 0);
     find_data_format(o_.data_format);
     if (!o_.prompt_style.empty()) PromptStyle::check(o_.prompt_style);

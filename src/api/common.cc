@@ -2,6 +2,7 @@
 
 #include <filesystem>
 
+#include "api/bounds.h"
 #include "base/error.h"
 #include "base/interrupt.h"
 #include "base/log.h"
@@ -53,6 +54,7 @@ void set_verbosity(const std::string& level) {
 }
 
 void set_threads(int threads) {
+  check_threads(threads);
   if (threads > 0) set_thread_count(threads);
 }
 

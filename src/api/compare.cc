@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "api/bounds.h"
 #include "api/compare_measure.h"
 #include "api/recipe.h"
 #include "api/resolve.h"
@@ -359,6 +360,9 @@ class Comparing {
 
 }  // namespace
 
-CompareReport compare(const CompareOptions& options) { return Comparing(options).run(); }
+CompareReport compare(const CompareOptions& options) {
+  check_bounds(options);
+  return Comparing(options).run();
+}
 
 }  // namespace falconer

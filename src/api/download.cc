@@ -1,6 +1,7 @@
 // falconer download: a repository's files by name.
 #include "hub/download.h"
 
+#include "api/bounds.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "falconer/checkpoint.h"
@@ -27,6 +28,7 @@ hub::Repo parse_repo(const DownloadOptions& options) {
 }  // namespace
 
 DownloadReport download(const DownloadOptions& options) {
+  check_bounds(options);
   const hub::Settings settings = hub::Settings::from_environment();
   const hub::DownloadRequest request{
       .repo = parse_repo(options),

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "api/bounds.h"
 #include "api/chat.h"
 #include "api/common.h"
 #include "api/read_rows.h"
@@ -95,8 +96,7 @@ EvaluatedRow judged(const Question& question, const std::string& answer, const M
 }  // namespace
 
 EvaluateReport evaluate(const EvaluateOptions& options) {
-  if (options.batch_size < 1)
-    fail_usage("--batch-size is {}, expected 1 or more", options.batch_size);
+  check_bounds(options);
   check_device_name(options.model.device);
   const std::string data = resolve_data(options.data);
   std::optional<ResultWriter> output;

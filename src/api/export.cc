@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "api/base_check.h"
+#include "api/bounds.h"
 #include "api/resolve.h"
 #include "api/run_start.h"
 #include "base/error.h"
@@ -195,6 +196,7 @@ ExportReport export_report(const ExportOptions& options, std::string text) {
 
 ExportReport export_model(const ExportOptions& named) {
   ExportOptions options = named;
+  check_shard_size(options.max_shard_bytes);
   for (const Format& format : kFormats) {
     if (options.format != format.name) continue;
     if (format.adapter_needed && options.adapter.empty())

@@ -27,7 +27,6 @@ std::vector<ExportedTensor> hf_tensors(const ModelSource& source, const ExportDt
 
 /// Writes the folder of `source`; `rest` is where what cannot be folded will be found.
 std::string write_folder(const ModelSource& source, const ExportOptions& options) {
-  if (options.max_shard_bytes < 1) fail_usage("--max-shard-size is 0; give for example 5GB");
   const ExportDtype dtype = parse_export_dtype(options.dtype, source.dtype());
   if (dtype.kept) source.say_narrowed();
   const std::vector<ExportedTensor> tensors = hf_tensors(source, dtype);

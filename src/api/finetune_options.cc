@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "api/bounds.h"
 #include "api/common.h"
 #include "base/error.h"
 #include "data/formats.h"
@@ -15,10 +16,6 @@
 
 namespace falconer {
 namespace {
-
-void check_positive(const char* flag, double value) {
-  if (!(value >= 0)) fail_usage("{} is {}, expected 0 or more", flag, value);
-}
 
 void check_one_of(const char* flag, const std::string& value,
                   const std::vector<std::string>& known) {
@@ -58,6 +55,7 @@ MethodOptions method_options(const FinetuneOptions& o) {
 void check_options(const FinetuneOptions& o) {
   if (o.checkpoint.empty()) fail_usage("--checkpoint is required: a Hugging Face model folder");
   if (o.data.empty()) fail_usage("--data is required: a file of rows, or a folder with train.*");
+  check_bounds(o);
   make_method({.method = o.method});  // an unknown name is a usage error
   parse_schedule(o.schedule);
   parse_optimizer(o.optimizer);
@@ -80,13 +78,6 @@ void check_options(const FinetuneOptions& o) {
   if (o.master_weights == "bf16" && o.method != "full")
     fail_usage("--master-weights bf16 goes with full: what {} trains is small, and learns in f32",
                o.method);
-  check_positive("--lr", o.lr.value_or(0));
-  check_positive("--weight-decay", o.weight_decay.value_or(0));
-  check_positive("--eps", o.eps);
-  check_positive("--grad-clip", o.grad_clip);
-  for (const double beta : {o.beta1, o.beta2})
-    if (!(beta >= 0 && beta < 1))
-      fail_usage("--beta1 and --beta2 are shares below 1, found {}", beta);
   // A flag that would do nothing is a mistake.
   const char* watching = o.early_stop > 0           ? "--early-stop"
                          : o.keep_best              ? "--keep-best"

@@ -1,5 +1,6 @@
 // falconer merge: an adapter folded into a model of its own, tensor by tensor.
 #include "api/base_check.h"
+#include "api/bounds.h"
 #include "api/export.h"
 #include "api/resolve.h"
 #include "base/error.h"
@@ -7,6 +8,7 @@
 namespace falconer {
 
 ExportReport merge(const MergeOptions& options) {
+  check_shard_size(options.max_shard_bytes);
   if (options.adapter.empty()) fail_usage("--adapter is empty; name the adapter to be merged");
   ExportOptions all{.out = options.out,
                     .format = "hf",

@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include "api/base_check.h"
+#include "api/bounds.h"
 #include "api/chat.h"
 #include "api/common.h"
 #include "api/resolve.h"
@@ -105,13 +106,11 @@ std::vector<int32_t> Model::encode_chat(const Chat& chat, bool raw) const {
       .prompt(conversation_of(chat));
 }
 
+void check_sampling(const SamplingSettings& settings) { check_bounds(settings); }
+
 std::vector<Completion> Model::generate(const std::vector<std::vector<int32_t>>& prompts,
                                         const SamplingSettings& settings, const OnText& on_text) {
-  if (settings.max_new_tokens < 1)
-    fail_usage("--max-new-tokens is {}, expected 1 or more", settings.max_new_tokens);
-  if (!(settings.temperature >= 0)) fail_usage("--temperature is below 0");
-  if (!(settings.top_p >= 0 && settings.top_p <= 1)) fail_usage("--top-p is outside of 0 to 1");
-  if (settings.top_k < 0) fail_usage("--top-k is below 0; 0 keeps all tokens");
+  check_sampling(settings);
   Generator generator(*impl_->session, impl_->tokenizer ? &*impl_->tokenizer : nullptr);
   GenerateOptions options{.max_new_tokens = settings.max_new_tokens,
                           .sampling = {.temperature = settings.temperature,

@@ -3,6 +3,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "api/bounds.h"
 #include "api/common.h"
 #include "api/resolve.h"
 #include "api/run_start.h"
@@ -42,6 +43,7 @@ std::string json_of(const PrepareOptions& options, const LoadedData& data) {
 }  // namespace
 
 PrepareReport prepare(const PrepareOptions& options) {
+  check_bounds(options);
   if (options.prompt_ending != "colon" && options.prompt_ending != "newline")
     fail_usage("--prompt-ending is \"{}\", expected colon or newline", options.prompt_ending);
   if (options.tokenize != "joint" && options.tokenize != "separate")

@@ -1,35 +1,32 @@
 #include "api/read_rows.h"
 
-#include <fstream>
 #include <iostream>
 #include <optional>
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/json_file.h"
 #include "base/json_text.h"
+#include "base/line_reader.h"
 #include "base/streams.h"
 
 namespace falconer {
 
 void for_each_json_line(const std::string& path,
                         const std::function<void(const nlohmann::ordered_json&, int64_t)>& row) {
-  std::ifstream file;
-  if (path != "-") {
-    file.open(path);
-    if (!file || std::filesystem::is_directory(path))
-      fail("{}: cannot be opened; expected a JSONL file", path);
-  }
-  std::istream& input = path == "-" ? std::cin : file;
+  LineReader input(path);
   std::string line;
-  for (int64_t number = 1; std::getline(input, line); ++number) {
+  for (int64_t number = 1; input.next(line); ++number) {
     if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
     const auto json = parse_ordered_json(line);
-    if (json.is_discarded() || !json.is_object())
-      fail("{}: line {} is not a JSON object", path, number);
+    if (json.is_discarded() || !json.is_object()) {
+      const std::string wrong = json_complaint(line);
+      fail("{}: line {} is not a JSON object{}{}", path, number, wrong.empty() ? "" : ": ", wrong);
+    }
     try {
       row(json, number);
     } catch (const nlohmann::json::exception& error) {
-      fail("{}: line {}: {}", path, number, error.what());
+      fail("{}: line {}: {}", path, number, json_reason(error));
     } catch (const OutputError&) {
       throw;  // not the row's fault
     } catch (const Error& error) {

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/json_text.h"
+#include "base/number.h"
 #include "base/terminal.h"
 #include "base/toml.h"
 #include "falconer/watch.h"
@@ -91,9 +92,9 @@ void read_settings(const fs::path& path, RunSummary& run) {
   try {
     for (const TomlEntry& entry : read_toml(path)) {
       if (entry.key == "method" && !entry.values.empty()) run.method = entry.values[0];
-      if (entry.key == "lr" && !entry.values.empty()) run.lr = std::stod(entry.values[0]);
+      if (entry.key == "lr" && !entry.values.empty()) run.lr = real_of_text(entry.values[0]);
     }
-  } catch (const std::exception&) {
+  } catch (const Error&) {
   }
 }
 

@@ -10,6 +10,8 @@
 #include "base/output.h"
 #include "checkpoint/safetensors_writer.h"
 #include "data/dataset.h"
+#include "data/format/fields.h"
+#include "data/format/tokens.h"
 #include "data/prepared.h"
 #include "falconer/use.h"
 #include "method/finite_weights.h"
@@ -23,30 +25,21 @@ namespace {
 Row read_row(const nlohmann::ordered_json& json, const ModelConfig& config,
              const Tokenizer* tokenizer) {
   Row row;
-  if (json.contains("input_ids")) {
-    row.ids = json["input_ids"].get<std::vector<int32_t>>();
-    row.labels = json.contains("labels") && !json["labels"].is_null()
-                     ? json["labels"].get<std::vector<int32_t>>()
-                     : row.ids;
-  } else if (json.contains("text")) {
+  if (find_field(json, "input_ids") != nullptr) {
+    row = std::get<Row>(parse_tokens(json, config.vocab));
+  } else if (find_field(json, "text") != nullptr) {
     if (tokenizer == nullptr) fail("holds text, and the checkpoint has no tokenizer.json");
-    row.ids = tokenizer->encode(json["text"].get<std::string>());
+    row.ids = tokenizer->encode(text_field(json, "text"));
     row.labels = row.ids;
+    for (const int32_t id : row.ids)
+      if (id >= config.vocab)
+        fail("its text has the token {}, expected 0 to {}", id, config.vocab - 1);
   } else {
     fail("has neither \"input_ids\" nor \"text\"");
   }
   if (row.ids.empty()) fail("has no tokens");
-  if (row.labels.size() != row.ids.size())
-    fail("has {} labels for {} ids", row.labels.size(), row.ids.size());
   if (static_cast<int64_t>(row.ids.size()) > config.context)
     fail("has {} tokens, and the model's context is {}", row.ids.size(), config.context);
-  const auto within = [&](int32_t id) { return id >= 0 && id < config.vocab; };
-  for (size_t i = 0; i < row.ids.size(); ++i) {
-    if (!within(row.ids[i]))
-      fail("holds the id {}, expected 0 to {}", row.ids[i], config.vocab - 1);
-    if (row.labels[i] != kIgnoredLabel && !within(row.labels[i]))
-      fail("holds the label {}, expected -100 or 0 to {}", row.labels[i], config.vocab - 1);
-  }
   return row;
 }
 

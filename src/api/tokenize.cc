@@ -3,6 +3,8 @@
 #include "api/read_rows.h"
 #include "api/resolve.h"
 #include "base/error.h"
+#include "data/format/fields.h"
+#include "data/format/tokens.h"
 #include "data/formats.h"
 #include "data/raw_rows.h"
 #include "falconer/data.h"
@@ -46,9 +48,9 @@ void tokenize(const TokenizeOptions& options) {
   for_each_json_line(options.input, [&](const nlohmann::ordered_json& json, int64_t) {
     nlohmann::ordered_json row;
     if (options.decode)
-      row["text"] = tokenizer.decode(json.at("ids").get<std::vector<int32_t>>());
+      row["text"] = tokenizer.decode(read_ids(json, "ids", tokenizer.vocab_size(), false));
     else
-      row["ids"] = tokenizer.encode(json.at("text").get<std::string>());
+      row["ids"] = tokenizer.encode(text_field(json, "text"));
     output.write(row);
   });
   output.commit();

@@ -7,6 +7,7 @@
 #include "api/load_options.h"
 #include "api/read_rows.h"
 #include "base/error.h"
+#include "base/number.h"
 #include "falconer/finetune.h"
 #include "falconer/watch.h"
 #include "model/arch/architecture.h"
@@ -192,7 +193,11 @@ class Verifying {
       return it == from.end() ? std::string() : it->second;
     };
     const auto number = [](const std::string& text) {
-      return text.empty() ? int64_t{0} : std::stoll(text);
+      if (text.empty()) return int64_t{0};
+      const std::optional<int64_t> value = whole_of_text(text);
+      if (!value)
+        fail("falconer.json: a length is \"{}\"; expected a whole number", printable(text));
+      return *value;
     };
     FinetuneOptions o;
     o.train_on = get(record.settings, "train_on");

@@ -16,9 +16,16 @@ constexpr double kExact = 9007199254740992.0;  // 2^53: every whole number up to
        expected);
 }
 
-/// Nothing where it is no whole number, or one beyond 64 bits.
 template <class Json>
-std::optional<int64_t> whole_of(const Json& value) {
+const Json& list_of(const Json& value, const JsonNames& names, const std::string& where) {
+  if (!value.is_array()) refuse(where, names.all().front(), found_text(value), "a list");
+  return value;
+}
+
+}  // namespace
+
+template <class Json>
+std::optional<int64_t> whole_value(const Json& value) {
   if (value.is_number_unsigned()) {
     const auto number = value.template get<uint64_t>();
     if (number > static_cast<uint64_t>(kAnyWhole.most)) return {};
@@ -32,14 +39,6 @@ std::optional<int64_t> whole_of(const Json& value) {
 }
 
 template <class Json>
-const Json& list_of(const Json& value, const JsonNames& names, const std::string& where) {
-  if (!value.is_array()) refuse(where, names.all().front(), found_text(value), "a list");
-  return value;
-}
-
-}  // namespace
-
-template <class Json>
 std::string found_text(const Json& value) {
   if (value.is_array()) return fmt::format("a list of {}", value.size());
   if (value.is_object()) return "an object";
@@ -49,7 +48,7 @@ std::string found_text(const Json& value) {
 template <class Json>
 int64_t whole_number(const Json& value, std::string_view name, const WholeRange& range,
                      std::string_view where) {
-  const std::optional<int64_t> number = whole_of(value);
+  const std::optional<int64_t> number = whole_value(value);
   if (!number || !range.holds(*number)) refuse(where, name, found_text(value), expectation(range));
   return *number;
 }
@@ -57,7 +56,7 @@ int64_t whole_number(const Json& value, std::string_view name, const WholeRange&
 template <class Json>
 uint64_t unsigned_number(const Json& value, std::string_view name, std::string_view where) {
   if (value.is_number_unsigned()) return value.template get<uint64_t>();
-  const std::optional<int64_t> number = whole_of(value);
+  const std::optional<int64_t> number = whole_value(value);
   if (!number || *number < 0)
     refuse(where, name, found_text(value), "a whole number from 0 to 18446744073709551615");
   return static_cast<uint64_t>(*number);
@@ -177,6 +176,7 @@ std::string JsonFields<Json>::required_text(const JsonNames& names) const {
 #define FALCONER_INSTANTIATE(Json)                                                    \
   template class JsonFields<Json>;                                                    \
   template std::string found_text(const Json&);                                       \
+  template std::optional<int64_t> whole_value(const Json&);                           \
   template int64_t whole_number(const Json&, std::string_view, const WholeRange&,     \
                                 std::string_view);                                    \
   template uint64_t unsigned_number(const Json&, std::string_view, std::string_view); \

@@ -23,6 +23,10 @@
 
 namespace falconer {
 
+/// Nothing where the value is no whole number, or one beyond 64 bits.
+template <class Json>
+std::optional<int64_t> whole_value(const Json& value);
+
 /// One value. `name` is what the error calls it, in quotes; `where` (a file, or file and line) begins the
 /// error, and may be empty where a caller puts it in front. All templates are there for nlohmann::json and
 /// nlohmann::ordered_json.

@@ -75,10 +75,17 @@ int64_t integer_from(GgufKind kind, const std::byte* from) {
 
 }  // namespace
 
-bool GgufValue::whole() const {
+namespace {
+
+bool is_whole(GgufKind kind) {
   return size_of(kind) > 0 && kind != GgufKind::kF32 && kind != GgufKind::kF64 &&
          kind != GgufKind::kBool;
 }
+
+}  // namespace
+
+bool GgufValue::whole() const { return is_whole(kind); }
+bool GgufValue::whole_list() const { return kind == GgufKind::kArray && is_whole(element); }
 
 int64_t GgufValue::integer_at(uint64_t i) const {
   FALCONER_CHECK(kind == GgufKind::kArray && i < count);
@@ -294,18 +301,24 @@ const GgufValue& Gguf::required(std::string_view key) const {
   return *value;
 }
 
-int64_t Gguf::integer(std::string_view key, std::optional<int64_t> otherwise) const {
+int64_t Gguf::integer(std::string_view key, std::optional<int64_t> otherwise,
+                      const WholeRange& range) const {
   if (otherwise && find(key) == nullptr) return *otherwise;
   const GgufValue& value = required(key);
   if (!value.whole()) wrong("\"{}\" is not a whole number", key);
+  if (!range.holds(value.integer))
+    wrong("\"{}\" is {}; expected {}", key, value.integer, expectation(range));
   return value.integer;
 }
 
-double Gguf::number(std::string_view key, std::optional<double> otherwise) const {
+double Gguf::number(std::string_view key, std::optional<double> otherwise,
+                    const RealRange& range) const {
   if (otherwise && find(key) == nullptr) return *otherwise;
   const GgufValue& value = required(key);
   if (size_of(value.kind) == 0 || value.kind == GgufKind::kBool)
     wrong("\"{}\" is not a number", key);
+  if (!range.holds(value.number))
+    wrong("\"{}\" is {}; expected {}", key, value.number, expectation(range));
   return value.number;
 }
 

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/file.h"
+#include "base/number.h"
 #include "checkpoint/gguf_blocks.h"
 #include "checkpoint/tensor_file.h"
 
@@ -46,6 +47,8 @@ struct GgufValue {
 
   /// Whether `integer` holds it.
   bool whole() const;
+  /// Whether it is a list of numbers that integer_at() can give.
+  bool whole_list() const;
   /// Element i of an array of whole numbers.
   int64_t integer_at(uint64_t i) const;
 };
@@ -75,9 +78,12 @@ class Gguf {
 
   /// Null where there is none.
   const GgufValue* find(std::string_view key) const;
-  /// Errors name the key: it is missing (unless `otherwise` is given), or another kind of value.
-  int64_t integer(std::string_view key, std::optional<int64_t> otherwise = {}) const;
-  double number(std::string_view key, std::optional<double> otherwise = {}) const;
+  /// Errors name the key: it is missing (unless `otherwise` is given), another kind of value, or out of
+  /// range.
+  int64_t integer(std::string_view key, std::optional<int64_t> otherwise = {},
+                  const WholeRange& range = kAnyWhole) const;
+  double number(std::string_view key, std::optional<double> otherwise = {},
+                const RealRange& range = kAnyReal) const;
   std::string_view text(std::string_view key, std::optional<std::string_view> otherwise = {}) const;
   std::span<const std::string_view> texts(std::string_view key) const;
 

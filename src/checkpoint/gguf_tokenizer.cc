@@ -6,8 +6,10 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
-#include "base/json_text.h"
+#include "base/json_file.h"
+#include "base/json_number.h"
 #include "base/log.h"
+#include "base/path.h"
 
 namespace falconer {
 namespace {
@@ -66,9 +68,7 @@ const char* pre_tokenizer_name(const json& steps, const std::string& where) {
 json parse(const SideFiles& files, const char* name, const std::string& where) {
   const auto found = files.find(name);
   if (found == files.end()) return json::object();
-  json value = parse_json(found->second);
-  if (value.is_discarded() || !value.is_object()) fail("{}: {} is not a JSON object", where, name);
-  return value;
+  return parse_json_object(found->second, where + ": " + name);
 }
 
 /// "tokens", "token_type", "merges" out of a tokenizer.json.
@@ -81,9 +81,10 @@ class Vocabulary {
     const json& model = file.at("model");
     check_model(file, model);
     for (const auto& [token, id] : model.at("vocab").items())
-      set(id.get<int64_t>(), token, kNormal);
+      set(whole_number(id, token, kAnyWhole, where_), token, kNormal);
     for (const json& token : file.value("added_tokens", json::array()))
-      set(token.at("id").get<int64_t>(), token.at("content").get<std::string>(),
+      set(whole_number(token.at("id"), "id", kAnyWhole, where_),
+          token.at("content").get<std::string>(),
           token.value("special", false) ? kControl : kUserDefined);
     for (size_t i = 0; i < tokens_.size(); ++i)
       if (types_[i] == kUnused) tokens_[i] = fmt::format("[PAD{}]", i);
@@ -241,7 +242,7 @@ SideFiles side_files(const fs::path& model) {
   }
   SideFiles files;
   for (const char* name : kSideFiles)
-    if (fs::exists(model / name)) files[name] = read_text_file(model / name, size_t{1} << 28);
+    if (is_there(model / name)) files[name] = read_text_file(model / name, size_t{1} << 28);
   return files;
 }
 
@@ -255,7 +256,7 @@ void add_gguf_tokenizer(const SideFiles& files, const std::string& where,
   try {
     add_tokenizer(files, where, options, metadata);
   } catch (const json::exception& error) {
-    fail("{}: its tokenizer: {}", where, error.what());
+    fail("{}: its tokenizer: {}", where, json_reason(error));
   }
 }
 
@@ -264,9 +265,11 @@ namespace {
 void add_special(const Gguf& gguf, const char* key, const char* name, json& config) {
   const auto tokens = gguf.texts("tokenizer.ggml.tokens");
   const GgufValue* id = gguf.find(fmt::format("tokenizer.ggml.{}_token_id", key));
-  if (id == nullptr || !id->whole()) return;
-  if (id->integer < 0 || static_cast<uint64_t>(id->integer) >= tokens.size())
-    fail("{}: its {} is token {}, of {}", gguf.path().string(), name, id->integer, tokens.size());
+  if (id == nullptr) return;
+  if (!id->whole() || id->integer < -1 || id->integer >= std::ssize(tokens))
+    fail("{}: its {} is token {}, of {}", gguf.path().string(), name,
+         id->whole() ? fmt::format("{}", id->integer) : "that is no whole number", tokens.size());
+  if (id->integer == -1) return;  // there is none
   config[name] = tokens[static_cast<size_t>(id->integer)];
 }
 
@@ -313,10 +316,11 @@ json pre_tokenizer(const Gguf& gguf) {
 void read_tokens(const Gguf& gguf, json& vocab, json& added) {
   const auto tokens = gguf.texts("tokenizer.ggml.tokens");
   const GgufValue* types = gguf.find("tokenizer.ggml.token_type");
-  const bool typed = types != nullptr && types->kind == GgufKind::kArray;
+  if (types != nullptr && !types->whole_list())
+    fail("{}: \"tokenizer.ggml.token_type\" is not a list of whole numbers", gguf.path().string());
   for (size_t i = 0; i < tokens.size(); ++i) {
     const int64_t type =
-        typed && i < types->count ? types->integer_at(i) : static_cast<int64_t>(kNormal);
+        types != nullptr && i < types->count ? types->integer_at(i) : static_cast<int64_t>(kNormal);
     if (type == kUnused) continue;
     const std::string token(tokens[i]);
     if (!vocab.emplace(token, i).second)
@@ -346,11 +350,15 @@ json special_tokens(const Gguf& gguf) {
 
 }  // namespace
 
+std::optional<int32_t> token_id_in_gguf(const Gguf& gguf, std::string_view key) {
+  const int64_t id = gguf.integer(key, -1, {-1, INT32_MAX});
+  return id < 0 ? std::nullopt : std::optional(static_cast<int32_t>(id));
+}
+
 std::vector<int32_t> ends_in_gguf(const Gguf& gguf) {
   std::vector<int32_t> ends;
   for (const char* key : kEnds)
-    if (const GgufValue* id = gguf.find(key); id != nullptr && id->whole())
-      ends.push_back(static_cast<int32_t>(std::clamp<int64_t>(id->integer, INT32_MIN, INT32_MAX)));
+    if (const auto id = token_id_in_gguf(gguf, key)) ends.push_back(*id);
   return ends;
 }
 

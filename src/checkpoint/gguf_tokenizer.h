@@ -30,6 +30,9 @@ struct GgufTokenizerOptions {
 void add_gguf_tokenizer(const SideFiles& files, const std::string& where,
                         const GgufTokenizerOptions& options, GgufMetadata& metadata);
 
+/// The id of a token; nothing where the file has none: the key is missing, or says -1. Error: no id.
+std::optional<int32_t> token_id_in_gguf(const Gguf& gguf, std::string_view key);
+
 /// The tokens that end a generation, in that order.
 std::vector<int32_t> ends_in_gguf(const Gguf& gguf);
 

@@ -76,6 +76,7 @@ class Conversation {
 };
 
 void run(const Flags& flags) {
+  check_sampling(flags.sampling);
   Model model = Model::open(flags.model);
   Conversation conversation(flags, model);
   // Who types is asked; a pipe is not, nor who wants to see nothing but answers.

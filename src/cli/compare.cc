@@ -7,6 +7,7 @@
 #include "base/streams.h"
 #include "cli/finetune_flags.h"
 #include "cli/help.h"
+#include "cli/number_flags.h"
 #include "cli/recipe_flags.h"
 #include "falconer/compare.h"
 #include "falconer/process.h"
@@ -26,6 +27,7 @@ FinetuneOptions options_of(const std::vector<std::string>& words) {
   scratch.name("compare");
   FinetuneOptions options;
   add_finetune_flags(scratch, options);
+  check_numbers(scratch);
   scratch.parse(std::vector(words.rbegin(), words.rend()));
   return options;
 }

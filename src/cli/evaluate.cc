@@ -63,6 +63,8 @@ void add_evaluate(CLI::App& app) {
   auto json = std::make_shared<bool>(false);
   add_json(app, *json);
   app.callback([options, rows_shown, json] {
+    if (*rows_shown < 0)
+      throw Error("--show is " + std::to_string(*rows_shown) + "; expected 0 or more", 2);
     const EvaluateReport report = evaluate(*options);
     if (*json) return print_json(report, *rows_shown);
     for (int64_t i = 0; i < std::min<int64_t>(*rows_shown, std::ssize(report.rows)); ++i)

@@ -1,8 +1,10 @@
 // falconer generate
-#include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "base/json_file.h"
+#include "base/json_number.h"
 #include "base/json_text.h"
+#include "base/line_reader.h"
 #include "base/log.h"
 #include "base/streams.h"
 #include "cli/sampling_flags.h"
@@ -19,32 +21,40 @@ struct Flags {
   bool raw = false, json = false;
 };
 
+std::vector<int32_t> prompt_ids_of(const nlohmann::ordered_json& list) {
+  if (!list.is_array()) throw Error("\"prompt_ids\" is " + found_text(list) + "; expected a list");
+  std::vector<int32_t> ids;
+  for (const auto& id : list)
+    ids.push_back(static_cast<int32_t>(whole_number(id, "prompt_ids", {0, INT32_MAX})));
+  return ids;
+}
+
 // Rows {"prompt"} or {"instruction", "input"?} or {"messages"} or {"prompt_ids"}.
 std::vector<std::vector<int32_t>> read_prompts(const Flags& flags, const Model& model) {
-  std::ifstream file(flags.prompts);
-  if (!file) throw Error(flags.prompts + ": cannot be opened; expected JSONL rows {\"prompt\"}");
+  LineReader file(flags.prompts);
   const auto place = [&](int64_t line) {
     return flags.prompts + ": line " + std::to_string(line) + ": ";
   };
   std::vector<std::vector<int32_t>> all;
   std::string line;
-  for (int64_t number = 1; std::getline(file, line); ++number) {
+  for (int64_t number = 1; file.next(line); ++number) {
     if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
     const auto row = parse_ordered_json(line);
     const char* key = row.is_object() && row.contains("instruction") ? "instruction" : "prompt";
     try {
       if (row.is_object() && row.contains("prompt_ids"))
-        all.push_back(row["prompt_ids"].get<std::vector<int32_t>>());
+        all.push_back(prompt_ids_of(row["prompt_ids"]));
       else if (row.is_object() && row.contains("messages"))
         all.push_back(model.encode_chat(parse_chat(line), flags.raw));
       else
         all.push_back(model.encode_prompt(row.at(key), row.value("input", ""), flags.raw));
     } catch (const nlohmann::json::exception& error) {
-      throw Error(place(number) + "expected {\"prompt\"}: " + error.what());
+      throw Error(place(number) + "expected {\"prompt\"}: " + json_reason(error));
     } catch (const Error& error) {
       throw Error(place(number) + error.what(), error.exit_code());
     }
   }
+  if (all.empty()) throw Error(flags.prompts + ": holds no prompts; expected rows {\"prompt\"}");
   return all;
 }
 
@@ -70,6 +80,7 @@ void print_json(const std::vector<Completion>& completions) {
 
 void run(const Flags& flags) {
   handle_interrupts();
+  check_sampling(flags.sampling);
   Model model = Model::open(flags.model);
   const auto prompts = prompts_of(flags, model);
   const bool stream = !flags.json && prompts.size() == 1;

@@ -1,7 +1,10 @@
 // The program: a table of commands, and the one place that turns errors into messages and exit
 // codes.
 #include <exception>
+#include <filesystem>
+#include <new>
 #include <sstream>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -9,6 +12,7 @@
 #include "base/streams.h"
 #include "base/terminal.h"
 #include "cli/help.h"
+#include "cli/number_flags.h"
 #include "cli/recipe_flags.h"
 #include "cli/words.h"
 #include "falconer/process.h"
@@ -82,7 +86,9 @@ int run(int argc, char** argv) {
     command->add_option("--config", "recipe: a TOML file whose keys are flags of this command")
         ->type_name("FILE");
     entry.add(*command);
+    falconer::cli::check_numbers(*command);
   }
+  falconer::cli::check_numbers(app);
   falconer::cli::let_the_last_count(app);
   std::vector<std::string> words = falconer::cli::words_of(app, argc, argv);
   if (words.empty()) {
@@ -101,6 +107,11 @@ int run(int argc, char** argv) {
     const std::string place = falconer::cli::place_of(error.what(), recipe);
     say_error(place + (place.empty() ? "" : ": ") + falconer::cli::explain(app, words, error));
     return 2;
+  } catch (const falconer::Error& error) {
+    const std::string what = error.what();  // "--epochs is 0; ..." may be a recipe's
+    const std::string place = what.starts_with("--") ? falconer::cli::place_of(what, recipe) : "";
+    if (place.empty()) throw;
+    throw falconer::Error(place + ": " + what, error.exit_code());
   }
   return 0;
 }
@@ -115,6 +126,12 @@ int ended(Work&& work) {
     return error.exit_code();
   } catch (const std::bad_alloc&) {
     say_error("out of memory");
+    return 1;
+  } catch (const std::length_error&) {  // more elements than any memory has
+    say_error("out of memory");
+    return 1;
+  } catch (const std::filesystem::filesystem_error& error) {
+    say_error(error.path1().string() + ": " + error.code().message());
     return 1;
   } catch (const std::exception& error) {
     say_error(std::string(error.what()) +

@@ -5,8 +5,9 @@
 
 #include "base/error.h"
 #include "base/file.h"
-#include "base/json_text.h"
+#include "base/json_file.h"
 #include "base/nearest.h"
+#include "base/path.h"
 #include "data/split.h"
 
 namespace falconer {
@@ -18,7 +19,7 @@ std::optional<fs::path> find_split(const fs::path& folder,
                                    std::initializer_list<const char*> names) {
   for (const char* name : names)
     for (const char* ending : {".jsonl", ".json", ".csv", ".txt", ".parquet"})
-      if (fs::exists(folder / (std::string(name) + ending)))
+      if (is_there(folder / (std::string(name) + ending)))
         return folder / (std::string(name) + ending);
   return {};
 }
@@ -39,15 +40,14 @@ void refuse_empty(const fs::path& file, const DataReport& report) {
 /// What prepare.json says of a folder's rows.
 RenderedAs read_prepared(const fs::path& folder) {
   const fs::path path = folder / "prepare.json";
-  if (!fs::exists(path)) return {};
-  const auto json = parse_json(read_text_file(path));
-  if (!json.is_object()) fail("{}: is not a JSON object; run prepare again", path.string());
+  if (!is_there(path)) return {};
+  const auto json = read_json_object(path, size_t{1} << 28, "run prepare again");
   try {
     return {.format = {},
             .prompt_style = json.value("prompt_style", ""),
             .prompt_template = json.value("prompt_template", "")};
   } catch (const nlohmann::json::exception& error) {
-    fail("{}: {}; run prepare again", path.string(), error.what());
+    fail("{}: {}; run prepare again", path.string(), json_reason(error));
   }
 }
 
@@ -99,13 +99,13 @@ RowView RowPart::view() const {
 
 LoadedData load_dataset(const fs::path& path, const Tokenizer* tokenizer,
                         const LoadOptions& options) {
-  if (!fs::exists(path))
+  if (!is_there(path))
     fail("{}: {}", path.string(),
          not_found_text(path, "rows (.json, .jsonl, .csv), text (.txt) or a folder with train.*"));
   if (options.encode.max_seq_length < 2)
     fail_usage("--max-seq-length is {}, expected 2 or more", options.encode.max_seq_length);
   LoadedData data;
-  if (fs::is_directory(path))
+  if (is_folder(path))
     load_folder(path, tokenizer, options, data);
   else
     load_single(path, tokenizer, options, data);

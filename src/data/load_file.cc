@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/nearest.h"
+#include "base/path.h"
 #include "base/threads.h"
 #include "data/encode.h"
 #include "data/examine.h"
@@ -65,7 +66,7 @@ class FileLoader {
 
  private:
   void read_text() {
-    if (!fs::exists(file_)) fail("{}: {}", file_.string(), not_found_text(file_, "a .txt file"));
+    if (!is_there(file_)) fail("{}: {}", file_.string(), not_found_text(file_, "a .txt file"));
     need_tokenizer();
     if (!options_.format.empty() && options_.format != "auto" && options_.format != "text")
       fail_usage("{}: is plain text, and --data-format is {}", file_.string(), options_.format);

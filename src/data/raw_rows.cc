@@ -6,8 +6,10 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/json_file.h"
 #include "base/json_text.h"
 #include "base/nearest.h"
+#include "base/path.h"
 #include "base/threads.h"
 #include "data/csv.h"
 #include "data/json_array.h"
@@ -28,6 +30,14 @@ bool is_array_in_one_line(std::string_view text) {
   return text.find_first_not_of(" \t\r\n", std::min(end, text.size())) == std::string_view::npos;
 }
 
+/// Its own line and not the file's is the first.
+std::string complaint_of_row(std::string_view text) {
+  constexpr std::string_view kFirstLine = "parse error at line 1, ";
+  std::string complaint = json_complaint(text);
+  if (complaint.starts_with(kFirstLine)) complaint.erase(0, kFirstLine.size());
+  return complaint;
+}
+
 void deliver_row(const ordered_json& object, int64_t line, const OnRawRow& row,
                  const OnBadRow& bad) {
   if (!object.is_object()) return bad(line, "is not a JSON object");
@@ -37,7 +47,7 @@ void deliver_row(const ordered_json& object, int64_t line, const OnRawRow& row,
     if (error.exit_code() == kExitUsage) throw;  // a flag is wrong, and not the row
     bad(line, error.what());
   } catch (const nlohmann::json::exception& error) {
-    bad(line, error.what());
+    bad(line, json_reason(error));
   }
 }
 
@@ -79,7 +89,8 @@ class RowParser {
     for (size_t i = 0; i < texts_.size(); ++i)
       if (parsed_[i].is_discarded()) {
         const std::string excess = json_excess(texts_[i], true);
-        bad_(lines_[i], excess.empty() ? "is not valid JSON" : excess);
+        bad_(lines_[i],
+             excess.empty() ? "is not valid JSON: " + complaint_of_row(texts_[i]) : excess);
       } else {
         deliver_row(parsed_[i], lines_[i], row_, bad_);
       }
@@ -143,36 +154,12 @@ bool deliver_elements(const fs::path& file, MappedText& mapped, const OnRawRow& 
   return true;
 }
 
-/// What is wrong with a JSON text, found without keeping it.
-class Complaint : public nlohmann::json_sax<nlohmann::json> {
- public:
-  bool null() override { return true; }
-  bool boolean(bool) override { return true; }
-  bool number_integer(number_integer_t) override { return true; }
-  bool number_unsigned(number_unsigned_t) override { return true; }
-  bool number_float(number_float_t, const string_t&) override { return true; }
-  bool string(string_t&) override { return true; }
-  bool binary(binary_t&) override { return true; }
-  bool start_object(size_t) override { return true; }
-  bool key(string_t&) override { return true; }
-  bool end_object() override { return true; }
-  bool start_array(size_t) override { return true; }
-  bool end_array() override { return true; }
-  bool parse_error(size_t, const std::string&, const nlohmann::json::exception& error) override {
-    what = error.what();
-    return false;
-  }
-
-  std::string what;
-};
-
 void read_json_array(const fs::path& file, MappedText& mapped, const OnRawRow& row,
                      const OnBadRow& bad) {
   if (deliver_elements(file, mapped, row, bad)) return;
   // Read once more in one go, the whole says what is wrong with it.
-  Complaint complaint;
-  if (!nlohmann::json::sax_parse(mapped.text(), &complaint))
-    fail("{}: is not valid JSON: {}", file.string(), complaint.what);
+  if (const std::string wrong = json_complaint(mapped.text()); !wrong.empty())
+    fail("{}: is not valid JSON: {}", file.string(), wrong);
   const size_t first = mapped.text().find_first_not_of(" \t\r\n");
   if (first == std::string_view::npos || mapped.text()[first] != '[')
     fail("{}: expected a JSON array of rows, or JSON lines in a .jsonl file", file.string());
@@ -236,12 +223,12 @@ void refuse_file_kind(const fs::path& file) {
 }
 
 std::string_view counted_by(const fs::path& file) {
-  if (file.extension() != ".json" || !fs::is_regular_file(file)) return "line";
+  if (file.extension() != ".json" || !is_plain_file(file)) return "line";
   return is_array_in_one_line(MappedText(file).text()) ? "row" : "line";
 }
 
 void read_raw_rows(const fs::path& file, const OnRawRow& row, const OnBadRow& bad) {
-  if (!fs::exists(file))
+  if (!is_there(file))
     fail("{}: {}", file.string(), not_found_text(file, "a .json, .jsonl or .csv file"));
   const std::string ending = file.extension().string();
   if (ending == ".txt")

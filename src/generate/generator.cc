@@ -165,6 +165,13 @@ std::vector<Answer> Generator::generate(const std::vector<std::vector<int32_t>>&
     s.stop = StopMatcher(options.stop);
     capacity = std::max(capacity, length + s.limit);
   }
+  // Rows of the cache are counted in 32 bits.
+  if (capacity > INT32_MAX / std::max<int64_t>(1, std::ssize(prompts)))
+    fail_usage(
+        "{} prompts with up to {} tokens each are more than can be answered together; give fewer "
+        "of "
+        "them, or a smaller --max-new-tokens",
+        prompts.size(), capacity);
   KvCache cache(config, static_cast<int64_t>(prompts.size()), capacity, session_.run().activation,
                 session_.device());
   for (Sequence& s : sequences)

@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <nlohmann/json.hpp>
 
+#include "base/json_number.h"
 #include "base/json_text.h"
 #include "hub/address.h"
 
@@ -17,10 +18,8 @@ std::string text_of(const nlohmann::json& object, const char* key) {
   return it != object.end() && it->is_string() ? it->get<std::string>() : std::string();
 }
 
-std::optional<uint64_t> size_of(const nlohmann::json& object) {
-  const auto it = object.find("size");
-  if (it == object.end() || !it->is_number_unsigned()) return {};
-  return it->get<uint64_t>();
+std::optional<uint64_t> size_of(const nlohmann::json& object, const std::string& host) {
+  return JsonFields(object, host + ": of its list of files, an entry").unsigned_whole("size");
 }
 
 void check_size(const RemoteFile& file, const std::string& host) {
@@ -30,14 +29,14 @@ void check_size(const RemoteFile& file, const std::string& host) {
 }
 
 RemoteFile read_file(const nlohmann::json& entry, const std::string& host) {
-  RemoteFile file{.path = text_of(entry, "rfilename"), .etag = {}, .size = size_of(entry)};
+  RemoteFile file{.path = text_of(entry, "rfilename"), .etag = {}, .size = size_of(entry, host)};
   check_file_path(file.path);
   file.etag = text_of(entry, "blobId");
   const auto large = entry.find("lfs");
   if (large != entry.end() && large->is_object()) {
     file.etag = text_of(*large, "sha256");
     if (file.etag.empty()) file.etag = text_of(*large, "oid");
-    file.size = size_of(*large);
+    file.size = size_of(*large, host);
   }
   if (!is_plain_etag(file.etag)) file.etag.clear();
   check_size(file, host);

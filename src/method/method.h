@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/number.h"
 #include "checkpoint/tensor_file.h"
 #include "model/decoder.h"
 
@@ -27,6 +28,13 @@ struct MethodOptions {
   int64_t adapter_start_layer = 2;
   bool bf16_weights = false;  // full: matrices learn in bf16 (stochastic rounding), not in f32
 };
+
+// What they may be, in flags and in files.
+inline constexpr WholeRange kLoraRank{1, 4096};
+inline constexpr RealRange kLoraAlpha{-1e9, 1e9};         // usual ones are below 100
+inline constexpr RealRange kLoraDropout{0, 1 - 0x1p-24};  // what is left is above 0 in f32, too
+inline constexpr WholeRange kAdapterLength{1, 65536};
+inline constexpr WholeRange kAdapterStart{0, 1 << 20};
 
 /// A tensor in the form that it has in an adapter's file.
 struct SavedTensor {

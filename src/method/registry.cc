@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/file.h"
+#include "base/json_file.h"
 #include "base/json_text.h"
 #include "base/nearest.h"
 #include "checkpoint/simple_yaml.h"
@@ -73,7 +74,7 @@ nlohmann::json config_from_names(const TensorFiles& files, const fs::path& path)
   try {
     if (auto lora = lit_lora_config(files, settings); !lora.is_null()) return lora;
   } catch (const nlohmann::json::exception& error) {
-    fail("{}: {}; expected LitGPT's settings of a LoRA", beside.string(), error.what());
+    fail("{}: {}; expected LitGPT's settings of a LoRA", beside.string(), json_reason(error));
   }
   nlohmann::json config = nlohmann::json::object();
   int64_t start = -1;
@@ -160,7 +161,7 @@ OpenedAdapter open_adapter(const std::string& path, std::optional<double> lora_d
       return opened;
     }
   } catch (const nlohmann::json::exception& error) {
-    fail("{}: {}", where, error.what());
+    fail("{}: {}", where, json_reason(error));
   }
   fail("{}: peft_type is \"{}\"; LORA, LORA_QV, ADAPTER and ADAPTER_V2 can be read", where, type);
 }

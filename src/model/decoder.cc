@@ -17,6 +17,9 @@ namespace {
 // tokens.
 constexpr int64_t kHeadRows = 512;
 
+// Rows of the rotary table that are made at once; more are made when they are needed.
+constexpr int64_t kFirstPositions = 2048;
+
 // ALiBi's slopes, as the reference builds them: powers of 2^(-8/n) for the nearest power of two n,
 // then every other power of the next. They are rounded to bf16 there, and so here.
 void fill_alibi(const View& out) {
@@ -67,13 +70,30 @@ Decoder::Decoder(const ModelConfig& config, const Weights& weights, Run& run, Ar
       head_(weights.head, static_cast<int32_t>(4 * config.layers)) {
   for (int64_t i = 0; i < config.layers; ++i) blocks_.emplace_back(config, weights.layers[i], i);
   if (config.rope_dims > 0) {
-    tables_.rope = fixed.push(config.context, config.rope_dims, Dtype::kF32);
+    const int64_t positions = std::min(config.context, kFirstPositions);
+    tables_.rope = fixed.push(positions, config.rope_dims, Dtype::kF32);
     if (!fixed.measuring()) rope_table(run, tables_.rope, config.rope_base);
   }
   if (config.alibi) {
     tables_.alibi = fixed.push(1, config.heads, Dtype::kF32);
     if (!fixed.measuring()) fill_alibi(tables_.alibi);
   }
+}
+
+// A row of the table is the same however many there are. Where it grows it doubles: an answer goes on
+// token by token.
+void Decoder::reach_positions(Run& run, const Batch& batch) const {
+  if (run.dry || !tables_.rope) return;
+  int64_t needed = 0;
+  for (const AttentionSpan& span : batch.spans) needed = std::max(needed, span.kv_count);
+  const int64_t rows = tables_.rope.rows;
+  if (needed <= rows) return;
+  FALCONER_CHECK(needed <= config_.context);
+  Tensor table(std::min(config_.context, std::max(needed, 2 * rows)), config_.rope_dims,
+               Dtype::kF32, tables_.rope.device);
+  rope_table(run, table.view(), config_.rope_base);
+  longer_rope_ = std::move(table);
+  tables_.rope = longer_rope_.view();
 }
 
 std::vector<LinearSite*> Decoder::sites() {
@@ -141,6 +161,7 @@ void Decoder::head_loss(Run& run, const Batch& batch, const View& n, const View&
 LossSum Decoder::loss_and_gradient(Run& run, const Batch& batch, float scale,
                                    const View& losses) const {
   if (batch.target_count() == 0) return {};
+  reach_positions(run, batch);
   const ArenaScope scope(*run.scratch), kept_scope(*run.kept);
   const bool backward = scale != 0;
   const int64_t first = backward ? first_trainable() : config_.layers;
@@ -222,6 +243,7 @@ LossSum Decoder::sum_of(const Run& run, const View& own, const View& losses) con
 
 void Decoder::logits(Run& run, const Batch& batch, const View& rows, const View& out,
                      KvCache* cache) const {
+  reach_positions(run, batch);
   const ArenaScope scope(*run.scratch);
   run.keep = false;
   View x = embed(run, batch, false);

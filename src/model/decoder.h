@@ -49,6 +49,7 @@ class Decoder {
 
  private:
   LossSum loss_and_gradient(Run& run, const Batch& batch, float scale, const View& losses) const;
+  void reach_positions(Run& run, const Batch& batch) const;
   View embed(Run& run, const Batch& batch, bool kept) const;
   View last_norm(Run& run, const View& x, bool keep, NormKept& kept) const;
   void head_loss(Run& run, const Batch& batch, const View& n, const View& dn, float scale,
@@ -59,7 +60,9 @@ class Decoder {
   const Weights* weights_;
   std::vector<Block> blocks_;
   LinearSite head_;
-  BlockTables tables_;
+  // As long as what was run so far, and not as the context that config.json claims.
+  mutable BlockTables tables_;
+  mutable Tensor longer_rope_;
 };
 
 }  // namespace falconer

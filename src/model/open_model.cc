@@ -2,7 +2,9 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/json_file.h"
 #include "base/log.h"
+#include "base/path.h"
 #include "checkpoint/gguf.h"
 #include "model/arch/falcon.h"
 #include "model/arch/generation_config.h"
@@ -43,7 +45,7 @@ ModelConfig read_lit_folder(const std::string& folder) {
   ModelConfig config = read_lit_config(folder);
   config.family = falcon_architecture().name;
   check_shape(config, folder);
-  if (fs::exists(fs::path(folder) / kLitModel))
+  if (is_there(fs::path(folder) / kLitModel))
     config.tied_head = !head_differs(config, open_weights(folder, config));
   return config;
 }
@@ -62,7 +64,7 @@ ModelConfig read_model_config(const std::string& path) {
   try {
     if (is_lit_folder(path)) return read_lit_folder(path);
   } catch (const nlohmann::json::exception& error) {
-    fail("{}: LitGPT's settings: {}", path, error.what());
+    fail("{}: LitGPT's settings: {}", path, json_reason(error));
   }
   ModelConfig config = read_hugging_face_config(path);
   read_generation_config(path, config);
@@ -74,7 +76,7 @@ bool has_weights(const std::string& path) {
   if (is_gguf(path)) return true;
   for (const char* name : {"model.safetensors", "model.safetensors.index.json", "pytorch_model.bin",
                            "pytorch_model.bin.index.json", kLitModel})
-    if (fs::exists(fs::path(path) / name)) return true;
+    if (is_there(fs::path(path) / name)) return true;
   return false;
 }
 
@@ -85,7 +87,7 @@ TensorFiles open_weights(const std::string& path, const ModelConfig& config) {
     return files;
   }
   if (is_lit_folder(path)) {
-    if (!fs::exists(fs::path(path) / kLitModel))
+    if (!is_there(fs::path(path) / kLitModel))
       fail("{}: has LitGPT's settings, and its weights, {}, are missing", path, kLitModel);
     return open_lit_model(fs::path(path) / kLitModel, config);
   }

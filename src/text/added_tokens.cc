@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/json_number.h"
 #include "text/unicode.h"
 
 namespace falconer {
@@ -41,17 +42,18 @@ size_t skip_spaces(std::string_view text, size_t at) {
 }  // namespace
 
 AddedToken read_added_token(const nlohmann::json& json) {
+  const JsonFields fields(json, "its added_tokens");
   AddedToken token;
-  token.id = json.at("id").get<int32_t>();
-  token.content = json.at("content").get<std::string>();
+  token.id = static_cast<int32_t>(fields.required_whole("id", {0, INT32_MAX}));
+  token.content = fields.required_text("content");
   if (token.content.size() > kLongestToken)
     fail("its added token {} has {} bytes; expected at most {}", token.id, token.content.size(),
          kLongestToken);
-  token.special = json.value("special", false);
-  token.normalized = json.value("normalized", !token.special);
-  token.single_word = json.value("single_word", false);
-  token.lstrip = json.value("lstrip", false);
-  token.rstrip = json.value("rstrip", false);
+  token.special = fields.boolean("special").value_or(false);
+  token.normalized = fields.boolean("normalized").value_or(!token.special);
+  token.single_word = fields.boolean("single_word").value_or(false);
+  token.lstrip = fields.boolean("lstrip").value_or(false);
+  token.rstrip = fields.boolean("rstrip").value_or(false);
   return token;
 }
 

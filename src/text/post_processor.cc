@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/json_number.h"
 
 namespace falconer {
 
@@ -32,7 +33,7 @@ void PostProcessor::add(const nlohmann::json& json) {
     }
     const auto name = part.at("SpecialToken").at("id").get<std::string>();
     for (const auto& id : json.at("special_tokens").at(name).at("ids"))
-      side->push_back(id.get<int32_t>());
+      side->push_back(static_cast<int32_t>(whole_number(id, "ids", {0, INT32_MAX})));
   }
 }
 

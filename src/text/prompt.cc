@@ -2,7 +2,8 @@
 
 #include "base/error.h"
 #include "base/file.h"
-#include "base/json_text.h"
+#include "base/json_file.h"
+#include "base/path.h"
 #include "text/unicode.h"
 
 namespace falconer {
@@ -77,9 +78,7 @@ nlohmann::json read_tokenizer_config(const TemplateFiles& checkpoint) {
   constexpr const char* kName = "tokenizer_config.json";
   const auto text = checkpoint.read(kName);
   if (!text) return {};
-  const auto json = parse_json(*text);
-  if (!json.is_object()) fail("{}: {} is not a JSON object", checkpoint.where(), kName);
-  return json;
+  return parse_json_object(*text, fmt::format("{}: {}", checkpoint.where(), kName));
 }
 
 /// The checkpoint's template of that name ("" or "default" is the one that is used where none is
@@ -159,7 +158,7 @@ class Values {
 std::optional<std::string> TemplateFiles::read(const std::string& name) const {
   if (!files_) {
     const fs::path path = folder_ / name;
-    if (!fs::exists(path)) return {};
+    if (!is_there(path)) return {};
     return read_text_file(path, size_t{1} << 28);
   }
   const auto found = files_->find(name);

@@ -4,10 +4,12 @@
 #include <nlohmann/json.hpp>
 #include <unordered_map>
 
+#include "base/digest.h"
 #include "base/error.h"
 #include "base/file.h"
-#include "base/digest.h"
-#include "base/json_text.h"
+#include "base/json_file.h"
+#include "base/json_number.h"
+#include "base/path.h"
 #include "text/added_tokens.h"
 #include "text/bpe.h"
 #include "text/byte_alphabet.h"
@@ -27,12 +29,9 @@ constexpr size_t kIdsWithoutTokens = 1 << 16, kIdsForEach = 8;
 
 using Files = std::map<std::string, std::string>;
 
-/// Errors: json::exception; it is nested beyond all measure.
+/// Errors: it is no JSON, no object, or nested beyond all measure.
 json parse_file(const Files& files, const char* name) {
-  const std::string& text = files.at(name);
-  if (const std::string excess = json_excess(text, false); !excess.empty())
-    fail("{} {}", name, excess);
-  return json::parse(text);
+  return parse_json_object(files.at(name), name);
 }
 
 /// A JSON file that may be missing: then null.
@@ -56,7 +55,7 @@ int32_t checked_id(int64_t id, std::string_view token) {
 int32_t count_ids(const json& vocab, const std::vector<AddedToken>& added) {
   int32_t size = 0;
   for (const auto& [token, id] : vocab.items())
-    size = std::max(size, checked_id(id.get<int64_t>(), token) + 1);
+    size = std::max(size, checked_id(whole_number(id, token), token) + 1);
   for (const auto& token : added) size = std::max(size, checked_id(token.id, token.content) + 1);
   const size_t tokens = vocab.size() + added.size();
   if (static_cast<size_t>(size) > kIdsWithoutTokens + kIdsForEach * tokens)
@@ -200,7 +199,10 @@ struct Tokenizer::Impl {
       for (const json* file : {&generation, &config}) {
         json id = file->is_object() ? file->value(kind + "_token_id", json()) : json();
         if (id.is_array() && !id.empty()) id = id[0];
-        if (id.is_number_integer() && vocabulary.has(id.get<int32_t>())) return id.get<int32_t>();
+        if (id.is_null() || (id.is_array() && id.empty())) continue;
+        const int64_t whole = whole_number(id, kind + "_token_id", {-1, INT32_MAX});
+        if (whole >= 0 && vocabulary.has(static_cast<int32_t>(whole)))
+          return static_cast<int32_t>(whole);
       }
       return std::nullopt;
     };
@@ -217,13 +219,13 @@ struct Tokenizer::Impl {
 };
 
 Tokenizer Tokenizer::load(const fs::path& folder) {
-  if (!fs::exists(folder / "tokenizer.json"))
+  if (!is_there(folder / "tokenizer.json"))
     fail("{} has no tokenizer.json; copy the one of the model that this checkpoint comes from",
          folder.string());
   Files files;
   for (const char* name : {"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
                            "generation_config.json", "config.json"})
-    if (fs::exists(folder / name)) files[name] = read_text_file(folder / name, size_t{1} << 28);
+    if (is_there(folder / name)) files[name] = read_text_file(folder / name, size_t{1} << 28);
   return parse(files, (folder / "tokenizer.json").string());
 }
 
@@ -234,7 +236,7 @@ Tokenizer Tokenizer::parse(const Files& files, const std::string& where) {
     impl->read_special_ids(files);
     return Tokenizer(std::move(impl));
   } catch (const json::exception& error) {
-    fail("{}: not a tokenizer that Falconer can read: {}", where, error.what());
+    fail("{}: not a tokenizer that Falconer can read: {}", where, json_reason(error));
   } catch (const Error& error) {
     fail("{}: {}", where, error.what());
   }
@@ -315,7 +317,8 @@ std::string Tokenizer::fingerprint() const {
   // Words, numbers, code, spaces, other scripts: what rules of merging and splitting differ in.
   constexpr std::string_view kText =
       "Don't we'll  merge 12345 tokens?\n\n\tfor (int i = 0; i < 10; ++i) {}\r\n"
-      "Über naïve señor, Привет мир, 你好世界, こんにちは, 안녕, مرحبا, 👩‍🚀 "
+      "Über naïve señor, Привет мир, 你好世界, こんにちは, 안녕, مرحبا, "
+      "👩‍🚀 "
       "e\u0301";
   Digest hash = Digest::sha256();
   for (int32_t id = 0; id < vocab_size(); ++id) {

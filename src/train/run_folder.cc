@@ -5,7 +5,8 @@
 #include <nlohmann/json.hpp>
 
 #include "base/file.h"
-#include "base/json_text.h"
+#include "base/json_file.h"
+#include "base/json_number.h"
 #include "base/log.h"
 #include "base/system.h"
 #include "checkpoint/gguf_tokenizer.h"
@@ -22,9 +23,7 @@ namespace {
 constexpr int kRecordFormat = 1;  // of falconer.json
 
 nlohmann::json parse_file(const fs::path& path) {
-  auto json = parse_json(read_text_file(path));
-  if (json.is_discarded() || !json.is_object()) fail("{}: is not a JSON object", path.string());
-  return json;
+  return read_json_object(path, size_t{1} << 28, "give another checkpoint of the run");
 }
 
 View view_of(const SavedTensor& tensor) {
@@ -208,7 +207,8 @@ std::optional<ModelRecord> read_record(const fs::path& folder) {
   if (!fs::is_directory(folder) || !fs::exists(path)) return {};
   const nlohmann::json json = parse_file(path);
   try {
-    if (const int format = json.value("format", kRecordFormat); format > kRecordFormat)
+    const int64_t format = JsonFields(json, path.string()).whole("format", {0}).value_or(1);
+    if (format > kRecordFormat)
       fail("{}: is of format {}, and this falconer reads up to {}; use a newer one", path.string(),
            format, kRecordFormat);
     ModelRecord record{.method = json.value("method", ""),
@@ -222,7 +222,7 @@ std::optional<ModelRecord> read_record(const fs::path& folder) {
       record.hashes = json["hashes"].get<std::map<std::string, std::string>>();
     return record;
   } catch (const nlohmann::json::exception& error) {
-    fail("{}: {}", path.string(), error.what());
+    fail("{}: {}", path.string(), json_reason(error));
   }
 }
 
@@ -296,7 +296,7 @@ TrainState read_train_state(const fs::path& checkpoint) {
             .recent = {json.value("recent_losses", std::vector<double>()),
                        json.value("recent_norms", std::vector<double>())}};
   } catch (const nlohmann::json::exception& error) {
-    fail("{}: {}", path.string(), error.what());
+    fail("{}: {}", path.string(), json_reason(error));
   }
 }
 

@@ -43,7 +43,7 @@ std::optional<std::vector<std::string>> check_sums(const fs::path& folder) {
     const std::string line = text.substr(begin, end - begin);
     const std::string name = line.size() > kDigits + 2 ? line.substr(kDigits + 2) : "";
     if (name.empty() || name.find('/') != std::string::npos || line.substr(kDigits, 2) != "  ")
-      fail("{}: \"{}\" is no line of hashes", (folder / kName).string(), line);
+      fail("{}: \"{}\" is no line of hashes", (folder / kName).string(), printable(line));
     if (!fs::is_regular_file(folder / name))
       wrong.push_back(name + " is missing");
     else if (hash_of(folder / name) != line.substr(0, kDigits))

@@ -7,4 +7,8 @@ namespace falconer {
 
 ParsedRow parse_tokens(const RowObject& object, int64_t vocab);
 
+/// The list of ids below `vocab` under `key`, of `labels` also -100: the one reader of ids for every
+/// command. Error: it is missing, or holds what is no id (2.5, true, "3").
+std::vector<int32_t> read_ids(const RowObject& object, const char* key, int64_t vocab, bool labels);
+
 }  // namespace falconer

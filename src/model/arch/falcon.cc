@@ -1,5 +1,6 @@
 #include "model/arch/falcon.h"
 
+#include "base/error.h"
 #include "model/arch/json_fields.h"
 
 namespace falconer {
@@ -13,36 +14,36 @@ namespace {
 // num_kv_heads counts only with new_decoder_architecture: transformers writes num_attention_heads
 // there for 7B.
 ModelConfig read_config(const nlohmann::json& json, const std::string& where) {
+  const ConfigFields f(json, where);
   ModelConfig m;
-  m.layers = required_field<int64_t>(json, {"num_hidden_layers", "n_layer"}, where);
-  m.width = required_field<int64_t>(json, {"hidden_size", "n_embed"}, where);
-  m.heads = required_field<int64_t>(json, {"num_attention_heads", "n_head"}, where);
-  m.vocab = required_field<int64_t>(json, {"vocab_size"}, where);
-  if (m.heads < 1) fail("{}: the number of attention heads is {}", where, m.heads);
+  m.layers = f.required_whole({"num_hidden_layers", "n_layer"}, kLayerCounts);
+  m.width = f.required_whole({"hidden_size", "n_embed"}, kWidths);
+  m.heads = f.required_whole({"num_attention_heads", "n_head"}, kHeadCounts);
+  m.vocab = f.required_whole("vocab_size", kVocabularies);
   m.head_size = m.width / m.heads;
   const bool new_decoder =
-      field<bool>(json, {"new_decoder_architecture"}, json.contains("n_head_kv"));
-  const bool multi_query = field<bool>(json, {"multi_query"}, true);
+      f.boolean("new_decoder_architecture").value_or(f.find("n_head_kv") != nullptr);
+  const bool multi_query = f.boolean("multi_query").value_or(true);
   if (new_decoder)
-    m.groups = field<int64_t>(json, {"num_kv_heads", "n_head_kv"}, m.heads);
+    m.groups = f.whole({"num_kv_heads", "n_head_kv"}, kHeadCounts).value_or(m.heads);
   else
     m.groups = multi_query ? 1 : m.heads;
-  m.mlp_width = field<int64_t>(json, {"ffn_hidden_size"}, 4 * m.width);
-  m.parallel = new_decoder || field<bool>(json, {"parallel_attn"}, true);
+  m.mlp_width = f.whole("ffn_hidden_size", kWidths).value_or(4 * m.width);
+  m.parallel = new_decoder || f.boolean("parallel_attn").value_or(true);
   m.shared_norm =
-      new_decoder ? field<int64_t>(json, {"num_ln_in_parallel_attn"}, 2) == 1 : m.parallel;
-  m.bias = field<bool>(json, {"bias"}, false);
-  m.alibi = field<bool>(json, {"alibi"}, false);
-  m.norm_eps = field<double>(json, {"layer_norm_epsilon"}, 1e-5);
-  m.rope_base = rope_base_of(json, where);
+      new_decoder ? f.whole("num_ln_in_parallel_attn", {1, 2}).value_or(2) == 1 : m.parallel;
+  m.bias = f.boolean("bias").value_or(false);
+  m.alibi = f.boolean("alibi").value_or(false);
+  m.norm_eps = f.real("layer_norm_epsilon", kNormEpsilons).value_or(1e-5);
+  m.rope_base = rope_base_of(f);
   m.rope_dims = m.alibi ? 0 : m.head_size;
-  m.context = field<int64_t>(json, {"max_position_embeddings"}, 2048);
-  m.tied_head = field<bool>(json, {"tie_word_embeddings"}, true);
-  m.init_std = field<double>(json, {"initializer_range"}, 0.02);
-  const auto activation = field<std::string>(json, {"activation"}, "gelu");
+  m.context = f.whole("max_position_embeddings", kContexts).value_or(2048);
+  m.tied_head = f.boolean("tie_word_embeddings").value_or(true);
+  m.init_std = f.real("initializer_range", kInitDeviations).value_or(0.02);
+  const auto activation = f.text("activation").value_or("gelu");
   if (activation != "gelu")
-    fail("{}: the activation \"{}\" is not supported, only \"gelu\"", where, activation);
-  read_token_ids(json, m);
+    fail("{}: the activation \"{}\" is not supported, only \"gelu\"", where, printable(activation));
+  read_token_ids(json, where, m);
   return m;
 }
 

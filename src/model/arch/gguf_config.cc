@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "checkpoint/gguf_tokenizer.h"
+#include "model/arch/limits.h"
 
 namespace falconer {
 namespace {
@@ -40,16 +41,15 @@ ModelConfig read_gguf_config(const Gguf& gguf) {
   if (const std::string_view type = gguf.text("general.type", "model"); type != "model")
     fail("{}: holds {}, not a model; give it where it belongs", where, printable(type));
   ModelConfig m;
-  m.layers = gguf.integer("falcon.block_count");
-  m.width = gguf.integer("falcon.embedding_length");
-  m.heads = gguf.integer("falcon.attention.head_count");
-  m.groups = gguf.integer("falcon.attention.head_count_kv", m.heads);
-  if (m.heads < 1) fail("{}: the number of attention heads is {}", where, m.heads);
+  m.layers = gguf.integer("falcon.block_count", {}, kLayerCounts);
+  m.width = gguf.integer("falcon.embedding_length", {}, kWidths);
+  m.heads = gguf.integer("falcon.attention.head_count", {}, kHeadCounts);
+  m.groups = gguf.integer("falcon.attention.head_count_kv", m.heads, kHeadCounts);
   m.head_size = m.width / m.heads;
-  m.mlp_width = gguf.integer("falcon.feed_forward_length");
-  m.context = gguf.integer("falcon.context_length", 2048);
-  m.norm_eps = as_written(gguf.number("falcon.attention.layer_norm_epsilon"));
-  m.rope_base = as_written(gguf.number("falcon.rope.freq_base", 10000.0));
+  m.mlp_width = gguf.integer("falcon.feed_forward_length", {}, kWidths);
+  m.context = gguf.integer("falcon.context_length", 2048, kContexts);
+  m.norm_eps = as_written(gguf.number("falcon.attention.layer_norm_epsilon", {}, kNormEpsilons));
+  m.rope_base = as_written(gguf.number("falcon.rope.freq_base", 10000.0, kRopeBases));
   m.rope_dims = gguf.integer("falcon.rope.dimension_count", m.head_size);
   if (m.rope_dims != m.head_size)
     fail("{}: {} of the {} dimensions of a head are rotated; a Falcon model's are all", where,
@@ -63,8 +63,7 @@ ModelConfig read_gguf_config(const Gguf& gguf) {
   m.shared_norm = gguf.tensor("blk.0.attn_norm_2.weight") == nullptr;
   m.tied_head = gguf.tensor("output.weight") == nullptr;
   m.eos_ids = ends_in_gguf(gguf);
-  if (const GgufValue* bos = gguf.find("tokenizer.ggml.bos_token_id"); bos && bos->whole())
-    m.bos_id = static_cast<int32_t>(bos->integer);
+  m.bos_id = token_id_in_gguf(gguf, "tokenizer.ggml.bos_token_id");
   return m;
 }
 

@@ -1,39 +1,40 @@
 #include "model/arch/gpt_neox.h"
 
+#include "base/error.h"
 #include "model/arch/json_fields.h"
 
 namespace falconer {
 namespace {
 
 ModelConfig read_config(const nlohmann::json& json, const std::string& where) {
+  const ConfigFields f(json, where);
   ModelConfig m;
-  m.layers = required_field<int64_t>(json, {"num_hidden_layers"}, where);
-  m.width = required_field<int64_t>(json, {"hidden_size"}, where);
-  m.heads = required_field<int64_t>(json, {"num_attention_heads"}, where);
-  m.vocab = required_field<int64_t>(json, {"vocab_size"}, where);
-  if (m.heads < 1) fail("{}: the number of attention heads is {}", where, m.heads);
+  m.layers = f.required_whole("num_hidden_layers", kLayerCounts);
+  m.width = f.required_whole("hidden_size", kWidths);
+  m.heads = f.required_whole("num_attention_heads", kHeadCounts);
+  m.vocab = f.required_whole("vocab_size", kVocabularies);
   m.groups = m.heads;
   m.head_size = m.width / m.heads;
-  m.mlp_width = field<int64_t>(json, {"intermediate_size"}, 4 * m.width);
-  m.parallel = field<bool>(json, {"use_parallel_residual"}, true);
+  m.mlp_width = f.whole("intermediate_size", kWidths).value_or(4 * m.width);
+  m.parallel = f.boolean("use_parallel_residual").value_or(true);
   m.shared_norm = false;
-  m.bias = field<bool>(json, {"attention_bias"}, true);
-  m.norm_eps = field<double>(json, {"layer_norm_eps"}, 1e-5);
-  m.rope_base = rope_base_of(json, where);
-  double rotary = field<double>(json, {"rotary_pct", "partial_rotary_factor"}, 0.25);
-  if (json.contains("rope_parameters") && json["rope_parameters"].is_object())
-    rotary = field<double>(json["rope_parameters"], {"partial_rotary_factor"}, rotary);
-  if (!(rotary >= 0 && rotary <= 1))
-    fail("{}: the share of rotary dimensions is {}, expected 0 to 1", where, rotary);
+  m.bias = f.boolean("attention_bias").value_or(true);
+  m.norm_eps = f.real("layer_norm_eps", kNormEpsilons).value_or(1e-5);
+  m.rope_base = rope_base_of(f);
+  constexpr RealRange kShare{.least = 0, .most = 1};
+  const ConfigFields rope(object_in(json, "rope_parameters"), where);
+  const double rotary =
+      rope.real("partial_rotary_factor", kShare)
+          .value_or(f.real({"rotary_pct", "partial_rotary_factor"}, kShare).value_or(0.25));
   m.rope_dims = static_cast<int64_t>(static_cast<double>(m.head_size) * rotary);
-  m.context = field<int64_t>(json, {"max_position_embeddings"}, 2048);
-  m.tied_head = field<bool>(json, {"tie_word_embeddings"}, false);
-  m.init_std = field<double>(json, {"initializer_range"}, 0.02);
-  const auto activation = field<std::string>(json, {"hidden_act"}, "gelu");
+  m.context = f.whole("max_position_embeddings", kContexts).value_or(2048);
+  m.tied_head = f.boolean("tie_word_embeddings").value_or(false);
+  m.init_std = f.real("initializer_range", kInitDeviations).value_or(0.02);
+  const auto activation = f.text("hidden_act").value_or("gelu");
   if (activation != "gelu")
-    fail("{}: the activation \"{}\" is not supported, only \"gelu\"", where, activation);
+    fail("{}: the activation \"{}\" is not supported, only \"gelu\"", where, printable(activation));
   if (!m.bias) fail("{}: attention_bias false is not supported for gpt_neox", where);
-  read_token_ids(json, m);
+  read_token_ids(json, where, m);
   return m;
 }
 

@@ -3,8 +3,8 @@
 #include <cmath>
 
 #include "base/error.h"
-#include "base/file.h"
-#include "base/json_text.h"
+#include "base/json_file.h"
+#include "base/path.h"
 #include "checkpoint/simple_yaml.h"
 #include "model/arch/generation_config.h"
 #include "model/arch/json_fields.h"
@@ -21,11 +21,9 @@ constexpr const char* kJson = "lit_config.json";
 
 json read_settings(const fs::path& folder, std::string& where) {
   where = (folder / kYaml).string();
-  if (fs::exists(where)) return read_simple_yaml(where);
+  if (is_there(where)) return read_simple_yaml(where);
   where = (folder / kJson).string();
-  json settings = parse_json(read_text_file(where, 1 << 20));
-  if (settings.is_discarded() || !settings.is_object()) fail("{}: is not a JSON object", where);
-  return settings;
+  return read_json_object(where, 1 << 20);
 }
 
 /// What LitGPT has for other families and Falcon does not.
@@ -33,7 +31,7 @@ void refuse_other_models(const json& s, const std::string& where) {
   const auto expect = [&](const char* key, const json& falcon) {
     if (s.contains(key) && !s[key].is_null() && s[key] != falcon)
       fail("{}: {} is {}; of LitGPT's folders those of Falcon models can be read, which have {}",
-           where, key, s[key].dump(), falcon.dump());
+           where, key, found_text(s[key]), falcon.dump());
   };
   expect("norm_class_name", "LayerNorm");
   expect("_norm_class", "LayerNorm");
@@ -51,9 +49,9 @@ int64_t rounded_up(int64_t n, int64_t multiple) { return (n + multiple - 1) / mu
 
 /// Ids that end a text stand in Hugging Face's files beside.
 void read_ids(const fs::path& folder, ModelConfig& config) {
-  if (fs::exists(folder / "config.json")) {
-    const json ids = parse_json(read_text_file(folder / "config.json", 1 << 24));
-    if (ids.is_object()) read_token_ids(ids, config);
+  if (is_there(folder / "config.json")) {
+    const json ids = read_json_object(folder / "config.json", 1 << 24);
+    read_token_ids(ids, (folder / "config.json").string(), config);
   }
   read_generation_config(folder, config);
 }
@@ -76,29 +74,29 @@ bool is_lit_folder(const fs::path& folder) {
 ModelConfig read_lit_config(const fs::path& folder) {
   std::string where;
   const json s = read_settings(folder, where);
+  const ConfigFields f(s, where);
   ModelConfig m;
-  m.layers = required_field<int64_t>(s, {"n_layer"}, where);
-  m.heads = required_field<int64_t>(s, {"n_head"}, where);
-  m.width = required_field<int64_t>(s, {"n_embd"}, where);
-  if (m.heads < 1) fail("{}: n_head is {}", where, m.heads);
+  m.layers = f.required_whole("n_layer", kLayerCounts);
+  m.heads = f.required_whole("n_head", kHeadCounts);
+  m.width = f.required_whole("n_embd", kWidths);
   m.head_size = m.width / m.heads;
-  if (const auto size = field<int64_t>(s, {"head_size"}, m.head_size); size != m.head_size)
+  if (const auto size = f.whole("head_size", kWidths).value_or(m.head_size); size != m.head_size)
     fail("{}: head_size is {}, expected n_embd / n_head, {}", where, size, m.head_size);
-  m.groups = field<int64_t>(s, {"n_query_groups"}, m.heads);
-  m.mlp_width = field<int64_t>(s, {"intermediate_size"}, 4 * m.width);
-  const auto multiple = std::max<int64_t>(1, field<int64_t>(s, {"padding_multiple"}, 512));
-  m.vocab = field<int64_t>(s, {"padded_vocab_size"},
-                           rounded_up(field<int64_t>(s, {"vocab_size"}, 50254), multiple));
-  m.context = field<int64_t>(s, {"block_size"}, 4096);
-  m.norm_eps = field<double>(s, {"norm_eps"}, 1e-5);
-  m.rope_base = field<double>(s, {"rope_base"}, 10000.0);
+  m.groups = f.whole("n_query_groups", kHeadCounts).value_or(m.heads);
+  m.mlp_width = f.whole("intermediate_size", kWidths).value_or(4 * m.width);
+  const int64_t multiple = f.whole("padding_multiple", kVocabularies).value_or(512);
+  const int64_t vocab = f.whole("vocab_size", kVocabularies).value_or(50254);
+  m.vocab = f.whole("padded_vocab_size", kVocabularies).value_or(rounded_up(vocab, multiple));
+  m.context = f.whole("block_size", kContexts).value_or(4096);
+  m.norm_eps = f.real("norm_eps", kNormEpsilons).value_or(1e-5);
+  m.rope_base = f.real("rope_base", kRopeBases).value_or(10000.0);
   m.rope_dims = m.head_size;
-  if (field<double>(s, {"rotary_percentage"}, 0.25) != 1)
+  if (f.real("rotary_percentage").value_or(0.25) != 1)
     fail("{}: rotary_percentage is not 1; of LitGPT's folders those of Falcon models can be read",
          where);
-  m.parallel = field<bool>(s, {"parallel_residual"}, true);
-  m.shared_norm = field<bool>(s, {"shared_attention_norm"}, false);
-  m.bias = field<bool>(s, {"bias"}, true);
+  m.parallel = f.boolean("parallel_residual").value_or(true);
+  m.shared_norm = f.boolean("shared_attention_norm").value_or(false);
+  m.bias = f.boolean("bias").value_or(true);
   m.tied_head = true;
   refuse_other_models(s, where);
   read_ids(folder, m);

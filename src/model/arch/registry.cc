@@ -5,35 +5,35 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
-#include "base/file.h"
-#include "base/json_text.h"
+#include "base/json_file.h"
 #include "base/nearest.h"
+#include "base/path.h"
 #include "model/arch/architecture.h"
 #include "model/arch/falcon.h"
 #include "model/arch/gpt_neox.h"
+#include "model/arch/limits.h"
 
 namespace falconer {
 namespace fs = std::filesystem;
 
 void check_shape(const ModelConfig& m, const std::string& where) {
-  // Far beyond any model; products of these sizes, and the layers, stay below 2^63.
-  constexpr int64_t kMost = int64_t{1} << 20, kMostTokens = int64_t{1} << 24;
-  const auto within = [&](const char* name, int64_t value, int64_t most) {
-    if (value < 1 || value > most) fail("{}: {} is {}, expected 1 to {}", where, name, value, most);
+  const auto within = [&](const char* name, int64_t value, const WholeRange& range) {
+    if (!range.holds(value))
+      fail("{}: {} is {}, expected {} to {}", where, name, value, range.least, range.most);
   };
-  within("the number of layers", m.layers, 10000);
-  within("the hidden size", m.width, kMost);
-  within("the number of attention heads", m.heads, 100000);
-  within("the number of key-value heads", m.groups, m.heads);
-  within("the MLP's width", m.mlp_width, kMost);
-  within("the vocabulary size", m.vocab, kMostTokens);
-  within("the context length", m.context, int64_t{1} << 30);
+  within("the number of layers", m.layers, kLayerCounts);
+  within("the hidden size", m.width, kWidths);
+  within("the number of attention heads", m.heads, kHeadCounts);
+  within("the number of key-value heads", m.groups, {1, m.heads});
+  within("the MLP's width", m.mlp_width, kWidths);
+  within("the vocabulary size", m.vocab, kVocabularies);
+  within("the context length", m.context, kContexts);
   if (m.width % m.heads != 0)
     fail("{}: the hidden size {} is not a multiple of the {} attention heads", where, m.width,
          m.heads);
   if (m.heads % m.groups != 0)
     fail("{}: {} attention heads cannot share {} key-value heads evenly", where, m.heads, m.groups);
-  if (!(m.rope_base > 0 && m.rope_base < 1e15) || !(m.norm_eps >= 0 && m.norm_eps < 1))
+  if (!kRopeBases.holds(m.rope_base) || !kNormEpsilons.holds(m.norm_eps))
     fail("{}: a rotary base of {} and a norm's epsilon of {} cannot be", where, m.rope_base,
          m.norm_eps);
   if (m.rope_dims % 2 != 0 || m.rope_dims > m.head_size)
@@ -55,16 +55,14 @@ const Architecture& architecture(std::string_view name) {
 ModelConfig read_hugging_face_config(const std::string& folder) {
   constexpr const char* kExpected = "a Hugging Face model folder, LitGPT's, or a GGUF file";
   const std::string where = folder + "/config.json";
-  if (!fs::exists(where))
+  if (!is_there(where))
     fail("{}: {}", folder,
-         !fs::exists(folder) ? not_found_text(folder, kExpected)
+         !is_there(folder) ? not_found_text(folder, kExpected)
                              : fmt::format("{}; expected {}",
-                                           fs::is_directory(folder) ? "holds no config.json"
+                                           is_folder(folder) ? "holds no config.json"
                                                                     : "is no GGUF file",
                                            kExpected));
-  const nlohmann::json json = parse_json(read_text_file(where, 1 << 24));
-  if (json.is_discarded() || !json.is_object())
-    fail("{}: is not a JSON object; download it again", where);
+  const nlohmann::json json = read_json_object(where, 1 << 24);
   const std::string type = json.contains("model_type") && json["model_type"].is_string()
                                ? json["model_type"].get<std::string>()
                                : "";
@@ -78,10 +76,11 @@ ModelConfig read_hugging_face_config(const std::string& folder) {
         config.family = arch->name;
         return config;
       } catch (const nlohmann::json::exception& error) {
-        fail("{}: {}", where, error.what());
+        fail("{}: {}", where, json_reason(error));
       }
     }
-  fail("{}: model_type is \"{}\", expected one of {}", where, type, fmt::join(known, ", "));
+  fail("{}: model_type is \"{}\", expected one of {}", where, printable(type),
+       fmt::join(known, ", "));
 }
 
 }  // namespace falconer
