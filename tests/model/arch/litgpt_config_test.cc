@@ -114,7 +114,7 @@ TEST_F(LitGptConfig, OtherModelsOfLitGptAreRefused) {
   expect_mentions(refused(s), {"head_size", "16", "8"});
   s = falcon;
   s["n_head"] = "many";
-  expect_mentions(refused(s), {"settings"});
+  expect_mentions(refused(s), {"n_head", "many"});
   s = falcon;
   s["n_query_groups"] = 3;
   expect_mentions(refused(s), {"4 attention heads", "3"});
