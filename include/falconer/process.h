@@ -13,7 +13,8 @@ std::string version();
 
 /// "quiet", "warning", "info" or "debug"; "info" at the start.
 void set_verbosity(const std::string& level);
-/// Threads of all computation; 0: the cores of this process.
+/// Threads of all computation; 0, as at the start: OMP_NUM_THREADS, else the cores that this process may
+/// use, by its affinity and its share of processor time.
 void set_threads(int threads);
 /// SIGINT, SIGTERM and SIGHUP let running work save and return.
 void handle_interrupts();

@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include "api/bounds.h"
+#include "base/cores.h"
 #include "base/error.h"
 #include "base/interrupt.h"
 #include "base/log.h"
@@ -55,7 +56,7 @@ void set_verbosity(const std::string& level) {
 
 void set_threads(int threads) {
   check_threads(threads);
-  if (threads > 0) set_thread_count(threads);
+  set_thread_count(threads > 0 ? threads : default_thread_count());
 }
 
 void handle_interrupts() { catch_interrupts(); }

@@ -24,7 +24,7 @@ namespace {
 
 using Work = std::function<void(int64_t, int64_t)>;
 
-constexpr int kMostThreads = 1024;
+constexpr int kMostThreads = 4096;
 /// Parts for each thread: one that is late, because another process has its core, then leaves most of
 /// its share to the others.
 constexpr int64_t kPartsPerThread = 4;

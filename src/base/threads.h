@@ -7,7 +7,7 @@
 namespace falconer {
 
 /// Threads that parallel work uses: --threads, else OMP_NUM_THREADS, else this process' cores
-/// (base/cores.h). What is set holds for all threads of the process; from 1 to 1024.
+/// (base/cores.h). What is set holds for all threads of the process; from 1 to 4096.
 int thread_count();
 void set_thread_count(int threads);
 

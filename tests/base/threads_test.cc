@@ -192,7 +192,7 @@ TEST(ThreadCount, IsWhatWasSetForAllThreads) {
   EXPECT_EQ(thread_count(), 3);
   std::thread([] { EXPECT_EQ(thread_count(), 3); }).join();
   set_thread_count(1 << 30);
-  EXPECT_EQ(thread_count(), 1024);
+  EXPECT_EQ(thread_count(), 4096);
 }
 
 }  // namespace
