@@ -175,7 +175,8 @@ ExportReport export_report(const ExportOptions& options, std::string text) {
                                  {"bytes", 0},
                                  {"files", nlohmann::ordered_json::array()}};
   std::vector<fs::path> files;
-  if (!fs::is_directory(options.out)) files.emplace_back(options.out);
+  if (!fs::is_directory(options.out))
+    files.emplace_back(options.out);
   else
     for (const auto& entry : fs::recursive_directory_iterator(options.out))
       if (entry.is_regular_file()) files.push_back(entry.path());

@@ -80,9 +80,8 @@ void describe_tensors(const std::vector<TensorLine>& tensors, size_t files,
     numbers += element_count(tensor.shape).value_or(0);
     json["tensors"].push_back(
         {{"name", tensor.name}, {"dtype", tensor.dtype}, {"shape", tensor.shape}});
-    list +=
-        fmt::format("  {:<{}}  {:<5} {}\n", printable(tensor.name), width, tensor.dtype,
-                    tensor.shape_text);
+    list += fmt::format("  {:<{}}  {:<5} {}\n", printable(tensor.name), width, tensor.dtype,
+                        tensor.shape_text);
   }
   json["bytes"] = bytes;
   json["parameters"] = numbers;

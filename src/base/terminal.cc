@@ -148,8 +148,7 @@ std::string wrapped(std::string_view text, size_t columns, std::optional<size_t>
     for (size_t fits; (fits = fitting(line, room)) < line.size();) {
       // At a space that is not one of the indent, else within the word.
       const size_t space = line.rfind(' ', fits);
-      const bool at_space = space != std::string_view::npos &&
-                            line.find_first_not_of(' ') < space;
+      const bool at_space = space != std::string_view::npos && line.find_first_not_of(' ') < space;
       const size_t cut = at_space ? space : std::max<size_t>(1, fits);
       std::string_view part = line.substr(0, cut);
       part = part.substr(0, part.find_last_not_of(' ') + 1);

@@ -71,8 +71,10 @@ int run(int argc, char** argv) {
   std::string log = "info";
   int threads = 0;
   app.add_option("--log", log, "quiet, warning, info or debug")->capture_default_str();
-  app.add_flag_callback("-q,--quiet", [&log] { log = "quiet"; }, "as --log quiet");
-  app.add_flag_callback("-v,--verbose", [&log] { log = "debug"; }, "as --log debug");
+  app.add_flag_callback(
+      "-q,--quiet", [&log] { log = "quiet"; }, "as --log quiet");
+  app.add_flag_callback(
+      "-v,--verbose", [&log] { log = "debug"; }, "as --log debug");
   app.add_option("--threads", threads,
                  "threads to compute with (default: OMP_NUM_THREADS, else all cores it may use)");
   app.parse_complete_callback([&] {

@@ -10,7 +10,7 @@
 namespace falconer {
 namespace {
 
-constexpr int64_t kBar = 40;         // of the histogram, where there is room
+constexpr int64_t kBar = 40;  // of the histogram, where there is room
 constexpr size_t kPreviewColumns = 90;
 
 std::string escaped(const std::string& bytes) {
@@ -120,9 +120,10 @@ std::string first_row_line(const RowView& rows, const Tokenizer& tokenizer) {
   const size_t room = std::max<size_t>(20, columns - std::min(columns, head.size() + 1));
   if (text.size() <= room) return head + text;
   // A third for what comes before the answer.
-  const size_t begin = first == std::string::npos || first <= room / 3
-                           ? 0
-                           : character_begin(text, std::min(first - room / 3, text.size() - room) + 3);
+  const size_t begin =
+      first == std::string::npos || first <= room / 3
+          ? 0
+          : character_begin(text, std::min(first - room / 3, text.size() - room) + 3);
   std::string part = (begin > 0 ? "..." : "") + text.substr(begin);
   if (part.size() > room) part = part.substr(0, character_begin(part, room - 3)) + "...";
   return head + part;

@@ -82,8 +82,7 @@ std::string text_table(const Table& wanted) {
   const auto line = [&](const auto& cell) {
     std::string text;
     for (size_t i = 0; i < widths.size(); ++i)
-      text += (i > 0 ? "  " : "") +
-              padded(cell(i), widths[i], table.columns[i].number);
+      text += (i > 0 ? "  " : "") + padded(cell(i), widths[i], table.columns[i].number);
     return text.substr(0, text.find_last_not_of(' ') + 1);
   };
   std::string text = bold(line([&](size_t i) { return table.columns[i].title; })) + "\n";

@@ -114,7 +114,7 @@ TEST_F(RecipeFlags, ARunsRecipeHoldsEveryFlag) {
         EXPECT_TRUE(known) << entry.key << " is no flag";
       }
     }
-  const std::set<std::string> of_the_command = {"config",    "help",    "overwrite",
+  const std::set<std::string> of_the_command = {"config", "help",    "overwrite",
                                                 "resume", "dry-run", "json"};
   for (const CLI::Option* option : finetune->get_options()) {
     const auto& names = option->get_lnames();
