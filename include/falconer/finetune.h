@@ -54,6 +54,9 @@ struct FinetuneOptions {
   bool from_scratch = false;  // random values for config.json, no weights are read
   // saving and watching
   int64_t save_interval = 0, eval_interval = 0, early_stop = 0;
+  // Time between checkpoints besides: "90s", "10m", "1h", "0" or "off" for none. Empty: "10m", or longer
+  // where saving would take more than a twentieth of the time; none where the disk has no room for it.
+  std::string save_every;
   int keep = 2;
   bool keep_best = false, skip_nonfinite = false, overwrite = false;
   std::string resume;         // "": no, "auto", or a checkpoint folder

@@ -1,6 +1,7 @@
 // falconer compare: the methods on the same rows, each measured in a process of its own.
 #include <algorithm>
 #include <cctype>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <set>
 
@@ -18,6 +19,7 @@
 #include "falconer/process.h"
 #include "model/arch/architecture.h"
 #include "report/comparison.h"
+#include "train/run_lock.h"
 
 namespace falconer {
 namespace {
@@ -78,6 +80,8 @@ class Comparing {
   CompareReport run() {
     check_outputs();
     plan_all();
+    make_folder(o_.out);
+    const RunLock lock(o_.out);
     for (const char* folder : {"recipes", "measured"}) make_folder(fs::path(o_.out) / folder);
     if (o_.overwrite) clear();
     write_recipes();
@@ -160,6 +164,10 @@ class Comparing {
 
   void clear() {
     std::error_code ignored;
+    std::vector<std::unique_ptr<RunLock>> locks;  // all before anything is removed
+    for (const std::string& name : all_names())
+      if (fs::is_directory(files(name).run(), ignored))
+        locks.push_back(std::make_unique<RunLock>(files(name).run()));
     for (const std::string& name : all_names()) {
       if (name != kBase) fs::remove_all(files(name).run(), ignored);  // it has none
       for (const fs::path& path :

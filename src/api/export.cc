@@ -9,7 +9,7 @@
 #include "api/base_check.h"
 #include "api/bounds.h"
 #include "api/resolve.h"
-#include "api/run_start.h"
+#include "api/run_place.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/output.h"

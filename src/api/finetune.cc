@@ -11,8 +11,10 @@
 #include "api/memory_plan.h"
 #include "api/recipe.h"
 #include "api/resolve.h"
+#include "api/run_place.h"
 #include "api/run_start.h"
 #include "api/run_texts.h"
+#include "api/sample_prompt.h"
 #include "base/digest.h"
 #include "base/error.h"
 #include "base/file.h"
@@ -118,7 +120,6 @@ class Finetuning {
       }
     } else if (!checkpoint.empty() || !o_.init_adapter.empty()) {
       s.adapter = checkpoint.empty() ? o_.init_adapter : checkpoint.string();
-      if (!checkpoint.empty() && !s.lora_dropout) s.lora_dropout = 0.05;
     } else {
       s.method = method_options(o_);
     }
@@ -145,6 +146,9 @@ class Finetuning {
     t.loss_average = o_.loss_average == "token" ? LossAverage::kToken : LossAverage::kMicroBatch;
     t.grad_clip = o_.grad_clip;
     t.save_interval = o_.save_interval;
+    t.save_every = parse_period("--save-every", o_.save_every.empty() ? kSaveEvery : o_.save_every);
+    // What nobody asked for must not cost much.
+    if (o_.save_every.empty()) t.save_share = 0.05;
     t.keep = o_.keep;
     t.eval_interval = o_.eval_interval;
     t.early_stop = o_.early_stop;
@@ -169,19 +173,20 @@ class Finetuning {
     return memory_plan_text(*session_, o_.method, options.batches);
   }
 
-  // All that can be wrong is found here, before the run's folder is made or touched.
+  // All that can be wrong is found here, before anything in the run's folder is touched.
   TrainOptions check(bool dry) {
-    check_run_folder(o_);
+    folder_.emplace(o_, dry);
     checkpoint_ = find_checkpoint(o_, dry);
     open_before_data();
     load_data();
-    if (o_.eval_interval > 0 && data_.held_out().empty())
-      fail_usage(
-          "--eval-interval needs held-out rows: give --test-size, or a folder with test.jsonl");
+    check_held_out(data_.held_out(), o_);
+    if (!o_.sample_prompt.empty())
+      sample_ = sample_prompt(o_, tokenizer_ ? &*tokenizer_ : nullptr, style_, config_.context);
     TrainOptions options = train_options();
     choose_plan(options);
     options.record.settings = settings_of(o_, options.optimizer, options.warmup_steps);
-    refuse_full_disk(options);
+    record_method(options.record.settings, *session_, o_, checkpoint_);
+    refuse_full_disk(*session_, data_.rows(), o_, options);
     return options;
   }
 
@@ -228,16 +233,6 @@ class Finetuning {
          smaller_text(o_, *session_));
   }
 
-  void refuse_full_disk(const TrainOptions& t) const {
-    const int64_t free = free_disk_bytes(o_.out.c_str());
-    const int64_t needed = disk_needed(*session_, data_.rows(), t);
-    if (free >= 0 && free < needed)
-      fail(
-          "{}: {:.1f} MB are free, and the run writes up to {:.1f} MB; make room, choose another "
-          "--out, or keep fewer checkpoints with --keep and --save-interval",
-          o_.out, static_cast<double>(free) / 1e6, static_cast<double>(needed) / 1e6);
-  }
-
   // The options with what their defaults came to: a later version may have other defaults.
   FinetuneOptions resolved(const TrainOptions& t) const {
     FinetuneOptions all = o_;
@@ -253,28 +248,16 @@ class Finetuning {
     all.warmup_steps = t.warmup_steps;
     all.prompt_style = data_.rendered.prompt_style;
     if (o_.init_adapter.empty()) all.lora_dropout = o_.lora_dropout.value_or(0.05);
+    if (o_.save_every.empty()) all.save_every = kSaveEvery;
+    const auto given = all.lora_dropout;
+    take_method_settings(t.record.settings, all);
+    if (!o_.init_adapter.empty()) all.lora_dropout = given;  // else the adapter's own
     return all;
-  }
-
-  // A run that is gone on with in another way is told apart, and allowed: more rows, fewer steps.
-  void warn_of_changes(const TrainOptions& options) const {
-    const auto record = read_record(checkpoint_);
-    if (!record) return;
-    for (const auto& [name, what] :
-         {std::pair("data", "data"), std::pair("settings", "settings")}) {
-      const auto before = record->hashes.find(name);
-      if (before == record->hashes.end() || before->second == options.record.hashes.at(name))
-        continue;
-      log_warning(
-          "{}: was saved by a run with other {}; this run will not be the same as one that was "
-          "never interrupted",
-          checkpoint_.string(), what);
-    }
   }
 
   void go_on_from_checkpoint(Trainer& trainer, const TrainOptions& options) {
     const TrainState state = read_train_state(checkpoint_);
-    warn_of_changes(options);
+    warn_of_changes(options.record, checkpoint_);
     restore_optimizer(checkpoint_, *session_);
     trainer.resume(state);
     log_info("resuming behind step {}", state.step);
@@ -282,8 +265,12 @@ class Finetuning {
 
   TrainResult train(Trainer& trainer, const TrainOptions& options) {
     trainer.reserve();
-    claim_run_folder(o_);
+    folder_->claim();
+    trainer.on_first_step([this] { folder_->begun(); });
     std::vector<std::string> notes = recipe_notes(o_);
+    if (!o_.init_adapter.empty())
+      for (const auto& [key, value] : session_->method()->settings())
+        notes.push_back(fmt::format("{} of the adapter: {}", key, value));
     notes.push_back(fmt::format("rows: {} to train on with {} tokens, {} held out",
                                 data_.rows().size(), tokens_of(data_.rows()),
                                 data_.held_out().size()));
@@ -321,8 +308,7 @@ class Finetuning {
     if (o_.check_finite) session_->run().kernels = &watched_kernels(*session_->run().kernels);
     Trainer trainer(*session_, data_.rows(), data_.held_out(), options);
     if (!checkpoint_.empty()) go_on_from_checkpoint(trainer, options);
-    if (!o_.sample_prompt.empty() && tokenizer_)
-      trainer.on_evaluation([this](int64_t) { show_sample(); });
+    if (!sample_.ids.empty()) trainer.on_evaluation([this](int64_t) { show_sample(); });
     log_info("{}: {} trainable numbers", o_.method, session_->method()->trainable_count());
     const TrainResult result = train(trainer, options);
     FinetuneReport report{.steps = result.steps,
@@ -368,18 +354,12 @@ class Finetuning {
     Generator generator(*session_, &*tokenizer_);
     GenerateOptions options;
     options.max_new_tokens = 100;
-    std::vector<int32_t> prompt;
-    if (style_) {
-      const PromptEncoder encoder(*tokenizer_, *style_, o_.parse_special);
-      prompt = encoder.prompt(Conversation::of(o_.sample_prompt));
-      options.stop_ids = encoder.end_of_turn_ids();
-    } else {
-      prompt = tokenizer_->encode(o_.sample_prompt);
-    }
-    const auto answers = generator.generate({prompt}, options);
+    options.stop_ids = sample_.ends;
+    const auto answers = generator.generate({sample_.ids}, options);
     log_info("sample: {}", answers.front().text);
   }
 
+  std::optional<RunFolder> folder_;  // first: its lock goes last
   const FinetuneOptions asked_;
   FinetuneOptions o_;  // with names resolved to paths, "auto" to what was chosen
   ModelConfig config_;
@@ -388,6 +368,7 @@ class Finetuning {
   std::string memory_text_;
   LoadedData data_;
   std::optional<PromptStyle> style_;
+  SamplePrompt sample_;
   fs::path checkpoint_;  // that the run goes on from
   std::unique_ptr<Session> session_;
   bool opened_ = false;  // the session is new, and was not planned with

@@ -3,10 +3,13 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <sstream>
+#include <utility>
 
 #include "api/bounds.h"
 #include "api/common.h"
 #include "base/error.h"
+#include "base/number.h"
 #include "data/formats.h"
 #include "method/session.h"
 #include "ops/devices.h"
@@ -52,6 +55,40 @@ MethodOptions method_options(const FinetuneOptions& o) {
           .bf16_weights = o.master_weights == "bf16"};
 }
 
+double parse_period(const char* flag, const std::string& text) {
+  constexpr std::pair<const char*, double> kUnits[] = {
+      {"ms", 1e-3}, {"s", 1}, {"m", 60}, {"h", 3600}};
+  if (text == "0" || text == "off") return 0;
+  const size_t digits = text.find_last_of("0123456789.") + 1;  // 0 where there is none
+  const auto number = real_of_text(text.substr(0, digits));
+  for (const auto& [unit, seconds] : kUnits)
+    if (number && *number >= 0 && *number <= 1e6 && text.substr(digits) == unit)
+      return *number * seconds;
+  fail_usage("{} is \"{}\", expected a time with its unit, as 90s, 10m or 1h, or 0 for none", flag,
+             printable(text));
+}
+
+void take_method_settings(const std::map<std::string, std::string>& settings, FinetuneOptions& o) {
+  const auto text = [&](const char* key) {
+    const auto found = settings.find(key);
+    return found != settings.end() ? found->second : std::string();
+  };
+  const auto take_whole = [&](const char* key, int64_t& to) {
+    if (const auto number = whole_of_text(text(key))) to = *number;
+  };
+  take_whole("lora_r", o.lora_r);
+  take_whole("adapter_length", o.adapter_length);
+  take_whole("adapter_start_layer", o.adapter_start_layer);
+  if (const auto alpha = real_of_text(text("lora_alpha"))) o.lora_alpha = *alpha;
+  if (const auto dropout = real_of_text(text("lora_dropout"))) o.lora_dropout = *dropout;
+  if (const std::string flag = text("lora_rs"); !flag.empty()) o.lora_rs = flag == "true";
+  if (const std::string flag = text("lora_dora"); !flag.empty()) o.lora_dora = flag == "true";
+  std::vector<std::string> targets;
+  std::istringstream list(text("lora_targets"));
+  for (std::string target; std::getline(list, target, ',');) targets.push_back(target);
+  if (!targets.empty()) o.lora_targets = targets;
+}
+
 void check_options(const FinetuneOptions& o) {
   if (o.checkpoint.empty()) fail_usage("--checkpoint is required: a Hugging Face model folder");
   if (o.data.empty()) fail_usage("--data is required: a file of rows, or a folder with train.*");
@@ -78,6 +115,7 @@ void check_options(const FinetuneOptions& o) {
   if (o.master_weights == "bf16" && o.method != "full")
     fail_usage("--master-weights bf16 goes with full: what {} trains is small, and learns in f32",
                o.method);
+  parse_period("--save-every", o.save_every.empty() ? kSaveEvery : o.save_every);
   // A flag that would do nothing is a mistake.
   const char* watching = o.early_stop > 0           ? "--early-stop"
                          : o.keep_best              ? "--keep-best"

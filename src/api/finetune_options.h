@@ -27,6 +27,11 @@ RunLength run_length(std::optional<int64_t> batch_size, std::optional<int64_t> e
 
 MethodOptions method_options(const FinetuneOptions& options);
 
+inline constexpr const char* kSaveEvery = "10m";  // where nothing was asked for
+
+/// Seconds of "500ms", "90s", "10m" or "1.5h"; 0 of "0" and "off". Error (usage): anything else.
+double parse_period(const char* flag, const std::string& text);
+
 /// What can be told before anything is read. Errors (usage): values that cannot be, flags that
 /// contradict each other or that would do nothing.
 void check_options(const FinetuneOptions& options);
@@ -34,5 +39,9 @@ void check_options(const FinetuneOptions& options);
 /// What a run's result hangs on, for its record and for telling whether it is the same run.
 std::map<std::string, std::string> settings_of(const FinetuneOptions& options,
                                                const OptimizerOptions& optimizer, int64_t warmup);
+
+/// Takes from settings of a record what a method is: how an adapter is trained on that brings its own.
+void take_method_settings(const std::map<std::string, std::string>& settings,
+                          FinetuneOptions& options);
 
 }  // namespace falconer

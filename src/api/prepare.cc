@@ -6,7 +6,7 @@
 #include "api/bounds.h"
 #include "api/common.h"
 #include "api/resolve.h"
-#include "api/run_start.h"
+#include "api/run_place.h"
 #include "base/error.h"
 #include "data/formats.h"
 #include "data/report.h"

@@ -114,6 +114,7 @@ void write_watching(const FinetuneOptions& o, RecipeWriter& recipe) {
   recipe.group("saving and watching");
   recipe.write("out", o.out);
   recipe.write("save-interval", o.save_interval);
+  recipe.write("save-every", o.save_every);
   recipe.write("keep", o.keep);
   recipe.write("eval-interval", o.eval_interval);
   recipe.write("early-stop", o.early_stop);

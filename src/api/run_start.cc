@@ -1,146 +1,66 @@
 #include "api/run_start.h"
 
-#include <unistd.h>
+#include <algorithm>
+#include <limits>
 
 #include "api/memory_plan.h"
 #include "api/run_texts.h"
 #include "base/error.h"
-#include "base/file.h"
 #include "base/log.h"
 #include "base/system.h"
 #include "report/table.h"
 #include "train/run_folder.h"
-#include "train/run_status.h"
-#include "train/tensorboard.h"
 
 namespace falconer {
-namespace {
-
 namespace fs = std::filesystem;
 
-// Whether `path` is `folder` or lies in it.
-bool lies_in(const fs::path& path, const fs::path& folder) {
-  std::error_code error;
-  const fs::path inner = fs::weakly_canonical(path, error),
-                 outer = fs::weakly_canonical(folder, error);
-  const auto [a, b] = std::mismatch(outer.begin(), outer.end(), inner.begin(), inner.end());
-  return a == outer.end() || (a->empty() && std::next(a) == outer.end());
-}
-
-// What --overwrite removes must not be what the run reads.
-void refuse_removing_inputs(const FinetuneOptions& o) {
-  for (const std::string& input : {o.checkpoint, o.data, o.init_adapter})
-    if (!input.empty() && lies_in(input, o.out))
-      fail("{}: --overwrite would remove it, and the run reads it; choose another --out", input);
-}
-
-// The first on the way up from `path` that is there.
-fs::path existing_above(const fs::path& path) {
-  std::error_code error;
-  fs::path place = fs::absolute(path, error).lexically_normal();
-  while (!fs::exists(place, error) && place.has_parent_path() && place != place.parent_path())
-    place = place.parent_path();
-  return place;
-}
-
-bool is_writable(const fs::path& folder) { return ::access(folder.c_str(), W_OK | X_OK) == 0; }
-
-void refuse_unwritable(const fs::path& path) {
-  std::error_code error;
-  const fs::path place = existing_above(path);
-  if (!fs::is_directory(place, error))
-    fail("{}: expected a folder, found a file; give another path", place.string());
-  if (!is_writable(place))
-    fail("{}: cannot be written to; give --out another folder", place.string());
-}
-
-// A run that goes on from an older checkpoint would leave the newer ones beside its own.
-void refuse_newer(const fs::path& out, const fs::path& resume, int64_t step) {
-  const std::vector<fs::path> all = list_checkpoints(out);
-  std::error_code error;
-  if (all.empty() || fs::equivalent(all.front(), resume, error)) return;
-  const int64_t newest = read_train_state(all.front()).step;
-  if (newest > step)
+void check_held_out(const RowView& rows, const FinetuneOptions& o) {
+  int64_t targets = 0;
+  for (int64_t i = 0; i < rows.size(); ++i) targets += rows.targets(i);
+  if (targets > 0) return;
+  if (o.eval_interval > 0 && rows.empty())
+    fail_usage(
+        "--eval-interval needs held-out rows: give --test-size, or a folder with test.jsonl");
+  if (o.eval_interval > 0)
     fail(
-        "--resume {} is of step {}, and {} holds {}: remove what is newer to go on from there, "
-        "give --resume auto, or another --out",
-        resume.string(), step, out.string(), all.front().filename().string());
+        "{}: none of the {} held-out rows has a token to learn, so that they have no loss; hold "
+        "out others, or leave --eval-interval out",
+        o.data, rows.size());
+  if (!rows.empty())
+    log_warning("none of the {} held-out rows has a token to learn: they are not evaluated",
+                rows.size());
 }
 
-// Kept for whoever wants to look, but no longer among those that a run goes on from.
-void set_aside(const fs::path& checkpoint, const Error& error) {
-  const fs::path aside = checkpoint.parent_path() / ("damaged-" + checkpoint.filename().string());
-  log_warning("{}; it is now {}, trying the one before", error.what(), aside.string());
-  remove_folder(aside);
-  fs::rename(checkpoint, aside);
-}
-
-}  // namespace
-
-void refuse_inside_model(const std::string& out, const std::string& checkpoint) {
-  std::error_code error;
-  if (fs::is_directory(checkpoint, error) && lies_in(out, checkpoint))
-    fail("{}: lies in the model's own folder, {}; give --out another one", out, checkpoint);
-}
-
-void check_run_folder(const FinetuneOptions& o) {
-  if (o.out.empty()) fail_usage("--out is required: the folder of this run");
-  refuse_inside_model(o.out, o.checkpoint);
-  refuse_unwritable(o.out);
-  if (const auto status = read_status(o.out); status && is_alive(*status, o.out))
-    fail("{}: process {} on {} trains in this folder; choose another --out", o.out, status->pid,
-         status->host);
-  if (!o.resume.empty()) return;
-  if (o.overwrite) return refuse_removing_inputs(o);
-  for (const char* name : {"metrics.jsonl", "final"})
-    if (fs::exists(fs::path(o.out) / name))
-      fail(
-          "{}: holds an earlier run; go on with --resume, start anew with --overwrite, or choose "
-          "another --out",
-          o.out);
-}
-
-void claim_run_folder(const FinetuneOptions& o) {
-  const fs::path out = o.out;
-  make_folder(out);
-  clear_partials(out);
-  if (!o.overwrite || !o.resume.empty()) return;
-  std::error_code ignored;
-  for (const fs::path& checkpoint : list_checkpoints(out)) remove_folder(checkpoint);
-  for (const fs::path& events : list_event_files(out)) fs::remove(events, ignored);
-  for (const char* name :
-       {"metrics.jsonl", "metrics.csv", "final", "best", "recipe.toml", "status.json"})
-    fs::remove_all(out / name, ignored);
-}
-
-fs::path find_checkpoint(const FinetuneOptions& o, bool dry) {
-  if (o.resume.empty()) return {};
-  if (!dry) clear_partials(o.out);
-  if (o.resume != "auto") {
-    refuse_newer(o.out, o.resume, read_train_state(o.resume).step);
-    check_checkpoint(o.resume);
-    return o.resume;
+void record_method(std::map<std::string, std::string>& settings, Session& session,
+                   const FinetuneOptions& o, const fs::path& checkpoint) {
+  const bool fresh = checkpoint.empty() && o.init_adapter.empty();
+  if (fresh && o.method == "lora") return;  // its flags say more: "all-linear"
+  const auto record = read_record(checkpoint);
+  for (auto& [key, value] : session.method()->settings()) {
+    std::string trained = value;
+    // The record knows "all-linear", the adapter what that came to.
+    if (record && key != "lora_dropout")
+      if (const auto was = record->settings.find(key); was != record->settings.end())
+        trained = was->second;
+    std::string& asked = settings[key];
+    if (!checkpoint.empty() && o.init_adapter.empty() && asked != trained && key != "lora_dropout")
+      log_warning("{} is {} in {}, and stays so: {} does not count", key, printable(trained),
+                  checkpoint.string(), asked);
+    asked = trained;
   }
-  for (const fs::path& checkpoint : list_checkpoints(o.out)) {
-    try {
-      check_checkpoint(checkpoint);
-      return checkpoint;
-    } catch (const Error& error) {
-      if (dry)
-        log_warning("{}; a run would begin at the one before", error.what());
-      else
-        set_aside(checkpoint, error);
-    }
-  }
-  log_info("{}: no checkpoint to go on from, starting at the beginning", o.out);
-  return {};
 }
 
-fs::path scratch_folder(const fs::path& out) {
-  if (out.empty()) return {};
-  std::error_code error;
-  const fs::path place = existing_above(out);
-  return fs::is_directory(place, error) && is_writable(place) ? place : fs::path();
+void warn_of_changes(const ModelRecord& record, const fs::path& checkpoint) {
+  const auto saved = read_record(checkpoint);
+  if (!saved) return;
+  for (const char* what : {"data", "settings"}) {
+    const auto before = saved->hashes.find(what);
+    if (before == saved->hashes.end() || before->second == record.hashes.at(what)) continue;
+    log_warning(
+        "{}: was saved by a run with other {}; this run will not be the same as one that was never "
+        "interrupted",
+        checkpoint.string(), what);
+  }
 }
 
 int64_t tokens_of(const RowView& rows) {
@@ -149,16 +69,37 @@ int64_t tokens_of(const RowView& rows) {
   return tokens;
 }
 
-// final/ and best/, and with the one that is being written one checkpoint more than stay.
+// final/ and best/, and with the one that is being written one checkpoint more than stay. How many are
+// saved by time nobody knows; where all stay, of those only the newest does.
 int64_t disk_needed(Session& session, const RowView& rows, const TrainOptions& options) {
   constexpr int64_t kOther = 1 << 20;
-  int64_t kept = 0;
-  if (options.save_interval > 0) {
-    kept = StepPlan(rows, options.batches).total_steps() / options.save_interval;
-    if (options.keep > 0) kept = std::min<int64_t>(options.keep + 1, kept);
+  const int64_t steps = StepPlan(rows, options.batches).total_steps();
+  int64_t saved = options.save_interval > 0 ? steps / options.save_interval : 0;
+  if (options.save_every > 0) saved = options.keep > 0 ? steps : std::min(steps, saved + 2);
+  if (options.keep > 0) saved = std::min<int64_t>(int64_t{options.keep} + 1, saved);
+  const int64_t bytes = checkpoint_bytes(session);
+  constexpr int64_t kMost = std::numeric_limits<int64_t>::max() / 2;
+  if (saved > kMost / std::max<int64_t>(1, bytes)) return kMost;
+  return model_bytes(session) * (options.keep_best ? 2 : 1) + saved * bytes + kOther;
+}
+
+void refuse_full_disk(Session& session, const RowView& rows, const FinetuneOptions& o,
+                      TrainOptions& t) {
+  const int64_t free = free_disk_bytes(o.out.c_str());
+  int64_t needed = disk_needed(session, rows, t);
+  if (free >= 0 && free < needed && o.save_every.empty()) {
+    log_warning(
+        "{}: {:.1f} MB are free, too few for checkpoints by time, which --save-every would "
+        "save: nothing is saved in between but by --save-interval",
+        o.out, static_cast<double>(free) / 1e6);
+    t.save_every = 0;
+    needed = disk_needed(session, rows, t);
   }
-  return model_bytes(session) * (options.keep_best ? 2 : 1) + kept * checkpoint_bytes(session) +
-         kOther;
+  if (free >= 0 && free < needed)
+    fail(
+        "{}: {:.1f} MB are free, and the run writes up to {:.1f} MB; make room, choose another "
+        "--out, or keep fewer checkpoints with --keep, --save-interval and --save-every",
+        o.out, static_cast<double>(free) / 1e6, static_cast<double>(needed) / 1e6);
 }
 
 FinetunePlan plan_run(Session& session, const LoadedData& data, const TrainOptions& options) {
@@ -183,6 +124,28 @@ FinetunePlan plan_run(Session& session, const LoadedData& data, const TrainOptio
   return plan;
 }
 
+namespace {
+
+// "10m"
+std::string period_text(double seconds) {
+  if (seconds < 1) return fmt::format("{:g}ms", seconds * 1000);
+  if (seconds < 60) return fmt::format("{:g}s", seconds);
+  return seconds < 3600 ? fmt::format("{:g}m", seconds / 60) : fmt::format("{:g}h", seconds / 3600);
+}
+
+// "every 100 steps and every 10m; the newest 2 stay"
+std::string saves_text(const TrainOptions& options) {
+  std::string text;
+  if (options.save_interval > 0)
+    text = fmt::format("every {} steps", grouped_digits(options.save_interval));
+  if (options.save_every > 0)
+    text += fmt::format("{}every {}", text.empty() ? "" : " and ", period_text(options.save_every));
+  if (text.empty()) return "at the end alone";
+  return options.keep > 0 ? fmt::format("{}; the newest {} stay", text, options.keep) : text;
+}
+
+}  // namespace
+
 std::string plan_text_of(const FinetunePlan& plan, const TrainOptions& options,
                          const fs::path& checkpoint, bool mapped) {
   const auto gigabytes = [](int64_t bytes) { return static_cast<double>(bytes) / 1e9; };
@@ -192,6 +155,7 @@ std::string plan_text_of(const FinetunePlan& plan, const TrainOptions& options,
       "sees     {} rows, about {} tokens\n"
       "trains   {} numbers with lr {}\n"
       "memory   {:.3f} GB{}, of {:.1f} GB that can be had\n"
+      "saves    {}\n"
       "disk     up to {:.3f} GB of {:.1f} GB that are free\n",
       grouped_digits(plan.rows), grouped_digits(plan.held_out_rows), plan.length_text,
       checkpoint.empty() ? "" : fmt::format(", going on from {}", checkpoint.string()),
@@ -199,7 +163,7 @@ std::string plan_text_of(const FinetunePlan& plan, const TrainOptions& options,
       grouped_digits(plan.rows_seen), grouped_digits(plan.tokens_seen),
       grouped_digits(plan.trainable), options.optimizer.lr, gigabytes(plan.memory_bytes),
       mapped ? " and the mapped weights" : "", gigabytes(plan.memory_available),
-      gigabytes(plan.disk_bytes), gigabytes(plan.disk_available));
+      saves_text(options), gigabytes(plan.disk_bytes), gigabytes(plan.disk_available));
 }
 
 }  // namespace falconer

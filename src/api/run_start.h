@@ -1,7 +1,9 @@
-// The folder of a run before the run begins: what may be in it, and whether there is room.
+// A run before it begins: what would be in vain, whether there is room, and its figures for people.
 #pragma once
 
 #include <filesystem>
+#include <map>
+#include <string>
 
 #include "data/load.h"
 #include "falconer/finetune.h"
@@ -9,30 +11,28 @@
 
 namespace falconer {
 
-/// Looks only. Errors: an earlier run that is neither to be gone on with nor replaced, a run that
-/// goes on in it right now, the checkpoint inside of what --overwrite would remove, no permission.
-void check_run_folder(const FinetuneOptions& options);
+/// Rows without labels have no loss: 0 of none would be the best there is. Errors: --eval-interval
+/// without rows that have one.
+void check_held_out(const RowView& rows, const FinetuneOptions& options);
 
-/// Error: `out` is the model's folder or lies in it.
-void refuse_inside_model(const std::string& out, const std::string& checkpoint);
+/// Puts into a record's settings what the method is that the session has: an adapter that was there
+/// before (--init-adapter, or the checkpoint that the run goes on from) says that, not the flags.
+void record_method(std::map<std::string, std::string>& settings, Session& session,
+                   const FinetuneOptions& options, const std::filesystem::path& checkpoint);
 
-/// Makes the folder; with --overwrite the earlier run in it is removed.
-void claim_run_folder(const FinetuneOptions& options);
-
-/// The newest checkpoint that can be read whole, or the one that --resume names; empty where the
-/// run begins anew. Before that, unless `dry`, what a killed run left half-written is put in order;
-/// damaged checkpoints are set aside. Error: --resume names an older one than the newest.
-std::filesystem::path find_checkpoint(const FinetuneOptions& options, bool dry);
-
-/// Where rows that do not fit in memory may lie before the folder is made: in the first folder above
-/// it that is there. Empty where none can be written to.
-std::filesystem::path scratch_folder(const std::filesystem::path& out);
+/// A run that is gone on with in another way is told apart, and allowed: more rows, fewer steps.
+void warn_of_changes(const ModelRecord& record, const std::filesystem::path& checkpoint);
 
 /// Input tokens of all rows.
 int64_t tokens_of(const RowView& rows);
 
-/// Bytes that the run has on disk at most.
+/// Bytes that the run has on disk at most, its checkpoints by steps and by time included.
 int64_t disk_needed(Session& session, const RowView& rows, const TrainOptions& options);
+
+/// Error: the run would write more than the disk has room for. Where it is checkpoints by time alone that
+/// are too many, and nobody asked for them, `train` saves none.
+void refuse_full_disk(Session& session, const RowView& rows, const FinetuneOptions& options,
+                      TrainOptions& train);
 
 /// A dry run's figures; the session was planned.
 FinetunePlan plan_run(Session& session, const LoadedData& data, const TrainOptions& options);

@@ -98,9 +98,13 @@ void add_method_flags(CLI::App& app, FinetuneOptions& o) {
 void add_watching_flags(CLI::App& app, FinetuneOptions& o) {
   app.add_option("--save-interval", o.save_interval, "steps between checkpoints; 0: none")
       ->capture_default_str();
+  app.add_option(
+      "--save-every", o.save_every,
+      "time between checkpoints besides: 90s, 10m, 1h; 0 or off: none (default: 10m, where "
+      "the disk has room)");
   app.add_option("--keep", o.keep, "newest checkpoints that stay; 0: all")->capture_default_str();
   app.add_option("--eval-interval", o.eval_interval,
-                 "steps between evaluations of the held-out rows; 0: none")
+                 "steps between evaluations of the held-out rows; 0: one at the end")
       ->capture_default_str();
   app.add_option("--early-stop", o.early_stop,
                  "evaluations without gain that end the run; 0: never")

@@ -1,12 +1,27 @@
 #include "data/batches.h"
 
 #include <algorithm>
+#include <functional>
 #include <numeric>
 
 #include "base/error.h"
 #include "base/random.h"
 
 namespace falconer {
+namespace {
+
+// Rows that are gone through for the largest micro-batch: a fraction of a second.
+constexpr int64_t kRowsLookedAt = int64_t{1} << 22;
+
+// The sum of the `count` largest values.
+int64_t sum_of_largest(std::vector<int64_t> values, int64_t count) {
+  if (count < std::ssize(values))
+    std::nth_element(values.begin(), values.begin() + count, values.end(), std::greater<>());
+  return std::accumulate(values.begin(), values.begin() + std::min(count, std::ssize(values)),
+                         int64_t{0});
+}
+
+}  // namespace
 
 std::vector<int64_t> shuffled_order(int64_t n, uint64_t seed, int64_t epoch) {
   std::vector<int64_t> order(static_cast<size_t>(n));
@@ -31,7 +46,14 @@ StepPlan::StepPlan(RowView rows, StepPlanOptions options) : rows_(rows), options
   if (options.max_steps < 0) fail_usage("--max-steps is {}, expected 1 or more", options.max_steps);
   if (options.max_steps == 0 && options.epochs < 1)
     fail_usage("--epochs is {}, expected 1 or more", options.epochs);
-  steps_per_epoch_ = (n + options.batch_size - 1) / options.batch_size;
+  steps_per_epoch_ = (n - 1) / options.batch_size + 1;
+  if (options.max_steps > kMostSteps)
+    fail_usage("--max-steps is {}, expected at most {}", options.max_steps, kMostSteps);
+  if (options.max_steps == 0 && options.epochs > kMostSteps / steps_per_epoch_)
+    fail_usage(
+        "--epochs is {}, which makes more than {} steps of {} rows; expected {} or fewer, or a "
+        "number of --max-steps",
+        options.epochs, kMostSteps, n, kMostSteps / steps_per_epoch_);
   total_steps_ = options.max_steps > 0 ? options.max_steps : options.epochs * steps_per_epoch_;
 }
 
@@ -50,7 +72,8 @@ const std::vector<int64_t>& StepPlan::order_of(int64_t epoch) const {
 
 int64_t StepPlan::end_of_micro_batch(const std::vector<int64_t>& order, int64_t begin,
                                      int64_t end) const {
-  if (options_.micro_batch_tokens == 0) return std::min(begin + options_.micro_batch_size, end);
+  if (options_.micro_batch_tokens == 0)
+    return begin + std::min(options_.micro_batch_size, end - begin);
   int64_t tokens = 0, i = begin;
   for (; i < end; ++i) {
     tokens += rows_.length(order[i]);
@@ -65,7 +88,7 @@ std::vector<std::vector<int64_t>> StepPlan::step(int64_t number) const {
   const int64_t within = (number - 1) % steps_per_epoch_;
   const std::vector<int64_t>& order = order_of(epoch);
   const int64_t begin = within * options_.batch_size;
-  const int64_t end = std::min(begin + options_.batch_size, rows_.size());
+  const int64_t end = begin + std::min(options_.batch_size, rows_.size() - begin);
   std::vector<std::vector<int64_t>> micro_batches;
   for (int64_t i = begin; i < end;) {
     const int64_t next = end_of_micro_batch(order, i, end);
@@ -75,18 +98,44 @@ std::vector<std::vector<int64_t>> StepPlan::step(int64_t number) const {
   return micro_batches;
 }
 
+// No micro-batch of any order has more than the longest rows together.
+StepPlan::Largest StepPlan::longest_rows() const {
+  std::vector<int64_t> lengths, targets;
+  for (int64_t i = 0; i < rows_.size(); ++i) {
+    lengths.push_back(rows_.length(i));
+    targets.push_back(rows_.targets(i));
+  }
+  const int64_t longest = *std::max_element(lengths.begin(), lengths.end());
+  if (options_.micro_batch_tokens == 0) {
+    const int64_t rows = std::min(options_.micro_batch_size, options_.batch_size);
+    return {.tokens = sum_of_largest(std::move(lengths), rows),
+            .targets = sum_of_largest(std::move(targets), rows)};
+  }
+  const int64_t all = sum_of_largest(std::move(lengths), options_.batch_size);
+  const int64_t tokens = std::max(longest, std::min(options_.micro_batch_tokens, all));
+  return {.tokens = tokens,
+          .targets = std::min(tokens, sum_of_largest(std::move(targets), options_.batch_size))};
+}
+
 StepPlan::Largest StepPlan::largest_micro_batch() const {
+  const Largest most = longest_rows();
+  const int64_t steps = options_.shuffle ? total_steps_ : std::min(total_steps_, steps_per_epoch_);
   Largest largest;
-  for (int64_t s = 1; s <= total_steps_; ++s)
+  int64_t looked_at = 0;
+  for (int64_t s = 1; s <= steps; ++s) {
+    if (largest.tokens == most.tokens && largest.targets == most.targets) break;
+    if (looked_at > kRowsLookedAt) return most;
     for (const auto& micro : step(s)) {
       Largest one;
       for (int64_t row : micro) {
         one.tokens += rows_.length(row);
         one.targets += rows_.targets(row);
       }
+      looked_at += std::ssize(micro);
       largest.tokens = std::max(largest.tokens, one.tokens);
       largest.targets = std::max(largest.targets, one.targets);
     }
+  }
   return largest;
 }
 

@@ -20,9 +20,13 @@ struct StepPlanOptions {
   uint64_t seed = 1;
 };
 
+/// Steps of a run: random numbers are named by 32 bits of a step's number.
+inline constexpr int64_t kMostSteps = 0xFFFFFFFF;
+
 class StepPlan {
  public:
-  /// What `rows` views must outlive the plan. Error (usage): sizes that are not positive, no rows.
+  /// What `rows` views must outlive the plan. Error (usage): sizes that are not positive, no rows, more
+  /// steps than kMostSteps.
   StepPlan(RowView rows, StepPlanOptions options);
 
   int64_t total_steps() const { return total_steps_; }
@@ -32,7 +36,8 @@ class StepPlan {
   /// rows nor their order, so that it changes memory and speed and not what is learned.
   std::vector<std::vector<int64_t>> step(int64_t number) const;
 
-  /// The largest micro-batch of the whole run, for the memory plan.
+  /// The largest micro-batch of the whole run, for the memory plan. Of a run with too many rows to go
+  /// through, what none is larger than: that of the longest rows together.
   struct Largest {
     int64_t tokens = 0, targets = 0;
   };
@@ -40,6 +45,7 @@ class StepPlan {
 
  private:
   const std::vector<int64_t>& order_of(int64_t epoch) const;
+  Largest longest_rows() const;
   int64_t end_of_micro_batch(const std::vector<int64_t>& order, int64_t begin, int64_t end) const;
 
   RowView rows_;

@@ -154,6 +154,11 @@ void Adapter::load_prefixes(AdapterReader& reader) {
       set_values(param->value, reader.read(param->name, param->size()));
 }
 
+std::map<std::string, std::string> Adapter::settings() const {
+  return {{"adapter_length", fmt::format("{}", options_.adapter_length)},
+          {"adapter_start_layer", fmt::format("{}", options_.adapter_start_layer)}};
+}
+
 SavedAdapter Adapter::save() const {
   SavedAdapter saved{.config_json = config_json("ADAPTER")};
   save_prefixes(saved);

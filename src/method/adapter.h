@@ -41,6 +41,7 @@ class Adapter : public Method {
   std::string_view name() const override { return "adapter"; }
   void attach(Run& run, Decoder& decoder, Weights& weights, Arena& fixed, bool training) override;
   void initialise(uint64_t seed) override;
+  std::map<std::string, std::string> settings() const override;
   SavedAdapter save() const override;
   SavedAdapter save_as(AdapterForm form) const override;
   void load(const TensorFiles& files) override;

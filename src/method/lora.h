@@ -85,6 +85,7 @@ class Lora : public Method {
   void attach(Run& run, Decoder& decoder, Weights& weights, Arena& fixed, bool training) override;
   void initialise(uint64_t seed) override;
   int64_t trainable_count() const override;
+  std::map<std::string, std::string> settings() const override;
   SavedAdapter save() const override;
   SavedAdapter save_as(AdapterForm form) const override;
   void load(const TensorFiles& files) override;

@@ -75,6 +75,9 @@ class Method {
   const std::vector<Param*>& params() const { return params_; }
   /// Numbers that learn (fewer than the elements of params() where a part stays zero).
   virtual int64_t trainable_count() const;
+  /// What it is, under the names of a run's settings ("lora_r", "adapter_length"): of an adapter that
+  /// was read, what its file says. Valid after attach.
+  virtual std::map<std::string, std::string> settings() const { return {}; }
 
   /// A method that changes the model itself is saved as a model.
   virtual bool saves_whole_model() const { return false; }

@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/json_number.h"
 #include "base/json_text.h"
 #include "base/log.h"
 #include "base/system.h"
@@ -25,24 +26,29 @@ namespace {
 constexpr const char* kCsvHeader =
     "step,loss,lr,grad_norm,tokens,tokens_per_second,seconds,peak_rss_bytes,eval_loss\n";
 
-// The lines of `path` whose step is at most `last`. A line that a crash cut short is dropped.
+// The step of a row; nothing where a crash cut it short or it says something else.
+std::optional<int64_t> step_of(const std::string& line, bool csv) {
+  if (csv) {
+    if (std::count(line.begin(), line.end(), ',') != 8) return {};
+    return whole_of_text(std::string_view(line).substr(0, line.find(',')));
+  }
+  const auto row = parse_json(line);
+  if (!row.is_object()) return {};
+  try {
+    return JsonFields(row, "metrics.jsonl").whole("step");
+  } catch (const Error&) {
+    return {};
+  }
+}
+
+// The lines of `path` whose step is at most `last`.
 std::string kept_lines(const fs::path& path, int64_t last, bool csv) {
   if (!fs::exists(path)) return csv ? kCsvHeader : "";
   std::istringstream lines(read_text_file(path));
   std::string kept, line;
-  bool first = true;
-  while (std::getline(lines, line)) {
-    bool keep = csv && first;
-    if (!keep && csv) {
-      keep = !line.empty() && std::atoll(line.c_str()) <= last &&
-             std::count(line.begin(), line.end(), ',') == 8;
-    } else if (!keep) {
-      const auto row = parse_json(line);
-      const auto step = row.is_object() ? row.find("step") : row.end();
-      keep = step != row.end() && step->is_number_integer() && step->get<int64_t>() <= last;
-    }
-    if (keep) kept += line + "\n";
-    first = false;
+  for (bool first = csv; std::getline(lines, line); first = false) {
+    const auto step = step_of(line, csv);
+    if (first || (step && *step >= 0 && *step <= last)) kept += line + "\n";
   }
   return kept;
 }

@@ -1,6 +1,7 @@
 #include "train/run_folder.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <nlohmann/json.hpp>
 
@@ -11,8 +12,10 @@
 #include "base/system.h"
 #include "checkpoint/gguf_tokenizer.h"
 #include "checkpoint/safetensors_writer.h"
+#include "data/batches.h"
 #include "model/arch/architecture.h"
 #include "model/open_model.h"
+#include "ops/optimizer.h"
 #include "tensor/buffer.h"
 #include "train/sums.h"
 
@@ -21,6 +24,7 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr int kRecordFormat = 1;  // of falconer.json
+constexpr std::string_view kCheckpointName = "checkpoint-";
 
 nlohmann::json parse_file(const fs::path& path) {
   return read_json_object(path, size_t{1} << 28, "give another checkpoint of the run");
@@ -197,6 +201,20 @@ void save_verified(const fs::path& folder, Session& session, const ModelRecord& 
 
 }  // namespace
 
+std::optional<std::string> not_finite(Session& session) {
+  // A sum of squares in f64 is finite where every f32 is.
+  const auto finite = [&](const View& view) {
+    return view.dtype == Dtype::kU8 || std::isfinite(sum_of_squares(session.run(), view));
+  };
+  const auto& params = session.method()->params();
+  for (size_t i = 0; i < params.size(); ++i) {
+    if (!finite(params[i]->value)) return params[i]->name;
+    for (const View& slot : session.optimizer_state()[i])
+      if (!finite(slot)) return "the optimizer's state of " + params[i]->name;
+  }
+  return {};
+}
+
 void save_model(const fs::path& folder, Session& session, const ModelRecord& record) {
   save_verified(folder, session, record);
   write_sums(folder);
@@ -206,25 +224,42 @@ std::optional<ModelRecord> read_record(const fs::path& folder) {
   const fs::path path = folder / "falconer.json";
   if (!fs::is_directory(folder) || !fs::exists(path)) return {};
   const nlohmann::json json = parse_file(path);
+  const JsonFields fields(json, path.string());
+  const int64_t format = fields.whole("format", {.least = 1}).value_or(kRecordFormat);
+  if (format > kRecordFormat)
+    fail("{}: is of format {}, and this falconer reads up to {}; use a newer one", path.string(),
+         format, kRecordFormat);
+  const auto text = [&](const char* key) { return fields.text(key).value_or(""); };
+  const auto texts = [&](const char* key) {
+    std::map<std::string, std::string> all;
+    const nlohmann::json* found = fields.find(key);
+    if (found == nullptr) return all;
+    const JsonFields members(*found, fmt::format("{}: \"{}\"", path.string(), key));
+    for (const auto& [name, value] : found->items())
+      all[name] = members.text(name.c_str()).value_or("");
+    return all;
+  };
+  return ModelRecord{.method = text("method"),
+                     .prompt_style = text("prompt_style"),
+                     .base_checkpoint = text("base_checkpoint"),
+                     .settings = texts("settings"),
+                     .prompt_template = text("prompt_template"),
+                     .data = texts("data"),
+                     .hashes = texts("hashes")};
+}
+
+namespace {
+
+// One that cannot be read is left for who wants to look.
+bool was_by_time(const fs::path& checkpoint) {
   try {
-    const int64_t format = JsonFields(json, path.string()).whole("format", {0}).value_or(1);
-    if (format > kRecordFormat)
-      fail("{}: is of format {}, and this falconer reads up to {}; use a newer one", path.string(),
-           format, kRecordFormat);
-    ModelRecord record{.method = json.value("method", ""),
-                       .prompt_style = json.value("prompt_style", ""),
-                       .base_checkpoint = json.value("base_checkpoint", "")};
-    record.prompt_template = json.value("prompt_template", "");
-    if (json.contains("settings"))
-      record.settings = json["settings"].get<std::map<std::string, std::string>>();
-    if (json.contains("data")) record.data = json["data"].get<std::map<std::string, std::string>>();
-    if (json.contains("hashes"))
-      record.hashes = json["hashes"].get<std::map<std::string, std::string>>();
-    return record;
-  } catch (const nlohmann::json::exception& error) {
-    fail("{}: {}", path.string(), json_reason(error));
+    return read_train_state(checkpoint).by_time;
+  } catch (const Error&) {
+    return false;
   }
 }
+
+}  // namespace
 
 void save_checkpoint(const fs::path& run_folder, Session& session, const ModelRecord& record,
                      const TrainState& state, int keep) {
@@ -240,6 +275,7 @@ void save_checkpoint(const fs::path& run_folder, Session& session, const ModelRe
   json["best_step"] = state.best_step;
   json["evals_without_gain"] = state.evals_without_gain;
   json["skipped_steps"] = state.skipped_steps;
+  if (state.by_time) json["by_time"] = true;
   json["recent_losses"] = state.recent.losses;
   json["recent_norms"] = state.recent.norms;
   write_file(folder.folder() / "trainer_state.json", json.dump(2) + "\n");
@@ -249,20 +285,19 @@ void save_checkpoint(const fs::path& run_folder, Session& session, const ModelRe
 }
 
 void prune_checkpoints(const fs::path& run_folder, int keep) {
-  if (keep <= 0) return;
   const std::vector<fs::path> all = list_checkpoints(run_folder);
-  for (size_t i = static_cast<size_t>(keep); i < all.size(); ++i) remove_folder(all[i]);
+  for (size_t i = static_cast<size_t>(std::max(keep, 1)); i < all.size(); ++i)
+    if (keep > 0 || was_by_time(all[i])) remove_folder(all[i]);
 }
 
 std::vector<fs::path> list_checkpoints(const fs::path& run_folder) {
-  constexpr std::string_view kName = "checkpoint-";
   std::vector<std::pair<int64_t, fs::path>> found;
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(run_folder, error)) {
     const std::string name = entry.path().filename().string();
-    if (!entry.is_directory() || !name.starts_with(kName)) continue;
+    if (!entry.is_directory() || !name.starts_with(kCheckpointName)) continue;
     // By number, not by name: "checkpoint-1000" is newer than "checkpoint-999".
-    const std::string digits = name.substr(kName.size());
+    const std::string digits = name.substr(kCheckpointName.size());
     if (digits.empty() || digits.find_first_not_of("0123456789") != std::string::npos) continue;
     if (digits.size() < 18) found.emplace_back(std::stoll(digits), entry.path());
   }
@@ -273,7 +308,10 @@ std::vector<fs::path> list_checkpoints(const fs::path& run_folder) {
 }
 
 void check_checkpoint(const fs::path& checkpoint) {
-  read_train_state(checkpoint);
+  const int64_t step = read_train_state(checkpoint).step;
+  const std::string name = checkpoint.filename().string();
+  if (name.starts_with(kCheckpointName) && name != fmt::format("{}{}", kCheckpointName, step))
+    fail("{}: trainer_state.json is of step {}", checkpoint.string(), step);
   if (const auto wrong = check_sums(checkpoint); wrong && !wrong->empty())
     fail("{}: {}", checkpoint.string(), wrong->front());
   TensorFiles::open_file(checkpoint / "optimizer.safetensors");
@@ -284,20 +322,29 @@ TrainState read_train_state(const fs::path& checkpoint) {
   if (!fs::exists(path))
     fail("{}: trainer_state.json is missing; expected a folder checkpoint-<step> of a run",
          checkpoint.string());
+  constexpr RealRange kNumber{.least = 0};
   const nlohmann::json json = parse_file(path);
-  try {
-    return {.step = json.at("step"),
-            .tokens = json.at("tokens"),
-            .seconds = json.at("seconds"),
-            .best_eval_loss = json.at("best_eval_loss"),
-            .best_step = json.at("best_step"),
-            .evals_without_gain = json.at("evals_without_gain"),
-            .skipped_steps = json.at("skipped_steps"),
-            .recent = {json.value("recent_losses", std::vector<double>()),
-                       json.value("recent_norms", std::vector<double>())}};
-  } catch (const nlohmann::json::exception& error) {
-    fail("{}: {}", path.string(), json_reason(error));
-  }
+  const JsonFields fields(json, path.string());
+  const int64_t step = fields.required_whole("step", {0, kMostSteps});
+  TrainState state{
+      .step = step,
+      .tokens = fields.required_whole("tokens", kNotNegative),
+      .seconds = fields.required_real("seconds", kNumber),
+      .best_eval_loss = fields.real("best_eval_loss").value_or(0),
+      .best_step = fields.required_whole("best_step", {-1, step}),
+      .evals_without_gain = fields.required_whole("evals_without_gain", kNotNegative),
+      .skipped_steps = fields.required_whole("skipped_steps", {0, step}),
+      .by_time = fields.boolean("by_time").value_or(false),
+      .recent = {fields.reals("recent_losses"), fields.reals("recent_norms", kNumber)}};
+  // A version that took a loss of NaN for the best one wrote null.
+  if (fields.find("best_eval_loss") == nullptr) state.best_step = -1;
+  if (state.recent.losses.size() != state.recent.norms.size() ||
+      state.recent.losses.size() > SpikeGuard::kWindow)
+    fail(
+        "{}: has {} \"recent_losses\" and {} \"recent_norms\"; expected as many of both, {} at "
+        "most",
+        path.string(), state.recent.losses.size(), state.recent.norms.size(), SpikeGuard::kWindow);
+  return state;
 }
 
 void restore_optimizer(const fs::path& checkpoint, Session& session) {

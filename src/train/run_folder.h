@@ -48,20 +48,25 @@ struct TrainState {
   double best_eval_loss = 0;
   int64_t best_step = -1, evals_without_gain = 0;
   int64_t skipped_steps = 0;  // left out because they were not finite, spiked, or had no targets
+  bool by_time = false;       // saved because the time for it had come, and for nothing else
   SpikeGuard::Recent recent;
 };
+
+/// The first trained tensor, or part of its optimizer's state, that holds an infinite number or NaN:
+/// what is not finite is not worth saving, and hides what was.
+std::optional<std::string> not_finite(Session& session);
 
 /// Bytes on the disk of the model or adapter that save_model() writes, and of a whole checkpoint.
 int64_t model_bytes(Session& session);
 int64_t checkpoint_bytes(Session& session);
 
 /// Saves checkpoint-<step>/ whole or not at all, re-reads its tensors and compares, writes the hashes
-/// of its files (sums.h), then removes the oldest beyond `keep` (0: keeps all). Errors: no room, not writable; what was saved before
-/// stays.
+/// of its files (sums.h), then prunes. Errors: no room, not writable; what was saved before stays.
 void save_checkpoint(const std::filesystem::path& run_folder, Session& session,
                      const ModelRecord& record, const TrainState& state, int keep);
 
-/// Removes the oldest checkpoints beyond `keep` (0: keeps all).
+/// Removes the oldest checkpoints beyond `keep`. 0 keeps all, but of those saved by time the newest
+/// alone.
 void prune_checkpoints(const std::filesystem::path& run_folder, int keep);
 
 /// The checkpoints in a run's folder, newest first.
@@ -70,7 +75,7 @@ std::vector<std::filesystem::path> list_checkpoints(const std::filesystem::path&
 /// Error: a file of the checkpoint is missing, or reads differently than when it was saved.
 void check_checkpoint(const std::filesystem::path& checkpoint);
 
-/// The state in a checkpoint. Error: missing or damaged.
+/// The state in a checkpoint. Error: missing, damaged, or numbers that no run has.
 TrainState read_train_state(const std::filesystem::path& checkpoint);
 
 /// Puts the optimizer's state (and the f32 values of trainable tensors) back. The session was

@@ -8,8 +8,10 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/json_number.h"
 #include "base/json_text.h"
 #include "base/system.h"
+#include "train/run_lock.h"
 
 namespace falconer {
 namespace fs = std::filesystem;
@@ -80,16 +82,16 @@ std::optional<RunStatus> read_status(const fs::path& folder) {
   try {
     const auto json = parse_json(read_text_file(folder / "status.json", kLargest));
     if (!json.is_object()) return {};
-    return RunStatus{.state = json.value("state", ""),
-                     .message = json.value("message", ""),
-                     .method = json.value("method", ""),
-                     .started = json.value("started", ""),
-                     .total_steps = json.value("total_steps", int64_t{0}),
-                     .host = json.value("host", ""),
-                     .pid = json.value("pid", int64_t{0}),
-                     .process_start = json.value("process_start", "")};
-  } catch (const nlohmann::json::exception&) {
-    return {};
+    const JsonFields fields(json, "status.json");
+    const auto text = [&](const char* key) { return fields.text(key).value_or(""); };
+    return RunStatus{.state = text("state"),
+                     .message = text("message"),
+                     .method = text("method"),
+                     .started = text("started"),
+                     .total_steps = fields.whole("total_steps", kNotNegative).value_or(0),
+                     .host = text("host"),
+                     .pid = fields.whole("pid", kNotNegative).value_or(0),
+                     .process_start = text("process_start")};
   } catch (const Error&) {
     return {};
   }
@@ -97,11 +99,20 @@ std::optional<RunStatus> read_status(const fs::path& folder) {
 
 bool is_alive(const RunStatus& status, const fs::path& folder) {
   if (status.state != "running") return false;
+  const LockState lock = lock_state(folder);
+  return lock == LockState::kHeld || (lock == LockState::kUnknown && seems_alive(status, folder));
+}
+
+bool seems_alive(const RunStatus& status, const fs::path& folder) {
+  if (status.state != "running") return false;
   if (status.host == host_name())
     return !status.process_start.empty() && start_of(status.pid) == status.process_start;
   std::error_code error;
   const auto written = fs::last_write_time(folder / "metrics.jsonl", error);
-  return !error && fs::file_time_type::clock::now() - written < std::chrono::minutes(10);
+  if (error) return false;
+  // A time that is to come is one of a clock that was set back: it says nothing.
+  const auto age = fs::file_time_type::clock::now() - written;
+  return age < std::chrono::minutes(10) && age > -std::chrono::minutes(10);
 }
 
 }  // namespace falconer

@@ -38,8 +38,12 @@ class RunStatusFile {
 /// Nothing where there is no status.json, or none that can be read.
 std::optional<RunStatus> read_status(const std::filesystem::path& folder);
 
-/// Whether the process that wrote "running" is still there. Of another machine's process only the
-/// age of the metrics is known: what was written to in the last ten minutes counts as alive.
+/// Whether the run that wrote "running" trains still: the folder's lock says so (run_lock.h), and where
+/// the file system has none, seems_alive().
 bool is_alive(const RunStatus& status, const std::filesystem::path& folder);
+
+/// What can be told without a lock: whether the process is there. Of another machine's process only the
+/// age of the metrics is known: what was written to in the last ten minutes counts as alive.
+bool seems_alive(const RunStatus& status, const std::filesystem::path& folder);
 
 }  // namespace falconer

@@ -7,7 +7,7 @@
 namespace falconer {
 namespace {
 
-constexpr size_t kWindow = 32, kFewest = 8;
+constexpr size_t kFewest = 8;
 constexpr double kLossFactor = 2, kNormFactor = 10;
 
 double median(std::vector<double> values) {
@@ -18,7 +18,7 @@ double median(std::vector<double> values) {
 
 void push(std::vector<double>& values, double value) {
   values.push_back(value);
-  if (values.size() > kWindow) values.erase(values.begin());
+  if (values.size() > SpikeGuard::kWindow) values.erase(values.begin());
 }
 
 }  // namespace

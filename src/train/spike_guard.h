@@ -14,6 +14,8 @@ OnSpike parse_on_spike(const std::string& name);
 
 class SpikeGuard {
  public:
+  static constexpr size_t kWindow = 32;  // steps that are remembered
+
   /// The last steps' numbers, oldest first; part of a checkpoint, so that a resumed run judges as one
   /// that was not interrupted.
   struct Recent {

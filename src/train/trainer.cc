@@ -61,7 +61,10 @@ Trainer::Trainer(Session& session, RowView rows, RowView held_out, TrainOptions 
       held_out_(held_out),
       options_(std::move(options)),
       plan_(rows, options_.batches),
-      optimizer_(options_.optimizer, session.method()->params(), session.optimizer_state()) {}
+      optimizer_(options_.optimizer, session.method()->params(), session.optimizer_state()) {
+  for (int64_t i = 0; i < held_out_.size() && !evaluates_; ++i)
+    evaluates_ = held_out_.targets(i) > 0;
+}
 
 void Trainer::reserve() {
   if (reserved_) return;
@@ -94,7 +97,7 @@ EvalMetrics Trainer::evaluate(RowView rows) {
     total.count += one.count;
   }
   return {.step = state_.step,
-          .loss = total.count > 0 ? total.sum / static_cast<double>(total.count) : 0,
+          .loss = total.sum / static_cast<double>(total.count),
           .tokens = total.count,
           .seconds = now_seconds() - start};
 }
@@ -199,34 +202,75 @@ StepMetrics Trainer::step(int64_t number) {
           .peak_rss_bytes = peak_rss_bytes()};
 }
 
-void Trainer::save(int64_t step) {
-  if (saved_step_ == step) return;
-  state_.recent = guard_.recent();
-  save_checkpoint(options_.out, session_, options_.record, state_, options_.keep);
-  saved_step_ = step;
+// What is saved must be fit to go on from, and to be used.
+void Trainer::refuse_not_finite(const char* what) const {
+  const auto found = not_finite(session_);
+  if (!found) return;
+  const auto saved = list_checkpoints(options_.out);
+  fail(
+      "step {}: its update made {} infinite or NaN, and {} is not saved. Train with a lower --lr, "
+      "a "
+      "smaller --grad-clip, or --precision f32{}",
+      state_.step, *found, what,
+      saved.empty() ? ""
+                    : fmt::format("; {} is as it was before, and --resume goes on from it",
+                                  saved.front().string()));
 }
 
-// Returns whether to go on.
-bool Trainer::evaluate_and_judge(int64_t step, MetricsLog& log) {
+bool Trainer::time_to_save() const {
+  return options_.save_every > 0 && now_seconds() >= next_save_;
+}
+
+void Trainer::save(bool by_time) {
+  if (saved_step_ == state_.step) return;
+  const double begin = now_seconds();
+  refuse_not_finite("the checkpoint");
+  state_.recent = guard_.recent();
+  state_.by_time = by_time;
+  save_checkpoint(options_.out, session_, options_.record, state_, options_.keep);
+  saved_step_ = state_.step;
+  const double end = now_seconds();
+  next_save_ = end + std::max(options_.save_every, (end - begin) * (1 / options_.save_share - 1));
+}
+
+// A loss that is not finite is never the best, and never one to compare with.
+bool Trainer::is_better(const EvalMetrics& metrics) const {
+  if (std::isfinite(metrics.loss))
+    return state_.best_step < 0 || metrics.loss < state_.best_eval_loss;
+  if (!options_.skip_nonfinite)
+    fail(
+        "step {}: the held-out loss is not finite. Look at the held-out rows, lower --lr, try "
+        "--precision f32, see with --check-finite where the first such number comes from, or go on "
+        "without this evaluation with --skip-nonfinite",
+        metrics.step);
+  log_warning("step {}: the held-out loss is not finite, and does not count", metrics.step);
+  return false;
+}
+
+void Trainer::evaluate_and_judge(int64_t step, MetricsLog& log) {
   const EvalMetrics metrics = evaluate(held_out_);
   log.write(metrics);
   progress_->pause();
   log_info("step {}: held-out loss {:.4f} over {} tokens ({})", step, metrics.loss, metrics.tokens,
            duration_text(metrics.seconds));
   if (on_evaluation_) on_evaluation_(step);
-  if (state_.best_step < 0 || metrics.loss < state_.best_eval_loss) {
-    state_.best_eval_loss = metrics.loss;
-    state_.best_step = step;
-    state_.evals_without_gain = 0;
-    if (options_.keep_best) {
-      AtomicFolder best(options_.out / "best");
-      save_model(best.folder(), session_, options_.record);
-      best.commit();
-    }
-    return true;
+  if (!is_better(metrics)) {
+    ++state_.evals_without_gain;
+    return;
   }
-  ++state_.evals_without_gain;
-  return options_.early_stop == 0 || state_.evals_without_gain < options_.early_stop;
+  state_.best_eval_loss = metrics.loss;
+  state_.best_step = step;
+  state_.evals_without_gain = 0;
+  if (!options_.keep_best) return;
+  refuse_not_finite("best/");
+  AtomicFolder best(options_.out / "best");
+  save_model(best.folder(), session_, options_.record);
+  best.commit();
+}
+
+// A function of the state: a run that was killed after it had stopped stops again.
+bool Trainer::stops_early() const {
+  return options_.early_stop > 0 && state_.evals_without_gain >= options_.early_stop;
 }
 
 // A trainable tensor that training did not change is a bug or a learning rate of 0: never silent.
@@ -242,48 +286,58 @@ void Trainer::warn_unmoved(const std::vector<std::vector<float>>& before) const 
                 unmoved.size(), params.size(), unmoved.front());
 }
 
-TrainResult Trainer::run() {
-  reserve();
-  if (state_.step > 0) prune_checkpoints(options_.out, options_.keep);  // a kill came before it
-  // A run from the beginning evaluates before its first step, which an earlier try has done too.
-  MetricsLog log(options_.out, state_.step > 0 ? state_.step : -1, options_.tensorboard);
-  Progress progress(plan_.total_steps(), state_.step + 1);
+void Trainer::train_from(int64_t first, MetricsLog& log, TrainResult& result) {
+  Progress progress(plan_.total_steps(), first);
   progress_ = &progress;
-  const auto before = samples_of(session_.method()->params());
-  TrainResult result;
-  bool go_on = true;
-  if (options_.eval_interval > 0 && state_.step == 0 && !held_out_.empty())
-    evaluate_and_judge(0, log);
-  for (int64_t s = state_.step + 1; s <= plan_.total_steps() && go_on; ++s) {
+  if (options_.eval_interval > 0 && first == 1 && evaluates_) evaluate_and_judge(0, log);
+  for (int64_t s = first; s <= plan_.total_steps() && !stops_early(); ++s) {
     const StepMetrics metrics = step(s);
     log.write(metrics);
     progress.show(metrics);
     result.last_loss = metrics.loss;
+    if (s == first && on_first_step_) on_first_step_();
     const bool last = s == plan_.total_steps();
-    if (options_.eval_interval > 0 && (s % options_.eval_interval == 0 || last) &&
-        !held_out_.empty())
-      go_on = evaluate_and_judge(s, log);
+    if (evaluates_ && (last || (options_.eval_interval > 0 && s % options_.eval_interval == 0)))
+      evaluate_and_judge(s, log);
     result.interrupted = interrupted();
-    if (result.interrupted || (options_.save_interval > 0 && s % options_.save_interval == 0)) {
+    const bool asked =
+        result.interrupted || (options_.save_interval > 0 && s % options_.save_interval == 0);
+    if (asked || time_to_save()) {
       progress.pause();
       log.sync();
-      save(s);
+      save(!asked);
     }
     if (result.interrupted) break;
   }
   progress.pause();
   progress_ = nullptr;
-  if (!go_on)
-    log_info("stopped early: the held-out loss was lowest after step {}, at {:.4f}",
-             state_.best_step, state_.best_eval_loss);
+}
+
+TrainResult Trainer::run() {
+  reserve();
+  if (state_.step > 0) prune_checkpoints(options_.out, options_.keep);  // a kill came before it
+  // A run from the beginning evaluates before its first step, which an earlier try has done too.
+  MetricsLog log(options_.out, state_.step > 0 ? state_.step : -1, options_.tensorboard);
+  const auto before = samples_of(session_.method()->params());
+  const TrainState began = state_;
+  TrainResult result;
+  next_save_ = now_seconds() + options_.save_every;
+  train_from(state_.step + 1, log, result);
+  const bool whole = state_.step >= plan_.total_steps();
+  result.stopped_early = !whole && stops_early();
+  if (result.stopped_early)
+    log_info("stopped early: the held-out loss was {}",
+             state_.best_step < 0 ? "never finite"
+                                  : fmt::format("lowest after step {}, at {:.4f}", state_.best_step,
+                                                state_.best_eval_loss));
   result.steps = state_.step;
-  result.stopped_early = !go_on;
   result.tokens = state_.tokens;
   result.seconds = state_.seconds;
   result.skipped_steps = state_.skipped_steps;
-  if (result.interrupted && state_.step < plan_.total_steps()) return result;
+  if (result.interrupted && !whole) return result;
   result.interrupted = false;
-  if (state_.step > 0) warn_unmoved(before);
+  if (state_.step - state_.skipped_steps > began.step - began.skipped_steps) warn_unmoved(before);
+  refuse_not_finite("final/");
   AtomicFolder final_folder(options_.out / "final");
   save_model(final_folder.folder(), session_, options_.record);
   final_folder.commit();

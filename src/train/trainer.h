@@ -28,12 +28,15 @@ struct TrainOptions {
   LossAverage loss_average = LossAverage::kToken;
   double grad_clip = 1;       // 0: none
   int64_t save_interval = 0;  // steps between checkpoints; 0: none but the last state
+  double save_every = 0;      // seconds between checkpoints; 0: none are saved by time
+  double save_share = 1;      // of the run's time that saving by time may take
   int keep = 2;               // checkpoints that stay; 0: all
-  int64_t eval_interval = 0;  // steps between evaluations; 0: none
+  int64_t eval_interval = 0;  // steps between evaluations; 0: one after the last step
   int64_t early_stop = 0;     // evaluations without gain that end the run; 0: never
   bool keep_best = false;     // best/ holds the model of the lowest evaluation loss
-  bool skip_nonfinite =
-      false;  // leave out a step whose loss or gradient is not finite, instead of stopping
+  // Leave out a step whose loss or gradient is not finite, and do not count an evaluation that is not,
+  // instead of stopping.
+  bool skip_nonfinite = false;
   OnSpike on_spike = OnSpike::kWarn;
   bool tensorboard = true;  // an event file beside metrics.jsonl
   ModelRecord record;
@@ -52,6 +55,8 @@ class Trainer {
   /// may be empty. What the rows are views of must outlive the trainer.
   Trainer(Session& session, RowView rows, RowView held_out, TrainOptions options);
 
+  /// Called when the first step of this process is done: the run can be begun.
+  void on_first_step(std::function<void()> call) { on_first_step_ = std::move(call); }
   /// Called after each evaluation, to show what the model says by now.
   void on_evaluation(std::function<void(int64_t step)> call) { on_evaluation_ = std::move(call); }
   /// Goes on behind `state`, whose optimizer was restored.
@@ -64,11 +69,13 @@ class Trainer {
   const TrainState& state() const { return state_; }
 
   /// Trains, writes metrics and checkpoints, and final/ at the end. Ctrl-C saves a checkpoint and
-  /// returns. Errors: a step that is not finite (its rows named), files that cannot be written.
+  /// returns. Held-out rows with labels are evaluated after the last step at least. Errors: a step
+  /// (its rows named), an evaluation, or what is to be saved is not finite; files that cannot be
+  /// written.
   TrainResult run();
 
   /// Mean loss over all labelled tokens of `rows`: the same loss function as training, all rows in
-  /// order.
+  /// order; NaN where there is none.
   EvalMetrics evaluate(RowView rows);
 
   /// Reserves memory for the largest micro-batch of the run and for evaluation.
@@ -83,8 +90,13 @@ class Trainer {
   bool skips_spike(int64_t number, double loss, double norm);
   StepMetrics step(int64_t number);
   void warn_unmoved(const std::vector<std::vector<float>>& before) const;
-  bool evaluate_and_judge(int64_t step, MetricsLog& log);
-  void save(int64_t step);
+  void evaluate_and_judge(int64_t step, MetricsLog& log);
+  bool is_better(const EvalMetrics& metrics) const;
+  bool stops_early() const;
+  void train_from(int64_t first, MetricsLog& log, TrainResult& result);
+  void refuse_not_finite(const char* what) const;
+  bool time_to_save() const;
+  void save(bool by_time);
   std::string rows_text(int64_t number) const;
 
   Session& session_;
@@ -96,7 +108,10 @@ class Trainer {
   SpikeGuard guard_;
   bool reserved_ = false;
   int64_t saved_step_ = -1;
+  bool evaluates_ = false;        // the held-out rows have labels
+  double next_save_ = 0;          // by time; in now_seconds()
   Progress* progress_ = nullptr;  // while run() runs
+  std::function<void()> on_first_step_;
   std::function<void(int64_t)> on_evaluation_;
 };
 

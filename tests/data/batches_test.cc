@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <limits>
+
 #include "support/errors.h"
 
 namespace falconer::test {
@@ -51,6 +53,47 @@ TEST(StepPlan, HowAStepIsCutChangesNoRow) {
   EXPECT_LT(packed_batches, plain_batches);
   options.micro_batch_tokens = -1;
   expect_mentions(message_of([&] { StepPlan(rows, options); }), {"--micro-batch-tokens", "-1"});
+}
+
+constexpr int64_t kHuge = std::numeric_limits<int64_t>::max();
+
+TEST(StepPlan, HugeCountsMeanWhatTheySay) {
+  const std::vector<Row> rows = rows_of({3, 4, 5});
+  for (const int64_t huge : {int64_t{1} << 31, (int64_t{1} << 53) + 1, kHuge}) {
+    const StepPlan all(rows, {.batch_size = huge, .micro_batch_size = huge, .epochs = 2});
+    EXPECT_EQ(all.total_steps(), 2);
+    EXPECT_EQ(all.step(2).size(), 1u);
+    EXPECT_EQ(all.step(2)[0].size(), 3u);
+    EXPECT_EQ(all.largest_micro_batch().tokens, 12);
+    const StepPlan packed(rows, {.batch_size = 2, .micro_batch_tokens = huge});
+    EXPECT_EQ(packed.step(1).size(), 1u);
+  }
+  for (const int64_t most : {kMostSteps + 1, kHuge}) {
+    const auto build = [&](StepPlanOptions options) { StepPlan(rows, options); };
+    expect_mentions(message_of([&] { build({.max_steps = most}); }), {"--max-steps"});
+    expect_mentions(message_of([&] { build({.batch_size = 1, .epochs = most / 2}); }),
+                    {"--epochs"});
+  }
+  EXPECT_EQ(StepPlan(rows, {.batch_size = 3, .epochs = kMostSteps}).total_steps(), kMostSteps);
+}
+
+// A run that somebody ends by hand: nothing is held or gone through for each of its steps.
+TEST(StepPlan, ARunWithoutAnEndBeginsAtOnce) {
+  std::vector<size_t> lengths;
+  for (size_t i = 0; i < 3000; ++i) lengths.push_back(1 + i * i % 97);
+  const std::vector<Row> rows = rows_of(lengths);
+  for (const int64_t tokens : {0, 200}) {
+    StepPlanOptions options{
+        .batch_size = 48, .micro_batch_tokens = tokens, .max_steps = kMostSteps};
+    const StepPlan endless(rows, options);
+    const StepPlan::Largest largest = endless.largest_micro_batch();
+    options.max_steps = 300;
+    const StepPlan::Largest seen = StepPlan(rows, options).largest_micro_batch();
+    EXPECT_LE(seen.tokens, largest.tokens) << tokens;
+    EXPECT_LE(seen.targets, largest.targets) << tokens;
+    EXPECT_LE(largest.tokens, tokens == 0 ? 4 * 97 : 200);
+    EXPECT_EQ(std::ssize(endless.step(kMostSteps)) > 0, true);
+  }
 }
 
 }  // namespace

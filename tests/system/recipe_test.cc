@@ -9,6 +9,7 @@
 #include "support/errors.h"
 #include "support/tiny_model.h"
 #include "train/metrics.h"
+#include "train/run_lock.h"
 #include "train/run_status.h"
 #include "train/tensorboard.h"
 
@@ -260,6 +261,7 @@ TEST_F(Runs, StatesComeFromWhatIsThere) {
   RunStatusFile(folder / "failed", "lora", 9).fail("step 2: the loss is not finite");
   metrics("running", kRow1);
   const RunStatusFile alive(folder / "running", "lora", 9);
+  const RunLock lock(folder / "running");
   metrics("killed", kRow1);
   // As the file of a process that is gone: another start under the same number.
   std::string text;
@@ -305,10 +307,15 @@ TEST_F(Runs, AFolderThatIsNotThereIsAnError) {
 TEST(RunFolder, TwoRunsDoNotTrainInOneFolder) {
   const TinyRun run;
   make_folder(run.path("out"));
-  const RunStatusFile other(run.path("out"), "lora", 4);
+  const RunLock other(run.path("out"));
   FinetuneOptions o = run.options("lora", "out");
-  o.overwrite = true;
-  expect_mentions(message_of([&] { finetune(o); }), {"trains in this folder"});
+  for (const bool overwrite : {false, true})
+    for (const char* resume : {"", "auto"}) {
+      o.overwrite = overwrite;
+      o.resume = resume;
+      expect_mentions(message_of([&] { finetune(o); }), {"trains in this folder"});
+      expect_mentions(message_of([&] { dry_run(o); }), {"trains in this folder"});
+    }
 }
 
 }  // namespace

@@ -28,29 +28,44 @@ J
   mv "$1/start/final" "$1/base"
 }
 
-# METHOD OUT [FLAGS]: the run that is stopped and gone on with. Everything that a step depends on is
-# in it: dropout, accumulation, evaluation, saving, the best model.
-tiny_run() {
+# METHOD OUT [FLAGS]: sets `words` to the run that is stopped and gone on with. Everything that a step
+# depends on is in it: dropout, accumulation, evaluation, saving, the best model. FLAGS come in the
+# place of its own.
+tiny_words() {
   local method=$1 out=$2
   shift 2
-  "$program" --log quiet finetune "$method" --checkpoint "$tmp/base" --data "$tmp/data" --out "$out" \
-    --max-steps 12 --batch-size 6 --micro-batch-size 2 --lr 1e-2 --schedule cosine --warmup-steps 2 \
-    --save-interval 2 --eval-interval 3 --keep-best --resume auto "$@"
+  words=("$program" --log quiet finetune "$method" --checkpoint "$tmp/base" --data "$tmp/data"
+    --out "$out" --max-steps 12 --batch-size 6 --micro-batch-size 2 --schedule cosine
+    --warmup-steps 2 --keep-best --resume auto "$@")
+  local own
+  for own in "--lr 1e-2" "--save-interval 2" "--eval-interval 3"; do
+    [[ " $* " == *" ${own% *} "* ]] || words+=($own)
+  done
 }
 
-# DIR: one line for each thing that must not depend on whether the run was stopped: hashes of files,
-# and metrics without what a clock or the system says.
+tiny_run() {
+  local words
+  tiny_words "$@"
+  "${words[@]}"
+}
+
+# DIR [CHECKPOINTS]: one line for each thing that must not depend on whether the run was stopped:
+# hashes of files, and metrics without what a clock or the system says. CHECKPOINTS: those that count,
+# "checkpoint-*" where none is given, "" for none.
 fingerprint() {
   (
     cd "$1"
-    find . -type f ! -name 'metrics.*' ! -name trainer_state.json ! -name 'events.*' ! -name status.json \
-      ! -name recipe.toml ! -name SHA256SUMS ! -name '.*' -print0 |
-      sort -z | xargs -0 sha256sum
-    grep -v trainer_state.json */SHA256SUMS
+    local checkpoints=${2-checkpoint-*}
+    local folders
+    folders=$(ls -d final best $checkpoints 2>/dev/null || true)
+    find $folders -type f ! -name trainer_state.json ! -name SHA256SUMS -print0 | sort -z |
+      xargs -0 sha256sum
+    for folder in $folders; do grep -H -v trainer_state.json "$folder/SHA256SUMS"; done
     sed -E 's/"(tokens_per_second|seconds|peak_rss_bytes|eval_seconds)": ?[^,}]*,?//g' \
-      metrics.jsonl checkpoint-*/trainer_state.json
+      metrics.jsonl $(for folder in $folders; do ls "$folder"/trainer_state.json 2>/dev/null; done)
     cut -d, -f1-5,9 metrics.csv
     grep -v '^out = ' recipe.toml
+    ls -A | grep -v -E '^(checkpoint-|events\.)'
     find . -name '.*partial*'
   )
 }

@@ -1,0 +1,51 @@
+// What a LoRA is, in the words of the flags that would make it.
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+#include "method/lora.h"
+
+namespace falconer {
+namespace {
+
+// "q", "v" where the blocks are those of q and v; the module's last name where they are the whole.
+std::vector<std::string> targets_of(const LoraHook::Spec& spec) {
+  std::vector<std::string> names;
+  for (const SitePart& part : spec.site->parts())
+    for (const LoraBlock& block : spec.blocks)
+      if (block.rows.begin == part.rows.front().begin &&
+          block.rows.count == part.rows.front().count)
+        names.push_back(part.name);
+  if (!names.empty()) return names;
+  const std::string module = spec.site->module();
+  return {module.substr(module.rfind('.') + 1)};
+}
+
+}  // namespace
+
+std::map<std::string, std::string> Lora::settings() const {
+  std::vector<std::string> targets;
+  std::set<int64_t> ranks;
+  std::set<double> alphas;
+  for (const auto& hook : hooks_) {
+    const LoraHook::Spec& spec = hook->spec();
+    for (const std::string& name : targets_of(spec))
+      if (std::find(targets.begin(), targets.end(), name) == targets.end()) targets.push_back(name);
+    const int64_t rank = spec.blocks.front().rank_count;
+    const double r = static_cast<double>(rank);
+    ranks.insert(rank);
+    // Up to the last bits, which a division and a product may change.
+    alphas.insert(
+        std::stod(fmt::format("{:.9g}", spec.scale * (options_.lora_rs ? std::sqrt(r) : r))));
+  }
+  return {{"lora_r", fmt::format("{}", fmt::join(ranks, ","))},
+          {"lora_alpha", fmt::format("{}", fmt::join(alphas, ","))},
+          {"lora_dropout", fmt::format("{}", options_.lora_dropout)},
+          {"lora_targets", fmt::format("{}", fmt::join(targets, ","))},
+          {"lora_rs", options_.lora_rs ? "true" : "false"},
+          {"lora_dora", options_.lora_dora ? "true" : "false"}};
+}
+
+}  // namespace falconer
