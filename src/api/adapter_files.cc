@@ -56,7 +56,9 @@ void write_adapter_folder(const std::filesystem::path& folder, const SavedAdapte
                           Dtype dtype) {
   write_file(folder / "adapter_config.json", saved.config_json);
   const std::filesystem::path path = folder / "adapter_model.safetensors";
-  SafetensorsWriter writer(path, specs_of(saved, dtype));
+  SafetensorsWriter::Metadata metadata = saved.metadata;
+  if (!metadata.empty()) metadata["format"] = "pt";
+  SafetensorsWriter writer(path, specs_of(saved, dtype), metadata);
   write_tensors(saved, writer);
   compare_with_file(saved, dtype, path.string());
 }

@@ -14,15 +14,20 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// What the adapter itself says that it was made for, else the checkpoint that was given.
-std::string base_of(const ExportOptions& options, const std::string& named) {
+/// What the adapter itself says that it was made for, and its revision, else the checkpoint that was given.
+void name_base_of(const ExportOptions& options, const std::string& named,
+                  nlohmann::ordered_json& config) {
+  config["base_model_name_or_path"] = named;
   const fs::path path = fs::path(options.adapter) / "adapter_config.json";
   std::error_code ignored;
-  if (!fs::exists(path, ignored)) return named;
-  const auto config = parse_json(read_text_file(path, 1 << 24));
-  if (!config.is_object()) return named;
-  const auto base = config.value("base_model_name_or_path", nlohmann::json());
-  return base.is_string() ? base.get<std::string>() : named;
+  if (!fs::exists(path, ignored)) return;
+  const auto said = parse_json(read_text_file(path, 1 << 24));
+  const auto is_text = [&](const char* key) {
+    return said.is_object() && said.contains(key) && said[key].is_string();
+  };
+  if (!is_text("base_model_name_or_path")) return;
+  for (const char* key : {"base_model_name_or_path", "revision"})
+    if (is_text(key)) config[key] = said[key];
 }
 
 std::string write_peft(const ExportOptions& options, const std::string& named,
@@ -35,7 +40,7 @@ std::string write_peft(const ExportOptions& options, const std::string& named,
   const ExportDtype dtype = parse_export_dtype(options.dtype, Dtype::kF32);
   SavedAdapter saved = method.save();
   auto config = nlohmann::ordered_json::parse(saved.config_json);
-  config["base_model_name_or_path"] = base_of(options, named);
+  name_base_of(options, named, config);
   saved.config_json = config.dump(2) + "\n";
   AtomicFolder folder(options.out);
   write_adapter_folder(folder.folder(), saved, dtype.dtype);

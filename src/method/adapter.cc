@@ -104,10 +104,12 @@ void PrefixHook::backward(Run& run, const LinearSite& qkv, const QkvLayout& layo
 
 void Adapter::attach_prefixes(Decoder& decoder, Arena& fixed, bool training) {
   const ModelConfig& config = decoder.config();
-  if (options_.adapter_length < 1 || options_.adapter_length > 65536)
-    fail_usage("--adapter-length is {}, expected 1 to 65536", options_.adapter_length);
-  if (options_.adapter_start_layer < 0)
-    fail_usage("--adapter-start-layer is {}, expected 0 or more", options_.adapter_start_layer);
+  if (!kAdapterLength.holds(options_.adapter_length))
+    fail_usage("--adapter-length is {}, expected {}", options_.adapter_length,
+               expectation(kAdapterLength));
+  if (!kAdapterStart.holds(options_.adapter_start_layer))
+    fail_usage("--adapter-start-layer is {}, expected {}", options_.adapter_start_layer,
+               expectation(kAdapterStart));
   if (options_.adapter_start_layer >= config.layers) {
     const int64_t last = std::min<int64_t>(2, config.layers - 1);
     if (!fixed.measuring())
@@ -149,9 +151,15 @@ void Adapter::save_prefixes(SavedAdapter& saved) const {
 }
 
 void Adapter::load_prefixes(AdapterReader& reader) {
-  for (const auto& hook : prefixes_)
-    for (Param* param : {&hook->prompt(), &hook->gate()})
-      set_values(param->value, reader.read(param->name, param->size()));
+  for (const auto& hook : prefixes_) {
+    set_values(hook->prompt().value, reader.read(hook->prompt().name, hook->prompt().shape));
+    // LitGPT's gates are [1,1,H,1], Lit-Parrot's [1,H,1,1].
+    std::vector<int64_t> shape = hook->gate().shape;
+    if (const StoredTensor* gate = reader.find(hook->gate().name);
+        gate != nullptr && gate->shape == std::vector<int64_t>{1, shape[2], 1, 1})
+      shape = gate->shape;
+    set_values(hook->gate().value, reader.read(hook->gate().name, shape));
+  }
 }
 
 std::map<std::string, std::string> Adapter::settings() const {
@@ -177,8 +185,8 @@ SavedAdapter Adapter::save_as(AdapterForm form) const {
   return saved;
 }
 
-void Adapter::load(const TensorFiles& files) {
-  AdapterReader reader(files);
+void Adapter::load(const TensorFiles& files, const std::set<std::string>& copies) {
+  AdapterReader reader(files, copies);
   load_prefixes(reader);
   reader.finish();
 }

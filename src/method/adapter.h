@@ -44,7 +44,7 @@ class Adapter : public Method {
   std::map<std::string, std::string> settings() const override;
   SavedAdapter save() const override;
   SavedAdapter save_as(AdapterForm form) const override;
-  void load(const TensorFiles& files) override;
+  void load(const TensorFiles& files, const std::set<std::string>& copies) override;
   bool merges() const override { return false; }
   bool merges_into(const std::string&) const override { return false; }
   void merge_tensor(const std::string&, const View&) const override {}

@@ -133,8 +133,8 @@ SavedAdapter AdapterV2::save_as(AdapterForm form) const {
   return saved;
 }
 
-void AdapterV2::load(const TensorFiles& files) {
-  AdapterReader reader(files);
+void AdapterV2::load(const TensorFiles& files, const std::set<std::string>& copies) {
+  AdapterReader reader(files, copies);
   load_prefixes(reader);
   for (const auto& hook : hooks_) {
     const std::vector<int64_t> rows = file_rows(hook->site());
@@ -146,7 +146,7 @@ void AdapterV2::load(const TensorFiles& files) {
         old.replace(at, 10, ".attn.attn.");
       const bool checkpoint_order = old != param->name && files.find(old) != nullptr;
       const std::vector<float> values =
-          reader.read(checkpoint_order ? old : param->name, param->size());
+          reader.read(checkpoint_order ? old : param->name, param->shape);
       std::vector<float> ordered(values.size());
       for (size_t i = 0; i < values.size(); ++i)
         ordered[checkpoint_order ? i : static_cast<size_t>(rows[i])] = values[i];
@@ -154,7 +154,7 @@ void AdapterV2::load(const TensorFiles& files) {
     }
   }
   for (const Norm& norm : norms_)
-    set_values(norm.param->value, reader.read(norm.lit_name, norm.param->size()));
+    set_values(norm.param->value, reader.read(norm.lit_name, norm.param->shape));
   reader.finish();
 }
 

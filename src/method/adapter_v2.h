@@ -41,7 +41,7 @@ class AdapterV2 : public Adapter {
   void initialise(uint64_t seed) override;
   SavedAdapter save() const override;
   SavedAdapter save_as(AdapterForm form) const override;
-  void load(const TensorFiles& files) override;
+  void load(const TensorFiles& files, const std::set<std::string>& copies) override;
   /// Scales and biases fold into the weights (the model then has biases, and a head of its own);
   /// the prompts and the head's bias have no place in a Hugging Face model and stay an adapter.
   bool merges() const override { return true; }

@@ -1,25 +1,29 @@
 #include "method/load_tensor.h"
 
+#include <fmt/ranges.h>
+
 #include "base/error.h"
 
 namespace falconer {
 
-std::vector<float> AdapterReader::read(const std::string& name, int64_t count) {
+std::vector<float> AdapterReader::read(const std::string& name, const std::vector<int64_t>& shape) {
   const StoredTensor* found = find(name);
   if (found == nullptr)
     fail("{}: the tensor {} is missing; is this adapter for another model or method?",
          files_.files().front().string(), name);
-  return read(*found, count);
+  return read(*found, shape);
 }
 
-std::vector<float> AdapterReader::read(const StoredTensor& tensor, int64_t count) {
-  if (tensor.size() != count)
-    fail("{}: {} is {}, expected {} numbers; is this adapter for another model?",
-         tensor.file.string(), tensor.name, tensor.shape_text(), count);
+std::vector<float> AdapterReader::read(const StoredTensor& tensor,
+                                       const std::vector<int64_t>& shape) {
+  if (tensor.shape != shape)
+    fail("{}: {} is {}, expected [{}]; is this adapter for another model?", tensor.file.string(),
+         tensor.name, tensor.shape_text(), fmt::join(shape, ", "));
   if (tensor.dtype != Dtype::kF32 && tensor.dtype != Dtype::kBF16 && tensor.dtype != Dtype::kF16 &&
       tensor.dtype != Dtype::kF64)
     fail("{}: {} holds {} numbers; f32, bf16 and f16 can be read", tensor.file.string(),
          tensor.name, name_of(tensor.dtype));
+  const int64_t count = tensor.size();
   std::vector<float> values(static_cast<size_t>(count));
   const View from{const_cast<std::byte*>(tensor.bytes.data()), 1, count, count, tensor.dtype};
   copy_converted(from, {values.data(), 1, count, count, Dtype::kF32});
@@ -30,8 +34,8 @@ void AdapterReader::finish() const {
   for (const auto& [name, tensor] : files_.tensors())
     if (!used_.contains(name))
       fail(
-          "{}: holds the tensor {}, for which this model and method have no place; nothing of an "
-          "adapter is ignored",
+          "{}: holds the tensor {}, for which this model and method have no place, and nothing of "
+          "an adapter is ignored; is it for another model? What PEFT alone can use it can merge",
           tensor.file.string(), name);
 }
 

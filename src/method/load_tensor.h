@@ -4,6 +4,7 @@
 
 #include <set>
 #include <string>
+#include <vector>
 
 #include "checkpoint/tensor_file.h"
 #include "model/params.h"
@@ -12,7 +13,9 @@ namespace falconer {
 
 class AdapterReader {
  public:
-  explicit AdapterReader(const TensorFiles& files) : files_(files) {}
+  /// `copies`: tensors that are known to be the base's own, and are not looked at.
+  explicit AdapterReader(const TensorFiles& files, std::set<std::string> copies = {})
+      : files_(files), used_(std::move(copies)) {}
 
   /// Null where it is not there.
   const StoredTensor* find(const std::string& name) {
@@ -20,9 +23,10 @@ class AdapterReader {
     if (found != nullptr) used_.insert(name);
     return found;
   }
-  /// Must be there with `count` numbers of a float dtype; read as f32.
-  std::vector<float> read(const std::string& name, int64_t count);
-  std::vector<float> read(const StoredTensor& tensor, int64_t count);
+  /// Must be there with that shape and numbers of a float dtype; read as f32. A matrix of as many
+  /// numbers that lies the other way round is an error, too.
+  std::vector<float> read(const std::string& name, const std::vector<int64_t>& shape);
+  std::vector<float> read(const StoredTensor& tensor, const std::vector<int64_t>& shape);
   /// Error where the file holds a tensor that nobody took: half of an adapter must never be used in
   /// silence.
   void finish() const;

@@ -6,9 +6,11 @@
 #include <cmath>
 #include <set>
 
+#include "method/load_tensor.h"
 #include "method/lora_file.h"
 #include "method/lora_gguf.h"
 #include "method/lora_lit.h"
+#include "method/peft_config.h"
 
 namespace falconer {
 namespace {
@@ -17,11 +19,6 @@ namespace {
 bool is_part(const LinearSite& site, const std::string& target) {
   return std::any_of(site.parts().begin(), site.parts().end(),
                      [&](const SitePart& part) { return part.name == target; });
-}
-
-// PEFT's rule: the whole name, or the part behind a dot.
-bool names_module(const std::string& module, const std::string& target) {
-  return module == target || module.ends_with("." + target);
 }
 
 bool is_whole(const LinearSite& site, const std::string& target, bool head) {
@@ -49,44 +46,85 @@ std::vector<LoraBlock> part_blocks(const LinearSite& site, const std::vector<std
   return blocks;
 }
 
-// The parts that an adapter on a fused site was trained for: those whose rows of B are not zero, if
-// each of them has ranks of its own, in the site's order. Otherwise none: it is for the whole site.
-std::vector<std::string> trained_parts(const LinearSite& site, const Lora::ModuleSpec& module) {
-  if (std::ssize(module.rows) != site.out()) return {};  // load() will say so
-  struct Part {
-    std::string name;
-    int64_t begin, end;  // ranks in use
-  };
-  std::vector<Part> parts;
+// The ranks that B uses in the rows of each part of a site; `end` is 0 where it uses none.
+struct PartUse {
+  std::string name;
+  int64_t begin, end;
+};
+
+std::vector<PartUse> use_of_parts(const LinearSite& site, const Lora::ModuleSpec& module) {
+  std::vector<PartUse> all;
   for (const SitePart& part : site.parts()) {
-    int64_t begin = module.rank, end = 0;
+    PartUse use{part.name, module.rank, 0};
     for (const SitePart::Range& range : part.rows)
       for (int64_t m = range.begin; m < range.begin + range.count; ++m) {
         const Lora::ModuleSpec::Used& used = module.rows[static_cast<size_t>(m)];
         if (used.end == 0) continue;
-        begin = std::min(begin, used.begin);
-        end = std::max(end, used.end);
+        use.begin = std::min(use.begin, used.begin);
+        use.end = std::max(use.end, used.end);
       }
-    if (end > 0) parts.push_back({part.name, begin, end});
+    all.push_back(use);
   }
+  return all;
+}
+
+// Whether each of `parts` has ranks of its own, in the site's order, and no other part uses any.
+bool keeps_to(const std::vector<std::string>& parts, const std::vector<PartUse>& used,
+              int64_t rank) {
   const int64_t count = std::ssize(parts);
-  if (count == 0 || module.rank % count != 0) return {};
-  const int64_t r = module.rank / count;
-  std::vector<std::string> names;
-  for (int64_t i = 0; i < count; ++i) {
-    if (parts[i].begin < i * r || parts[i].end > (i + 1) * r) return {};
-    names.push_back(parts[i].name);
+  if (count == 0 || rank % count != 0) return false;
+  const int64_t r = rank / count;
+  int64_t i = 0;
+  for (const PartUse& use : used) {
+    const bool own = i < count && use.name == parts[static_cast<size_t>(i)];
+    if (use.end > 0 && !(own && use.begin >= i * r && use.end <= (i + 1) * r)) return false;
+    i += own ? 1 : 0;
   }
-  return names;
+  return i == count;  // each is a part of the site, in its order
+}
+
+std::vector<std::string> split_at_commas(const std::string& text) {
+  std::vector<std::string> parts(1);
+  for (const char c : text)
+    if (c == ',')
+      parts.emplace_back();
+    else
+      parts.back() += c;
+  return parts;
+}
+
+// The parts that an adapter on a fused site was made for: what its file says, or else those whose rows
+// of B are not zero, if each of them has ranks of its own. None: it is for the whole site.
+std::vector<std::string> parts_of(const LinearSite& site, const Lora::ModuleSpec& module,
+                                  const std::string& where) {
+  if (std::ssize(module.rows) != site.out()) return {};  // load() will say so
+  if (module.parts == Lora::kWholeSite) return {};
+  const std::vector<PartUse> used = use_of_parts(site, module);
+  if (!module.parts.empty()) {
+    const std::vector<std::string> said = split_at_commas(module.parts);
+    if (!keeps_to(said, used, module.rank))
+      fail(
+          "{}: says that {} has a LoRA for \"{}\", and its tensors are not for that: expected "
+          "some of q, k and v in that order, a rank that they can share, and zeros for the rest",
+          where, site.module(), printable(module.parts));
+    return said;
+  }
+  std::vector<std::string> names;
+  for (const PartUse& use : used)
+    if (use.end > 0) names.push_back(use.name);
+  return keeps_to(names, used, module.rank) ? names : std::vector<std::string>{};
+}
+
+void check_dropout(double dropout) {
+  if (!kLoraDropout.holds(dropout))
+    fail_usage("--lora-dropout is {}, expected a share from 0 up to but not including 1", dropout);
 }
 
 void check_options(const MethodOptions& o) {
-  if (o.lora_r < 1 || o.lora_r > 4096) fail_usage("--lora-r is {}, expected 1 to 4096", o.lora_r);
-  if (!(o.lora_dropout >= 0 && o.lora_dropout < 1))
-    fail_usage("--lora-dropout is {}, expected a share from 0 up to but not including 1",
-               o.lora_dropout);
-  if (!(std::fabs(o.lora_alpha) <= kLargestAlpha))
-    fail_usage("--lora-alpha is {}, expected a number of at most {}", o.lora_alpha, kLargestAlpha);
+  if (!kLoraRank.holds(o.lora_r))
+    fail_usage("--lora-r is {}, expected {}", o.lora_r, expectation(kLoraRank));
+  if (!kLoraAlpha.holds(o.lora_alpha))
+    fail_usage("--lora-alpha is {}, expected {}", o.lora_alpha, expectation(kLoraAlpha));
   if (o.lora_targets.empty())
     fail_usage("--lora-targets is empty; give for example q,v or all-linear");
 }
@@ -132,20 +170,27 @@ std::vector<LoraHook::Spec> Lora::specs_of_modules(Decoder& decoder) const {
   std::map<std::string, ModuleSpec> left = modules_;
   for (LinearSite* site : decoder.sites()) {
     const auto found = left.find(site->module());
+    const std::optional<bool> meant = targets_(site->module(), site == &decoder.head());
     if (found == left.end()) {
-      for (const std::string& target : everywhere_)
-        if (names_module(site->module(), target))
-          fail("the adapter has nothing for {}, which this model has; is it for another model?",
-               site->module());
+      if (meant == true)
+        fail(
+            "{}: the adapter has nothing for {}, which its target_modules name and this model has; "
+            "is it for another model?",
+            where_, site->module());
       continue;
     }
+    if (meant == false)
+      fail(
+          "{}: the adapter has tensors for {}, which its target_modules do not name, so that PEFT "
+          "would leave them out; name it there, or remove the tensors",
+          where_, site->module());
     const ModuleSpec& module = found->second;
     LoraHook::Spec spec{.site = site,
                         .rank = module.rank,
                         .scale = module.scale,
                         .dropout = options_.lora_dropout,
                         .dora = options_.lora_dora};
-    const std::vector<std::string> parts = trained_parts(*site, module);
+    const std::vector<std::string> parts = parts_of(*site, module, where_);
     const int64_t count = std::ssize(parts);
     int64_t rank = 0;
     spec.blocks = count > 0 ? part_blocks(*site, parts, module.rank / count, rank)
@@ -154,15 +199,17 @@ std::vector<LoraHook::Spec> Lora::specs_of_modules(Decoder& decoder) const {
     left.erase(found);
   }
   if (!left.empty())
-    fail("the adapter changes {}, which this model does not have; is it for another model?",
-         left.begin()->first);
+    fail("{}: the adapter changes {}, which this model does not have; is it for another model?",
+         where_, left.begin()->first);
   return made;
 }
 
 void Lora::attach(Run& run, Decoder& decoder, Weights&, Arena& fixed, bool training) {
   run_ = &run;
   config_ = decoder.config();
+  check_dropout(options_.lora_dropout);
   if (modules_.empty()) check_options(options_);
+  for (const LinearSite* site : decoder.sites()) sites_.push_back(site->module());
   std::vector<LoraHook::Spec> all = modules_.empty() ? specs(decoder) : specs_of_modules(decoder);
   for (LoraHook::Spec& spec : all) {
     auto hook = std::make_unique<LoraHook>(std::move(spec));
@@ -189,7 +236,7 @@ int64_t Lora::trainable_count() const {
   return total;
 }
 
-SavedAdapter Lora::save() const { return lora_to_peft(options_, hooks_); }
+SavedAdapter Lora::save() const { return lora_to_peft(options_, hooks_, sites_); }
 
 SavedAdapter Lora::save_as(AdapterForm form) const {
   if (form == AdapterForm::kOwn) return save();
@@ -197,11 +244,13 @@ SavedAdapter Lora::save_as(AdapterForm form) const {
                                     : lora_to_lit(form, options_, config_, hooks_);
 }
 
-void Lora::load(const TensorFiles& files) {
+void Lora::load(const TensorFiles& files, const std::set<std::string>& copies) {
+  AdapterReader reader(files, copies);
   if (form_ == FileForm::kLitGpt)
-    load_lit_lora(files, hooks_, config_.layers);
+    load_lit_lora(reader, hooks_, config_.layers);
   else
-    load_peft_lora(files, hooks_);
+    load_peft_lora(reader, hooks_);
+  reader.finish();
   for (const auto& hook : hooks_)
     if (!hook->trainable()) hook->prepare_inference(*run_);
 }

@@ -2,6 +2,8 @@
 // inside the fused one.
 #pragma once
 
+#include <functional>
+
 #include "method/method.h"
 
 namespace falconer {
@@ -13,8 +15,6 @@ struct LoraBlock {
   SitePart::Range rows;
   int64_t rank_begin = 0, rank_count = 0;
 };
-
-inline constexpr double kLargestAlpha = 1e9;  // of a file or a flag; usual ones are below 100
 
 /// LoRA at one site:   y = x W' + b + s (drop(x) A') B'
 /// and with DoRA:      y = (m / |W + s B A|) (x W' + s (drop(x) A') B') + b
@@ -63,6 +63,8 @@ class LoraHook : public LinearHook {
  private:
   View dropped(Run& run, const View& x) const;
   void row_norms(Run& run, const View& norms) const;
+  void norms_by_gram(Run& run, const RowRange& rows, const View& gram, const View& norms) const;
+  void norms_of_sum(Run& run, const RowRange& rows, const View& norms) const;
   /// DoRA's m / |W + s B A| per row of y.
   View dora_factor(Run& run, HookKept& kept) const;
 
@@ -88,7 +90,7 @@ class Lora : public Method {
   std::map<std::string, std::string> settings() const override;
   SavedAdapter save() const override;
   SavedAdapter save_as(AdapterForm form) const override;
-  void load(const TensorFiles& files) override;
+  void load(const TensorFiles& files, const std::set<std::string>& copies) override;
   bool merges_into(const std::string& name) const override;
   void merge_tensor(const std::string& name, const View& values) const override;
   ModelConfig merged_config(const ModelConfig& config) const override;
@@ -105,13 +107,20 @@ class Lora : public Method {
     };
     int64_t rank = 0;
     double scale = 1;
-    std::vector<Used> rows;  // of B: what they hold tells which parts of a fused site they are for
+    /// Of a fused site, the parts that it was made for ("q,v"), or kWholeSite; where the file does
+    /// not say (""), `rows` tells.
+    std::string parts;
+    std::vector<Used> rows;  // of B
   };
-  /// `everywhere`: module names (whole, or the part behind a dot) of which the model may have none
-  /// that `modules` lacks.
-  void set_modules(std::map<std::string, ModuleSpec> modules, std::vector<std::string> everywhere) {
+  static constexpr const char* kWholeSite = "all";
+  /// Whether the adapter is meant for a module (`head`: the model's head); nothing where that is not
+  /// known. What it is meant for must be there, and nothing else.
+  using Targets = std::function<std::optional<bool>(const std::string& module, bool head)>;
+  /// `where` is the file that says so.
+  void set_modules(std::map<std::string, ModuleSpec> modules, Targets targets, std::string where) {
     modules_ = std::move(modules);
-    everywhere_ = std::move(everywhere);
+    targets_ = std::move(targets);
+    where_ = std::move(where);
   }
   const MethodOptions& options() const { return options_; }
 
@@ -122,7 +131,9 @@ class Lora : public Method {
   MethodOptions options_;
   FileForm form_ = FileForm::kPeft;
   std::map<std::string, ModuleSpec> modules_;
-  std::vector<std::string> everywhere_;
+  Targets targets_;
+  std::string where_;
+  std::vector<std::string> sites_;  // the model's modules that could have a LoRA
   LoraHooks hooks_;
   ModelConfig config_;
   Run* run_ = nullptr;

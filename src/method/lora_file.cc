@@ -4,12 +4,14 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
-#include "method/load_tensor.h"
+#include "method/peft_config.h"
 
 namespace falconer {
 namespace {
 
 constexpr std::string_view kPrefix = "base_model.model.";
+// Before a module's name, in the metadata of adapter_model.safetensors: which of q, k and v.
+constexpr const char* kPartsKey = "falconer.parts.";
 
 SavedTensor saved(const Param& param) {
   return {param.name, param.shape, host_values(param.value)};
@@ -17,95 +19,122 @@ SavedTensor saved(const Param& param) {
 
 std::string last_name(const std::string& module) { return module.substr(module.rfind('.') + 1); }
 
-// PEFT's rule for patterns: the whole name, or the part behind a dot.
-double by_pattern(const nlohmann::json& config, const char* key, const std::string& module,
-                  double otherwise) {
-  if (!config.contains(key) || !config[key].is_object()) return otherwise;
-  for (const auto& [pattern, value] : config[key].items())
-    if (module == pattern || module.ends_with("." + pattern)) return value.get<double>();
-  return otherwise;
+// What PEFT computes the scale from, and the rank that it sees, which is 2r for q and v: alpha grows
+// along. The last bit of the scale is kept where an alpha gives it.
+double alpha_of(const LoraHook::Spec& spec, bool rslora) {
+  const double r = static_cast<double>(spec.rank), divisor = rslora ? std::sqrt(r) : r;
+  const double alpha = spec.scale * divisor;
+  for (const double near : {std::round(alpha), alpha, std::nextafter(alpha, HUGE_VAL),
+                            std::nextafter(alpha, -HUGE_VAL)})
+    if (near / divisor == spec.scale) return near;
+  return alpha;
 }
 
-// The targets, where every module that they name must be in the file: not where the adapter was
-// made for some layers only, nor where they are a regular expression.
-std::vector<std::string> targets_everywhere(const nlohmann::json& config) {
-  const auto unset = [&](const char* key) {
-    return !config.contains(key) || config[key].is_null() || config[key].empty();
-  };
-  const bool some = !unset("layers_to_transform") || !unset("exclude_modules");
-  if (some || !config.contains("target_modules") || !config["target_modules"].is_array()) return {};
-  return config["target_modules"].get<std::vector<std::string>>();
+// A whole number as one.
+nlohmann::ordered_json number(double value) {
+  if (value == std::floor(value)) return static_cast<int64_t>(value);
+  return value;
 }
 
-void refuse_unsupported(const nlohmann::json& config, const std::string& where) {
-  const auto refuse = [&](const char* key, bool unsupported) {
-    if (unsupported)
-      fail(
-          "{}: \"{}\" is set to {}, which is not supported; retrain the adapter without it, or "
-          "merge it with PEFT",
-          where, key, config[key].dump());
-  };
-  for (const char* key : {"modules_to_save", "layer_replication", "trainable_token_indices",
-                          "target_parameters", "alora_invocation_tokens", "arrow_config",
-                          "use_bdlora", "kasa_config", "monteclora_config", "velora_config"})
-    refuse(key, config.contains(key) && !config[key].is_null() && !config[key].empty());
-  for (const char* key : {"fan_in_fan_out", "lora_bias", "use_qalora"})
-    refuse(key, config.contains(key) && config[key].is_boolean() && config[key].get<bool>());
-  refuse("bias", config.contains("bias") && config["bias"] != "none");
+// A number for each module: the usual one, and by name what differs from it.
+struct Numbers {
+  nlohmann::ordered_json usual, pattern = nlohmann::ordered_json::object();
+};
+
+// `names`: the modules, in order.
+Numbers numbers_of(const std::vector<std::string>& names, const std::vector<double>& values) {
+  std::map<double, size_t> counts;
+  for (const double value : values) ++counts[value];
+  double usual = values.front();
+  for (const double value : values)
+    if (counts[value] > counts[usual]) usual = value;
+  std::map<std::string, std::set<double>> of_kind;  // by the names' last parts
+  for (size_t i = 0; i < names.size(); ++i) of_kind[last_name(names[i])].insert(values[i]);
+  Numbers made{.usual = number(usual)};
+  for (size_t i = 0; i < names.size(); ++i) {
+    const std::string kind = last_name(names[i]);
+    if (values[i] != usual)
+      made.pattern[of_kind[kind].size() == 1 ? kind : names[i]] = number(values[i]);
+  }
+  return made;
+}
+
+// Last parts of names where they name no module without a LoRA; whole names otherwise.
+std::set<std::string> targets_of(const std::vector<std::string>& names,
+                                 const std::vector<std::string>& modules) {
+  std::set<std::string> untouched;
+  for (const std::string& module : modules)
+    if (std::find(names.begin(), names.end(), module) == names.end())
+      untouched.insert(last_name(module));
+  std::set<std::string> targets;
+  for (const std::string& name : names)
+    targets.insert(untouched.contains(last_name(name)) ? name : last_name(name));
+  return targets;
+}
+
+// "q,v", for a LoRA whose blocks are those of q and v.
+std::string parts_of(const LoraHook::Spec& spec) {
+  std::string names;
+  for (const SitePart& part : spec.site->parts())
+    for (const LoraBlock& block : spec.blocks)
+      if (block.rows.begin == part.rows.front().begin &&
+          block.rows.count == part.rows.front().count)
+        names += (names.empty() ? "" : ",") + part.name;
+  return names.empty() ? Lora::kWholeSite : names;
 }
 
 }  // namespace
 
-int64_t whole_number(const nlohmann::json& config, const char* key, int64_t otherwise) {
-  const double number = config.value(key, static_cast<double>(otherwise));
-  if (!(std::fabs(number) <= 1e9) || number != std::floor(number))
-    fail("the adapter's \"{}\" is {}; expected a whole number", key, number);
-  return static_cast<int64_t>(number);
-}
-
-SavedAdapter lora_to_peft(const MethodOptions& options, const LoraHooks& hooks) {
+SavedAdapter lora_to_peft(const MethodOptions& options, const LoraHooks& hooks,
+                          const std::vector<std::string>& modules) {
   SavedAdapter made;
-  std::set<std::string> targets;
-  nlohmann::json ranks = nlohmann::json::object(), alphas = nlohmann::json::object();
-  // PEFT computes alpha / r (or alpha / sqrt r) from the rank it sees, which is 2r for q and v:
-  // alpha grows along.
-  const auto alpha_of = [&](const LoraHook::Spec& spec) {
-    const double r = static_cast<double>(spec.rank);
-    return spec.scale * (options.lora_rs ? std::sqrt(r) : r);
-  };
-  const LoraHook::Spec& first = hooks.front()->spec();
+  std::vector<std::string> names;
+  std::vector<double> ranks, alphas;
   for (const auto& hook : hooks) {
     const LoraHook::Spec& spec = hook->spec();
-    const std::string target = last_name(spec.site->module());
-    targets.insert(target);
-    if (spec.rank != first.rank) ranks[target] = spec.rank;
-    if (alpha_of(spec) != alpha_of(first)) alphas[target] = alpha_of(spec);
+    names.push_back(spec.site->module());
+    ranks.push_back(static_cast<double>(spec.rank));
+    alphas.push_back(alpha_of(spec, options.lora_rs));
+    if (!spec.site->parts().empty()) made.metadata[kPartsKey + names.back()] = parts_of(spec);
     made.tensors.push_back(saved(hook->a()));
     made.tensors.push_back(saved(hook->b()));
     if (const Param* m = hook->magnitude()) made.tensors.push_back(saved(*m));
   }
   std::sort(made.tensors.begin(), made.tensors.end(),
             [](const SavedTensor& a, const SavedTensor& b) { return a.name < b.name; });
+  const Numbers rank = numbers_of(names, ranks), alpha = numbers_of(names, alphas);
   // Only what is not PEFT's default: keys that a reader does not know break it.
   nlohmann::ordered_json config;
   config["peft_type"] = "LORA";
   config["task_type"] = "CAUSAL_LM";
   config["base_model_name_or_path"] = nullptr;
   config["inference_mode"] = true;
-  config["r"] = first.rank;
-  const double alpha = alpha_of(first);
-  if (alpha == std::floor(alpha))
-    config["lora_alpha"] = static_cast<int64_t>(alpha);
-  else
-    config["lora_alpha"] = alpha;
+  config["r"] = rank.usual;
+  config["lora_alpha"] = alpha.usual;
   if (options.lora_dropout > 0) config["lora_dropout"] = options.lora_dropout;
-  config["target_modules"] = targets;
+  config["target_modules"] = targets_of(names, modules);
   if (options.lora_rs) config["use_rslora"] = true;
   if (options.lora_dora) config["use_dora"] = true;
-  if (!ranks.empty()) config["rank_pattern"] = ranks;
-  if (!alphas.empty()) config["alpha_pattern"] = alphas;
+  if (!rank.pattern.empty()) config["rank_pattern"] = rank.pattern;
+  if (!alpha.pattern.empty()) config["alpha_pattern"] = alpha.pattern;
   made.config_json = config.dump(2) + "\n";
   return made;
+}
+
+void plain_lora_names(TensorFiles& files) {
+  std::map<std::string, std::string> names;
+  const auto replace_end = [&](const std::string& name, std::string_view end,
+                               std::string_view with) {
+    if (name.ends_with(end))
+      names[name] = name.substr(0, name.size() - end.size()) + std::string(with);
+  };
+  for (const auto& [name, tensor] : files.tensors()) {
+    replace_end(name, ".lora_A.default.weight", ".lora_A.weight");
+    replace_end(name, ".lora_B.default.weight", ".lora_B.weight");
+    for (const char* end : {".weight", ".default.weight"})
+      replace_end(name, std::string(".lora_magnitude_vector") + end, ".lora_magnitude_vector");
+  }
+  if (!names.empty()) files.rename(names);
 }
 
 namespace {
@@ -124,60 +153,65 @@ std::vector<Lora::ModuleSpec::Used> used_ranks(const StoredTensor& b) {
   return rows;
 }
 
+// What the file says of the module whose B is `b`.
+Lora::ModuleSpec module_spec(const PeftConfig& config, const std::string& module,
+                             const StoredTensor& b, const TensorFiles& files) {
+  const std::string file = b.file.string();
+  if (b.shape.size() != 2 || b.shape[1] < 1)
+    fail("{}: {} is {}, expected two dimensions", file, b.name, b.shape_text());
+  if (b.dtype != Dtype::kF32 && b.dtype != Dtype::kBF16 && b.dtype != Dtype::kF16 &&
+      b.dtype != Dtype::kF64)
+    fail("{}: {} holds {} numbers; f32, bf16 and f16 can be read", file, b.name, name_of(b.dtype));
+  const int64_t rank = b.shape[1], said = config.rank_of(module);
+  if (rank != said)
+    fail("{}: {} has rank {}, and adapter_config.json says {}", file, b.name, rank, said);
+  const double r = static_cast<double>(rank);
+  Lora::ModuleSpec spec{.rank = rank,
+                        .scale = config.alpha_of(module) / (config.rslora ? std::sqrt(r) : r)};
+  const auto parts = files.metadata().find(kPartsKey + module);
+  if (parts != files.metadata().end()) spec.parts = parts->second;
+  spec.rows = used_ranks(b);
+  return spec;
+}
+
 }  // namespace
 
-std::unique_ptr<Method> lora_from_peft(const nlohmann::json& config, const std::string& where,
+std::unique_ptr<Method> lora_from_peft(const nlohmann::ordered_json& json, const std::string& where,
                                        const TensorFiles& files, MethodOptions& options) {
-  refuse_unsupported(config, where);
+  const auto config = std::make_shared<const PeftConfig>(json, where);
   options.method = "lora";
-  options.lora_r = whole_number(config, "r", 8);
-  options.lora_alpha = config.value("lora_alpha", 8.0);
-  options.lora_dropout = config.value("lora_dropout", 0.0);
-  options.lora_rs = config.value("use_rslora", false);
-  options.lora_dora = config.value("use_dora", false);
+  options.lora_r = config->rank;
+  options.lora_alpha = config->alpha;
+  options.lora_dropout = config->dropout;
+  options.lora_rs = config->rslora;
+  options.lora_dora = config->dora;
   std::map<std::string, Lora::ModuleSpec> modules;
+  constexpr std::string_view kB = ".lora_B.weight";
   for (const auto& [name, tensor] : files.tensors()) {
-    if (!name.starts_with(kPrefix) || !name.ends_with(".lora_B.weight")) continue;
+    if (!name.starts_with(kPrefix) || !name.ends_with(kB)) continue;
+    if (name.size() <= kPrefix.size() + kB.size()) continue;  // of no module
     const std::string module =
-        name.substr(kPrefix.size(), name.size() - kPrefix.size() - sizeof(".lora_B.weight") + 1);
-    if (tensor.shape.size() != 2 || tensor.shape[1] < 1)
-      fail("{}: {} is {}, expected two dimensions", tensor.file.string(), name,
-           tensor.shape_text());
-    const int64_t rank = tensor.shape[1];
-    if (tensor.dtype != Dtype::kF32 && tensor.dtype != Dtype::kBF16 &&
-        tensor.dtype != Dtype::kF16 && tensor.dtype != Dtype::kF64)
-      fail("{}: {} holds {} numbers; f32, bf16 and f16 can be read", tensor.file.string(), name,
-           name_of(tensor.dtype));
-    const double said =
-        by_pattern(config, "rank_pattern", module, static_cast<double>(options.lora_r));
-    if (static_cast<double>(rank) != said)
-      fail("{}: {} has rank {}, and adapter_config.json says {}", tensor.file.string(), name, rank,
-           said);
-    const double alpha = by_pattern(config, "alpha_pattern", module, options.lora_alpha);
-    if (!(std::fabs(alpha) <= kLargestAlpha))
-      fail("{}: the alpha of {} is {}; expected at most {}", where, module, alpha, kLargestAlpha);
-    const double r = static_cast<double>(rank);
-    modules[module] = {.rank = rank,
-                       .scale = alpha / (options.lora_rs ? std::sqrt(r) : r),
-                       .rows = used_ranks(tensor)};
+        name.substr(kPrefix.size(), name.size() - kPrefix.size() - kB.size());
+    modules[module] = module_spec(*config, module, tensor, files);
   }
   if (modules.empty()) fail("{}: no lora_B tensors beside it; the adapter is empty", where);
   auto method = std::make_unique<Lora>(options);
-  method->set_modules(std::move(modules), targets_everywhere(config));
+  const auto targets = [config](const std::string& module, bool head) {
+    return config->targets(module, head);
+  };
+  method->set_modules(std::move(modules), targets, where);
   return method;
 }
 
-void load_peft_lora(const TensorFiles& files, const LoraHooks& hooks) {
-  AdapterReader reader(files);
+void load_peft_lora(AdapterReader& reader, const LoraHooks& hooks) {
   const auto take = [&](Param& param) {
-    set_values(param.value, reader.read(param.name, param.size()));
+    set_values(param.value, reader.read(param.name, param.shape));
   };
   for (const auto& hook : hooks) {
     take(hook->a());
     take(hook->b());
     if (Param* m = hook->magnitude()) take(*m);
   }
-  reader.finish();
 }
 
 }  // namespace falconer

@@ -3,24 +3,28 @@
 
 #include <nlohmann/json_fwd.hpp>
 
+#include "method/load_tensor.h"
 #include "method/lora.h"
 
 namespace falconer {
 
-/// A whole number of adapter_config.json; `otherwise` where it is not there. Error: it is no number of
-/// anything.
-int64_t whole_number(const nlohmann::json& config, const char* key, int64_t otherwise);
-
 /// adapter_config.json (only what differs from PEFT's defaults) and the tensors. q and v inside the
 /// fused product become one PEFT adapter of rank 2r on it: A stacks q's rows over v's, B is zero
-/// outside of the blocks; and so for any of q, k and v.
-SavedAdapter lora_to_peft(const MethodOptions& options, const LoraHooks& hooks);
+/// outside of the blocks; and so for any of q, k and v. Which of them it is for stands in the metadata of
+/// the tensors' file. Ranks, alphas and layers that differ are named by whole modules, so that no key
+/// matches two. `modules`: all of the model that could have a LoRA.
+SavedAdapter lora_to_peft(const MethodOptions& options, const LoraHooks& hooks,
+                          const std::vector<std::string>& modules);
 
-/// A method for what `files` holds, with rank and scale per module as `config` says (rank and alpha
-/// patterns too). Where B is zero outside of the blocks of some of q, k and v, as lora_to_peft
-/// writes it, it stays so. Errors: features of PEFT that are not supported, by name.
-std::unique_ptr<Method> lora_from_peft(const nlohmann::json& config, const std::string& where,
-                                       const TensorFiles& files, MethodOptions& options);
-void load_peft_lora(const TensorFiles& files, const LoraHooks& hooks);
+/// Names as PEFT has them in files, where they are those of a model with an adapter in it
+/// ("lora_A.default.weight").
+void plain_lora_names(TensorFiles& files);
+
+/// A method for what `files` holds, with rank and scale per module as `config` says. Errors: those of
+/// PeftConfig; a rank that is not that of the tensors.
+std::unique_ptr<Method> lora_from_peft(const nlohmann::ordered_json& config,
+                                       const std::string& where, const TensorFiles& files,
+                                       MethodOptions& options);
+void load_peft_lora(AdapterReader& reader, const LoraHooks& hooks);
 
 }  // namespace falconer

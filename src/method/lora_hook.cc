@@ -1,4 +1,5 @@
 // LoRA at one site: its mathematics.
+#include <algorithm>
 #include <cmath>
 
 #include "base/random.h"
@@ -48,7 +49,10 @@ void LoraHook::allocate(Run& run, Arena& fixed, bool training) {
   if (!spec_.dora) return;
   if (!training) factor_ = fixed.push(1, spec_.site->out(), Dtype::kF32);
   w_squares_ = fixed.push(1, spec_.site->out(), Dtype::kF32);
-  if (!fixed.measuring() && spec_.site->weight().value)
+  if (!spec_.site->weight().value) return;
+  if (fixed.measuring())
+    row_norms(run, w_squares_);  // what the first magnitude will take of scratch
+  else
     row_squares(run, {.w = spec_.site->weight().value, .out = w_squares_});
 }
 
@@ -96,18 +100,62 @@ View LoraHook::dropped(Run& run, const View& x) const {
   return y;
 }
 
+// In bands of W's rows: of a large rank, A W' alone would be as large as B.
 void LoraHook::row_norms(Run& run, const View& norms) const {
+  constexpr int64_t kMostNumbers = int64_t{1} << 25;  // in a band
   const ArenaScope scope(*run.scratch);
-  const View u = run.scratch->push(spec_.rank, spec_.site->out(), Dtype::kF32);
-  const View gram = run.scratch->push(spec_.rank, spec_.rank, Dtype::kF32);
-  linear_forward(run, {.x = a_.value, .w = spec_.site->weight().value, .y = u});
-  linear_forward(run, {.x = a_.value, .w = a_.value, .y = gram});
-  dora_norms(run, {.w_squares = w_squares_,
+  const bool sum = spec_.rank > spec_.site->in();  // W + s B A is then less than A A' and A W'
+  View gram;
+  if (!sum) {
+    gram = run.scratch->push(spec_.rank, spec_.rank, Dtype::kF32);
+    linear_forward(run, {.x = a_.value, .w = a_.value, .y = gram});
+  }
+  const int64_t rows = spec_.site->out(), most = std::max(spec_.rank, spec_.site->in());
+  const int64_t band = std::clamp<int64_t>(kMostNumbers / most, 1, rows);
+  for (int64_t row = 0; row < rows; row += band) {
+    const RowRange range{row, std::min(band, rows - row)};
+    if (sum)
+      norms_of_sum(run, range, norms.col_range(range.begin, range.count));
+    else
+      norms_by_gram(run, range, gram, norms.col_range(range.begin, range.count));
+  }
+}
+
+void LoraHook::norms_by_gram(Run& run, const RowRange& rows, const View& gram,
+                             const View& norms) const {
+  const ArenaScope scope(*run.scratch);
+  const View w = spec_.site->weight().value.row_range(rows.begin, rows.count);
+  const View u = run.scratch->push(spec_.rank, rows.count, Dtype::kF32);
+  linear_forward(run, {.x = a_.value, .w = w, .y = u});
+  dora_norms(run, {.w_squares = w_squares_.col_range(rows.begin, rows.count),
                    .u = u,
                    .gram = gram,
-                   .b = b_.value,
+                   .b = b_.value.row_range(rows.begin, rows.count),
                    .norms = norms,
                    .scale = static_cast<float>(spec_.scale)});
+}
+
+void LoraHook::norms_of_sum(Run& run, const RowRange& rows, const View& norms) const {
+  const ArenaScope scope(*run.scratch);
+  const View w = spec_.site->weight().value.row_range(rows.begin, rows.count);
+  const View sum = run.scratch->push(rows.count, w.cols, Dtype::kF32);
+  const View wide = run.scratch->push(rows.count, w.cols, Dtype::kF32);
+  const View squares = run.scratch->push(1, rows.count, Dtype::kF32);
+  linear_backward(run, {.w = a_.value,
+                        .dy = b_.value.row_range(rows.begin, rows.count),
+                        .dx = sum,
+                        .scale = static_cast<float>(spec_.scale)});
+  copy(run, w, wide);
+  residual(run, {.x = sum, .a = wide, .y = sum});
+  row_squares(run, {.w = sum, .out = squares});
+  // Their roots: the norms where a B of one rank is zero.
+  const View none = run.scratch->push(1, rows.count, Dtype::kF32);
+  set_zero(run, none);
+  dora_norms(run, {.w_squares = squares,
+                   .u = none,
+                   .gram = none.col_range(0, 1),
+                   .b = none.reshape(rows.count, 1),
+                   .norms = norms});
 }
 
 void LoraHook::forward(Run& run, const View& x, const View& y, HookKept& kept) const {

@@ -5,8 +5,8 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "base/json_number.h"
 #include "method/load_tensor.h"
-#include "method/lora_file.h"
 #include "model/qkv_rows.h"
 
 namespace falconer {
@@ -27,11 +27,21 @@ std::string module_name(int64_t number, int64_t layers, const char* qkv = kModul
 // ---- reading
 
 /// Of the parts of the fused matrix, those that `count` of them are.
-std::vector<std::string> part_targets(int64_t count, const nlohmann::json& settings) {
+std::vector<std::string> part_targets(int64_t count, const JsonFields<nlohmann::json>& settings) {
   std::vector<std::string> named;
-  for (size_t i = 0; i < std::size(kParts); ++i)
-    if (settings.value(kPartFlags[i], i != 1)) named.emplace_back(kParts[i]);
+  bool said = false;
+  for (size_t i = 0; i < std::size(kParts); ++i) {
+    const std::optional<bool> flag = settings.boolean(kPartFlags[i]);
+    said = said || flag;
+    if (flag.value_or(i != 1)) named.emplace_back(kParts[i]);
+  }
   if (std::ssize(named) == count) return named;
+  if (said)
+    fail(
+        "{}: lora_query, lora_key and lora_value name {} parts of the fused matrix, and the "
+        "tensors "
+        "are for {}",
+        settings.where(), named.size(), count);
   if (count == 3) return {"q", "k", "v"};
   if (count == 2) return {"q", "v"};
   return {"q"};
@@ -39,7 +49,8 @@ std::vector<std::string> part_targets(int64_t count, const nlohmann::json& setti
 
 }  // namespace
 
-nlohmann::json lit_lora_config(const TensorFiles& files, const nlohmann::json& settings) {
+nlohmann::ordered_json lit_lora_config(const TensorFiles& files, const nlohmann::json& settings,
+                                       const std::string& where) {
   int64_t rank = 0, parts = 0;
   std::vector<std::string> targets;
   const auto add = [&](const char* target) {
@@ -49,6 +60,10 @@ nlohmann::json lit_lora_config(const TensorFiles& files, const nlohmann::json& s
   for (const auto& [name, tensor] : files.tensors())
     if (name.ends_with(".lora_B") && tensor.shape.size() == 2) rank = tensor.shape[1];
   if (rank < 1) return nullptr;
+  const JsonFields<nlohmann::json> fields(settings, where);
+  if (const auto said = fields.whole("lora_r", kLoraRank); said && *said != rank)
+    fail("{}: \"lora_r\" is {}, and the tensors of {} are of rank {}", where, *said,
+         files.files().front().string(), rank);
   for (const auto& [name, tensor] : files.tensors()) {
     if (!name.ends_with(".lora_A") || tensor.shape.size() != 2) continue;
     const std::string module = name.substr(0, name.size() - std::string(".lora_A").size());
@@ -59,20 +74,23 @@ nlohmann::json lit_lora_config(const TensorFiles& files, const nlohmann::json& s
     if (module == "lm_head") add("head");
   }
   if (parts > 0)
-    for (const std::string& part : part_targets(parts, settings)) targets.push_back(part);
+    for (const std::string& part : part_targets(parts, fields)) targets.push_back(part);
   return {{"peft_type", "LORA_QV"},
           {"r", rank},
-          {"lora_alpha", settings.value("lora_alpha", 16.0)},
-          {"lora_dropout", settings.value("lora_dropout", 0.0)},
+          {"lora_alpha", fields.real("lora_alpha", kLoraAlpha).value_or(16)},
+          {"lora_dropout", fields.real("lora_dropout", kLoraDropout).value_or(0)},
           {"lora_targets", targets}};
 }
 
-std::unique_ptr<Method> lora_from_lit(const nlohmann::json& config, MethodOptions& options) {
+std::unique_ptr<Method> lora_from_lit(const nlohmann::ordered_json& config,
+                                      const std::string& where, MethodOptions& options) {
+  const JsonFields<nlohmann::ordered_json> fields(config, where);
   options.method = "lora";
-  options.lora_r = whole_number(config, "r", 8);
-  options.lora_alpha = config.value("lora_alpha", 16.0);
-  options.lora_dropout = config.value("lora_dropout", 0.0);
-  options.lora_targets = config.value("lora_targets", std::vector<std::string>{"q", "v"});
+  options.lora_r = fields.whole("r", kLoraRank).value_or(8);
+  options.lora_alpha = fields.real("lora_alpha", kLoraAlpha).value_or(16);
+  options.lora_dropout = fields.real("lora_dropout", kLoraDropout).value_or(0);
+  options.lora_targets = fields.texts("lora_targets");
+  if (options.lora_targets.empty()) options.lora_targets = {"q", "v"};
   auto method = std::make_unique<Lora>(options);
   method->set_file_form(Lora::FileForm::kLitGpt);
   return method;
@@ -83,10 +101,10 @@ namespace {
 void load_fused(AdapterReader& reader, const std::string& base, LoraHook& hook) {
   const LoraHook::Spec& spec = hook.spec();
   const int64_t r = spec.blocks.front().rank_count;
-  set_values(hook.a().value, reader.read(base + ".lora_A", hook.a().size()));
+  set_values(hook.a().value, reader.read(base + ".lora_A", hook.a().shape));
   int64_t rows = 0;
   for (const LoraBlock& block : spec.blocks) rows += block.rows.count;
-  const std::vector<float> b = reader.read(base + ".lora_B", rows * r);
+  const std::vector<float> b = reader.read(base + ".lora_B", {rows, r});
   // Blocks come part by part, each with all its groups: the order of the file's rows.
   const float* from = b.data();
   std::vector<float> to(static_cast<size_t>(hook.b().size()));
@@ -98,23 +116,21 @@ void load_fused(AdapterReader& reader, const std::string& base, LoraHook& hook) 
 
 }  // namespace
 
-void load_lit_lora(const TensorFiles& files, const LoraHooks& hooks, int64_t layers) {
-  AdapterReader reader(files);
+void load_lit_lora(AdapterReader& reader, const LoraHooks& hooks, int64_t layers) {
   for (const auto& hook : hooks) {
     const LinearSite& site = *hook->spec().site;
     std::string base = module_name(site.number(), layers);
     if (!site.parts().empty()) {
-      if (files.find(base + ".lora_A") == nullptr)
+      if (reader.find(base + ".lora_A") == nullptr)
         base = module_name(site.number(), layers, "attn.attn");
       load_fused(reader, base, *hook);
       continue;
     }
     for (Param* param : {&hook->a(), &hook->b()}) {
       const char* kind = param == &hook->a() ? ".lora_A" : ".lora_B";
-      set_values(param->value, reader.read(base + kind, param->size()));
+      set_values(param->value, reader.read(base + kind, param->shape));
     }
   }
-  reader.finish();
 }
 
 // ---- writing
@@ -128,7 +144,8 @@ class LitLoraWriter {
     for (const auto& hook : hooks) add(*hook);
     const double first = hooks.front()->spec().scale * static_cast<double>(rank_);
     // A whole alpha, as LitGPT has it; what is left goes into B.
-    alpha_ = first == std::floor(first) && first > 0 ? first : static_cast<double>(rank_);
+    const bool whole = first == std::floor(first) && first > 0 && kLoraAlpha.holds(first);
+    alpha_ = whole ? first : static_cast<double>(rank_);
     if (form != AdapterForm::kLitParrot) return;
     if (parts_[1] || kinds_[1] || kinds_[2] || kinds_[3] || head_)
       fail(

@@ -4,6 +4,7 @@
 
 #include <nlohmann/json_fwd.hpp>
 
+#include "method/load_tensor.h"
 #include "method/lora.h"
 
 namespace falconer {
@@ -11,13 +12,16 @@ namespace falconer {
 /// What a file holds, as LORA_QV's adapter_config.json would say it: "r", "lora_alpha",
 /// "lora_targets". `settings` is the hyperparameters.yaml beside it, or an empty object: a file
 /// alone does not say its alpha (16, the default there), nor which of q, k and v its rows are for (q
-/// and v). Null where the file holds no LoRA.
-nlohmann::json lit_lora_config(const TensorFiles& files, const nlohmann::json& settings);
+/// and v). Null where the file holds no LoRA. Errors: settings (of the file `where`) that are not what
+/// they should be, or of another rank than the tensors.
+nlohmann::ordered_json lit_lora_config(const TensorFiles& files, const nlohmann::json& settings,
+                                       const std::string& where);
 
 /// lora_A [nr,C] and lora_B [rows,r] on the fused matrix, for n of q, k and v with their rows one
 /// behind the other; [r,in] and [out,r] elsewhere.
-std::unique_ptr<Method> lora_from_lit(const nlohmann::json& config, MethodOptions& options);
-void load_lit_lora(const TensorFiles& files, const LoraHooks& hooks, int64_t layers);
+std::unique_ptr<Method> lora_from_lit(const nlohmann::ordered_json& config,
+                                      const std::string& where, MethodOptions& options);
+void load_lit_lora(AdapterReader& reader, const LoraHooks& hooks, int64_t layers);
 
 /// The same the other way. Layers and matrices that have none get zeros where LitGPT must have one;
 /// smaller ranks are filled with zeros; scales that differ go into B: the product is the same.

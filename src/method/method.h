@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -31,7 +32,10 @@ struct MethodOptions {
 
 // What they may be, in flags and in files.
 inline constexpr WholeRange kLoraRank{1, 4096};
-inline constexpr RealRange kLoraAlpha{-1e9, 1e9};         // usual ones are below 100
+inline constexpr RealRange kLoraAlpha{-1e9, 1e9};  // usual ones are below 100
+// PEFT's files have q, k and v as one LoRA of three times the rank and alpha.
+inline constexpr WholeRange kFileRank{1, 3 * kLoraRank.most};
+inline constexpr RealRange kFileAlpha{3 * kLoraAlpha.least, 3 * kLoraAlpha.most};
 inline constexpr RealRange kLoraDropout{0, 1 - 0x1p-24};  // what is left is above 0 in f32, too
 inline constexpr WholeRange kAdapterLength{1, 65536};
 inline constexpr WholeRange kAdapterStart{0, 1 << 20};
@@ -48,6 +52,8 @@ struct SavedTensor {
 struct SavedAdapter {
   std::string config_json;
   std::vector<SavedTensor> tensors;  // sorted by name
+  /// Beside the tensors in their file: what PEFT's settings have no place for.
+  std::map<std::string, std::string> metadata = {};
 };
 
 /// Whose files an adapter is written for.
@@ -85,8 +91,9 @@ class Method {
   /// Error: that form has no place for what this adapter is, or for a part of it.
   virtual SavedAdapter save_as(AdapterForm form) const = 0;
   /// Takes the values of tensors that an adapter's file holds, under the names that attach() made.
-  /// Errors: one is missing, has another shape, or is left over.
-  virtual void load(const TensorFiles&) {}
+  /// `copies` are known to be the base's own (base_copies.h). Errors: one is missing, has another
+  /// shape, or is left over.
+  virtual void load(const TensorFiles&, const std::set<std::string>&) {}
 
   /// Whether anything of it can be folded into weights.
   virtual bool merges() const { return true; }

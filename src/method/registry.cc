@@ -4,8 +4,10 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "base/error.h"
 #include "base/file.h"
 #include "base/json_file.h"
+#include "base/json_number.h"
 #include "base/json_text.h"
 #include "base/nearest.h"
 #include "checkpoint/simple_yaml.h"
@@ -34,26 +36,32 @@ constexpr Entry kMethods[] = {
 };
 
 // The kinds of adapter_config.json that are read; `read` fills options and makes the method.
+// They keep the order of their keys: PEFT's patterns count in it.
+using Config = nlohmann::ordered_json;
 struct FileKind {
   const char* peft_type;
-  void (*read)(const nlohmann::json& config, const std::string& where, OpenedAdapter& opened);
+  void (*read)(const Config& config, const std::string& where, OpenedAdapter& opened);
 };
 
-void read_peft_lora(const nlohmann::json& config, const std::string& where, OpenedAdapter& opened) {
+void read_peft_lora(const Config& config, const std::string& where, OpenedAdapter& opened) {
+  plain_lora_names(opened.files);
   opened.method = lora_from_peft(config, where, opened.files, opened.options);
 }
-void read_lora_qv(const nlohmann::json& config, const std::string&, OpenedAdapter& opened) {
-  opened.method = lora_from_lit(config, opened.options);
+void read_lora_qv(const Config& config, const std::string& where, OpenedAdapter& opened) {
+  opened.method = lora_from_lit(config, where, opened.options);
 }
-void read_adapter(const nlohmann::json& config, const std::string&, OpenedAdapter& opened) {
+void read_prompts(const Config& config, const std::string& where, MethodOptions& options) {
+  const JsonFields<Config> fields(config, where);
+  options.adapter_length = fields.whole("adapter_length", kAdapterLength).value_or(10);
+  options.adapter_start_layer = fields.whole("adapter_start_layer", kAdapterStart).value_or(2);
+}
+void read_adapter(const Config& config, const std::string& where, OpenedAdapter& opened) {
+  read_prompts(config, where, opened.options);
   opened.options.method = "adapter";
-  opened.options.adapter_length = whole_number(config, "adapter_length", 10);
-  opened.options.adapter_start_layer = whole_number(config, "adapter_start_layer", 2);
   opened.method = make_adapter(opened.options);
 }
-void read_adapter_v2(const nlohmann::json& config, const std::string& where,
-                     OpenedAdapter& opened) {
-  read_adapter(config, where, opened);
+void read_adapter_v2(const Config& config, const std::string& where, OpenedAdapter& opened) {
+  read_prompts(config, where, opened.options);
   opened.options.method = "adapter-v2";
   opened.method = make_adapter_v2(opened.options);
 }
@@ -67,16 +75,12 @@ constexpr FileKind kFileKinds[] = {
 
 // A bare file of Lit-Parrot or LitGPT says what it is by its tensors' names; what it does not say,
 // LitGPT writes beside it.
-nlohmann::json config_from_names(const TensorFiles& files, const fs::path& path) {
+Config config_from_names(const TensorFiles& files, const fs::path& path) {
   const fs::path beside = path.parent_path() / "hyperparameters.yaml";
   const nlohmann::json settings =
       fs::exists(beside) ? read_simple_yaml(beside) : nlohmann::json::object();
-  try {
-    if (auto lora = lit_lora_config(files, settings); !lora.is_null()) return lora;
-  } catch (const nlohmann::json::exception& error) {
-    fail("{}: {}; expected LitGPT's settings of a LoRA", beside.string(), json_reason(error));
-  }
-  nlohmann::json config = nlohmann::json::object();
+  if (auto lora = lit_lora_config(files, settings, beside.string()); !lora.is_null()) return lora;
+  Config config = Config::object();
   int64_t start = -1;
   for (const auto& [name, tensor] : files.tensors()) {
     if (name.ends_with(".adapter_scale")) config["peft_type"] = "ADAPTER_V2";
@@ -110,15 +114,21 @@ fs::path tensors_in(const fs::path& folder) {
   return !fs::exists(path) && fs::exists(older) ? older : path;
 }
 
-nlohmann::json read_adapter_config(const fs::path& folder) {
+Config read_adapter_config(const fs::path& folder) {
   const fs::path path = folder / "adapter_config.json";
   if (!fs::exists(path))
     fail(
         "{}: is not an adapter: it has neither adapter_config.json nor lit_model.pth.lora or the "
         "like; give the folder that finetune wrote (…/final)",
         folder.string());
-  auto config = parse_json(read_text_file(path, 1 << 24));
-  if (config.is_discarded() || !config.is_object()) fail("{}: is not a JSON object", path.string());
+  const std::string text = read_text_file(path, 1 << 24);
+  if (const std::string excess = json_excess(text, true); !excess.empty())
+    fail("{}: {}", path.string(), excess);
+  auto config = parse_ordered_json(text);
+  if (config.is_discarded() || !config.is_object()) {
+    const std::string complaint = json_complaint(text);
+    fail("{}: is not a JSON object{}{}", path.string(), complaint.empty() ? "" : ": ", complaint);
+  }
   return config;
 }
 
@@ -144,7 +154,10 @@ OpenedAdapter open_adapter(const std::string& path, std::optional<double> lora_d
   const bool folder = fs::is_directory(path);
   const bool own = folder && fs::exists(fs::path(path) / "adapter_config.json");
   const fs::path lit = own ? fs::path() : folder ? lit_adapter_in(path) : fs::path(path);
-  nlohmann::json config;
+  if (lora_dropout && !kLoraDropout.holds(*lora_dropout))
+    fail_usage("--lora-dropout is {}, expected a share from 0 up to but not including 1",
+               *lora_dropout);
+  Config config;
   if (lit.empty()) config = read_adapter_config(path);
   // On a line of its own: GCC 12 ends what it has not begun when a designated initialiser throws.
   TensorFiles files = TensorFiles::open_file(lit.empty() ? tensors_in(path) : lit);
@@ -152,18 +165,14 @@ OpenedAdapter open_adapter(const std::string& path, std::optional<double> lora_d
   if (!lit.empty()) config = config_from_names(opened.files, lit);
   if (lora_dropout) config["lora_dropout"] = *lora_dropout;
   const std::string where = lit.empty() ? path + "/adapter_config.json" : lit.string();
-  std::string type;
-  try {
-    type = config.value("peft_type", "");
-    for (const FileKind& kind : kFileKinds) {
-      if (type != kind.peft_type) continue;
-      kind.read(config, where, opened);
-      return opened;
-    }
-  } catch (const nlohmann::json::exception& error) {
-    fail("{}: {}", where, json_reason(error));
+  const std::string type = JsonFields<Config>(config, where).text("peft_type").value_or("");
+  for (const FileKind& kind : kFileKinds) {
+    if (type != kind.peft_type) continue;
+    kind.read(config, where, opened);
+    return opened;
   }
-  fail("{}: peft_type is \"{}\"; LORA, LORA_QV, ADAPTER and ADAPTER_V2 can be read", where, type);
+  fail("{}: peft_type is \"{}\"; LORA, LORA_QV, ADAPTER and ADAPTER_V2 can be read", where,
+       printable(type));
 }
 
 }  // namespace falconer

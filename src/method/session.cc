@@ -1,7 +1,10 @@
 #include "method/session.h"
 
+#include <algorithm>
+
 #include "base/log.h"
 #include "base/system.h"
+#include "method/base_copies.h"
 #include "model/arch/architecture.h"
 #include "model/open_model.h"
 #include "model/weight_pages.h"
@@ -83,7 +86,8 @@ void Session::build(Arena& fixed, Arena& state) {
   optimizer_state_.clear();
   Arena measuring_scratch = Arena::measuring_for(device());
   // The host takes pages only when they are touched.
-  const size_t building = device() != nullptr ? size_t{256} << 20 : size_t{1} << 30;
+  const size_t building =
+      std::max(building_bytes_, device() != nullptr ? size_t{256} << 20 : size_t{1} << 30);
   Arena building_scratch(fixed.measuring() ? 0 : building, fixed.measuring() ? nullptr : device());
   run_.dry = fixed.measuring();
   run_.scratch = fixed.measuring() ? &measuring_scratch : &building_scratch;
@@ -112,17 +116,23 @@ void Session::build(Arena& fixed, Arena& state) {
     for (const Param* param : method_->params())
       optimizer_state_.push_back(
           push_state(options_.optimizer.offload ? state : fixed, *param, options_.optimizer));
-    if (!fixed.measuring()) {
-      if (!options_.adapter.empty())
-        method_->load(adapter_->files);
-      else
-        method_->initialise(options_.seed);
-    }
+    if (!fixed.measuring()) set_method_values();
   }
   place_weights(weights_, run_.activation, fixed);
+  if (fixed.measuring()) building_bytes_ = measuring_scratch.high_water();
   run_.dry = false;
   run_.scratch = &scratch_;
   run_.kept = &kept_;
+}
+
+void Session::set_method_values() {
+  if (options_.adapter.empty()) return method_->initialise(options_.seed);
+  const auto base = [this]() -> const TensorFiles* {
+    if (!files_ && !options_.from_scratch && has_weights(options_.checkpoint))
+      files_ = open_weights(options_.checkpoint, config_);
+    return files_ ? &*files_ : nullptr;
+  };
+  method_->load(adapter_->files, base_copies(adapter_->files, weights_, base));
 }
 
 void Session::reserve(const std::function<void(Run&)>& pass) {

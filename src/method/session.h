@@ -87,6 +87,7 @@ class Session {
   /// Of matrices that cannot stay as they lie in files.
   Dtype matrix_dtype() const;
   void build(Arena& fixed, Arena& state);
+  void set_method_values();
 
   SessionOptions options_;
   OpenedDevice device_;  // before all that lies on it
@@ -101,6 +102,7 @@ class Session {
   std::vector<std::vector<View>> optimizer_state_;
   std::string why_computed_so_;
   size_t fixed_bytes_ = 0, state_bytes_ = 0, kept_bytes_ = 0, scratch_bytes_ = 0;
+  size_t building_bytes_ = 0;  // of scratch, while it is built
 };
 
 }  // namespace falconer

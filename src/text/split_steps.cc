@@ -4,8 +4,8 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/regex.h"
 #include "text/byte_alphabet.h"
-#include "text/regex.h"
 #include "text/unicode.h"
 
 namespace falconer {

@@ -43,7 +43,9 @@ void save_adapter(const fs::path& folder, Session& session, const std::string& b
   std::vector<NamedView> views;
   for (const SavedTensor& tensor : saved.tensors)
     views.push_back({tensor.name, tensor.shape, view_of(tensor)});
-  write_safetensors(folder / "adapter_model.safetensors", views, {{"format", "pt"}});
+  SafetensorsWriter::Metadata metadata = saved.metadata;
+  metadata["format"] = "pt";
+  write_safetensors(folder / "adapter_model.safetensors", views, metadata);
 }
 
 }  // namespace

@@ -114,6 +114,42 @@ def trained_by_peft(c):
         c.check(f"{what}: exported again, every tensor is the same", same)
 
 
+# Keys are regular expressions; the first that matches counts.
+PATTERNS = (
+    ("alphas", {"alpha_pattern": {r".*\.h\.[0-1]\..*": 64, "query_key_value": 4}}),
+    ("alphas in another order", {"alpha_pattern": {"query_key_value": 4, r".*\.h\.[0-1]\..*": 64}}),
+    ("ranks", {"rank_pattern": {"h.1.self_attention.query_key_value": 2, "dense": 3}}),
+    ("both, rank-stabilised", {"rank_pattern": {r"h\.[12]\.self.*": 5}, "alpha_pattern": {"dense": 1.5}, "use_rslora": True}),
+    ("both, DoRA", {"rank_pattern": {"dense": 3}, "alpha_pattern": {"h.0.*": 5}, "use_dora": True}),
+    ("some layers", {"layers_to_transform": [0, 2], "alpha_pattern": {"h.2.*": 40}}),
+    ("a regular expression", {"target_modules": r".*h\.[12]\.self_attention\.(dense|query_key_value)"}),
+    ("all but some", {"target_modules": "all-linear", "exclude_modules": ["dense"]}),
+)
+
+
+def patterns(c):
+    """Ranks, alphas and layers of their own: what PEFT makes of them, and of what is saved here."""
+    base, rows = c.goldens / "models" / "falcon40b-tiny", random_rows(3, 16, 512, seed=9)
+    for number, (what, settings) in enumerate(PATTERNS):
+        settings = {"target_modules": ["query_key_value", "dense"], **settings}
+        model = transformers.AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
+        torch.manual_seed(number)
+        model = peft.get_peft_model(model, peft.LoraConfig(r=8, lora_alpha=16, init_lora_weights=False, **settings))
+        folder, out, again = (c.folder / f"pattern-{number}-{kind}" for kind in ("peft", "out", "again"))
+        model.save_pretrained(folder)
+        said = json.loads((folder / "adapter_config.json").read_text())
+        for key in ("alpha_pattern", "rank_pattern"):  # PEFT sorts the keys as it saves, and reads them in order
+            said[key] = settings.get(key, {})
+        (folder / "adapter_config.json").write_text(json.dumps(said))
+        model, _ = load(base, folder)
+        c.close(f"{what}: scores the same here", largest(logits(model, rows), c.logits(base, rows, folder)), BOUND)
+        c.run("export", "--checkpoint", base, "--adapter", folder, "--format", "peft", "--out", out)
+        agrees(c, f"{what}, exported", base, out, folder)
+        load(base, out)[0].save_pretrained(again)
+        c.close(f"{what}, exported, saved by PEFT: scores the same here",
+                largest(c.logits(base, rows, again), c.logits(base, rows, folder)), BOUND)
+
+
 def refusals(c):
     base = c.goldens / "models" / "falcon7b-tiny-h4"
     adapter = c.goldens / "lit" / "falcon7b-tiny-h4" / "litparrot-2023" / "adapter" / "lit_model_adapter_finetuned.pth"
@@ -125,5 +161,6 @@ checks = Checks(__doc__)
 trained_here(checks)
 from_lit(checks)
 trained_by_peft(checks)
+patterns(checks)
 refusals(checks)
 checks.finish()
