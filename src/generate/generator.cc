@@ -107,7 +107,8 @@ void Generator::prefill(Sequence& s, KvCache& cache, const GenerateOptions& opti
     *row.view().row<int32_t>(0) = static_cast<int32_t>(n - 1);
     const bool last = begin + n == count;
     session_.reserve([&](Run& run) {
-      session_.decoder().logits(run, buffer.batch(), row.view(), logits.view(), &cache);
+      session_.decoder().logits(run, buffer.batch(), last ? row.view() : View{},
+                                last ? logits.view() : View{}, &cache);
     });
     session_.decoder().logits(session_.run(), buffer.batch(), last ? row.view() : View{},
                               last ? logits.view() : View{}, &cache);
