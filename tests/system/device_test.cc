@@ -196,7 +196,7 @@ TEST_P(DeviceRuns, ThePlanNamesTheDeviceAndMapsNothing) {
   EXPECT_GT(plan.memory_bytes, static_cast<int64_t>(Device::kBesideBytes));
   EXPECT_NE(plan.text.find(std::string("on ") + GetParam()), std::string::npos) << plan.text;
   EXPECT_EQ(plan.text.find("and the mapped weights"), std::string::npos) << plan.text;
-  EXPECT_NE(falconer::plan(o).find("workspace"), std::string::npos);
+  EXPECT_NE(falconer::plan(o).text.find("workspace"), std::string::npos);
 }
 
 TEST_P(DeviceRuns, LowMemoryIsRefused) {

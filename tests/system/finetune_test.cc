@@ -132,7 +132,7 @@ TEST_P(EveryMethod, MergesToTheSameAnswers) {
   const std::string adapter = finetune(o).final_folder;
   const std::string merged = run.path("merged").string();
   const std::string text =
-      merge({.checkpoint = run.checkpoint, .adapter = adapter, .out = merged, .verify = true});
+      merge({.checkpoint = run.checkpoint, .adapter = adapter, .out = merged, .verify = true}).text;
   EXPECT_FALSE(text.empty());
 }
 

@@ -52,7 +52,7 @@ TEST(TrainState, HoldsWhatARunCanHave) {
   int taken = 0, refused = 0;
   for (const char* key : {"step", "tokens", "seconds", "best_step", "best_eval_loss",
                           "evals_without_gain", "skipped_steps", "recent_losses", "recent_norms"})
-    for (const std::string& value : kValues) {
+    for (const std::string value : kValues) {
       const bool list = std::string(key).starts_with("recent_");
       write_file(folder / "trainer_state.json", state_with(key, list ? "[" + value + "]" : value));
       SCOPED_TRACE(std::string(key) + " " + value);
@@ -91,7 +91,7 @@ TEST(TrainState, ABestLossThatWasNoneIsNone) {
 TEST(RunStatus, NumbersThatCannotBeAreNone) {
   const TempFolder folder;
   for (const char* key : {"pid", "total_steps"})
-    for (const std::string& value : kValues) {
+    for (const std::string value : kValues) {
       write_file(folder / "status.json",
                  "{\"state\": \"running\", \"" + std::string(key) + "\": " + value + "}");
       if (const auto status = read_status(folder.path())) {
@@ -104,7 +104,7 @@ TEST(RunStatus, NumbersThatCannotBeAreNone) {
 
 TEST(ModelRecord, FormatsThatCannotBeAreNamed) {
   const TempFolder folder;
-  for (const std::string& value : kValues) {
+  for (const std::string value : kValues) {
     if (value == "null") continue;
     write_file(folder / "falconer.json", "{\"format\": " + value + "}");
     expect_mentions(message_of([&] { read_record(folder.path()); }), {"falconer.json"});
@@ -119,7 +119,7 @@ TEST(ModelRecord, FormatsThatCannotBeAreNamed) {
 TEST(MetricsLog, KeepsRowsOfStepsThatCanBe) {
   const TempFolder folder;
   std::string lines, table = "step\n";
-  for (const std::string& value : kValues) {
+  for (const std::string value : kValues) {
     lines += "{\"step\": " + value + ", \"loss\": 1}\n";
     table += value + ",1,1,1,1,1,1,1,\n";
   }
