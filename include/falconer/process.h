@@ -16,7 +16,9 @@ void set_verbosity(const std::string& level);
 /// Threads of all computation; 0, as at the start: OMP_NUM_THREADS, else the cores that this process may
 /// use, by its affinity and its share of processor time.
 void set_threads(int threads);
-/// SIGINT, SIGTERM and SIGHUP let running work save and return.
+/// SIGINT, SIGTERM and SIGHUP let running work save and return. Call it in the thread that computes: the
+/// handlers run on a stack of their own there, as yours have to as well (SA_ONSTACK), since kernels of
+/// oneDNN 2.6 compute with the stack pointer.
 void handle_interrupts();
 /// Whether one of them has come since.
 bool interrupted();

@@ -23,6 +23,9 @@ constexpr WholeRange kTopK{0, INT32_MAX};
 constexpr WholeRange kShardBytes{1, INT64_MAX};
 
 constexpr RealRange kRates{.least = 0, .most = 1e6};
+// One that is too large for a run is found out by what it does: a step that is not finite is named with
+// its rows.
+constexpr RealRange kLearningRates{.least = 0, .most = 1e100};
 // A mean that never moves divides by zero: 1 - beta must be there in f32, and so must epsilon.
 constexpr RealRange kBetas{.least = 0, .most = 1 - 0x1p-23};
 constexpr RealRange kEpsilons{.least = 1e-30, .most = 1e6};
@@ -41,7 +44,7 @@ void check_bound(const char* flag, double value, const RealRange& range) {
 }
 
 void check_bounds(const FinetuneOptions& o) {
-  check_bound("--lr", o.lr, kRates);
+  check_bound("--lr", o.lr, kLearningRates);
   check_bound("--weight-decay", o.weight_decay, kRates);
   check_bound("--beta1", o.beta1, kBetas);
   check_bound("--beta2", o.beta2, kBetas);

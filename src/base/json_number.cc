@@ -17,8 +17,8 @@ constexpr double kExact = 9007199254740992.0;  // 2^53: every whole number up to
 }
 
 template <class Json>
-const Json& list_of(const Json& value, const JsonNames& names, const std::string& where) {
-  if (!value.is_array()) refuse(where, names.all().front(), found_text(value), "a list");
+const Json& list_of(const Json& value, std::string_view name, const std::string& where) {
+  if (!value.is_array()) refuse(where, name, found_text(value), "a list");
   return value;
 }
 
@@ -77,13 +77,24 @@ JsonFields<Json>::JsonFields(const Json& object, std::string where)
     fail("{}: is {}; expected an object with named members", where_, found_text(object));
 }
 
+namespace {
+
+/// The one of `names` that is there, and not null; nothing where none is.
 template <class Json>
-const Json* JsonFields<Json>::find(const JsonNames& names) const {
+const char* found_name(const Json& object, const JsonNames& names) {
   for (const char* name : names.all()) {
-    const auto found = object_.find(name);
-    if (found != object_.end() && !found->is_null()) return &*found;
+    const auto found = object.find(name);
+    if (found != object.end() && !found->is_null()) return name;
   }
   return nullptr;
+}
+
+}  // namespace
+
+template <class Json>
+const Json* JsonFields<Json>::find(const JsonNames& names) const {
+  const char* name = found_name(object_, names);
+  return name == nullptr ? nullptr : &*object_.find(name);
 }
 
 template <class Json>
@@ -91,21 +102,21 @@ std::optional<int64_t> JsonFields<Json>::whole(const JsonNames& names,
                                                const WholeRange& range) const {
   const Json* value = find(names);
   if (value == nullptr) return {};
-  return whole_number(*value, names.all().front(), range, where_);
+  return whole_number(*value, found_name(object_, names), range, where_);
 }
 
 template <class Json>
 std::optional<uint64_t> JsonFields<Json>::unsigned_whole(const JsonNames& names) const {
   const Json* value = find(names);
   if (value == nullptr) return {};
-  return unsigned_number(*value, names.all().front(), where_);
+  return unsigned_number(*value, found_name(object_, names), where_);
 }
 
 template <class Json>
 std::optional<double> JsonFields<Json>::real(const JsonNames& names, const RealRange& range) const {
   const Json* value = find(names);
   if (value == nullptr) return {};
-  return real_number(*value, names.all().front(), range, where_);
+  return real_number(*value, found_name(object_, names), range, where_);
 }
 
 template <class Json>
@@ -113,7 +124,7 @@ std::optional<bool> JsonFields<Json>::boolean(const JsonNames& names) const {
   const Json* value = find(names);
   if (value == nullptr) return {};
   if (!value->is_boolean())
-    refuse(where_, names.all().front(), found_text(*value), "true or false");
+    refuse(where_, found_name(object_, names), found_text(*value), "true or false");
   return value->template get<bool>();
 }
 
@@ -121,7 +132,7 @@ template <class Json>
 std::optional<std::string> JsonFields<Json>::text(const JsonNames& names) const {
   const Json* value = find(names);
   if (value == nullptr) return {};
-  if (!value->is_string()) refuse(where_, names.all().front(), found_text(*value), "a text");
+  if (!value->is_string()) refuse(where_, found_name(object_, names), found_text(*value), "a text");
   return value->template get<std::string>();
 }
 
@@ -130,8 +141,8 @@ std::vector<int64_t> JsonFields<Json>::wholes(const JsonNames& names,
                                               const WholeRange& range) const {
   std::vector<int64_t> numbers;
   if (const Json* value = find(names))
-    for (const Json& one : list_of(*value, names, where_))
-      numbers.push_back(whole_number(one, names.all().front(), range, where_));
+    for (const Json& one : list_of(*value, found_name(object_, names), where_))
+      numbers.push_back(whole_number(one, found_name(object_, names), range, where_));
   return numbers;
 }
 
@@ -139,8 +150,8 @@ template <class Json>
 std::vector<double> JsonFields<Json>::reals(const JsonNames& names, const RealRange& range) const {
   std::vector<double> numbers;
   if (const Json* value = find(names))
-    for (const Json& one : list_of(*value, names, where_))
-      numbers.push_back(real_number(one, names.all().front(), range, where_));
+    for (const Json& one : list_of(*value, found_name(object_, names), where_))
+      numbers.push_back(real_number(one, found_name(object_, names), range, where_));
   return numbers;
 }
 
@@ -148,8 +159,9 @@ template <class Json>
 std::vector<std::string> JsonFields<Json>::texts(const JsonNames& names) const {
   std::vector<std::string> all;
   if (const Json* value = find(names))
-    for (const Json& one : list_of(*value, names, where_)) {
-      if (!one.is_string()) refuse(where_, names.all().front(), found_text(one), "a list of texts");
+    for (const Json& one : list_of(*value, found_name(object_, names), where_)) {
+      if (!one.is_string())
+        refuse(where_, found_name(object_, names), found_text(one), "a list of texts");
       all.push_back(one.template get<std::string>());
     }
   return all;

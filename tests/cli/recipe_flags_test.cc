@@ -102,7 +102,7 @@ TEST_F(RecipeFlags, ARunsRecipeHoldsEveryFlag) {
       FinetuneOptions o;
       o.method = method;
       o.checkpoint = o.data = o.out = o.prompt_style = o.sample_prompt = o.data_format = o.device =
-          "x";
+          o.save_every = "x";
       o.lr = o.weight_decay = o.lora_dropout = 0;
       o.warmup_steps = o.epochs = o.batch_size = o.test_size = 1;
       o.init_adapter = adapter;

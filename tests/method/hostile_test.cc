@@ -28,16 +28,18 @@ TEST(HostileSettings, SizesOfAModelAreSizes) {
       config[key] = value;
       if (std::string(key) == "eos_token_id") config[key] = json::array({value});
       write_file(folder / "config.json", config.dump());
-      expect_mentions(message_of([&] { read_model_config(folder.path().string()); }), {"settings"});
+      expect_mentions(
+          message_of([&] { read_model_config(folder.path().string()); }),
+          {"config.json", ("\"" + std::string(key) + "\"").c_str(), "a whole number from"});
     }
   json config = json::parse(tiny_config({}));
   config["hidden_size"] = int64_t{1} << 22;
   write_file(folder / "config.json", config.dump());
-  expect_mentions(message_of([&] { read_model_config(folder.path().string()); }), {"hidden size"});
+  expect_mentions(message_of([&] { read_model_config(folder.path().string()); }), {"hidden_size"});
   config["hidden_size"] = 32;
   config["rope_theta"] = 1e300;
   write_file(folder / "config.json", config.dump());
-  expect_mentions(message_of([&] { read_model_config(folder.path().string()); }), {"rotary base"});
+  expect_mentions(message_of([&] { read_model_config(folder.path().string()); }), {"rope_theta"});
 }
 
 TEST(HostileSettings, NumbersOfAnAdapterAreWhole) {

@@ -98,6 +98,7 @@ TEST_F(Compare, WhatCannotBeIsSaidBeforeAnythingIsTrained) {
   expect_mentions(message_of([&] { compare(options); }), {"other", "--data"});
   options.runs.pop_back();
   options.runs[0].options.data = std::string(source_dir()) + "/demo/data/train.json";
+  options.runs[0].options.test_size = 0;
   expect_mentions(message_of([&] { compare(options); }), {"held-out", "--test-size"});
   EXPECT_FALSE(fs::exists(options.out));
 }

@@ -171,7 +171,7 @@ TEST_P(Exported, WrongSettingsBesideAnAdapterAreNamed) {
   const fs::path folder = made("litgpt", "settings", adapter("lora"));
   write_file(folder / "hyperparameters.yaml", "lora_alpha: much\n");
   expect_mentions(message_of([&] { logits(run.checkpoint, folder); }),
-                  {"hyperparameters.yaml", "number", "LoRA"});
+                  {"hyperparameters.yaml", "number", "lora_alpha"});
 }
 
 TEST_P(Exported, AdaptersAreFoldedIn) {

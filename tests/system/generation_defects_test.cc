@@ -108,7 +108,7 @@ TEST(Defects, TheBaseModelStopsAtEndOfText) {
 }
 
 // Models are padded to more ids than their tokenizer has: such an id is no text, and no error.
-TEST(Generation, AnIdThatTheTokenizerLacksSaysNothing) {
+TEST(Decoded, AnIdThatTheTokenizerLacksSaysNothing) {
   const TinyRun run({.vocab = 1000, .init_std = 0.2});
   const std::string demo = std::string(source_dir()) + "/demo/checkpoint/";
   for (const char* file : {"tokenizer.json", "tokenizer_config.json"})

@@ -1,0 +1,44 @@
+#include "base/interrupt.h"
+
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+namespace falconer::test {
+namespace {
+
+volatile sig_atomic_t own_stack = 0;
+
+void look_where(int) {
+  stack_t now = {};
+  ::sigaltstack(nullptr, &now);
+  own_stack = (now.ss_flags & SS_ONSTACK) != 0 ? 1 : 0;
+}
+
+// A handler that runs on the stack of who computes writes into a product's memory: kernels that oneDNN
+// generates use the stack pointer as another register.
+TEST(Interrupts, HandlersHaveAStackOfTheirOwn) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    catch_interrupts();
+    for (const int number : {SIGINT, SIGTERM, SIGHUP}) {
+      struct sigaction action = {};
+      ::sigaction(number, nullptr, &action);
+      if ((action.sa_flags & SA_ONSTACK) == 0) ::_exit(number);
+    }
+    struct sigaction look = {};
+    look.sa_handler = look_where;
+    look.sa_flags = SA_ONSTACK;
+    ::sigaction(SIGUSR1, &look, nullptr);
+    ::raise(SIGUSR1);
+    ::_exit(own_stack == 1 ? 0 : 100);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFEXITED(status));
+  EXPECT_EQ(WEXITSTATUS(status), 0);
+}
+
+}  // namespace
+}  // namespace falconer::test
