@@ -202,6 +202,7 @@ class Finetuning {
 
   // Makes the plan, and tries where it does not fit what needs less memory.
   void choose_plan(const TrainOptions& options) {
+    warn_of_learning_rate(options, StepPlan(data_.rows(), options.batches).total_steps());
     const FinetuneOptions asked = o_;
     MemoryChoice chosen;
     const auto plan = [&] {

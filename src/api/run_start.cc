@@ -102,6 +102,22 @@ void refuse_full_disk(Session& session, const RowView& rows, const FinetuneOptio
         o.out, static_cast<double>(free) / 1e6, static_cast<double>(needed) / 1e6);
 }
 
+void warn_of_learning_rate(const TrainOptions& options, int64_t steps) {
+  const double lr = options.optimizer.lr;
+  const int64_t warmup = options.warmup_steps;
+  if (lr == 0) return log_warning("lr is 0: nothing will be learned");
+  if (warmup > steps)
+    log_warning(
+        "warm-up of {} steps is longer than the run's {} steps: the learning rate reaches only "
+        "{:.3g} of {:g}",
+        grouped_digits(warmup), grouped_digits(steps),
+        lr * schedule_factor(options.schedule, steps, warmup, steps), lr);
+  else if (warmup == steps && steps > 1)
+    log_warning(
+        "warm-up takes all of the run's {} steps: the learning rate reaches {:g} in the last alone",
+        grouped_digits(steps), lr);
+}
+
 FinetunePlan plan_run(Session& session, const LoadedData& data, const TrainOptions& options) {
   const StepPlan steps(data.rows(), options.batches);
   const int64_t rows = data.rows().size();

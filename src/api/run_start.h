@@ -23,6 +23,9 @@ void record_method(std::map<std::string, std::string>& settings, Session& sessio
 /// A run that is gone on with in another way is told apart, and allowed: more rows, fewer steps.
 void warn_of_changes(const ModelRecord& record, const std::filesystem::path& checkpoint);
 
+/// Says what of the learning rate is hardly meant: 0, or a warm-up that `steps` never come out of.
+void warn_of_learning_rate(const TrainOptions& options, int64_t steps);
+
 /// Input tokens of all rows.
 int64_t tokens_of(const RowView& rows);
 

@@ -11,7 +11,10 @@ namespace falconer {
 
 struct CsvRecord {
   std::vector<std::string> fields;
-  int64_t line = 0;  // where it begins, from 1
+  int64_t line = 0, last_line = 0;  // where it begins and ends, from 1
+  int64_t quote_line = 0;    // where the first quote opens that goes over lines; 0: none does
+  bool open = false;         // a quote is not closed, see CsvReader
+  bool text_behind = false;  // of a field that goes over lines, behind its closing quote
 };
 
 /// No field that is longer was meant to be one: a quote is not closed.
@@ -33,6 +36,15 @@ class CsvReader {
   size_t at_ = 0;
   int64_t line_ = 1;
 };
+
+/// How many whole rows of `columns` fields seem to stand in one field of the record, as they do where a
+/// quote was not closed: lines behind the field's first that have as many commas as a row, none of
+/// them with a space behind it. 0 where any other text is between them: an answer of several lines.
+int64_t rows_in_field(const CsvRecord& record, size_t columns);
+
+/// What is wrong with a record below a header of `columns` fields; empty: nothing. Of a record of
+/// several lines it says which, and where the quote opens. Not for one that is open.
+std::string wrong_with(const CsvRecord& record, size_t columns);
 
 std::vector<CsvRecord> parse_csv(std::string_view text);
 

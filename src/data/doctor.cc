@@ -5,6 +5,7 @@
 #include <tuple>
 
 #include "base/utf8.h"
+#include "data/csv.h"
 #include "data/examine.h"
 #include "data/finding_kinds.h"
 #include "data/mapped_text.h"
@@ -99,6 +100,23 @@ class Doctor {
     made_.files.push_back(file);
     kept_.emplace_back();
     if (file.extension() == ".txt" && fs::exists(file)) look_at_lines(file);
+    if (file.extension() == ".csv" && fs::exists(file)) look_at_fields(file);
+  }
+
+  // A quote that is closed too late takes rows into its field, and what is read of it is no bad row.
+  void look_at_fields(const fs::path& file) {
+    constexpr int64_t kFew = 2;  // one line may be like a row by chance
+    MappedText mapped(file);
+    CsvReader reader(mapped.text());
+    CsvRecord header, record;
+    if (!reader.next(header)) return;
+    const size_t columns = header.fields.size();
+    while (reader.next(record)) {
+      if (!record.open && rows_in_field(record, columns) >= kFew &&
+          wrong_with(record, columns).empty())
+        add(kRowsInField, {.file = last_file(), .line = record.line});
+      mapped.pass(mapped.text().data() + reader.position());
+    }
   }
 
   // The rows of a plain text have no text of their own.

@@ -32,6 +32,8 @@ constexpr std::array<FindingText, kKinds> kTexts = {{
      "a model learns to say nothing from these: fill the answers in, or leave the rows out"},
     {"repeated-role", Severity::kWarning, "two messages of one role in a row",
      "join them, or look whether a message between them was lost"},
+    {"rows-in-field", Severity::kWarning, "rows seem to stand in a quoted field",
+     "look whether a quote in the first of these lines is closed where it should be"},
     {"characters", Severity::kWarning, "unusual characters",
      "write the file again as UTF-8 from its source"},
     {"control-token", Severity::kWarning, "special tokens in rows",

@@ -22,6 +22,7 @@ enum FindingKind : size_t {
   kOtherAnswer,
   kAnswerEmpty,
   kRoleTwice,
+  kRowsInField,
   kCharacters,
   kControlToken,
   kOutlier,

@@ -167,17 +167,34 @@ void read_json_array(const fs::path& file, MappedText& mapped, const OnRawRow& r
 }
 
 /// Where each field of a record goes. An object finds a key by looking through all of them, so that
-/// this is asked once and not for each row. Of two columns of one name the last counts.
-std::vector<size_t> places_of(const std::vector<std::string>& header,
+/// this is asked once and not for each row. Columns without a name may be many, and the last counts.
+std::vector<size_t> places_of(const fs::path& file, const CsvRecord& header,
                               std::vector<std::string>& names) {
   std::unordered_map<std::string_view, size_t> known;
   std::vector<size_t> places;
-  for (const std::string& name : header) {
+  for (const std::string& name : header.fields) {
     const auto [at, added] = known.try_emplace(name, names.size());
     if (added) names.push_back(name);
+    if (!added && !name.empty())
+      fail("{}: line {}: the header has the column \"{}\" twice; rename one of them", file.string(),
+           header.line, printable(name));
     places.push_back(at->second);
   }
   return places;
+}
+
+/// All rows behind such a quote would be lost in one field: no row alone is bad.
+void refuse_open_quote(const fs::path& file, const CsvRecord& record) {
+  size_t bytes = 0;
+  for (const std::string& field : record.fields) bytes += field.size();
+  if (bytes > kLongestCsvField)
+    fail("{}: line {}: the row that begins here has {} MB; a quote may not be closed",
+         file.string(), record.line, bytes >> 20);
+  if (record.open)
+    fail(
+        "{}: line {}: a quote opens here and is not closed until the end of the file, line "
+        "{}; close it where its field ends",
+        file.string(), record.quote_line, record.last_line);
 }
 
 void read_csv(const fs::path& file, MappedText& mapped, const OnRawRow& row, const OnBadRow& bad) {
@@ -185,17 +202,13 @@ void read_csv(const fs::path& file, MappedText& mapped, const OnRawRow& row, con
   CsvRecord header, record;
   if (!reader.next(header)) return;
   std::vector<std::string> names;
-  const std::vector<size_t> places = places_of(header.fields, names);
+  refuse_open_quote(file, header);
+  const std::vector<size_t> places = places_of(file, header, names);
   while (reader.next(record)) {
-    size_t bytes = 0;
-    for (const std::string& field : record.fields) bytes += field.size();
-    if (bytes > kLongestCsvField)
-      fail("{}: line {}: the row that begins here has {} MB; a quote may not be closed",
-           file.string(), record.line, bytes >> 20);
+    refuse_open_quote(file, record);
     mapped.pass(mapped.text().data() + reader.position());
-    if (record.fields.size() != header.fields.size()) {
-      bad(record.line, fmt::format("has {} fields, and the header has {}", record.fields.size(),
-                                   header.fields.size()));
+    if (const std::string wrong = wrong_with(record, header.fields.size()); !wrong.empty()) {
+      bad(record.line, wrong);
       continue;
     }
     ordered_json object = ordered_json::object();

@@ -9,6 +9,7 @@ namespace {
 
 constexpr size_t kFewest = 8;
 constexpr double kLossFactor = 2, kNormFactor = 10;
+constexpr double kLossThatMatters = 0.05;  // nats
 
 double median(std::vector<double> values) {
   const auto middle = values.begin() + std::ssize(values) / 2;
@@ -31,9 +32,9 @@ OnSpike parse_on_spike(const std::string& name) {
 }
 
 std::optional<std::string> SpikeGuard::judge(double loss, double norm) const {
-  if (recent_.losses.size() < kFewest) return {};
+  if (recent_.losses.size() < kFewest || loss < kLossThatMatters) return {};
   const double usual_loss = median(recent_.losses), usual_norm = median(recent_.norms);
-  if (loss > kLossFactor * usual_loss)
+  if (loss > kLossFactor * std::max(usual_loss, kLossThatMatters))
     return fmt::format("its loss is {:.3g}, and that of the steps before {:.3g}", loss, usual_loss);
   if (norm > kNormFactor * usual_norm)
     return fmt::format("its gradient norm is {:.3g}, and that of the steps before {:.3g}", norm,

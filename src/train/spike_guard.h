@@ -21,9 +21,9 @@ class SpikeGuard {
   struct Recent {
     std::vector<double> losses, norms;
   };
-
   /// What is unusual: a loss above twice, or a gradient norm above ten times, the median of the last
-  /// 32 steps. Nothing where there are fewer than 8.
+  /// 32 steps. Nothing where there are fewer than 8, or where the loss is below 0.05 nats; a median loss
+  /// below that counts as 0.05. Tiny losses jump without meaning, and their gradients with them.
   std::optional<std::string> judge(double loss, double norm) const;
   void add(double loss, double norm);
 

@@ -327,6 +327,22 @@ TEST(CheckOfCsv, BytesThatAreNoUtf8AreNamed) {
   EXPECT_EQ(found.size(), 1u);
 }
 
+TEST(CheckOfCsv, RowsInAFieldAreNamedAndAnswersOfSeveralLinesAreNot) {
+  const TempFolder folder;
+  write_file(folder / "a.csv",
+             "instruction,output\n"
+             "Say hi,\"Hello there\nSay no,No way\nSay yes,Yes indeed\nSay so,\"\n"      // 2
+             "A poem,\"Roses are red, I think\nViolets are blue, I know\nAnd so on\"\n"  // 6
+             "A call,\"First this:\nf(a,b)\ng(a,b)\nand then that.\nh(a,b)\"\n");
+  CheckOptions options;
+  options.checkpoint = kDemo;
+  options.data = (folder / "a.csv").string();
+  const CheckReport report = check(options);
+  auto found = lines_by_kind(report);
+  EXPECT_EQ(found["rows-in-field"], Lines{"2"});
+  EXPECT_EQ(found.size(), 1u) << report.text;
+}
+
 // What the loader's report counts and what is named are the same rows.
 TEST(Diagnosis, CountsAreThoseOfTheReport) {
   const std::filesystem::path data = goldens().parent_path() / "data" / "alpaca_2000.json";

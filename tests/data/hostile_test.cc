@@ -53,10 +53,13 @@ TEST(HostileRows, TablesOfManyColumnsTakeNoLonger) {
   EXPECT_EQ(read(folder / "rows.csv").size(), 2u);
 }
 
-TEST(HostileRows, OfTwoColumnsOfOneNameTheLastCounts) {
+TEST(HostileRows, TwoColumnsOfOneNameAreAnErrorAndWithoutANameAreNone) {
   const TempFolder folder;
   write_file(folder / "rows.csv", "text,n,text\na,1,b\n");
-  EXPECT_EQ(read(folder / "rows.csv"), std::vector<std::string>{R"({"text":"b","n":"1"})"});
+  expect_mentions(message_of([&] { read(folder / "rows.csv"); }),
+                  {"rows.csv", "line 1", "\"text\" twice", "rename"});
+  write_file(folder / "rows.csv", "text,,\na,1,b\n");
+  EXPECT_EQ(read(folder / "rows.csv"), std::vector<std::string>{R"({"text":"a","":"b"})"});
 }
 
 TEST(HostileRows, ConversationsAreNotWithoutEnd) {

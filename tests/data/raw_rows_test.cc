@@ -76,6 +76,50 @@ TEST(RawRows, ManyRowsAreTheSameAtAnyThreadCount) {
   EXPECT_EQ(one.back(), "20000: {\"n\":19999,\"t\":\"a,]}\\\"\"}");
 }
 
+TEST(RawRows, AQuoteInCsvThatIsClosedTooLateSaysWhichLinesBecameOneRow) {
+  const TempFolder folder;
+  const auto said_of = [&](const std::string& text) {
+    write_file(folder / "a.csv", text);
+    return read(folder / "a.csv");
+  };
+  auto said = said_of("a,b\n1,2\n\n3,\"4\n5,6\n7,\"8, 9\"\n1,2\n");  // closed by another's quote
+  ASSERT_EQ(said.size(), 3u);
+  expect_mentions(said[1], {"4! has 3 fields", "header has 2", "lines 4 to 6", "opens in line 4"});
+  said = said_of("a,b\n3,\"4\n5,6\n7,\"8\"\n1,2");  // as many fields as should be
+  ASSERT_EQ(said.size(), 2u);
+  expect_mentions(said[0], {"2! has text behind the quote", "lines 2 to 4", "opens in line 2"});
+  said = said_of("a,b\n1,2,3\n\"x\" y,2\n");
+  EXPECT_EQ(said, (std::vector<std::string>{"2! has 3 fields, and the header has 2",
+                                            "3: {\"a\":\"x y\",\"b\":\"2\"}"}));
+}
+
+TEST(RawRows, ManyRowsInAFieldOfCsvAreABadOneAndLongAnswersAreNot) {
+  const TempFolder folder;
+  std::string rows, answer, poem;
+  for (int i = 0; i < 25; ++i) {
+    rows += fmt::format("{},b\r\n", i);
+    answer += fmt::format("call({}, y);\n\n", i);
+    poem += fmt::format("line {}\n", i);
+  }
+  write_file(folder / "a.csv", "a,b\n1,\"2\n" + rows + "\"\n1,\"" + answer + "\" \n");
+  const auto said = read(folder / "a.csv");
+  ASSERT_EQ(said.size(), 2u);
+  expect_mentions(said[0], {"2! ", "25 rows", "lines 2 to 28", "opens in line 2"});
+  EXPECT_TRUE(said[1].starts_with("29: "));
+  write_file(folder / "a.csv", "text\n\"" + poem + "\"\n");
+  EXPECT_EQ(read(folder / "a.csv").size(), 1u);
+}
+
+TEST(RawRows, AQuoteInCsvThatIsNeverClosedIsAnErrorWhereItOpens) {
+  const TempFolder folder;
+  for (const char* text : {"a,b\n1,2\n\"x\ny\",\"3\n4,5\n", "a,\"b\n1,2\n"}) {
+    write_file(folder / "a.csv", text);
+    expect_mentions(message_of([&] { read(folder / "a.csv"); }),
+                    {"a.csv", text[2] == 'b' ? "line 4: a quote opens" : "line 1: a quote opens",
+                     "not closed", "end of the file"});
+  }
+}
+
 TEST(RawRows, AnArrayThatIsNotValidSaysWhereAndWhat) {
   const TempFolder folder;
   const auto refused = [&](const std::string& text, std::initializer_list<const char*> parts) {

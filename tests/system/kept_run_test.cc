@@ -6,6 +6,7 @@
 
 #include "api/finetune_options.h"
 #include "api/run_place.h"
+#include "base/log.h"
 #include "support/errors.h"
 #include "support/paths.h"
 #include "support/run_files.h"
@@ -54,6 +55,33 @@ TEST(SaveEvery, ChangesNoByteAndKeepsTwo) {
     o.resume = "auto";
     EXPECT_EQ(file_bytes(weights_of(alone)), file_bytes(weights_of(finetune(o).final_folder)));
   }
+}
+
+TEST(LearningRate, WhatIsHardlyMeantIsSaidAndAllowed) {
+  const TinyRun run;
+  FinetuneOptions o = run.options("lora", "rates");
+  const LogLevel level = log_level();
+  const auto said = [&] {
+    set_log_level(LogLevel::kWarning);
+    testing::internal::CaptureStderr();
+    plan(o);
+    dry_run(o);
+    set_log_level(level);
+    return testing::internal::GetCapturedStderr();
+  };
+  EXPECT_EQ(said().find("warm-up"), std::string::npos);
+  const int64_t steps = plan(o).steps;
+  ASSERT_GT(steps, 1);
+  o.lr = 1;
+  o.warmup_steps = 1000 * steps;
+  expect_mentions(said(), {"warm-up of", "longer than the run's", "reaches only 0.001 of 1"});
+  o.warmup_steps = steps;
+  expect_mentions(said(), {"warm-up takes all of the run's", "reaches 1 in the last alone"});
+  o.lr = 0;
+  const std::string text = said(), line = "lr is 0: nothing will be learned";
+  ASSERT_NE(text.find(line), std::string::npos);
+  EXPECT_NE(text.find(line), text.rfind(line)) << "once by plan, once by a dry run";
+  EXPECT_EQ(said().find("warm-up"), std::string::npos);
 }
 
 // Where all stay, those that were asked for by step do.

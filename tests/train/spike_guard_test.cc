@@ -34,6 +34,16 @@ TEST(SpikeGuard, ForgetsWhatIsLongAgo) {
   EXPECT_EQ(guard.recent().losses.size(), 32u);
 }
 
+TEST(SpikeGuard, TinyLossesMayJump) {
+  SpikeGuard guard;
+  for (int i = 0; i < 20; ++i) guard.add(0.0002, 0.001);
+  EXPECT_FALSE(guard.judge(0.0009, 0.001));
+  EXPECT_FALSE(guard.judge(0.0009, 0.02)) << "its gradient is as small as its loss";
+  EXPECT_FALSE(guard.judge(0.09, 0.001));
+  expect_mentions(guard.judge(0.11, 0.001).value_or(""), {"loss is 0.11", "0.0002"});
+  expect_mentions(guard.judge(0.06, 0.02).value_or(""), {"gradient norm is 0.02"});
+}
+
 TEST(SpikeGuard, JudgesTheSameOnceItIsRestored) {
   const SpikeGuard before = after(20);
   SpikeGuard restored;
