@@ -60,6 +60,7 @@ struct FinetuneOptions {
   int keep = 2;
   bool keep_best = false, skip_nonfinite = false, overwrite = false;
   std::string resume;         // "": no, "auto", or a checkpoint folder
+  std::string recipe;         // the file that these settings were read from, which stays as it is
   std::string sample_prompt;  // answered after each evaluation
   bool tensorboard = true;    // event files beside metrics.jsonl
   // Keep a block's input alone for backward and compute the rest again, a quarter more work: "auto"
@@ -85,6 +86,7 @@ struct FinetuneReport {
   double last_loss = 0, seconds = 0;
   int64_t peak_rss_bytes = 0;
   bool interrupted = false;
+  bool was_finished = false;  // --resume of a run that had come to its end: nothing was done
   std::string final_folder;  // empty where the run did not come to its end
   std::string json;          // one object
 };

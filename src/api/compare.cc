@@ -143,7 +143,10 @@ class Comparing {
     const FinetuneOptions& first = o_.runs.front().options;
     rule.reads(first.checkpoint);
     rule.reads(first.data);
-    for (const CompareRun& run : o_.runs) rule.reads(run.options.init_adapter);
+    for (const CompareRun& run : o_.runs) {
+      rule.reads(run.options.init_adapter);
+      rule.reads(run.options.recipe);
+    }
     for (const char* name : {"compare.md", "compare.json", "compare.html"})
       rule.check_file(out / name, "--out");
     std::error_code error;

@@ -7,6 +7,7 @@
 #include "api/common.h"
 #include "api/finetune_options.h"
 #include "api/finetuning.h"
+#include "api/finished_run.h"
 #include "api/load_options.h"
 #include "api/memory_plan.h"
 #include "api/recipe.h"
@@ -275,9 +276,10 @@ class Finetuning {
     notes.push_back(fmt::format("rows: {} to train on with {} tokens, {} held out",
                                 data_.rows().size(), tokens_of(data_.rows()),
                                 data_.held_out().size()));
-    write_file(fs::path(o_.out) / "recipe.toml", recipe_text(resolved(options), notes));
-    RunStatusFile status(o_.out, o_.method, StepPlan(data_.rows(), options.batches).total_steps());
+    // First: it says whose the folder is.
+    RunStatusFile status(o_.out, o_.method, total_steps(options));
     try {
+      write_file(fs::path(o_.out) / "recipe.toml", recipe_text(resolved(options), notes));
       const TrainResult result = trainer.run();
       status.finish(result.interrupted ? "stopped" : "finished");
       return result;
@@ -285,6 +287,27 @@ class Finetuning {
       status.fail(error.what());
       throw;
     }
+  }
+
+  int64_t total_steps(const TrainOptions& options) const {
+    return StepPlan(data_.rows(), options.batches).total_steps();
+  }
+
+  std::optional<FinishedRun> finished(const TrainOptions& options) const {
+    return find_finished(o_, total_steps(options), options.record, checkpoint_);
+  }
+
+  FinetuneReport report_of(const FinishedRun& before, const TrainOptions& options) const {
+    FinetuneReport report{.steps = before.state.step,
+                          .tokens = before.state.tokens,
+                          .trainable = session_->method()->trainable_count(),
+                          .last_loss = before.last_loss,
+                          .seconds = before.state.seconds,
+                          .peak_rss_bytes = peak_rss_bytes(),
+                          .was_finished = true,
+                          .final_folder = (fs::path(o_.out) / "final").string()};
+    report.json = run_json(report, resolved(options), before.state);
+    return report;
   }
 
   // What is trained on, and that what is gone on with was trained on it too.
@@ -305,6 +328,7 @@ class Finetuning {
     TrainOptions options = check(false);
     refuse_too_large();
     record_hashes(options.record);
+    if (const auto before = finished(options)) return report_of(*before, options);
     open_session(checkpoint_, false);
     if (o_.check_finite) session_->run().kernels = &watched_kernels(*session_->run().kernels);
     Trainer trainer(*session_, data_.rows(), data_.held_out(), options);
@@ -325,7 +349,11 @@ class Finetuning {
   }
 
   CheckedRun dry_run() {
-    const TrainOptions t = check(true);
+    TrainOptions t = check(true);
+    if (!o_.resume.empty()) {
+      record_hashes(t.record);
+      static_cast<void>(finished(t));
+    }
     FinetunePlan plan = plan_run(*session_, data_, t);
     plan.text = memory_text_ + plan_text_of(plan, t, checkpoint_, session_->plan().mapped > 0);
     plan.json = plan_json(plan, resolved(t));

@@ -8,7 +8,9 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/output.h"
 #include "train/run_folder.h"
+#include "train/run_status.h"
 #include "train/tensorboard.h"
 
 namespace falconer {
@@ -72,19 +74,71 @@ void set_aside(const fs::path& checkpoint, const Error& error) {
   fs::rename(checkpoint, aside);
 }
 
+constexpr const char* kFiles[] = {"metrics.jsonl", "metrics.csv", "recipe.toml", "status.json"};
+
+// final/, best/ and the checkpoints, as far as they are there.
+std::vector<fs::path> saved_folders(const fs::path& out) {
+  std::vector<fs::path> folders = list_checkpoints(out);
+  std::error_code error;
+  for (const char* name : {"final", "best"})
+    if (fs::exists(out / name, error)) folders.push_back(out / name);
+  return folders;
+}
+
 // What a run has in its folder; what it set aside as damaged is not looked at again.
 std::vector<fs::path> run_files(const fs::path& out) {
-  std::vector<fs::path> files = list_checkpoints(out);
+  std::vector<fs::path> files = saved_folders(out);
   for (const fs::path& events : list_event_files(out)) files.push_back(events);
-  for (const char* name :
-       {"metrics.jsonl", "metrics.csv", "final", "best", "recipe.toml", "status.json"})
-    files.push_back(out / name);
+  for (const char* name : kFiles) files.push_back(out / name);
   std::error_code error;
   std::erase_if(files, [&](const fs::path& file) { return !fs::exists(file, error); });
   return files;
 }
 
 fs::path earlier_run(const fs::path& out) { return out / ".earlier-run"; }
+
+// Whether a run of Falconer's lies there: it says so first of all in status.json, and in whatever it
+// saves, should that be damaged.
+bool holds_run(const fs::path& out) {
+  std::error_code error;
+  const auto status = read_status(out);
+  if (status && !status->state.empty() && !status->method.empty()) return true;
+  const std::vector<fs::path> saved = saved_folders(out);
+  return fs::exists(earlier_run(out), error) ||
+         std::any_of(saved.begin(), saved.end(), [&](const fs::path& folder) {
+           return fs::exists(folder / "falconer.json", error);
+         });
+}
+
+void tell_reads(OutputRule& rule, const std::string& input, const fs::path& out) {
+  std::error_code error;
+  if (input.empty() || !fs::is_directory(input, error) || !lies_in(out, input)) {
+    rule.reads(input);
+    return;
+  }
+  // A folder with the run's inside: what the run wrote is not what it reads.
+  if (fs::equivalent(input, out, error)) return;
+  for (const auto& entry : fs::directory_iterator(input, error))
+    if (entry.is_regular_file(error)) rule.reads(entry.path().string());
+}
+
+// Nothing is written over that the run reads, or that no run wrote. A run's own recipe is gone on with.
+void check_outputs(const FinetuneOptions& o, bool ours) {
+  const fs::path out = o.out;
+  OutputRule rule(o.overwrite || ours);
+  for (const std::string& input : {o.checkpoint, o.data, o.init_adapter})
+    tell_reads(rule, input, out);
+  if (!ours) rule.reads(o.recipe);
+  for (const char* name : kFiles) rule.check_file(out / name, "--out");
+  for (const fs::path& folder : saved_folders(out)) {
+    rule.check_folder(folder, "--out");
+    if (!ours && !o.overwrite)
+      fail(
+          "{}: is there already, and Falconer did not write it; give --out another name, or "
+          "--overwrite to replace it",
+          folder.string());
+  }
+}
 
 void move_aside(const fs::path& out) {
   make_folder(earlier_run(out));
@@ -142,14 +196,15 @@ RunFolder::RunFolder(const FinetuneOptions& o, bool dry)
       put_back(out_);
     }
   }
-  if (!o.resume.empty()) return;
-  if (o.overwrite) refuse_removing_inputs(o);
+  const bool ours = holds_run(out_);
+  if (o.overwrite && o.resume.empty()) refuse_removing_inputs(o);
   for (const char* name : {"metrics.jsonl", "final"})
-    if (!o.overwrite && fs::exists(out_ / name))
+    if (ours && !o.overwrite && o.resume.empty() && fs::exists(out_ / name))
       fail(
           "{}: holds an earlier run; go on with --resume, start anew with --overwrite, or choose "
           "another --out",
           o.out);
+  check_outputs(o, ours);
 }
 
 RunFolder::~RunFolder() {

@@ -17,7 +17,7 @@ class RunFolder {
  public:
   /// Takes the lock where the folder is there; looks only where `dry`. Errors: a run trains in it now,
   /// an earlier run that is neither to be gone on with nor replaced, an input inside of what
-  /// --overwrite would remove, no permission.
+  /// --overwrite would remove or the run would write over, files there that no run wrote, no permission.
   RunFolder(const FinetuneOptions& options, bool dry);
   RunFolder(const RunFolder&) = delete;
   RunFolder& operator=(const RunFolder&) = delete;

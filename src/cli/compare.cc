@@ -56,7 +56,9 @@ CompareRun run_of_recipe(const CLI::App& root, const CLI::App& app, const CLI::A
                             flag.option->check_name("--overwrite");
     if (!of_compare && (given == nullptr || given->count() == 0)) words.push_back(flag.word);
   }
-  return {std::filesystem::path(path).stem().string(), options_of(words)};
+  CompareRun run{std::filesystem::path(path).stem().string(), options_of(words)};
+  run.options.recipe = path;
+  return run;
 }
 
 void run(const Flags& flags, const CLI::App& app) {

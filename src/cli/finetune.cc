@@ -28,6 +28,7 @@ void train(const FinetuneOptions& options, bool json) {
                     ", which is saved; go on with --resume",
                 130);
   if (!json) print_result(report.final_folder + "\n");
+  if (report.was_finished) return;
   log_info("trained {} steps ({} tokens) in {:.1f} s, peak memory {:.2f} GB", report.steps,
            report.tokens, report.seconds, static_cast<double>(report.peak_rss_bytes) / 1e9);
 }
@@ -47,7 +48,11 @@ void add_finetune(CLI::App& app) {
   app.add_flag("--dry-run", *dry, "check everything and show the plan, train nothing");
   auto json = std::make_shared<bool>(false);
   add_json(app, *json);
-  app.callback([o, dry, json] { *dry ? check_only(*o, *json) : train(*o, *json); });
+  app.callback([o, dry, json, &app] {
+    if (const CLI::Option* recipe = app.get_option_no_throw("--config"))
+      if (recipe->count() > 0) o->recipe = recipe->as<std::string>();
+    *dry ? check_only(*o, *json) : train(*o, *json);
+  });
 }
 
 }  // namespace falconer::cli

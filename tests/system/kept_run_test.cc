@@ -188,6 +188,167 @@ TEST(RunFolder, AnEarlierRunComesBackWhereItsReplacementWasKilled) {
   EXPECT_FALSE(fs::exists(run.path("killed/.earlier-run")));
 }
 
+// With the names that a run's files have.
+TEST(RunFolder, WhatNoRunWroteStays) {
+  const TinyRun run;
+  for (const char* name : {"metrics.jsonl", "metrics.csv", "recipe.toml", "status.json",
+                           "final/mine", "best/mine", "checkpoint-2/mine"})
+    for (const char* resume : {"", "auto"}) {
+      FinetuneOptions o = run.options("lora", "foreign");
+      o.resume = resume;
+      fs::remove_all(o.out);
+      const fs::path file = fs::path(o.out) / name;
+      make_folder(file.parent_path());
+      write_file(file, "mine");
+      for (const auto& start : {+[](const FinetuneOptions& p) { finetune(p); },
+                                +[](const FinetuneOptions& p) { dry_run(p); }})
+        expect_mentions(message_of([&] { start(o); }),
+                        {"Falconer did not write it", "--overwrite"});
+      EXPECT_EQ(contents(o.out), (std::map<std::string, std::string>{{name, "mine"}}));
+    }
+  FinetuneOptions o = run.options("lora", "foreign");
+  o.overwrite = true;
+  EXPECT_FALSE(finetune(o).final_folder.empty());
+}
+
+TEST(RunFolder, WhatARunReadsStays) {
+  const TinyRun run;
+  const std::string rows = file_bytes(run.path("rows.jsonl"));
+  for (const bool overwrite : {false, true})
+    for (const char* resume : {"", "auto"}) {
+      FinetuneOptions o = run.options("lora", "out");
+      fs::remove_all(o.out);
+      make_folder(o.out);
+      o.data = run.path("out/metrics.jsonl").string();
+      write_file(o.data, rows);
+      o.overwrite = overwrite;
+      o.resume = resume;
+      expect_mentions(message_of([&] { finetune(o); }), {"metrics.jsonl", "--out"});
+      EXPECT_EQ(file_bytes(o.data), rows);
+      // Under another name.
+      const fs::path link = run.path("out/metrics.csv");
+      fs::rename(o.data, run.path("linked.jsonl"));
+      o.data = run.path("linked.jsonl").string();
+      fs::create_symlink(o.data, link);
+      expect_mentions(message_of([&] { finetune(o); }), {"metrics.csv", "--out"});
+      EXPECT_EQ(file_bytes(o.data), rows);
+    }
+}
+
+// That of a run may be given again; one that somebody wrote is not replaced.
+TEST(RunFolder, ItsRecipeIsReplacedOnlyWhereARunIs) {
+  const TinyRun run;
+  FinetuneOptions o = run.options("lora", "out");
+  make_folder(o.out);
+  o.recipe = run.path("out/recipe.toml").string();
+  write_file(o.recipe, "mine");
+  for (const bool overwrite : {false, true}) {
+    o.overwrite = overwrite;
+    expect_mentions(message_of([&] { finetune(o); }), {"recipe.toml", "is read"});
+    EXPECT_EQ(file_bytes(o.recipe), "mine");
+  }
+  fs::remove(o.recipe);
+  finetune(o);
+  EXPECT_NO_THROW(finetune(o));
+}
+
+// Its data's folder may be the run's, or hold it.
+TEST(RunFolder, MayLieInItsDatasFolder) {
+  const TinyRun run;
+  make_folder(run.path("data"));
+  fs::copy_file(run.path("rows.jsonl"), run.path("data/train.jsonl"));
+  for (const char* out : {"data", "data/run"}) {
+    FinetuneOptions o = run.options("lora", out);
+    o.data = run.path("data").string();
+    o.save_interval = 2;
+    finetune(o);
+    o.resume = "auto";
+    o.max_steps = 6;
+    EXPECT_EQ(finetune(o).steps, 6);
+  }
+}
+
+TEST(Finished, ARunStaysAsItIs) {
+  const TinyRun run;
+  for (const char* method : {"lora", "full"})
+    for (const int64_t save : {0, 3}) {
+      FinetuneOptions o = run.options(method, fmt::format("{}-{}", method, save));
+      o.save_interval = save;
+      const FinetuneReport first = finetune(o);
+      const auto before = contents(o.out);
+      o.resume = "auto";
+      for (const int64_t steps : {4, 2}) {
+        o.max_steps = steps;
+        const FinetuneReport again = finetune(o);
+        EXPECT_TRUE(again.was_finished);
+        EXPECT_EQ(again.final_folder, first.final_folder);
+        EXPECT_EQ(again.steps, 4);
+        EXPECT_EQ(again.tokens, first.tokens);
+        EXPECT_EQ(contents(o.out), before) << o.out;
+      }
+      dry_run(o);
+      o.max_steps = 4;
+      o.lr = 0.5;
+      for (const auto& start : {+[](const FinetuneOptions& p) { finetune(p); },
+                                +[](const FinetuneOptions& p) { dry_run(p); }})
+        expect_mentions(
+            message_of([&] { start(o); }),
+            {"finished after 4 steps", "nothing to resume", "--overwrite", "other settings"});
+      EXPECT_EQ(contents(o.out), before) << o.out;
+    }
+}
+
+TEST(Finished, MoreStepsNeedACheckpoint) {
+  const TinyRun run;
+  FinetuneOptions o = run.options("lora", "out");
+  finetune(o);
+  const auto before = contents(o.out);
+  o.resume = "auto";
+  o.max_steps = 6;
+  expect_mentions(message_of([&] { finetune(o); }), {"4 steps", "kept no checkpoint", "step 6"});
+  EXPECT_EQ(contents(o.out), before);
+  o = run.options("lora", "kept");
+  o.save_interval = 2;
+  finetune(o);
+  o.resume = "auto";
+  o.max_steps = 6;
+  const FinetuneReport more = finetune(o);
+  EXPECT_EQ(more.steps, 6);
+  EXPECT_FALSE(more.was_finished);
+}
+
+// Killed when final/ was there and its status was not.
+TEST(Finished, AlsoWhereItsLastWordIsMissing) {
+  const TinyRun run;
+  FinetuneOptions o = run.options("lora", "out");
+  finetune(o);
+  std::string status = file_bytes(run.path("out/status.json"));
+  status.replace(status.find("finished"), 8, "running");
+  write_file(run.path("out/status.json"), status);
+  const auto before = contents(o.out);
+  o.resume = "auto";
+  EXPECT_TRUE(finetune(o).was_finished);
+  EXPECT_EQ(contents(o.out), before);
+}
+
+TEST(Finished, AnEarlyStopIsAnEndUntilMorePatienceIsAskedFor) {
+  const TinyRun run;
+  FinetuneOptions o = run.options("lora", "out");
+  o.test_size = 4;
+  o.eval_interval = o.early_stop = 1;
+  o.save_interval = 1;
+  o.lr = 0.5;
+  o.max_steps = 12;
+  const int64_t steps = finetune(o).steps;
+  ASSERT_LT(steps, 12);
+  const auto before = contents(o.out);
+  o.resume = "auto";
+  EXPECT_TRUE(finetune(o).was_finished);
+  EXPECT_EQ(contents(o.out), before);
+  o.early_stop = 20;
+  EXPECT_EQ(finetune(o).steps, 12);
+}
+
 // Two that were checked before the folder was there.
 TEST(RunFolder, OfTwoThatMakeOneFolderOneTrains) {
   const TinyRun run;

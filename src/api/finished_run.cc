@@ -1,0 +1,97 @@
+#include "api/finished_run.h"
+
+#include <cmath>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "base/json_text.h"
+#include "base/log.h"
+#include "train/run_status.h"
+
+namespace falconer {
+namespace fs = std::filesystem;
+namespace {
+
+double real_of(const nlohmann::json& row, const char* key) {
+  const auto found = row.find(key);
+  return found != row.end() && found->is_number() ? found->get<double>() : NAN;
+}
+
+int64_t count_of(const nlohmann::json& row, const char* key) {
+  const double value = real_of(row, key);
+  return value >= 0 && value < 1e15 ? static_cast<int64_t>(value) : 0;
+}
+
+// Judged as the trainer does.
+void take_evaluation(TrainState& state, int64_t step, double loss) {
+  if (!std::isfinite(loss) || (state.best_step >= 0 && loss >= state.best_eval_loss)) {
+    ++state.evals_without_gain;
+    return;
+  }
+  state.best_eval_loss = loss;
+  state.best_step = step;
+  state.evals_without_gain = 0;
+}
+
+// A line that a crash cut short is passed over.
+FinishedRun read_metrics(const fs::path& path) {
+  FinishedRun run;
+  std::ifstream file(path);
+  for (std::string line; std::getline(file, line);) {
+    const auto row = parse_json(line);
+    if (!row.is_object()) continue;
+    if (row.contains("eval_loss"))
+      take_evaluation(run.state, count_of(row, "step"), real_of(row, "eval_loss"));
+    if (!row.contains("loss")) continue;
+    run.state.step = count_of(row, "step");
+    run.state.tokens += count_of(row, "tokens");
+    const double seconds = real_of(row, "seconds");
+    if (std::isfinite(seconds)) run.state.seconds += seconds;
+    run.last_loss = real_of(row, "loss");
+  }
+  return run;
+}
+
+// "settings", "data", ...: what differs; nothing where all is the same.
+std::string differing(const ModelRecord& saved, const ModelRecord& asked) {
+  const auto hash = [](const ModelRecord& record, const char* what) {
+    const auto found = record.hashes.find(what);
+    return found == record.hashes.end() ? std::string() : found->second;
+  };
+  for (const char* what : {"settings", "data", "held_out", "base"})
+    if (hash(saved, what) != hash(asked, what)) return what;
+  return {};
+}
+
+}  // namespace
+
+std::optional<FinishedRun> find_finished(const FinetuneOptions& o, int64_t steps,
+                                         const ModelRecord& record, const fs::path& checkpoint) {
+  const fs::path final_folder = fs::path(o.out) / "final";
+  std::error_code error;
+  if (o.resume.empty() || !fs::exists(final_folder, error)) return {};
+  const FinishedRun run = read_metrics(fs::path(o.out) / "metrics.jsonl");
+  const bool early = o.early_stop > 0 && run.state.evals_without_gain >= o.early_stop;
+  const bool enough = steps <= run.state.step || early;
+  const auto status = read_status(o.out);
+  // One that was killed between final/ and its last word writes the same again from a checkpoint.
+  const bool finished = status && status->state == "finished";
+  if (!checkpoint.empty() && !(finished && enough)) return {};
+  const std::string instead =
+      fmt::format("--overwrite starts anew, {} {} and another --out train on",
+                  o.method == "full" ? "--checkpoint" : "--init-adapter", final_folder.string());
+  if (!enough)
+    fail("{}: is finished after {} steps, and kept no checkpoint to go on from to step {}; {}",
+         o.out, run.state.step, steps, instead);
+  const std::string text = fmt::format("{}: is finished after {} steps; nothing to resume ({})",
+                                       o.out, run.state.step, instead);
+  const auto saved = read_record(final_folder);
+  if (!saved) fail("{}; its final/falconer.json cannot be found", text);
+  if (const std::string what = differing(*saved, record); !what.empty())
+    fail("{}; it was trained with other {}", text, what == "held_out" ? "held-out rows" : what);
+  log_info("{}", text);
+  return run;
+}
+
+}  // namespace falconer
