@@ -1,7 +1,6 @@
 // falconer generate
 #include <nlohmann/json.hpp>
 
-#include "base/json_file.h"
 #include "base/json_number.h"
 #include "base/json_text.h"
 #include "base/line_reader.h"
@@ -21,39 +20,35 @@ struct Flags {
   bool raw = false, json = false;
 };
 
-std::vector<int32_t> prompt_ids_of(const nlohmann::ordered_json& list) {
-  if (!list.is_array()) throw Error("\"prompt_ids\" is " + found_text(list) + "; expected a list");
-  std::vector<int32_t> ids;
-  for (const auto& id : list)
-    ids.push_back(static_cast<int32_t>(whole_number(id, "prompt_ids", {0, INT32_MAX})));
-  return ids;
+// One row: {"prompt"} or {"instruction", "input"?} or {"messages"} or {"prompt_ids"}.
+std::vector<int32_t> read_prompt(const std::string& line, const std::string& where,
+                                 const Model& model, bool raw) {
+  const auto row = parse_ordered_json(line);
+  if (row.is_discarded())
+    throw Error(where + ": is not valid JSON; expected a row {\"prompt\"} in each line");
+  const JsonFields fields(row, where);
+  try {
+    if (fields.find("prompt_ids") != nullptr) {
+      const std::vector<int64_t> ids = fields.wholes("prompt_ids", {0, INT32_MAX});
+      return {ids.begin(), ids.end()};
+    }
+    if (fields.find("messages") != nullptr) return model.encode_chat(parse_chat(line), raw);
+  } catch (const Error& error) {
+    const std::string said = error.what();
+    throw Error(said.starts_with(where) ? said : where + ": " + said, error.exit_code());
+  }
+  const char* key = fields.find("instruction") != nullptr ? "instruction" : "prompt";
+  return model.encode_prompt(fields.required_text(key), fields.text("input").value_or(""), raw);
 }
 
-// Rows {"prompt"} or {"instruction", "input"?} or {"messages"} or {"prompt_ids"}.
 std::vector<std::vector<int32_t>> read_prompts(const Flags& flags, const Model& model) {
   LineReader file(flags.prompts);
-  const auto place = [&](int64_t line) {
-    return flags.prompts + ": line " + std::to_string(line) + ": ";
-  };
   std::vector<std::vector<int32_t>> all;
   std::string line;
-  for (int64_t number = 1; file.next(line); ++number) {
-    if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
-    const auto row = parse_ordered_json(line);
-    const char* key = row.is_object() && row.contains("instruction") ? "instruction" : "prompt";
-    try {
-      if (row.is_object() && row.contains("prompt_ids"))
-        all.push_back(prompt_ids_of(row["prompt_ids"]));
-      else if (row.is_object() && row.contains("messages"))
-        all.push_back(model.encode_chat(parse_chat(line), flags.raw));
-      else
-        all.push_back(model.encode_prompt(row.at(key), row.value("input", ""), flags.raw));
-    } catch (const nlohmann::json::exception& error) {
-      throw Error(place(number) + "expected {\"prompt\"}: " + json_reason(error));
-    } catch (const Error& error) {
-      throw Error(place(number) + error.what(), error.exit_code());
-    }
-  }
+  for (int64_t number = 1; file.next(line); ++number)
+    if (line.find_first_not_of(" \t\r") != std::string::npos)
+      all.push_back(
+          read_prompt(line, flags.prompts + ": line " + std::to_string(number), model, flags.raw));
   if (all.empty()) throw Error(flags.prompts + ": holds no prompts; expected rows {\"prompt\"}");
   return all;
 }
