@@ -223,18 +223,6 @@ class Finetuning {
     for (const std::string& line : choice_lines(chosen)) log_info("memory is short: {}", line);
   }
 
-  // A run that cannot fit is refused before it starts, with what would make it fit.
-  void refuse_too_large() const {
-    if (fits(*session_)) return;
-    const Device* const device = session_->device();
-    fail("{}{:.1f} GB of memory can be had{}. Smaller: {}", memory_text_,
-         static_cast<double>(session_->available_bytes()) / 1e9,
-         device != nullptr ? fmt::format(" on {}, and {:.1f} GB on the host", device->name(),
-                                         static_cast<double>(available_memory_bytes()) / 1e9)
-                           : "",
-         smaller_text(o_, *session_));
-  }
-
   // The options with what their defaults came to: a later version may have other defaults.
   FinetuneOptions resolved(const TrainOptions& t) const {
     FinetuneOptions all = o_;
@@ -326,7 +314,7 @@ class Finetuning {
 
   FinetuneReport run() {
     TrainOptions options = check(false);
-    refuse_too_large();
+    refuse_too_large(o_, *session_, memory_text_);
     record_hashes(options.record);
     if (const auto before = finished(options)) return report_of(*before, options);
     open_session(checkpoint_, false);
@@ -371,7 +359,7 @@ class Finetuning {
     load_data();
     const TrainOptions options = train_options();
     choose_plan(options);
-    refuse_too_large();
+    refuse_too_large(o_, *session_, memory_text_);
     FinetunePlan plan = plan_run(*session_, data_, options);
     plan.text = memory_text_;
     plan.json = plan_json(plan, resolved(options));

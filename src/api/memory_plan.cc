@@ -116,4 +116,16 @@ std::string smaller_text(const FinetuneOptions& o, const Session& planned) {
   return fmt::format("{}, or a method that trains less than {}", fmt::join(ways, ", "), o.method);
 }
 
+void refuse_too_large(const FinetuneOptions& options, const Session& session,
+                      const std::string& plan) {
+  if (fits(session)) return;
+  const Device* const device = session.device();
+  fail("{}{:.1f} GB of memory can be had{}. Smaller: {}", plan,
+       static_cast<double>(session.available_bytes()) / 1e9,
+       device != nullptr ? fmt::format(" on {}, and {:.1f} GB on the host", device->name(),
+                                       static_cast<double>(available_memory_bytes()) / 1e9)
+                         : "",
+       smaller_text(options, session));
+}
+
 }  // namespace falconer

@@ -40,4 +40,9 @@ std::vector<std::string> choice_lines(const MemoryChoice& choice);
 /// What else would take less memory, as the end of a sentence.
 std::string smaller_text(const FinetuneOptions& options, const Session& planned);
 
+/// A run that cannot fit is refused before it starts. Error: `plan`, its memory plan's text, and what would
+/// make it fit.
+void refuse_too_large(const FinetuneOptions& options, const Session& session,
+                      const std::string& plan);
+
 }  // namespace falconer
