@@ -105,19 +105,18 @@ void run(const Flags& flags) {
 
 }  // namespace
 
-void add_chat(CLI::App& app) {
+void add_chat(Command& command) {
   auto flags = std::make_shared<Flags>();
-  add_checkpoint(app, flags->model.checkpoint);
-  add_adapter(app, flags->model.adapter, flags->model.any_base);
-  app.add_option("--system", flags->system, "what the model is told before the first turn");
-  app.add_flag("--raw", flags->raw, "no prompt style: each line is a prompt of its own");
-  app.add_option("--precision", flags->model.precision,
-                 "auto (bf16 where every matrix is, else f32), f32 or bf16")
-      ->capture_default_str();
-  add_device(app, flags->model.device);
-  add_prompt_style(app, flags->model);
-  add_sampling_flags(app, flags->sampling);
-  app.callback([flags] { run(*flags); });
+  add_checkpoint(command, flags->model.checkpoint);
+  add_adapter(command, flags->model.adapter, flags->model.any_base);
+  command.add("--system", &flags->system, "what the model is told before the first turn");
+  command.add("--raw", &flags->raw, "no prompt style: each line is a prompt of its own");
+  command.add("--precision", &flags->model.precision,
+              "auto (bf16 where every matrix is, else f32), f32 or bf16", {.shows_default = true});
+  add_device(command, flags->model.device);
+  add_prompt_style(command, flags->model);
+  add_sampling_flags(command, flags->sampling);
+  command.does([flags] { run(*flags); });
 }
 
 }  // namespace falconer::cli

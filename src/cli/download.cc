@@ -27,25 +27,25 @@ void print_json(const DownloadReport& report) {
 
 }  // namespace
 
-void add_download(CLI::App& app) {
+void add_download(Command& command) {
   struct Flags {
     DownloadOptions options;
     bool json = false;
   };
   auto flags = std::make_shared<Flags>();
   DownloadOptions& o = flags->options;
-  app.add_option("name,--repo-id", o.name, "org/name or org/name@revision")->required();
-  app.add_option("files", o.files, "these files (default: what a model is loaded from)");
-  app.add_flag("--dataset", o.dataset, "a dataset's rows instead of a model");
-  app.add_option("--revision", o.revision, "branch, tag or commit (default: main)");
-  app.add_option("--include", o.include, "instead: files that match these patterns")
-      ->allow_extra_args(false);
-  app.add_option("--exclude", o.exclude, "but not files that match these")->allow_extra_args(false);
-  app.add_option("--local-dir", o.local_dir, "real files in this folder instead of the cache");
-  app.add_option("--jobs,--max-workers", o.jobs, "files at one time")->capture_default_str();
-  add_overwrite(app, o.overwrite, "files in --local-dir that are your own");
-  app.add_flag("--json", flags->json, "one JSON object instead of the folder's name");
-  app.callback([flags] {
+  command.add("name,--repo-id", &o.name, "org/name or org/name@revision", {.required = true});
+  command.add("files", &o.files, "these files (default: what a model is loaded from)");
+  command.add("--dataset", &o.dataset, "a dataset's rows instead of a model");
+  command.add("--revision", &o.revision, "branch, tag or commit (default: main)");
+  command.add("--include", &o.include, "instead: files that match these patterns",
+              {.one_each = true});
+  command.add("--exclude", &o.exclude, "but not files that match these", {.one_each = true});
+  command.add("--local-dir", &o.local_dir, "real files in this folder instead of the cache");
+  command.add("--jobs,--max-workers", &o.jobs, "files at one time", {.shows_default = true});
+  add_overwrite(command, o.overwrite, "files in --local-dir that are your own");
+  command.add("--json", &flags->json, "one JSON object instead of the folder's name");
+  command.does([flags] {
     handle_interrupts();
     const DownloadReport report = download(flags->options);
     if (flags->json)

@@ -42,27 +42,27 @@ void print_json(const EvaluateReport& report, int64_t shown) {
 
 }  // namespace
 
-void add_evaluate(CLI::App& app) {
+void add_evaluate(Command& command) {
   auto options = std::make_shared<EvaluateOptions>();
   auto rows_shown = std::make_shared<int64_t>(0);
-  add_checkpoint(app, options->model.checkpoint);
-  add_adapter(app, options->model.adapter, options->model.any_base);
-  app.add_option("--data", options->data, "rows with the answers that are expected")->required();
-  app.add_option("--output", options->output, "JSONL with every answer");
-  app.add_option("--show", *rows_shown, "print so many rows")->capture_default_str();
-  app.add_option("--limit", options->limit, "ask only so many rows; 0: all")->capture_default_str();
-  app.add_option("--batch-size", options->batch_size, "rows that are answered together")
-      ->capture_default_str();
-  add_prompt_style(app, options->model);
-  app.add_option("--precision", options->model.precision,
-                 "auto (bf16 where every matrix is, else f32), f32 or bf16")
-      ->capture_default_str();
-  add_device(app, options->model.device);
-  add_sampling_flags(app, options->sampling);
-  add_overwrite(app, options->overwrite, "a file that Falconer did not write");
+  add_checkpoint(command, options->model.checkpoint);
+  add_adapter(command, options->model.adapter, options->model.any_base);
+  command.add("--data", &options->data, "rows with the answers that are expected",
+              {.required = true});
+  command.add("--output", &options->output, "JSONL with every answer");
+  command.add("--show", rows_shown.get(), "print so many rows", {.shows_default = true});
+  command.add("--limit", &options->limit, "ask only so many rows; 0: all", {.shows_default = true});
+  command.add("--batch-size", &options->batch_size, "rows that are answered together",
+              {.shows_default = true});
+  add_prompt_style(command, options->model);
+  command.add("--precision", &options->model.precision,
+              "auto (bf16 where every matrix is, else f32), f32 or bf16", {.shows_default = true});
+  add_device(command, options->model.device);
+  add_sampling_flags(command, options->sampling);
+  add_overwrite(command, options->overwrite, "a file that Falconer did not write");
   auto json = std::make_shared<bool>(false);
-  add_json(app, *json);
-  app.callback([options, rows_shown, json] {
+  add_json(command, *json);
+  command.does([options, rows_shown, json] {
     if (*rows_shown < 0)
       throw Error("--show is " + std::to_string(*rows_shown) + "; expected 0 or more", 2);
     const EvaluateReport report = evaluate(*options);

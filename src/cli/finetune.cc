@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "cli/finetune_flags.h"
+#include "cli/help.h"
 #include "cli/print.h"
 #include "falconer/process.h"
 
@@ -35,22 +36,21 @@ void train(const FinetuneOptions& options, bool json) {
 
 }  // namespace
 
-void add_finetune(CLI::App& app) {
+void add_finetune(Command& command) {
   auto o = std::make_shared<FinetuneOptions>();
   auto dry = std::make_shared<bool>(false);
-  add_finetune_flags(app, *o);
-  app.get_option("--out")->required();
-  app.add_flag("--overwrite", o->overwrite, "replace an earlier run in --out");
-  app.add_option("--resume", o->resume,
-                 "auto (the newest checkpoint in --out) or a checkpoint folder")
-      ->expected(0, 1)
-      ->default_str("auto");
-  app.add_flag("--dry-run", *dry, "check everything and show the plan, train nothing");
+  add_finetune_flags(command, *o);
+  command.flag("--out").traits.required = true;
+  command.add("--overwrite", &o->overwrite, "replace an earlier run in --out");
+  command.add("--resume", &o->resume,
+              "auto (the newest checkpoint in --out) or a checkpoint folder",
+              {.default_text = "auto", .optional_value = true});
+  command.add("--dry-run", dry.get(), "check everything and show the plan, train nothing");
   auto json = std::make_shared<bool>(false);
-  add_json(app, *json);
-  app.callback([o, dry, json, &app] {
-    if (const CLI::Option* recipe = app.get_option_no_throw("--config"))
-      if (recipe->count() > 0) o->recipe = recipe->as<std::string>();
+  add_json(command, *json);
+  command.does([o, dry, json, &command] {
+    if (const Flag* recipe = find_flag(command, "--config"); recipe && !recipe->given.empty())
+      o->recipe = recipe->given.back();
     *dry ? check_only(*o, *json) : train(*o, *json);
   });
 }

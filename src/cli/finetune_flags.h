@@ -7,9 +7,9 @@
 namespace falconer::cli {
 
 /// METHOD, --out and all of add_run_flags. `options` must outlive the parsing.
-void add_finetune_flags(CLI::App& app, FinetuneOptions& options);
+void add_finetune_flags(Command& command, FinetuneOptions& options);
 
 /// Model, data, training, methods, saving and watching. `bare`: the model needs no flag.
-void add_run_flags(CLI::App& app, FinetuneOptions& options, bool bare);
+void add_run_flags(Command& command, FinetuneOptions& options, bool bare);
 
 }  // namespace falconer::cli

@@ -97,35 +97,32 @@ void run(const Flags& flags) {
 
 }  // namespace
 
-void add_generate(CLI::App& app) {
+void add_generate(Command& command) {
   auto flags = std::make_shared<Flags>();
-  add_checkpoint(app, flags->model.checkpoint);
-  add_adapter(app, flags->model.adapter, flags->model.any_base);
-  app.add_option("--prompt", flags->prompt,
-                 "an instruction, wrapped in the adapter's prompt style");
-  app.add_option(
-      "--prompts", flags->prompts,
+  add_checkpoint(command, flags->model.checkpoint);
+  add_adapter(command, flags->model.adapter, flags->model.any_base);
+  command.add("--prompt", &flags->prompt, "an instruction, wrapped in the adapter's prompt style");
+  command.add(
+      "--prompts", &flags->prompts,
       "instead: a file of JSONL rows {\"prompt\"}, {\"instruction\", \"input\"} or {\"messages\"}");
-  app.add_option("--prompt-ids", flags->prompt_ids, "instead: token ids, 1,2,3")
-      ->delimiter(',')
-      ->allow_extra_args(false);
-  app.add_option("--input", flags->input, "further context for --prompt");
-  app.add_flag("--raw", flags->raw, "no prompt style: the prompt as it is, its special tokens too");
-  app.add_option("--precision", flags->model.precision,
-                 "auto (bf16 where every matrix is, else f32), f32 or bf16")
-      ->capture_default_str();
-  add_device(app, flags->model.device);
-  app.add_flag("--random-weights", flags->model.random_weights,
-               "random weights for config.json, to measure");
-  add_prompt_style(app, flags->model);
-  add_sampling_flags(app, flags->sampling);
-  app.add_flag("--ignore-eos", flags->sampling.ignore_eos, "go on behind the end-of-text token");
-  app.add_flag("--json", flags->json, "a JSON row for each prompt");
-  app.callback([flags, &app] {
-    if ((app.count("--prompt") > 0) + (app.count("--prompts") > 0) +
-            (app.count("--prompt-ids") > 0) !=
-        1)
-      throw Error("give one of --prompt, --prompts and --prompt-ids", 2);
+  command.add("--prompt-ids", &flags->prompt_ids, "instead: token ids, 1,2,3",
+              {.delimiter = ',', .one_each = true});
+  command.add("--input", &flags->input, "further context for --prompt");
+  command.add("--raw", &flags->raw, "no prompt style: the prompt as it is, its special tokens too");
+  command.add("--precision", &flags->model.precision,
+              "auto (bf16 where every matrix is, else f32), f32 or bf16", {.shows_default = true});
+  add_device(command, flags->model.device);
+  command.add("--random-weights", &flags->model.random_weights,
+              "random weights for config.json, to measure");
+  add_prompt_style(command, flags->model);
+  add_sampling_flags(command, flags->sampling);
+  command.add("--ignore-eos", &flags->sampling.ignore_eos, "go on behind the end-of-text token");
+  command.add("--json", &flags->json, "a JSON row for each prompt");
+  command.does([flags, &command] {
+    int given = 0;
+    for (const char* name : {"--prompt", "--prompts", "--prompt-ids"})
+      given += command.flag(name).given.empty() ? 0 : 1;
+    if (given != 1) throw Error("give one of --prompt, --prompts and --prompt-ids", 2);
     run(*flags);
   });
 }

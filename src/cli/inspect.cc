@@ -4,15 +4,15 @@
 
 namespace falconer::cli {
 
-void add_inspect(CLI::App& app) {
+void add_inspect(Command& command) {
   struct Flags {
     std::string checkpoint;
     bool json = false;
   };
   auto flags = std::make_shared<Flags>();
-  add_checkpoint(app, flags->checkpoint);
-  add_json(app, flags->json);
-  app.callback([flags] { print(inspect(flags->checkpoint), flags->json); });
+  add_checkpoint(command, flags->checkpoint);
+  add_json(command, flags->json);
+  command.does([flags] { print(inspect(flags->checkpoint), flags->json); });
 }
 
 }  // namespace falconer::cli

@@ -3,7 +3,6 @@
 #include <exception>
 #include <filesystem>
 #include <new>
-#include <sstream>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -12,17 +11,19 @@
 #include "base/streams.h"
 #include "base/terminal.h"
 #include "cli/help.h"
-#include "cli/number_flags.h"
+#include "cli/parse.h"
 #include "cli/recipe_flags.h"
 #include "cli/words.h"
 #include "falconer/process.h"
 
 namespace {
 
+using falconer::cli::Command;
+
 struct Entry {
   const char* name;
   const char* help;
-  void (*add)(CLI::App&);
+  void (*add)(Command&);
 };
 
 constexpr Entry kCommands[] = {
@@ -58,57 +59,66 @@ void say_error(const std::string& what) {
       falconer::laid_out(falconer::red("falconer:") + " " + falconer::visible(what)) + "\n");
 }
 
+struct ProgramFlags {
+  std::string log = "info";
+  bool quiet = false, verbose = false;
+  int threads = 0;
+};
+
+void add_flags(Command& program, ProgramFlags& flags) {
+  program.version = "falconer " + falconer::version();
+  program.add("-V,--version", {}, "Display program version information and exit");
+  program.add("--log", &flags.log, "quiet, warning, info or debug", {.shows_default = true});
+  program.add("-q,--quiet", &flags.quiet, "as --log quiet");
+  program.add("-v,--verbose", &flags.verbose, "as --log debug");
+  program.add("--threads", &flags.threads,
+              "threads to compute with (default: OMP_NUM_THREADS, else all cores it may use)");
+}
+
+void add_commands(Command& program) {
+  for (const Entry& entry : kCommands) {
+    Command& command = program.add_command(entry.name, entry.help);
+    command.footer = "--threads N, --log LEVEL, -q (quiet) and -v (verbose) go with every command.";
+    command.add("--config", &command.recipe,
+                "recipe: a TOML file whose keys are flags of this command", {.value_name = "FILE"});
+    entry.add(command);
+  }
+}
+
+void apply(const Command& program, const ProgramFlags& flags) {
+  falconer::set_verbosity(flags.verbose ? "debug" : flags.quiet ? "quiet" : flags.log);
+  falconer::set_threads(flags.threads);
+  for (const std::string& line : falconer::cli::repeats_in(program)) falconer::log_info("{}", line);
+}
+
 int run(int argc, char** argv) {
   falconer::set_output_look(falconer::look_of_stdout());
-  CLI::App app{
+  Command program(
+      "falconer",
       "Falconer: finetune Falcon models with LoRA, LLaMA-Adapter, Adapter v2 or full updates, "
-      "on your own data and machine, and use the result.\n"};
-  app.name("falconer");
-  falconer::cli::set_help_style(app);
-  app.set_version_flag("-V,--version", "falconer " + falconer::version());
-  app.require_subcommand(1);
-  app.fallthrough();
-  std::string log = "info";
-  int threads = 0;
-  app.add_option("--log", log, "quiet, warning, info or debug")->capture_default_str();
-  app.add_flag_callback(
-      "-q,--quiet", [&log] { log = "quiet"; }, "as --log quiet");
-  app.add_flag_callback(
-      "-v,--verbose", [&log] { log = "debug"; }, "as --log debug");
-  app.add_option("--threads", threads,
-                 "threads to compute with (default: OMP_NUM_THREADS, else all cores it may use)");
-  app.parse_complete_callback([&] {
-    falconer::set_verbosity(log);
-    falconer::set_threads(threads);
-    for (const std::string& line : falconer::cli::repeats_in(app)) falconer::log_info("{}", line);
-  });
-  for (const Entry& entry : kCommands) {
-    CLI::App* command = app.add_subcommand(entry.name, entry.help);
-    command->group("Commands");
-    command->footer("--threads N, --log LEVEL, -q (quiet) and -v (verbose) go with every command.");
-    command->add_option("--config", "recipe: a TOML file whose keys are flags of this command")
-        ->type_name("FILE");
-    entry.add(*command);
-    falconer::cli::check_numbers(*command);
-  }
-  falconer::cli::check_numbers(app);
-  falconer::cli::let_the_last_count(app);
-  std::vector<std::string> words = falconer::cli::words_of(app, argc, argv);
+      "on your own data and machine, and use the result.\n");
+  ProgramFlags flags;
+  add_flags(program, flags);
+  add_commands(program);
+  std::vector<std::string> words = falconer::cli::words_of(program, argc, argv);
   if (words.empty()) {
-    falconer::print_message(app.help());
+    falconer::print_message(falconer::cli::help_text(program));
     return 2;
   }
   std::vector<falconer::cli::RecipeFlag> recipe;
-  words = falconer::cli::with_recipe(app, words, recipe);
+  words = falconer::cli::with_recipe(program, words, recipe);
   try {
-    app.parse(std::vector(words.rbegin(), words.rend()));  // CLI11 takes them last first
-  } catch (const CLI::Success& success) {                  // --help, --version
-    std::ostringstream said;
-    app.exit(success, said, said);
-    falconer::print_result(said.str());
-  } catch (const CLI::ParseError& error) {
+    const falconer::cli::Parsed parsed = falconer::cli::parse(program, words);
+    if (!parsed.text.empty()) {
+      falconer::print_result(parsed.text);
+      return 0;
+    }
+    apply(program, flags);
+    parsed.command->run();
+  } catch (const falconer::cli::WrongCommandLine& error) {
     const std::string place = falconer::cli::place_of(error.what(), recipe);
-    say_error(place + (place.empty() ? "" : ": ") + falconer::cli::explain(app, words, error));
+    say_error(place + (place.empty() ? "" : ": ") +
+              falconer::cli::explain(program, words, error.what()));
     return 2;
   } catch (const falconer::Error& error) {
     const std::string what = error.what();  // "--epochs is 0; ..." may be a recipe's

@@ -7,17 +7,17 @@
 
 namespace falconer::cli {
 
-void add_merge(CLI::App& app) {
+void add_merge(Command& command) {
   auto options = std::make_shared<MergeOptions>();
-  add_checkpoint(app, options->checkpoint);
-  add_adapter(app, options->adapter, options->any_base)->required();
-  app.add_option("--out", options->out, "new model folder")->required();
-  add_shard_size(app, options->max_shard_bytes);
-  app.add_flag("--verify", options->verify, "compare logits before and after");
-  add_overwrite(app, options->force, "a model that is there");
+  add_checkpoint(command, options->checkpoint);
+  add_adapter(command, options->adapter, options->any_base).traits.required = true;
+  command.add("--out", &options->out, "new model folder", {.required = true});
+  add_shard_size(command, options->max_shard_bytes);
+  command.add("--verify", &options->verify, "compare logits before and after");
+  add_overwrite(command, options->force, "a model that is there");
   auto json = std::make_shared<bool>(false);
-  add_json(app, *json);
-  app.callback([options, json] {
+  add_json(command, *json);
+  command.does([options, json] {
     handle_interrupts();
     print(merge(*options), *json);
   });

@@ -1,12 +1,16 @@
-// Numbers on the command line and in recipes.
+// What the values of a flag may be, on the command line and in recipes.
 #pragma once
 
-#include "cli/command.h"
+#include "cli/flags.h"
 
 namespace falconer::cli {
 
-/// Every flag of `app` that takes a number takes nothing else: "2.5" and "true" are no whole numbers,
-/// "nan" and "1e400" no numbers at all. Whether a number is one that can be is for the library to say.
-void check_numbers(CLI::App& app);
+/// "INT", "UINT", "FLOAT" or "TEXT", as help has it.
+const char* type_of(const Flag& flag);
+
+/// What is wrong with `text` as a value of `flag`; empty: nothing. A flag that takes a number takes nothing
+/// else: "2.5" and "true" are no whole numbers, "nan" and "1e400" no numbers at all. Whether a number is
+/// one that can be is for the library to say.
+std::string number_problem(const Flag& flag, const std::string& text);
 
 }  // namespace falconer::cli

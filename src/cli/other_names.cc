@@ -189,12 +189,12 @@ std::string dashed(std::string name) {
   return name;
 }
 
-bool has(const CLI::App& app, const CLI::App& command, const std::string& flag) {
+bool has(const Command& app, const Command& command, const std::string& flag) {
   return find_flag(command, flag) != nullptr || find_flag(app, flag) != nullptr;
 }
 
 // The row that `name` means for `command`; null where it is nobody's.
-const OtherName* find_name(const CLI::App& app, const CLI::App& command, const std::string& name) {
+const OtherName* find_name(const Command& app, const Command& command, const std::string& name) {
   for (const OtherName& other : kNames) {
     if (name != other.theirs) continue;
     const std::string flag = other.ours;
@@ -223,7 +223,7 @@ std::string targets_in_our_names(std::string list) {
 // Walks over a command line and writes it again with our names.
 class Translation {
  public:
-  Translation(const CLI::App& app, const std::vector<std::string>& words)
+  Translation(const Command& app, const std::vector<std::string>& words)
       : app_(app), command_(&app), words_(words) {}
 
   std::vector<std::string> run() {
@@ -243,14 +243,14 @@ class Translation {
   void take_bare() {
     const std::string& word = words_[at_++];
     if (command_ != &app_) return made_.push_back(word);
-    if (const CLI::App* command = find_command(app_, word)) {
+    if (const Command* command = find_command(app_, word)) {
       command_ = command;
       return made_.push_back(word);
     }
     if (word == "help") return take_help();
     for (const OtherCommand& other : kCommands) {
       if (dashed(word) != dashed(other.theirs)) continue;
-      if (const CLI::App* command = find_command(app_, other.ours[0])) command_ = command;
+      if (const Command* command = find_command(app_, other.ours[0])) command_ = command;
       for (const char* ours : other.ours)
         if (ours != nullptr) made_.emplace_back(ours);
       return;
@@ -269,23 +269,22 @@ class Translation {
     const std::string word = words_[at_++];
     const size_t end = std::min(word.find('='), word.size());
     const std::string name = word.substr(0, end);
-    const CLI::Option* known = find_flag(*command_, name);
+    const Flag* known = find_flag(*command_, name);
     if (known == nullptr) known = find_flag(app_, name);
     const OtherName* other = known == nullptr
                                  ? find_name(app_, *command_, name[1] == '-' ? dashed(name) : name)
                                  : nullptr;
     if (other == nullptr) {
       made_.push_back(word);
-      if (known != nullptr && end == word.size() && known->get_items_expected_min() > 0)
-        copy_value();
+      if (known != nullptr && end == word.size() && known->takes_value()) copy_value();
       return;
     }
     const std::string ours = other->ours;
     if (ours.empty()) throw Error(name + " is no flag of falconer: " + other->answer, 2);
     const std::string flag = ours.substr(0, ours.find('='));
-    const CLI::Option* option = find_flag(*command_, flag);
+    const Flag* option = find_flag(*command_, flag);
     if (option == nullptr) option = find_flag(app_, flag);
-    if (ours != flag || option->get_items_expected_min() == 0)
+    if (ours != flag || !option->takes_value())
       return take_switch(ours, option, word.substr(std::min(end + 1, word.size())));
     std::string value = word.substr(end);
     if (flag == "--lora-targets") value = targets_in_our_names(value);
@@ -296,7 +295,7 @@ class Translation {
   }
 
   // One that stands alone, as "--bf16", "--bf16 True" or "--bf16=True"; --resume may have a value.
-  void take_switch(const std::string& ours, const CLI::Option* option, std::string value) {
+  void take_switch(const std::string& ours, const Flag* option, std::string value) {
     if (value.empty() && at_ < words_.size() &&
         (is_truth(words_[at_]) || is_falsehood(words_[at_])))
       value = words_[at_++];
@@ -305,7 +304,7 @@ class Translation {
       if (!set) made_.push_back(ours + "=false");
       return;
     }
-    const bool takes_one = option->get_items_expected_max() > 0 && !set;
+    const bool takes_one = option->may_take_value() && !set;
     made_.push_back(takes_one && !value.empty() && !is_truth(value) ? ours + "=" + value : ours);
     if (takes_one && value.empty() && at_ < words_.size() && !words_[at_].starts_with("-"))
       copy_value();
@@ -315,8 +314,8 @@ class Translation {
     if (at_ < words_.size()) made_.push_back(words_[at_++]);
   }
 
-  const CLI::App& app_;
-  const CLI::App* command_;
+  const Command& app_;
+  const Command* command_;
   const std::vector<std::string>& words_;
   std::vector<std::string> made_;
   size_t at_ = 0;
@@ -326,7 +325,7 @@ class Translation {
 
 std::span<const OtherName> other_names() { return kNames; }
 
-std::vector<std::string> with_our_names(const CLI::App& app, std::vector<std::string> words) {
+std::vector<std::string> with_our_names(const Command& app, std::vector<std::string> words) {
   return Translation(app, words).run();
 }
 

@@ -22,6 +22,6 @@ std::span<const OtherName> other_names();
 
 /// `words` (all behind the program's name) with ours in the place of theirs. A name that `app` or
 /// the command has itself stays as it is. Error (usage): a name that is answered.
-std::vector<std::string> with_our_names(const CLI::App& app, std::vector<std::string> words);
+std::vector<std::string> with_our_names(const Command& app, std::vector<std::string> words);
 
 }  // namespace falconer::cli

@@ -6,12 +6,12 @@
 
 namespace falconer::cli {
 
-void add_plan(CLI::App& app) {
+void add_plan(Command& command) {
   auto options = std::make_shared<FinetuneOptions>();
-  add_finetune_flags(app, *options);
+  add_finetune_flags(command, *options);
   auto json = std::make_shared<bool>(false);
-  add_json(app, *json);
-  app.callback([options, json] { print(plan(*options), *json); });
+  add_json(command, *json);
+  command.does([options, json] { print(plan(*options), *json); });
 }
 
 }  // namespace falconer::cli

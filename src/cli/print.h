@@ -15,8 +15,8 @@ void print(const Report& report, bool json) {
   print_result(json ? report.json : wrapped(report.text, output_look().columns));
 }
 
-inline void add_json(CLI::App& app, bool& json) {
-  app.add_flag("--json", json, "one JSON object instead of text");
+inline void add_json(Command& command, bool& json) {
+  command.add("--json", &json, "one JSON object instead of text");
 }
 
 }  // namespace falconer::cli

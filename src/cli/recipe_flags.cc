@@ -17,42 +17,42 @@ std::string dashed(std::string key) {
   return key;
 }
 
-[[noreturn]] void unknown_key(const CLI::App& command, const std::string& place,
+[[noreturn]] void unknown_key(const Command& command, const std::string& place,
                               const std::string& key) {
   std::vector<std::string> names;
-  for (const CLI::Option* option : command.get_options())
-    for (const std::string& name : option->get_lnames()) names.push_back(name);
-  throw Error(place + ": " + command.get_name() + " has no flag --" + dashed(key) +
-                  " for the key " + key + did_you_mean(dashed(key), names),
+  for (const Flag& flag : command.flags())
+    for (const std::string& name : flag.long_names) names.push_back(name);
+  throw Error(place + ": " + command.name() + " has no flag --" + dashed(key) + " for the key " +
+                  key + did_you_mean(dashed(key), names),
               kUsage);
 }
 
-const CLI::Option* option_of(const CLI::App& app, const CLI::App& command, const TomlEntry& entry,
-                             const std::string& place) {
+const Flag* option_of(const Command& app, const Command& command, const TomlEntry& entry,
+                      const std::string& place) {
   const std::string flag = "--" + dashed(entry.key);
-  const CLI::Option* option = find_flag(command, flag);
+  const Flag* option = find_flag(command, flag);
   if (option == nullptr) option = find_flag(app, flag);
   if (option == nullptr) unknown_key(command, place, entry.key);
   for (const char* name : {"--config", "--help", "--version"})
-    if (option->check_name(name))
+    if (option->is_named(name))
       throw Error(place + ": " + name + " belongs on the command line, not in a recipe", kUsage);
   return option;
 }
 
-std::vector<const CLI::Option*> positionals_of(const CLI::App& command) {
-  std::vector<const CLI::Option*> positionals;
-  for (const CLI::Option* option : command.get_options())
-    if (option->get_positional()) positionals.push_back(option);
+std::vector<const Flag*> positionals_of(const Command& command) {
+  std::vector<const Flag*> positionals;
+  for (const Flag& flag : command.flags())
+    if (!flag.positional.empty()) positionals.push_back(&flag);
   return positionals;
 }
 
 // Where the command stands among the words; their number where none does.
-size_t command_at(const CLI::App& app, const std::vector<std::string>& words) {
+size_t command_at(const Command& app, const std::vector<std::string>& words) {
   size_t at = 0;
   for (; at < words.size(); ++at) {
     if (!words[at].starts_with("-")) break;
-    const CLI::Option* flag = find_flag(app, words[at]);
-    if (flag != nullptr && flag->get_items_expected_min() > 0) ++at;  // its value
+    const Flag* flag = find_flag(app, words[at]);
+    if (flag != nullptr && flag->takes_value()) ++at;  // its value
   }
   return at;
 }
@@ -68,12 +68,12 @@ std::string value_of(const std::vector<std::string>& words, const std::string& f
 
 }  // namespace
 
-std::vector<RecipeFlag> read_recipe(const CLI::App& app, const CLI::App& command,
+std::vector<RecipeFlag> read_recipe(const Command& app, const Command& command,
                                     const std::string& path) {
   std::vector<RecipeFlag> flags;
   for (const TomlEntry& entry : read_toml(path)) {
     const std::string place = path + ":" + std::to_string(entry.line);
-    const CLI::Option* option = option_of(app, command, entry, place);
+    const Flag* option = option_of(app, command, entry, place);
     for (const RecipeFlag& other : flags)
       if (other.option == option)
         throw Error(place + ": " + entry.key + " sets what " + other.place + " sets already",
@@ -89,10 +89,10 @@ std::vector<RecipeFlag> read_recipe(const CLI::App& app, const CLI::App& command
   return flags;
 }
 
-std::vector<const CLI::Option*> options_given(const CLI::App& app, const CLI::App& command,
-                                              const std::vector<std::string>& words) {
-  const std::vector<const CLI::Option*> positionals = positionals_of(command);
-  std::vector<const CLI::Option*> given;
+std::vector<const Flag*> options_given(const Command& app, const Command& command,
+                                       const std::vector<std::string>& words) {
+  const std::vector<const Flag*> positionals = positionals_of(command);
+  std::vector<const Flag*> given;
   size_t bare = 0;
   bool only_bare = false;
   for (size_t i = 0; i < words.size(); ++i) {
@@ -103,20 +103,20 @@ std::vector<const CLI::Option*> options_given(const CLI::App& app, const CLI::Ap
       if (bare < positionals.size()) given.push_back(positionals[bare++]);
     } else {
       const std::string name = word.substr(0, word.find('='));
-      const CLI::Option* flag = find_flag(command, name);
+      const Flag* flag = find_flag(command, name);
       if (flag == nullptr) flag = find_flag(app, name);
       if (flag == nullptr) continue;
       given.push_back(flag);
-      if (word == name && flag->get_items_expected_min() > 0) ++i;  // its value
+      if (word == name && flag->takes_value()) ++i;  // its value
     }
   }
   return given;
 }
 
-std::vector<std::string> with_recipe(const CLI::App& app, const std::vector<std::string>& words,
+std::vector<std::string> with_recipe(const Command& app, const std::vector<std::string>& words,
                                      std::vector<RecipeFlag>& added) {
   const size_t at = command_at(app, words);
-  const CLI::App* command = at < words.size() ? find_command(app, words[at]) : nullptr;
+  const Command* command = at < words.size() ? find_command(app, words[at]) : nullptr;
   const std::string path = value_of(words, "--config");
   if (command == nullptr || path.empty()) return words;
   std::vector<std::string> given_words(words.begin(), words.begin() + static_cast<long>(at));
@@ -133,7 +133,7 @@ std::vector<std::string> with_recipe(const CLI::App& app, const std::vector<std:
 
 std::string place_of(const std::string& error, const std::vector<RecipeFlag>& added) {
   for (const RecipeFlag& flag : added)
-    for (const std::string& name : flag.option->get_lnames()) {
+    for (const std::string& name : flag.option->long_names) {
       const size_t at = error.find("--" + name);
       const size_t end = at + 2 + name.size();
       if (at == std::string::npos) continue;

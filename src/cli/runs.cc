@@ -6,18 +6,18 @@
 
 namespace falconer::cli {
 
-void add_runs(CLI::App& app) {
+void add_runs(Command& command) {
   struct Flags {
     std::string folder = ".", sort = "name";
     bool json = false;
   };
   auto flags = std::make_shared<Flags>();
-  app.add_option("folder", flags->folder, "folder with runs in it")->capture_default_str();
-  app.add_option("--sort", flags->sort,
-                 "name, started, loss, eval-loss, speed, memory or time; the best first")
-      ->capture_default_str();
-  app.add_flag("--json", flags->json, "one JSON array instead of a table");
-  app.callback([flags] {
+  command.add("folder", &flags->folder, "folder with runs in it", {.shows_default = true});
+  command.add("--sort", &flags->sort,
+              "name, started, loss, eval-loss, speed, memory or time; the best first",
+              {.shows_default = true});
+  command.add("--json", &flags->json, "one JSON array instead of a table");
+  command.does([flags] {
     const RunsReport report = list_runs(flags->folder, flags->sort);
     print(report, flags->json);
   });

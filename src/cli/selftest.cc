@@ -6,24 +6,23 @@
 
 namespace falconer::cli {
 
-void add_selftest(CLI::App& app) {
+void add_selftest(Command& command) {
   struct Flags {
     SelfTestOptions options;
     bool json = false, numbers = false;
   };
   auto flags = std::make_shared<Flags>();
-  app.add_option(
-      "--only", flags->options.only,
-      "one line: scalar, an instruction set as AVX2, or a device as cuda:0 (default: all "
-      "that this machine has)");
-  app.add_flag("--json", flags->json, "one JSON object instead of a table");
-  app.add_flag("--numbers", flags->numbers, "print the built-in numbers as JSON and test nothing");
-  app.callback([flags, &app] {
+  command.add("--only", &flags->options.only,
+              "one line: scalar, an instruction set as AVX2, or a device as cuda:0 (default: all "
+              "that this machine has)");
+  command.add("--json", &flags->json, "one JSON object instead of a table");
+  command.add("--numbers", &flags->numbers, "print the built-in numbers as JSON and test nothing");
+  command.does([flags, &command] {
     if (flags->numbers) {
       print_result(selftest_numbers());
       return;
     }
-    flags->options.threads = app.get_parent()->get_option("--threads")->as<int>();
+    flags->options.threads = threads_of(command);
     const SelfTestReport report = selftest(flags->options);
     print(report, flags->json);
     if (!report.passed)

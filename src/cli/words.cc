@@ -14,7 +14,7 @@ bool is_method(const std::string& word) {
 }
 
 // Flags are accepted with - and _ alike: "--max_steps=3" is "--max-steps=3".
-void make_dashes(const CLI::App& app, std::string& word) {
+void make_dashes(const Command& app, std::string& word) {
   if (!word.starts_with("--")) return;
   const size_t end = std::min(word.find('='), word.size());
   std::string name = word.substr(0, end);
@@ -23,7 +23,7 @@ void make_dashes(const CLI::App& app, std::string& word) {
 }
 
 // The places of what is no flag and no flag's value.
-std::vector<size_t> bare_words(const CLI::App& app, const CLI::App*& command,
+std::vector<size_t> bare_words(const Command& app, const Command*& command,
                                const std::vector<std::string>& words) {
   std::vector<size_t> bare;
   command = nullptr;
@@ -36,16 +36,16 @@ std::vector<size_t> bare_words(const CLI::App& app, const CLI::App*& command,
         bare.push_back(i);
       continue;
     }
-    const CLI::Option* flag = command != nullptr ? find_flag(*command, word) : nullptr;
+    const Flag* flag = command != nullptr ? find_flag(*command, word) : nullptr;
     if (flag == nullptr) flag = find_flag(app, word);
-    if (flag != nullptr && flag->get_items_expected_min() > 0) ++i;  // its value
+    if (flag != nullptr && flag->takes_value()) ++i;  // its value
   }
   return bare;
 }
 
 // A recipe has a method: the only word beside it that is none is the model.
-void place_checkpoint(const CLI::App& app, std::vector<std::string>& words) {
-  const CLI::App* command = nullptr;
+void place_checkpoint(const Command& app, std::vector<std::string>& words) {
+  const Command* command = nullptr;
   const std::vector<size_t> bare = bare_words(app, command, words);
   if (command == nullptr || find_flag(*command, "--method") == nullptr || bare.size() != 1) return;
   const bool has_method = std::any_of(words.begin(), words.end(), [](const std::string& word) {
@@ -58,7 +58,7 @@ void place_checkpoint(const CLI::App& app, std::vector<std::string>& words) {
 
 }  // namespace
 
-std::vector<std::string> words_of(const CLI::App& app, int argc, char** argv) {
+std::vector<std::string> words_of(const Command& app, int argc, char** argv) {
   std::vector<std::string> words(argv + std::min(argc, 1), argv + argc);
   for (std::string& word : words) make_dashes(app, word);
   words = with_our_names(app, std::move(words));
@@ -69,28 +69,17 @@ std::vector<std::string> words_of(const CLI::App& app, int argc, char** argv) {
   return words;
 }
 
-void let_the_last_count(CLI::App& app) {
-  for (CLI::Option* option : app.get_options())
-    if (option->get_multi_option_policy() == CLI::MultiOptionPolicy::Throw &&
-        option->get_items_expected_max() == 1)
-      option->take_last();
-  for (CLI::App* command : app.get_subcommands([](CLI::App*) { return true; }))
-    let_the_last_count(*command);
-}
-
-std::vector<std::string> repeats_in(const CLI::App& app) {
+std::vector<std::string> repeats_in(const Command& app) {
   std::vector<std::string> lines;
-  for (const CLI::Option* option : app.get_options()) {
-    const auto& values = option->results();
-    if (option->get_multi_option_policy() != CLI::MultiOptionPolicy::TakeLast ||
-        option->get_lnames().empty() ||
+  for (const Flag& flag : app.flags()) {
+    const auto& values = flag.given;
+    if (flag.is_list() || flag.long_names.empty() ||
         std::equal(values.begin() + !values.empty(), values.end(), values.begin()))
       continue;
-    lines.push_back("--" + option->get_lnames().front() + " is given " +
-                    std::to_string(values.size()) + " times; the last counts, " +
-                    without_controls(values.back()));
+    lines.push_back("--" + flag.long_names.front() + " is given " + std::to_string(values.size()) +
+                    " times; the last counts, " + without_controls(values.back()));
   }
-  for (const CLI::App* command : app.get_subcommands())
+  for (const auto& command : app.commands())
     for (const std::string& line : repeats_in(*command)) lines.push_back(line);
   return lines;
 }

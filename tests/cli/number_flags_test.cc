@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "cli/finetune_flags.h"
+#include "cli/parse.h"
 
 namespace falconer::test {
 namespace {
@@ -10,23 +11,22 @@ namespace {
 class NumberFlags : public ::testing::Test {
  protected:
   NumberFlags() {
-    cli::add_finetune_flags(app, options);
-    app.get_option("--checkpoint")->required(false);
-    app.get_option("--data")->required(false);
-    cli::check_numbers(app);
+    cli::add_finetune_flags(command, options);
+    command.flag("--checkpoint").traits.required = false;
+    command.flag("--data").traits.required = false;
   }
 
   /// What is wrong with `flag`; empty where it is taken.
   std::string wrong(const std::string& flag) {
     try {
-      app.parse(std::vector<std::string>{flag, "lora"});
-    } catch (const CLI::ParseError& error) {
+      cli::parse(command, {"lora", flag});
+    } catch (const cli::WrongCommandLine& error) {
       return error.what();
     }
     return "";
   }
 
-  CLI::App app;
+  cli::Command command{"finetune"};
   FinetuneOptions options;
 };
 

@@ -19,10 +19,9 @@ namespace {
 class RecipeFlags : public ::testing::Test {
  protected:
   RecipeFlags() {
-    app.name("falconer");
-    app.add_option("--threads", threads);
-    finetune = app.add_subcommand("finetune", "");
-    finetune->add_option("--config", config);
+    app.add("--threads", &threads, "");
+    finetune = &app.add_command("finetune", "");
+    finetune->add("--config", &finetune->recipe, "");
     cli::add_finetune(*finetune);
   }
 
@@ -45,9 +44,8 @@ class RecipeFlags : public ::testing::Test {
   }
 
   TempFolder folder;
-  CLI::App app;
-  CLI::App* finetune = nullptr;
-  std::string config;
+  cli::Command app{"falconer"};
+  cli::Command* finetune = nullptr;
   int threads = 0;
 };
 
@@ -109,20 +107,19 @@ TEST_F(RecipeFlags, ARunsRecipeHoldsEveryFlag) {
       for (const TomlEntry& entry : parse_toml(recipe_text(o), "recipe")) {
         keys.insert(entry.key);
         bool known = false;
-        for (const CLI::Option* option : finetune->get_options())
-          known |= option->check_name("--" + entry.key);
+        for (const cli::Flag& flag : finetune->flags()) known |= flag.is_named("--" + entry.key);
         EXPECT_TRUE(known) << entry.key << " is no flag";
       }
     }
   const std::set<std::string> of_the_command = {"config", "help",    "overwrite",
                                                 "resume", "dry-run", "json"};
-  for (const CLI::Option* option : finetune->get_options()) {
-    const auto& names = option->get_lnames();
+  for (const cli::Flag& flag : finetune->flags()) {
+    const auto& names = flag.long_names;
     const auto in = [&](const std::set<std::string>& set) {
       return std::any_of(names.begin(), names.end(),
                          [&](const std::string& name) { return set.contains(name); });
     };
-    EXPECT_TRUE(in(keys) || in(of_the_command)) << option->get_name() << " is no key of a recipe";
+    EXPECT_TRUE(in(keys) || in(of_the_command)) << flag.names << " is no key of a recipe";
   }
 }
 

@@ -5,6 +5,7 @@
 
 #include "cli/help.h"
 #include "cli/other_names.h"
+#include "cli/parse.h"
 #include "support/errors.h"
 
 namespace falconer::test {
@@ -15,25 +16,21 @@ using Words = std::vector<std::string>;
 class CommandLine : public ::testing::Test {
  protected:
   CommandLine() {
-    app.name("falconer");
-    app.require_subcommand(1);
-    app.fallthrough();
-    app.add_option("--threads", threads);
-    app.set_version_flag("-V,--version", "falconer");
+    app.version = "falconer";
+    app.add("-V,--version", {}, "");
+    app.add("--threads", &threads, "");
     add("finetune", cli::add_finetune);
     add("generate", cli::add_generate);
     add("chat", cli::add_chat);
     add("export", cli::add_export);
     add("merge", cli::add_merge);
     add("download", cli::add_download);
-    cli::let_the_last_count(app);
   }
 
-  void add(const char* name, void (*flags)(CLI::App&)) {
-    CLI::App* command = app.add_subcommand(name, "");
-    command->add_option("--config", config);
-    flags(*command);
-    command->callback([] {});  // nothing is run
+  void add(const char* name, void (*flags)(cli::Command&)) {
+    cli::Command& command = app.add_command(name, "");
+    command.add("--config", &command.recipe, "");
+    flags(command);
   }
 
   Words words(Words given) const {
@@ -43,13 +40,14 @@ class CommandLine : public ::testing::Test {
     return cli::words_of(app, static_cast<int>(argv.size()), argv.data());
   }
 
-  void parse(const Words& given) {
-    const Words all = words(given);
-    app.parse(Words(all.rbegin(), all.rend()));
+  void parse(const Words& given) { cli::parse(app, words(given)); }
+
+  /// What was given for a flag of a command.
+  Words given(const char* command, const char* flag) const {
+    return cli::find_command(app, command)->flag(flag).given;
   }
 
-  CLI::App app;
-  std::string config;
+  cli::Command app{"falconer"};
   int threads = 0;
 };
 
@@ -63,9 +61,9 @@ TEST_F(CommandLine, EveryOtherNameIsUnderstoodOrAnswered) {
     EXPECT_EQ(ours.empty(), std::string(name.answer).size() > 0) << theirs;
     bool met = false;
     for (const std::string& command : kCommands) {
-      const CLI::App& one = *cli::find_command(app, command);
+      const cli::Command& one = *cli::find_command(app, command);
       const std::string flag = ours.substr(0, ours.find('='));
-      const CLI::Option* option = cli::find_flag(one, flag);
+      const cli::Flag* option = cli::find_flag(one, flag);
       if (option == nullptr) option = cli::find_flag(app, flag);
       EXPECT_TRUE(cli::find_flag(app, theirs) == nullptr) << theirs;
       if (cli::find_flag(one, theirs) != nullptr) continue;  // ours as well, of this command
@@ -132,12 +130,10 @@ TEST_F(CommandLine, HelpAndVersionAreCommandsToo) {
 
 TEST_F(CommandLine, TheModelNeedsNoFlag) {
   parse({"generate", "m", "--prompt", "a"});
-  EXPECT_EQ(app.get_subcommand("generate")->get_option("--checkpoint")->as<std::string>(), "m");
-  app.clear();
+  EXPECT_EQ(given("generate", "--checkpoint"), Words{"m"});
   parse({"finetune", "lora", "m", "--data", "d", "--out", "o"});
-  const CLI::App& finetune = *app.get_subcommand("finetune");
-  EXPECT_EQ(finetune.get_option("--checkpoint")->as<std::string>(), "m");
-  EXPECT_EQ(finetune.get_option("--method")->as<std::string>(), "lora");
+  EXPECT_EQ(given("finetune", "--checkpoint"), Words{"m"});
+  EXPECT_EQ(given("finetune", "--method"), Words{"lora"});
 }
 
 TEST_F(CommandLine, BesideARecipeAWordIsAMethodOrTheModel) {
@@ -151,9 +147,9 @@ TEST_F(CommandLine, BesideARecipeAWordIsAMethodOrTheModel) {
 TEST_F(CommandLine, TheLastOfSeveralCountsAndListsStayLists) {
   parse({"generate", "m", "--prompt", "a", "--seed", "1", "--seed", "2", "--stop", "x", "--stop",
          "y", "--json", "--json"});
-  const CLI::App& generate = *app.get_subcommand("generate");
-  EXPECT_EQ(generate.get_option("--seed")->as<int>(), 2);
-  EXPECT_EQ(generate.get_option("--stop")->as<Words>(), (Words{"x", "y"}));
+  const cli::Command& generate = *cli::find_command(app, "generate");
+  EXPECT_EQ(*std::get<uint64_t*>(generate.flag("--seed").value), 2u);
+  EXPECT_EQ(*std::get<Words*>(generate.flag("--stop").value), (Words{"x", "y"}));
   EXPECT_EQ(cli::repeats_in(app), (Words{"--seed is given 2 times; the last counts, 2"}));
 }
 
