@@ -87,5 +87,52 @@ TEST_F(Generation, ATensorThatIsNotFiniteIsNamed) {
       {"prompt 1", "transformer.h.1.mlp.dense_h_to_4h.weight holds nan at row 2, column 5"});
 }
 
+// Keeps out defect 23 of docs/defects.md: the context is 64, and nothing rolls on behind it.
+TEST(Defects, GenerationEndsWithTheContext) {
+  const TinyRun run;
+  Model model = Model::open({.checkpoint = run.checkpoint});
+  const SamplingSettings greedy{.max_new_tokens = 100, .temperature = 0, .ignore_eos = true};
+  const auto answers =
+      model.generate({std::vector<int32_t>(60, 5), std::vector<int32_t>(63, 7)}, greedy);
+  EXPECT_EQ(answers[0].ids.size(), 4u);
+  EXPECT_EQ(answers[1].ids.size(), 1u);
+  for (const Completion& answer : answers) EXPECT_EQ(answer.finish_reason, "length");
+  expect_mentions(message_of([&] { model.generate({std::vector<int32_t>(64, 5)}, greedy); }),
+                  {"64"});
+}
+
+// Keeps out defect 24 of docs/defects.md, in a model without any adapter.
+TEST(Defects, TheBaseModelStopsAtEndOfText) {
+  const TinyRun run({.init_std = 0.2});
+  SamplingSettings greedy{.max_new_tokens = 6, .temperature = 0, .ignore_eos = true};
+  const auto before =
+      Model::open({.checkpoint = run.checkpoint}).generate({{5, 6, 7}}, greedy).front();
+  ASSERT_EQ(before.ids.size(), 6u);
+  // What it says first shall mean the end.
+  const std::string config = run.checkpoint + "/config.json";
+  json settings = json::parse(read_text_file(config));
+  settings["eos_token_id"] = before.ids.front();
+  write_file(config, settings.dump());
+  greedy.ignore_eos = false;
+  const auto after =
+      Model::open({.checkpoint = run.checkpoint}).generate({{5, 6, 7}}, greedy).front();
+  EXPECT_TRUE(after.ids.empty());
+  EXPECT_EQ(after.finish_reason, "stop");
+}
+
+// Models are padded to more ids than their tokenizer has: such an id is no text, and no error.
+TEST(Decoded, AnIdThatTheTokenizerLacksSaysNothing) {
+  const TinyRun run({.vocab = 1000, .init_std = 0.2});
+  const std::string demo = std::string(source_dir()) + "/demo/checkpoint/";
+  for (const char* file : {"tokenizer.json", "tokenizer_config.json"})
+    write_file(run.checkpoint + "/" + file, read_text_file(demo + file));
+  Model model = Model::open({.checkpoint = run.checkpoint});
+  const auto answer =
+      model.generate({{5, 6, 7}}, {.max_new_tokens = 50, .temperature = 10, .top_k = 0}).front();
+  EXPECT_TRUE(std::any_of(answer.ids.begin(), answer.ids.end(), [](int32_t id) {
+    return id >= 600;
+  })) << "the test does not test what it should";
+}
+
 }  // namespace
 }  // namespace falconer::test

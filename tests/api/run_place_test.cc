@@ -1,11 +1,12 @@
 // What a run keeps: its folder against others, an earlier run against a start that fails, its hours
 // against a crash, and numbers that are not finite out of what is saved.
+#include "api/run_place.h"
+
 #include <gtest/gtest.h>
 
 #include <cmath>
 
 #include "api/finetune_options.h"
-#include "api/run_place.h"
 #include "base/log.h"
 #include "support/errors.h"
 #include "support/paths.h"

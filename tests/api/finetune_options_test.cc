@@ -1,9 +1,10 @@
 // What a run comes to where nobody says: its length, what is held out, and where that is written.
+#include "api/finetune_options.h"
+
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
 
-#include "api/finetune_options.h"
 #include "base/toml.h"
 #include "data/split.h"
 #include "falconer/falconer.h"

@@ -1,10 +1,11 @@
 // What Lit-Parrot's and LitGPT's training loops got wrong: see docs/defects.md.
+#include "train/trainer.h"
+
 #include <gtest/gtest.h>
 
 #include <cmath>
 
 #include "support/tiny_session.h"
-#include "train/trainer.h"
 
 namespace falconer::test {
 namespace {

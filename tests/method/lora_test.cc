@@ -1,8 +1,9 @@
 // What Lit-Parrot's and LitGPT's LoRA got wrong: see docs/defects.md.
+#include "method/lora.h"
+
 #include <gtest/gtest.h>
 
 #include "checkpoint/tensor_file.h"
-#include "method/lora.h"
 #include "ops/kernels.h"
 #include "support/errors.h"
 #include "support/tiny_session.h"

@@ -1,10 +1,9 @@
-// What is decoded together does not change an answer by a bit: each sequence of a batch has the logits
-// that it has alone.
+// Decoding with cached keys and values gives the logits of the whole; and what is decoded together
+// does not change an answer by a bit: each sequence of a batch has the logits that it has alone.
+#include "model/kv_cache.h"
+
 #include <gtest/gtest.h>
 
-#include "base/threads.h"
-#include "model/kv_cache.h"
-#include "support/run_files.h"
 #include "support/tiny_session.h"
 
 namespace falconer::test {
@@ -74,6 +73,54 @@ TEST(Decoding, AnswersManyPromptsAsEachAlone) {
     for (size_t i = 0; i < prompts.size(); ++i)
       EXPECT_EQ(together[i].ids, model.generate({prompts[i]}, greedy)[0].ids)
           << precision << ", prompt " << i;
+  }
+}
+
+// Logits of the last of `ids`, token by token through a cache.
+Tensor cached_logits(Session& session, const std::vector<int32_t>& ids) {
+  const int64_t n = std::ssize(ids);
+  KvCache cache(session.config(), 1, n, session.run().activation);
+  Tensor row(1, 1, Dtype::kI32), logits(1, session.config().vocab, Dtype::kF32);
+  for (int64_t i = 0; i < n; ++i) {
+    const BatchBuffer::Continuation part{.ids = {&ids[static_cast<size_t>(i)], 1}, .past = i};
+    const BatchBuffer buffer = BatchBuffer::for_generation({&part, 1}, n);
+    const auto pass = [&](Run& run) {
+      session.decoder().logits(run, buffer.batch(), row.view(), logits.view(), &cache);
+    };
+    session.reserve(pass);
+    pass(session.run());
+  }
+  return logits;
+}
+
+// Keeps out defect 21 of docs/defects.md.
+TEST(Defects, TheCacheHoldsTheActivationsDtypeAndChangesNoLogit) {
+  for (const Precision precision : {Precision::kF32, Precision::kBF16}) {
+    const TinyRun run({.init_std = 0.2});
+    const auto session = Session::open({.checkpoint = run.checkpoint, .precision = precision});
+    KvCache cache(session->config(), 1, 8, session->run().activation);
+    EXPECT_EQ(cache.layer(0).k.view().dtype, session->run().activation);
+    EXPECT_EQ(cache.layer(0).v.view().dtype, session->run().activation);
+    const std::vector<int32_t> ids = {5, 9, 1, 44, 23, 17, 60, 2};
+    const Tensor cached = cached_logits(*session, ids);
+    const Tensor whole = logits_of(*session, batch_of({Row{.ids = ids, .labels = ids}}));
+    const View last = whole.view().row_range(7, 1);
+    double size = 0;
+    for (int64_t v = 0; v < last.cols; ++v)
+      size = std::max(size, std::fabs(static_cast<double>(last.row<float>(0)[v])));
+    const double unit = precision == Precision::kF32 ? 1e-5 : 0x1p-6;
+    EXPECT_LE(largest_difference(cached.view(), last), unit * size);
+  }
+}
+
+// Keeps out defect 22 of docs/defects.md.
+TEST(Defects, TheCacheHoldsGroupsAndNotHeads) {
+  for (const bool grouped : {false, true}) {
+    const TinyRun run({.grouped = grouped});
+    const auto session = Session::open({.checkpoint = run.checkpoint});
+    KvCache cache(session->config(), 3, 10, Dtype::kF32);
+    EXPECT_EQ(cache.layer(0).k.view().size(), 3 * 10 * (grouped ? 2 : 1) * 8);
+    EXPECT_EQ(cache.layer(0).v.view().size(), 3 * 10 * (grouped ? 2 : 1) * 8);
   }
 }
 

@@ -1,10 +1,11 @@
 // What Lit-Parrot's and LitGPT's adapters got wrong: see docs/defects.md.
+#include "method/adapter.h"
+
 #include <gtest/gtest.h>
 
 #include "base/random.h"
 #include "checkpoint/safetensors_writer.h"
 #include "generate/generator.h"
-#include "method/adapter.h"
 #include "support/errors.h"
 #include "support/tiny_session.h"
 #include "train/trainer.h"

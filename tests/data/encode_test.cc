@@ -1,9 +1,10 @@
 // What Lit-Parrot's and LitGPT's data preparation got wrong: see docs/defects.md.
+#include "data/encode.h"
+
 #include <gtest/gtest.h>
 
 #include <clocale>
 
-#include "data/encode.h"
 #include "support/errors.h"
 #include "support/paths.h"
 #include "support/tiny_session.h"
