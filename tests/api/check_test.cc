@@ -345,9 +345,9 @@ TEST(CheckOfCsv, RowsInAFieldAreNamedAndAnswersOfSeveralLinesAreNot) {
 
 // What the loader's report counts and what is named are the same rows.
 TEST(Diagnosis, CountsAreThoseOfTheReport) {
-  const std::filesystem::path data = goldens().parent_path() / "data" / "alpaca_2000.json";
+  const std::filesystem::path data = golden("../data/alpaca_2000.json");
   if (!std::filesystem::exists(data)) GTEST_SKIP() << "no " << data;
-  const Tokenizer tokenizer = Tokenizer::load(goldens() / "tokenizer");
+  const Tokenizer tokenizer = Tokenizer::load(golden("tokenizer"));
   for (const int64_t most : {64, 256}) {
     DoctorOptions options;
     options.load.vocab = tokenizer.vocab_size();

@@ -175,8 +175,8 @@ TEST_F(GgufTokenizer, HostileMetadataIsRefused) {
 }
 
 TEST_F(GgufTokenizer, FalconsOwnIsTheSameToTheLastToken) {
-  SKIP_WITHOUT_GOLDENS();
-  files = side_files(goldens() / "tokenizer");
+  SKIP_WITHOUT_GOLDEN("tokenizer");
+  files = side_files(golden("tokenizer"));
   file = json::parse(files["tokenizer.json"]);
   const Gguf gguf = write(65024);
   EXPECT_EQ(gguf.texts("tokenizer.ggml.merges").size(), 64784u);

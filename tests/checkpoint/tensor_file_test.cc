@@ -15,10 +15,10 @@ namespace {
 namespace fs = std::filesystem;
 
 TEST(TensorFiles, PyTorchFilesHoldTheSameBytes) {
-  SKIP_WITHOUT_GOLDENS();
-  const TensorFiles safe = TensorFiles::open_folder(goldens() / "models/falcon7b-tiny-h4");
-  for (const char* name : {"falcon7b-tiny-h4-bin", "falcon7b-tiny-h4-sharded"}) {
-    const TensorFiles other = TensorFiles::open_folder(goldens() / "models" / name);
+  SKIP_WITHOUT_GOLDEN("models/falcon7b-tiny-h4-bin");
+  const TensorFiles safe = TensorFiles::open_folder(golden("models/falcon7b-tiny-h4"));
+  for (const char* name : {"models/falcon7b-tiny-h4-bin", "models/falcon7b-tiny-h4-sharded"}) {
+    const TensorFiles other = TensorFiles::open_folder(golden(name));
     for (const auto& [key, tensor] : safe.tensors()) {
       const StoredTensor* same = other.find(key);
       ASSERT_NE(same, nullptr) << key;
@@ -31,28 +31,31 @@ TEST(TensorFiles, PyTorchFilesHoldTheSameBytes) {
 }
 
 TEST(TensorFiles, EveryGoldenOpens) {
-  SKIP_WITHOUT_GOLDENS();
+  SKIP_WITHOUT_GOLDEN("models");
   int files = 0, folders = 0;
-  for (const auto& entry : fs::recursive_directory_iterator(goldens())) {
-    const std::string extension = entry.path().extension().string();
-    if (extension != ".safetensors" && extension != ".bin" && extension != ".pth") continue;
-    EXPECT_FALSE(TensorFiles::open_file(entry.path()).tensors().empty()) << entry.path();
-    ++files;
-  }
-  for (const auto& entry : fs::directory_iterator(goldens() / "models")) {
-    EXPECT_FALSE(TensorFiles::open_folder(entry.path()).tensors().empty()) << entry.path();
-    ++folders;
+  for (const fs::path& root : golden_roots()) {
+    if (!fs::exists(root)) continue;
+    for (const auto& entry : fs::recursive_directory_iterator(root)) {
+      const std::string extension = entry.path().extension().string();
+      if (extension != ".safetensors" && extension != ".bin" && extension != ".pth") continue;
+      EXPECT_FALSE(TensorFiles::open_file(entry.path()).tensors().empty()) << entry.path();
+      ++files;
+    }
+    for (const auto& entry : fs::directory_iterator(root / "models")) {
+      EXPECT_FALSE(TensorFiles::open_folder(entry.path()).tensors().empty()) << entry.path();
+      ++folders;
+    }
   }
   EXPECT_GT(files, 0);
   EXPECT_GT(folders, 0);
 }
 
 TEST(TensorFiles, ShardedPyTorchInBf16) {
-  SKIP_WITHOUT_GOLDENS();
+  SKIP_WITHOUT_GOLDEN("models/falcon7b-tiny-h4-bin-sharded-bf16");
   const TensorFiles files =
-      TensorFiles::open_folder(goldens() / "models/falcon7b-tiny-h4-bin-sharded-bf16");
+      TensorFiles::open_folder(golden("models/falcon7b-tiny-h4-bin-sharded-bf16"));
   EXPECT_EQ(files.files().size(), 2u);
-  const TensorFiles safe = TensorFiles::open_folder(goldens() / "models/falcon7b-tiny-h4-bf16");
+  const TensorFiles safe = TensorFiles::open_folder(golden("models/falcon7b-tiny-h4-bf16"));
   for (const auto& [key, tensor] : safe.tensors()) {
     const StoredTensor* same = files.find(key);
     ASSERT_NE(same, nullptr) << key;

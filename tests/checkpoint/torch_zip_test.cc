@@ -169,9 +169,9 @@ TEST_F(TorchZip, EveryTruncationIsAnError) {
 }
 
 TEST(TorchZipGoldens, ReadsLitParrotsAdaptersWhereTheyLie) {
-  SKIP_WITHOUT_GOLDENS();
+  SKIP_WITHOUT_GOLDEN("lit");
   int read = 0;
-  for (const auto& entry : fs::recursive_directory_iterator(goldens() / "lit")) {
+  for (const auto& entry : fs::recursive_directory_iterator(golden("lit"))) {
     if (entry.path().extension() != ".pth") continue;
     const FileContent content = read_torch_zip(std::make_shared<const MappedFile>(entry.path()));
     EXPECT_GT(content.tensors.size(), 0u) << entry.path();
