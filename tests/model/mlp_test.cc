@@ -1,0 +1,49 @@
+#include "model/mlp.h"
+
+#include "support/dual_layer.h"
+
+namespace falconer::test {
+namespace {
+
+/// One pass forward and back with these learning; the gradient of the input where it is wanted.
+Block<double> pass(TestLayer& test, const Block<double>& n, const Block<double>& weights,
+                   const std::set<int>& learning, bool want_dn) {
+  test.learn(learning);
+  const Mlp mlp(test.params(), 0);
+  const TestView input(n), dy(weights);
+  TestView y(n.rows(), n.cols()), dn(n.rows(), n.cols());
+  const ArenaScope kept_scope(*test.run().kept), scope(*test.run().scratch);
+  MlpKept kept;
+  mlp.forward(test.run(), input, y, want_dn, kept);
+  const Block<double> want = LayerForward<double>(test, test.values()).mlp(input.values());
+  EXPECT_LE(relative_error(y.values(), want), 3e-6);
+  mlp.backward(test.run(), dy, want_dn ? dn.view() : View{}, kept);
+  EXPECT_TRUE(same_values(dy.values(), weights)) << "dy is left as it was";
+  EXPECT_TRUE(dn.margin_intact());
+  return dn.values();
+}
+
+TEST(Mlp, BackwardMatchesDualNumbersWhateverLearns) {
+  for (const auto& [name, config] : layer_kinds()) {
+    TestLayer test(config);
+    const Block<double> n = TestView(test.tokens(), config.width, Dtype::kF32, 1).values(),
+                        dy = TestView(test.tokens(), config.width, Dtype::kF32, 2).values();
+    const LayerGradients want =
+        dual_gradients(test, n, dy, [&](const LayerOf<Dual>& layer, const Block<Dual>& x) {
+          return LayerForward<Dual>(test, layer).mlp(x);
+        });
+    std::vector<int> parts;
+    for (const int part : test.parts())
+      if (part >= kUpW) parts.push_back(part);
+    for (const std::set<int>& learning : choices(parts))
+      for (const bool want_dn : {true, false}) {
+        if (learning.empty() && !want_dn) continue;
+        const Block<double> dn = pass(test, n, dy, learning, want_dn);
+        if (want_dn) expect_gradient(dn, want.x, name + ": dn");
+        expect_gradients(test, want, learning, name);
+      }
+  }
+}
+
+}  // namespace
+}  // namespace falconer::test
