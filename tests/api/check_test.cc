@@ -344,10 +344,8 @@ TEST(CheckOfCsv, RowsInAFieldAreNamedAndAnswersOfSeveralLinesAreNot) {
 }
 
 // What the loader's report counts and what is named are the same rows.
-TEST(Diagnosis, CountsAreThoseOfTheReport) {
-  const std::filesystem::path data = golden("../data/alpaca_2000.json");
-  if (!std::filesystem::exists(data)) GTEST_SKIP() << "no " << data;
-  const Tokenizer tokenizer = Tokenizer::load(golden("tokenizer"));
+void expect_same_counts(const std::filesystem::path& data, const Tokenizer& tokenizer,
+                        int64_t rows) {
   for (const int64_t most : {64, 256}) {
     DoctorOptions options;
     options.load.vocab = tokenizer.vocab_size();
@@ -358,13 +356,29 @@ TEST(Diagnosis, CountsAreThoseOfTheReport) {
     for (const Finding& finding : diagnosis.findings)
       counts[finding.kind] = std::ssize(finding.places);
     const DataReport& report = diagnosis.data.report;
-    EXPECT_EQ(report.rows, 2000);
+    EXPECT_EQ(report.rows, rows);
     EXPECT_EQ(counts["truncated"], report.truncated);
     EXPECT_EQ(counts["no-targets"], report.without_targets);
     EXPECT_EQ(counts["duplicate"], report.duplicates);
     EXPECT_EQ(counts["no-end"] + counts["bad-row"] + counts["double-begin"], 0);
     EXPECT_GT(report.truncated, 0);
   }
+}
+
+TEST(Diagnosis, CountsAreThoseOfTheReport) {
+  const TempFolder folder;
+  json rows = json::parse(read_text_file(std::string(source_dir()) + "/demo/data/train.json"));
+  rows.erase(rows.begin() + 1000, rows.end());
+  for (size_t i = 0; i < 40; ++i) {
+    rows.push_back(rows[3 * i]);  // once more
+    rows.push_back({{"instruction", fmt::format("Count to {}.", i)},
+                    {"output", times("One more. ", static_cast<int>(20 + i))}});
+  }
+  write_file(folder / "rows.json", rows.dump());
+  expect_same_counts(folder / "rows.json", Tokenizer::load(kDemo), 1080);
+  const std::filesystem::path alpaca = golden("../data/alpaca_2000.json");
+  if (std::filesystem::exists(alpaca) && std::filesystem::exists(golden("tokenizer")))
+    expect_same_counts(alpaca, Tokenizer::load(golden("tokenizer")), 2000);
 }
 
 }  // namespace

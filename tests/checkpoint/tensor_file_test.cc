@@ -14,20 +14,28 @@ namespace {
 
 namespace fs = std::filesystem;
 
-TEST(TensorFiles, PyTorchFilesHoldTheSameBytes) {
-  SKIP_WITHOUT_GOLDEN("models/falcon7b-tiny-h4-bin");
-  const TensorFiles safe = TensorFiles::open_folder(golden("models/falcon7b-tiny-h4"));
-  for (const char* name : {"models/falcon7b-tiny-h4-bin", "models/falcon7b-tiny-h4-sharded"}) {
-    const TensorFiles other = TensorFiles::open_folder(golden(name));
-    for (const auto& [key, tensor] : safe.tensors()) {
-      const StoredTensor* same = other.find(key);
-      ASSERT_NE(same, nullptr) << key;
-      EXPECT_EQ(same->shape, tensor.shape);
-      ASSERT_EQ(same->bytes.size(), tensor.bytes.size());
-      EXPECT_EQ(std::memcmp(same->bytes.data(), tensor.bytes.data(), tensor.bytes.size()), 0)
-          << key;
-    }
+/// Models that are there in every form.
+constexpr const char* kEveryForm[] = {"models/falcon-one-layer", "models/falcon7b-tiny-h4"};
+
+void expect_same_tensors(const std::string& base, const std::string& form) {
+  const TensorFiles safe = TensorFiles::open_folder(golden(base));
+  const TensorFiles other = TensorFiles::open_folder(golden(form));
+  for (const auto& [key, tensor] : safe.tensors()) {
+    const StoredTensor* same = other.find(key);
+    ASSERT_NE(same, nullptr) << form << ": " << key;
+    EXPECT_EQ(same->dtype, tensor.dtype) << form << ": " << key;
+    EXPECT_EQ(same->shape, tensor.shape) << form << ": " << key;
+    ASSERT_EQ(same->bytes.size(), tensor.bytes.size());
+    EXPECT_EQ(std::memcmp(same->bytes.data(), tensor.bytes.data(), tensor.bytes.size()), 0)
+        << form << ": " << key;
   }
+}
+
+TEST(TensorFiles, PyTorchFilesHoldTheSameBytes) {
+  SKIP_WITHOUT_GOLDEN(kEveryForm[0]);
+  for (const std::string base : kEveryForm)
+    for (const char* form : {"-bin", "-sharded"})
+      if (fs::exists(golden(base + form))) expect_same_tensors(base, base + form);
 }
 
 TEST(TensorFiles, EveryGoldenOpens) {
@@ -51,18 +59,14 @@ TEST(TensorFiles, EveryGoldenOpens) {
 }
 
 TEST(TensorFiles, ShardedPyTorchInBf16) {
-  SKIP_WITHOUT_GOLDEN("models/falcon7b-tiny-h4-bin-sharded-bf16");
-  const TensorFiles files =
-      TensorFiles::open_folder(golden("models/falcon7b-tiny-h4-bin-sharded-bf16"));
-  EXPECT_EQ(files.files().size(), 2u);
-  const TensorFiles safe = TensorFiles::open_folder(golden("models/falcon7b-tiny-h4-bf16"));
-  for (const auto& [key, tensor] : safe.tensors()) {
-    const StoredTensor* same = files.find(key);
-    ASSERT_NE(same, nullptr) << key;
-    EXPECT_EQ(same->dtype, Dtype::kBF16);
-    EXPECT_EQ(same->shape, tensor.shape);
-    ASSERT_EQ(same->bytes.size(), tensor.bytes.size());
-    EXPECT_EQ(std::memcmp(same->bytes.data(), tensor.bytes.data(), tensor.bytes.size()), 0) << key;
+  SKIP_WITHOUT_GOLDEN(kEveryForm[0]);
+  for (const std::string base : kEveryForm) {
+    const std::string form = base + "-bin-sharded-bf16";
+    if (!fs::exists(golden(form))) continue;
+    const TensorFiles files = TensorFiles::open_folder(golden(form));
+    EXPECT_EQ(files.files().size(), 2u) << form;
+    for (const auto& [key, tensor] : files.tensors()) EXPECT_EQ(tensor.dtype, Dtype::kBF16) << key;
+    expect_same_tensors(base + "-bf16", form);
   }
 }
 
