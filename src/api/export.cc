@@ -11,6 +11,7 @@
 #include "api/resolve.h"
 #include "api/run_place.h"
 #include "base/error.h"
+#include "checkpoint/gguf_tokenizer.h"
 #include "base/file.h"
 #include "base/output.h"
 
@@ -35,7 +36,7 @@ constexpr Format kFormats[] = {
 constexpr const char* kMarks[] = {"config.json", "adapter_config.json", "lit_model.pth",
                                   "model_config.yaml", "lit_config.json"};
 
-/// What else an export or a run writes beside them, by the ends of names.
+/// What else an export or a run writes beside them and kSideFiles, by the ends of names.
 constexpr std::string_view kEnds[] = {".safetensors",
                                       ".safetensors.index.json",
                                       ".pth",
@@ -46,14 +47,6 @@ constexpr std::string_view kEnds[] = {".safetensors",
                                       "falconer.json",
                                       "hyperparameters.yaml",
                                       "trainer_state.json",
-                                      "tokenizer.json",
-                                      "tokenizer_config.json",
-                                      "special_tokens_map.json",
-                                      "added_tokens.json",
-                                      "generation_config.json",
-                                      "chat_template.jinja",
-                                      "vocab.json",
-                                      "merges.txt",
                                       "rest"};
 
 /// All of the folder goes: it must be a model or an adapter and hold nothing else.
@@ -68,7 +61,7 @@ void check_replaceable(const fs::path& folder) {
     const std::string name = entry.path().filename().string();
     const bool mark = std::find(std::begin(kMarks), std::end(kMarks), name) != std::end(kMarks);
     model = model || mark;
-    if (!mark && !names(kEnds, name)) foreign = name;
+    if (!mark && !names(kEnds, name) && !names(kSideFiles, name)) foreign = name;
   }
   if (!model)
     fail("{}: is a folder that holds neither a model nor an adapter; it is not replaced",

@@ -10,12 +10,21 @@
 
 namespace falconer {
 
+/// Files of a tokenizer and of generation, which go along with a model's weights.
+inline constexpr const char* kSideFiles[] = {"tokenizer.json",
+                                             "tokenizer_config.json",
+                                             "special_tokens_map.json",
+                                             "added_tokens.json",
+                                             "generation_config.json",
+                                             "chat_template.jinja",
+                                             "vocab.json",
+                                             "merges.txt"};
+
 /// File name -> content, of the files of a tokenizer.
 using SideFiles = std::map<std::string, std::string>;
 
-/// What stands beside a model's weights and goes along with them: tokenizer.json,
-/// tokenizer_config.json, generation_config.json and so on. A folder's own; for a GGUF file they are
-/// made from its metadata (none where it has no tokenizer).
+/// Those of kSideFiles that a model has. A folder's own; for a GGUF file they are made from its
+/// metadata (none where it has no tokenizer).
 SideFiles side_files(const std::filesystem::path& model);
 
 struct GgufTokenizerOptions {

@@ -6,6 +6,7 @@
 #include "method/peft_config.h"
 #include "support/adapter_file.h"
 #include "support/errors.h"
+#include "support/hostile_numbers.h"
 #include "support/tiny_session.h"
 
 namespace falconer::test {
@@ -411,21 +412,6 @@ TEST_F(AdapterFiles, ATransposedTensorIsRefusedInEveryFile) {
 
 // ---- numbers
 
-// What a setting may be fed with, as it stands in JSON.
-constexpr const char* kNumbers[] = {"-1",
-                                    "0",
-                                    "2.5",
-                                    "true",
-                                    "\"3\"",
-                                    "null",
-                                    "1e400",
-                                    "NaN",
-                                    "2147483648",
-                                    "4294967297",
-                                    "9007199254740993",
-                                    "9223372036854775808",
-                                    "18446744073709551516"};
-
 TEST_F(AdapterFiles, NumbersThatNoAdapterHasAreRefusedByNameOrMeanWhatTheySay) {
   const auto text_with = [](std::string config, const std::string& key, const char* number) {
     const std::string mark = "\"@" + key + "\"";
@@ -453,7 +439,7 @@ TEST_F(AdapterFiles, NumbersThatNoAdapterHasAreRefusedByNameOrMeanWhatTheySay) {
   AdapterFile file = qkv_lora();
   const std::string folder = file.write(next());
   for (const Setting& setting : settings)
-    for (const char* number : kNumbers) {
+    for (const char* number : kHostileNumbers) {
       SCOPED_TRACE(std::string(setting.key) + " " + number);
       write_file(std::filesystem::path(folder) / "adapter_config.json",
                  text_with(setting.config + lora + "}", setting.key, number));
@@ -463,7 +449,8 @@ TEST_F(AdapterFiles, NumbersThatNoAdapterHasAreRefusedByNameOrMeanWhatTheySay) {
       }
       const std::string message = message_of([&] { open(folder); });
       expect_mentions(message, {folder.c_str()});
-      const bool number_of_json = std::string(number) != "NaN" && std::string(number) != "1e400";
+      const bool number_of_json = 
+          std::string(number) != "NaN" && !std::string(number).ends_with("1e400");
       const bool of_the_tensors = message.find("lora_B") != message.npos ||
                                   message.find("missing") != message.npos ||
                                   message.find("target_modules") != message.npos;
@@ -476,7 +463,7 @@ TEST_F(AdapterFiles, NumbersThatNoAdapterHasAreRefusedByNameOrMeanWhatTheySay) {
   const auto session = open_training(run, method);
   const std::string adapter = saved(*session);
   for (const char* key : {"adapter_length", "adapter_start_layer"})
-    for (const char* number : kNumbers) {
+    for (const char* number : kHostileNumbers) {
       SCOPED_TRACE(std::string(key) + " " + number);
       Json config = {{"peft_type", "ADAPTER"}, {"adapter_length", 3}, {"adapter_start_layer", 2}};
       config[key] = std::string("@") + key;
@@ -509,7 +496,7 @@ TEST_F(AdapterFiles, NumbersOfHyperparametersAreLookedAt) {
       {"lora_dropout", {"0", "null"}},
       {"lora_query", {"true", "null"}}};
   for (const auto& [key, values] : good)
-    for (const char* number : kNumbers) {
+    for (const char* number : kHostileNumbers) {
       SCOPED_TRACE(key + " " + number);
       write_file(settings, key + ": " + number + "\n");
       if (values.contains(number))

@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "data/batches.h"
 #include "support/errors.h"
+#include "support/hostile_numbers.h"
 #include "support/temp_folder.h"
 #include "train/metrics.h"
 #include "train/run_folder.h"
@@ -15,24 +16,6 @@
 
 namespace falconer::test {
 namespace {
-
-const char* const kValues[] = {"-1",
-                               "0",
-                               "2.5",
-                               "true",
-                               "\"3\"",
-                               "null",
-                               "1e400",
-                               "-1e400",
-                               "NaN",
-                               "2147483648",
-                               "4294967297",
-                               "9007199254740993",
-                               "9223372036854775808",
-                               "18446744073709551516",
-                               "1e300",
-                               "[]",
-                               "{}"};
 
 std::string state_with(const std::string& key, const std::string& value) {
   std::map<std::string, std::string> fields = {
@@ -52,7 +35,7 @@ TEST(TrainState, HoldsWhatARunCanHave) {
   int taken = 0, refused = 0;
   for (const char* key : {"step", "tokens", "seconds", "best_step", "best_eval_loss",
                           "evals_without_gain", "skipped_steps", "recent_losses", "recent_norms"})
-    for (const std::string value : kValues) {
+    for (const std::string value : kHostileNumbers) {
       const bool list = std::string(key).starts_with("recent_");
       write_file(folder / "trainer_state.json", state_with(key, list ? "[" + value + "]" : value));
       SCOPED_TRACE(std::string(key) + " " + value);
@@ -91,7 +74,7 @@ TEST(TrainState, ABestLossThatWasNoneIsNone) {
 TEST(RunStatus, NumbersThatCannotBeAreNone) {
   const TempFolder folder;
   for (const char* key : {"pid", "total_steps"})
-    for (const std::string value : kValues) {
+    for (const std::string value : kHostileNumbers) {
       write_file(folder / "status.json",
                  "{\"state\": \"running\", \"" + std::string(key) + "\": " + value + "}");
       if (const auto status = read_status(folder.path())) {
@@ -104,7 +87,7 @@ TEST(RunStatus, NumbersThatCannotBeAreNone) {
 
 TEST(ModelRecord, FormatsThatCannotBeAreNamed) {
   const TempFolder folder;
-  for (const std::string value : kValues) {
+  for (const std::string value : kHostileNumbers) {
     if (value == "null") continue;
     write_file(folder / "falconer.json", "{\"format\": " + value + "}");
     expect_mentions(message_of([&] { read_record(folder.path()); }), {"falconer.json"});
@@ -119,7 +102,7 @@ TEST(ModelRecord, FormatsThatCannotBeAreNamed) {
 TEST(MetricsLog, KeepsRowsOfStepsThatCanBe) {
   const TempFolder folder;
   std::string lines, table = "step\n";
-  for (const std::string value : kValues) {
+  for (const std::string value : kHostileNumbers) {
     lines += "{\"step\": " + value + ", \"loss\": 1}\n";
     table += value + ",1,1,1,1,1,1,1,\n";
   }
