@@ -42,7 +42,8 @@ std::string memory_plan_text(Session& session, const std::string& method,
                              const StepPlanOptions& batches) {
   const MemoryPlan plan = session.plan();
   Device* const device = session.device();
-  const size_t program = device != nullptr ? plan.services : static_cast<size_t>(resident_bytes());
+  const size_t program =
+      plan.services + (device != nullptr ? 0 : static_cast<size_t>(resident_bytes()));
   const auto line = [](const char* what, size_t bytes, const std::string& note = {}) {
     return fmt::format("  {:<21} {:>12.1f} MB{}\n", what, static_cast<double>(bytes) / 1e6,
                        note.empty() ? "" : " (" + note + ")");

@@ -164,7 +164,7 @@ MemoryPlan Session::plan() const {
                   .fixed = fixed_bytes_,
                   .kept = kept_bytes_,
                   .scratch = scratch_bytes_,
-                  .services = device() != nullptr ? Device::kBesideBytes : 0,
+                  .services = device() != nullptr ? Device::kBesideBytes : Device::kCpuBesideBytes,
                   .pinned = state_bytes_};
   for (const auto& param : weights_.params)
     if (!param->in_arena) plan.mapped += param->value.bytes();

@@ -49,7 +49,7 @@ struct MemoryPlan {
   size_t fixed = 0;     // converted weights, trainable tensors, gradients, optimizer state, tables
   size_t kept = 0;      // activations for backward
   size_t scratch = 0;   // the rest of a pass
-  size_t services = 0;  // on a device: what it needs beside the model
+  size_t services = 0;  // what the device, or the CPU's products, need beside the model
   size_t pinned = 0;    // of the host's memory: optimizer state that is kept off a device
 };
 

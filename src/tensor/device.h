@@ -56,6 +56,10 @@ class Device {
   /// What a device needs beside a model's arenas: services, and room for kernels, which a driver
   /// loads when they are first used.
   static constexpr size_t kBesideBytes = kServiceBytes + (size_t{256} << 20);
+  /// What the CPU's products need beside a model's arenas: oneDNN generates code for each shape of a
+  /// product and keeps that of the last 512, with its own pages and each thread's working memory. 20 to
+  /// 50 MB, by how many lengths rows have.
+  static constexpr size_t kCpuBesideBytes = size_t{40} << 20;
 
  protected:
   /// Between pinned and device memory, or pinned and pinned; done when its turn comes.
