@@ -22,6 +22,8 @@ void set_threads(int threads);
 void handle_interrupts();
 /// Whether one of them has come since.
 bool interrupted();
+/// What a program that stopped for one of them should end with: 130, 143 or 129.
+int interrupt_exit_code();
 
 /// The most memory that this process ever had resident.
 int64_t peak_memory_bytes();

@@ -9,6 +9,7 @@
 #include "api/resolve.h"
 #include "api/run_texts.h"
 #include "base/error.h"
+#include "base/plural.h"
 #include "data/batches.h"
 #include "data/doctor.h"
 #include "data/formats.h"
@@ -143,15 +144,16 @@ class Check {
   std::string summary() const {
     const LoadedData& data = diagnosis_.data;
     const RenderedAs& rendered = data.rendered;
-    std::string text = fmt::format("{}: {} rows", o_.data, grouped_digits(read_rows_));
+    std::string text =
+        fmt::format("{}: {} {}", o_.data, grouped_digits(read_rows_), plural(read_rows_, "row"));
     if (!rendered.format.empty()) text += " of " + rendered.format;
     if (!rendered.prompt_style.empty()) text += ", prompt style " + rendered.prompt_style;
     text += fmt::format("; {} to train on, {} held out\n", grouped_digits(data.rows().size()),
                         grouped_digits(data.held_out().size()));
     if (data.rows().empty()) return text;
     text += fmt::format(
-        "  {} tokens, {} of them to learn, {} cut away; a row has {} (median), {} at most\n",
-        grouped_digits(tokens_),
+        "  {} {}, {} of them to learn, {} cut away; a row has {} (median), {} at most\n",
+        grouped_digits(tokens_), plural(tokens_, "token"),
         percent_of(data.report.targets + data.held_out_report.targets, tokens_),
         percent_of(diagnosis_.lost_tokens, tokens_ + diagnosis_.lost_tokens), diagnosis_.median,
         data.report.longest);

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/interrupt.h"
 #include "base/log.h"
+#include "base/nearest.h"
 #include "base/system.h"
 #include "base/threads.h"
 #include "checkpoint/gguf_tokenizer.h"
@@ -51,7 +52,7 @@ void set_verbosity(const std::string& level) {
   if (level == "warning") return set_log_level(LogLevel::kWarning);
   if (level == "info") return set_log_level(LogLevel::kInfo);
   if (level == "debug") return set_log_level(LogLevel::kDebug);
-  throw Error("--log is \"" + level + "\", expected quiet, warning, info or debug", 2);
+  fail_choice("--log", level, {"quiet", "warning", "info", "debug"});
 }
 
 void set_threads(int threads) {

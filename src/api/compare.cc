@@ -14,6 +14,7 @@
 #include "base/interrupt.h"
 #include "base/log.h"
 #include "base/output.h"
+#include "base/plural.h"
 #include "base/system.h"
 #include "base/threads.h"
 #include "falconer/process.h"
@@ -333,8 +334,9 @@ class Comparing {
     report_.held_out_rows = held_out().size();
     report_.asked_rows = asked();
     report_.precision = first.precision;
-    report_.machine = fmt::format("{}, {} threads", processor_name(),
-                                  o_.threads > 0 ? o_.threads : thread_count());
+    const int threads = o_.threads > 0 ? o_.threads : thread_count();
+    report_.machine =
+        fmt::format("{}, {} {}", processor_name(), threads, plural(threads, "thread"));
     report_.program = version();
     report_.date = utc_time("%Y-%m-%d");
     report_.prompt_tokens = measure.prompt_tokens();

@@ -68,8 +68,9 @@ std::string Measurements::run(const std::vector<std::string>& words) const {
   }
   all.insert(all.end(), words.begin(), words.end());
   const ProcessResult result = run_process(all);
-  if (interrupted() || result.exit_code == kExitInterrupted)
-    throw Error("interrupted; the same command goes on from here", kExitInterrupted);
+  if (interrupted() || is_interrupt_exit_code(result.exit_code))
+    throw Error("interrupted; the same command goes on from here",
+                interrupted() ? interrupt_exit_code() : result.exit_code);
   if (result.exit_code != 0)
     fail("falconer {} ended with exit code {}; what it said is above", words.front(),
          result.exit_code);
@@ -118,7 +119,7 @@ std::optional<std::string> Measurements::merge(const ComparedFiles& files) const
     run({"merge", log_word(), "--checkpoint=" + checkpoint_,
          "--adapter=" + (files.run() / "final").string(), "--out=" + files.merged().string()});
   } catch (const Error& error) {
-    if (error.exit_code() == kExitInterrupted) throw;
+    if (is_interrupt_exit_code(error.exit_code())) throw;
     return error.what();
   }
   return {};

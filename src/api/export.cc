@@ -13,7 +13,9 @@
 #include "base/error.h"
 #include "checkpoint/gguf_tokenizer.h"
 #include "base/file.h"
+#include "base/nearest.h"
 #include "base/output.h"
+#include "base/plural.h"
 
 namespace falconer {
 namespace {
@@ -87,7 +89,7 @@ ExportDtype parse_export_dtype(const std::string& name, Dtype otherwise, bool q8
   if (name == "bf16") return {Dtype::kBF16};
   if (name == "q8_0" && q8_0_too) return {Dtype::kF32, true};
   if (name == "q8_0") fail_usage("--dtype q8_0 goes with --format gguf alone");
-  fail_usage("--dtype is \"{}\", expected auto, f32, f16, bf16 or q8_0", name);
+  fail_choice("--dtype", name, {"auto", "f32", "f16", "bf16", "q8_0"});
 }
 
 Dtype dtype_for(const ExportDtype& asked, const ModelSource& source, const Param& param) {
@@ -114,6 +116,8 @@ void check_target(const ExportOptions& options) {
     if (out.has_parent_path()) make_folder(out.parent_path());
     return;
   }
+  if (!writes_a_file(options) && !fs::is_directory(out, ignored))
+    fail("{}: is a file, and what is written is a folder; give --out another name", options.out);
   if (fs::is_directory(out, ignored) && fs::is_empty(out, ignored)) return;
   if (!options.force)
     fail("{}: is there already; give --out another name, or --overwrite to replace it",
@@ -141,10 +145,10 @@ void carry_record(const std::string& from, const std::string& to) {
 std::string amount_of(const std::vector<TensorSpec>& specs) {
   size_t bytes = 0;
   for (const TensorSpec& spec : specs) bytes += byte_count(spec);
-  return bytes >= 1'000'000'000 ? fmt::format("{:.2f} GB in {} tensors",
-                                              static_cast<double>(bytes) / 1e9, specs.size())
-                                : fmt::format("{:.2f} MB in {} tensors",
-                                              static_cast<double>(bytes) / 1e6, specs.size());
+  const auto size = static_cast<double>(bytes);
+  const std::string amount =
+      size >= 1e9 ? fmt::format("{:.2f} GB", size / 1e9) : fmt::format("{:.2f} MB", size / 1e6);
+  return fmt::format("{} in {} {}", amount, specs.size(), plural(specs.size(), "tensor"));
 }
 
 namespace {
@@ -203,10 +207,9 @@ ExportReport export_model(const ExportOptions& named) {
     check_target(options);
     return export_report(options, format.write(options, named.checkpoint));
   }
-  std::string known;
-  for (const Format& format : kFormats)
-    known += (known.empty() ? "" : ", ") + std::string(format.name);
-  fail_usage("--format is \"{}\", expected one of {}", options.format, known);
+  std::vector<std::string> known;
+  for (const Format& format : kFormats) known.emplace_back(format.name);
+  fail_choice("--format", options.format, known);
 }
 
 }  // namespace falconer

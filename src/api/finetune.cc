@@ -20,6 +20,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/plural.h"
 #include "base/system.h"
 #include "data/load.h"
 #include "data/prepared.h"
@@ -74,9 +75,10 @@ class Finetuning {
       log_info("rows are cut at {} tokens, the model's context", config_.context);
   }
 
+  // No more rows are computed at one time than a step has, whatever is asked for.
   StepPlanOptions step_plan() const {
     return {.batch_size = *o_.batch_size,
-            .micro_batch_size = o_.micro_batch_size,
+            .micro_batch_size = std::min(o_.micro_batch_size, *o_.batch_size),
             .micro_batch_tokens = o_.micro_batch_tokens,
             .max_steps = o_.max_steps,
             .epochs = *o_.epochs,
@@ -251,6 +253,12 @@ class Finetuning {
     restore_optimizer(checkpoint_, *session_);
     trainer.resume(state);
     log_info("resuming behind step {}", state.step);
+    if (const int64_t total = total_steps(options); state.step > total)
+      log_warning(
+          "{} is behind the {} {} that this run would have: nothing is left to train, and final/ "
+          "is "
+          "of step {}; more --epochs or --max-steps train on",
+          checkpoint_.string(), total, plural(total, "step"), state.step);
   }
 
   TrainResult train(Trainer& trainer, const TrainOptions& options) {
@@ -261,11 +269,12 @@ class Finetuning {
     if (!o_.init_adapter.empty())
       for (const auto& [key, value] : session_->method()->settings())
         notes.push_back(fmt::format("{} of the adapter: {}", key, value));
-    notes.push_back(fmt::format("rows: {} to train on with {} tokens, {} held out",
-                                data_.rows().size(), tokens_of(data_.rows()),
-                                data_.held_out().size()));
+    const int64_t tokens = tokens_of(data_.rows());
+    notes.push_back(fmt::format("rows: {} to train on with {} {}, {} held out", data_.rows().size(),
+                                tokens, plural(tokens, "token"), data_.held_out().size()));
     // First: it says whose the folder is.
-    RunStatusFile status(o_.out, o_.method, total_steps(options));
+    // One that goes on with fewer steps than were made has made more.
+    RunStatusFile status(o_.out, o_.method, std::max(total_steps(options), trainer.state().step));
     try {
       write_file(fs::path(o_.out) / "recipe.toml", recipe_text(resolved(options), notes));
       const TrainResult result = trainer.run();

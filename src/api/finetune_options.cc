@@ -1,7 +1,5 @@
 #include "api/finetune_options.h"
 
-#include <fmt/ranges.h>
-
 #include <algorithm>
 #include <sstream>
 #include <utility>
@@ -9,6 +7,7 @@
 #include "api/bounds.h"
 #include "api/common.h"
 #include "base/error.h"
+#include "base/nearest.h"
 #include "base/number.h"
 #include "data/formats.h"
 #include "method/session.h"
@@ -22,8 +21,7 @@ namespace {
 
 void check_one_of(const char* flag, const std::string& value,
                   const std::vector<std::string>& known) {
-  if (std::find(known.begin(), known.end(), value) == known.end())
-    fail_usage("{} is \"{}\", expected one of {}", flag, value, fmt::join(known, ", "));
+  if (std::find(known.begin(), known.end(), value) == known.end()) fail_choice(flag, value, known);
 }
 
 }  // namespace
@@ -99,8 +97,7 @@ void check_options(const FinetuneOptions& o) {
   parse_precision(o.precision);
   parse_on_spike(o.on_spike);
   check_device_name(o.device);
-  if (o.loss_average != "token" && o.loss_average != "micro-batch")
-    fail_usage("--loss-average is \"{}\", expected token or micro-batch", o.loss_average);
+  check_one_of("--loss-average", o.loss_average, {"token", "micro-batch"});
   if (!o.prompt_style.empty()) PromptStyle::check(o.prompt_style);
   find_data_format(o.data_format);
   train_on_of(o.train_on, o.mask_prompt);

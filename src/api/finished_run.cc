@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/json_text.h"
 #include "base/log.h"
+#include "base/plural.h"
 #include "train/run_status.h"
 
 namespace falconer {
@@ -82,10 +83,10 @@ std::optional<FinishedRun> find_finished(const FinetuneOptions& o, int64_t steps
       fmt::format("--overwrite starts anew, {} {} and another --out train on",
                   o.method == "full" ? "--checkpoint" : "--init-adapter", final_folder.string());
   if (!enough)
-    fail("{}: is finished after {} steps, and kept no checkpoint to go on from to step {}; {}",
-         o.out, run.state.step, steps, instead);
-  const std::string text = fmt::format("{}: is finished after {} steps; nothing to resume ({})",
-                                       o.out, run.state.step, instead);
+    fail("{}: is finished after {} {}, and kept no checkpoint to go on from to step {}; {}", o.out,
+         run.state.step, plural(run.state.step, "step"), steps, instead);
+  const std::string text = fmt::format("{}: is finished after {} {}; nothing to resume ({})", o.out,
+                                       run.state.step, plural(run.state.step, "step"), instead);
   const auto saved = read_record(final_folder);
   if (!saved) fail("{}; its final/falconer.json cannot be found", text);
   if (const std::string what = differing(*saved, record); !what.empty())

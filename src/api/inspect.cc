@@ -4,6 +4,7 @@
 
 #include "api/resolve.h"
 #include "base/error.h"
+#include "base/plural.h"
 #include "checkpoint/gguf.h"
 #include "falconer/checkpoint.h"
 #include "method/precision.h"
@@ -85,9 +86,9 @@ void describe_tensors(const std::vector<TensorLine>& tensors, size_t files,
   }
   json["bytes"] = bytes;
   json["parameters"] = numbers;
-  text +=
-      fmt::format("weights: {} numbers in {} tensors, {:.3f} GB in {} files\n",
-                  grouped_digits(numbers), tensors.size(), static_cast<double>(bytes) / 1e9, files);
+  text += fmt::format("weights: {} numbers in {} {}, {:.3f} GB in {} {}\n", grouped_digits(numbers),
+                      tensors.size(), plural(tensors.size(), "tensor"),
+                      static_cast<double>(bytes) / 1e9, files, plural(files, "file"));
   text += list;
 }
 
@@ -110,13 +111,14 @@ void describe_model(const ModelConfig& m, nlohmann::ordered_json& json, std::str
   const char* block =
       m.parallel ? (m.shared_norm ? "parallel, one norm" : "parallel, two norms") : "sequential";
   text += fmt::format(
-      "{}: {} layers, width {}, {} heads of {} ({} key-value), MLP {}, vocabulary {}, context {}\n"
+      "{}: {} {}, width {}, {} {} of {} ({} key-value), MLP {}, vocabulary {}, context {}\n"
       "blocks: {}; positions: {}; biases: {}; head: {}\n\n"
       "finetuning would train (head counted apart; adapter: 10 slots from layer 2; LoRA: rank 8 on "
       "q and v)\n"
       "  full        {:>16}\n  lora        {:>16}\n  adapter     {:>16}\n  adapter-v2  {:>16}\n\n",
-      m.family, m.layers, m.width, m.heads, m.head_size, m.groups, m.mlp_width, m.vocab, m.context,
-      block, m.alibi ? "ALiBi" : fmt::format("rotary ({} of {})", m.rope_dims, m.head_size),
+      m.family, m.layers, plural(m.layers, "layer"), m.width, m.heads, plural(m.heads, "head"),
+      m.head_size, m.groups, m.mlp_width, m.vocab, m.context, block,
+      m.alibi ? "ALiBi" : fmt::format("rotary ({} of {})", m.rope_dims, m.head_size),
       m.bias ? "yes" : "no", m.tied_head ? "tied to the embedding" : "its own",
       grouped_digits(counts.full), grouped_digits(counts.lora), grouped_digits(counts.adapter),
       grouped_digits(counts.adapter_v2));

@@ -153,7 +153,7 @@ class Watch {
   Watch(const char* done, size_t tensors) : done_(done), tensors_(tensors) {}
 
   void look(size_t tensor) {
-    if (interrupted()) throw Error("stopped; nothing was left behind", kExitInterrupted);
+    if (interrupted()) throw Error("stopped; nothing was left behind", interrupt_exit_code());
     const auto now = std::chrono::steady_clock::now();
     if (now - last_ < std::chrono::seconds(5)) return;
     last_ = now;

@@ -8,6 +8,7 @@
 #include "api/resolve.h"
 #include "api/run_place.h"
 #include "base/error.h"
+#include "base/plural.h"
 #include "data/formats.h"
 #include "data/report.h"
 #include "falconer/data.h"
@@ -78,8 +79,9 @@ PrepareReport prepare(const PrepareOptions& options) {
   const LoadedData data = prepare_dataset(settings, tokenizer);
   std::string text = report_text(data.report, options.input);
   text += rendered_text(data.rendered);
-  text += fmt::format("train: {} rows, test: {} rows, in {}\n", data.rows().size(),
-                      data.held_out().size(), options.out);
+  const int64_t train = data.rows().size(), test = data.held_out().size();
+  text += fmt::format("train: {} {}, test: {} {}, in {}\n", train, plural(train, "row"), test,
+                      plural(test, "row"), options.out);
   if (!data.rows().empty()) text += show_first_row(data.rows(), tokenizer);
   return {.text = std::move(text), .json = json_of(options, data)};
 }

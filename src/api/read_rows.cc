@@ -20,9 +20,12 @@ void for_each_json_line(const std::string& path,
     if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
     const auto json = parse_ordered_json(line);
     if (json.is_discarded() || !json.is_object()) {
-      const std::string wrong = json_complaint(line);
+      std::string wrong = array_text(line);
+      if (wrong.empty()) wrong = json_complaint(line);
       fail("{}: line {} is not a JSON object{}{}", path, number, wrong.empty() ? "" : ": ", wrong);
     }
+    if (const auto key = repeated_key(line, json))
+      fail("{}: line {} {}", path, number, repeated_key_text(*key));
     try {
       row(json, number);
     } catch (const nlohmann::json::exception& error) {

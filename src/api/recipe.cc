@@ -4,6 +4,7 @@
 
 #include "api/common.h"
 #include "base/error.h"
+#include "base/plural.h"
 #include "base/terminal.h"
 #include "base/toml.h"
 #include "falconer/process.h"
@@ -141,7 +142,7 @@ std::string size_text(const fs::path& path) {
     for (const auto& entry : fs::directory_iterator(path, error))
       if (entry.is_regular_file(error)) count(entry.path());
   }
-  return fmt::format("{} bytes in {} file{}", bytes, files, files == 1 ? "" : "s");
+  return fmt::format("{} {} in {} {}", bytes, plural(bytes, "byte"), files, plural(files, "file"));
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/nearest.h"
 #include "hub/download.h"
 #include "hub/http.h"
 #include "train/run_folder.h"
@@ -51,26 +52,29 @@ hub::Download fetch(const std::string& name, const hub::DownloadRequest& request
   const hub::Settings settings = hub::Settings::from_environment();
   const hub::CachedDownload cached = hub::find_cached(settings, request);
   if (cached.completeness >= enough) return cached.download;
+  std::string meant = did_you_mean_path(name);
+  if (!meant.empty()) meant = " (" + meant.substr(2) + ")";  // in the middle of a sentence
   const bool usable = cached.completeness != Completeness::kMissing;
   if (settings.offline) {
     if (usable) return cached.download;
     fail(
-        "{}: is no path here, and the cache ({}) does not hold all of it; HF_HUB_OFFLINE or "
+        "{}: is no path here{}, and the cache ({}) does not hold all of it; HF_HUB_OFFLINE or "
         "TRANSFORMERS_OFFLINE forbids to fetch it. Unset that, or fetch it first with \"falconer "
         "download {}{}\"",
-        name, settings.cache.string(), request.repo.kind == RepoKind::kDataset ? "--dataset " : "",
-        request.repo.text());
+        name, meant, settings.cache.string(),
+        request.repo.kind == RepoKind::kDataset ? "--dataset " : "", request.repo.text());
   }
   try {
     return hub::download(settings, request);
   } catch (const hub::NetworkError& error) {
-    if (!usable) throw Error(fmt::format("{}: is no path here. {}", name, error.what()));
+    if (!usable) throw Error(fmt::format("{}: is no path here{}. {}", name, meant, error.what()));
     log_warning("{}; going on with what the cache holds of {}", error.brief(), name);
     return cached.download;
   } catch (const hub::Cancelled&) {
     throw;
   } catch (const Error& error) {
-    throw Error(fmt::format("{}: is no path here. {}", name, error.what()), error.exit_code());
+    throw Error(fmt::format("{}: is no path here{}. {}", name, meant, error.what()),
+                error.exit_code());
   }
 }
 

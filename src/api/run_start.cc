@@ -7,6 +7,7 @@
 #include "api/run_texts.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "base/plural.h"
 #include "base/system.h"
 #include "report/table.h"
 #include "train/run_folder.h"
@@ -23,12 +24,12 @@ void check_held_out(const RowView& rows, const FinetuneOptions& o) {
         "--eval-interval needs held-out rows: give --test-size, or a folder with test.jsonl");
   if (o.eval_interval > 0)
     fail(
-        "{}: none of the {} held-out rows has a token to learn, so that they have no loss; hold "
+        "{}: none of the {} held-out {} has a token to learn, so that they have no loss; hold "
         "out others, or leave --eval-interval out",
-        o.data, rows.size());
+        o.data, rows.size(), plural(rows.size(), "row"));
   if (!rows.empty())
-    log_warning("none of the {} held-out rows has a token to learn: they are not evaluated",
-                rows.size());
+    log_warning("none of the {} held-out {} has a token to learn: they are not evaluated",
+                rows.size(), plural(rows.size(), "row"));
 }
 
 void record_method(std::map<std::string, std::string>& settings, Session& session,
@@ -108,9 +109,9 @@ void warn_of_learning_rate(const TrainOptions& options, int64_t steps) {
   if (lr == 0) return log_warning("lr is 0: nothing will be learned");
   if (warmup > steps)
     log_warning(
-        "warm-up of {} steps is longer than the run's {} steps: the learning rate reaches only "
-        "{:.3g} of {:g}",
-        grouped_digits(warmup), grouped_digits(steps),
+        "warm-up of {} {} is longer than the run's {}: the learning rate reaches only {:.3g} of "
+        "{:g}",
+        grouped_digits(warmup), plural(warmup, "step"), grouped_digits(steps),
         lr * schedule_factor(options.schedule, steps, warmup, steps), lr);
   else if (warmup == steps && steps > 1)
     log_warning(
@@ -153,7 +154,9 @@ std::string period_text(double seconds) {
 std::string saves_text(const TrainOptions& options) {
   std::string text;
   if (options.save_interval > 0)
-    text = fmt::format("every {} steps", grouped_digits(options.save_interval));
+    text = options.save_interval == 1
+               ? "every step"
+               : fmt::format("every {} steps", grouped_digits(options.save_interval));
   if (options.save_every > 0)
     text += fmt::format("{}every {}", text.empty() ? "" : " and ", period_text(options.save_every));
   if (text.empty()) return "at the end alone";
@@ -168,7 +171,7 @@ std::string plan_text_of(const FinetunePlan& plan, const TrainOptions& options,
   return fmt::format(
       "rows     {} to train on, {} held out\n"
       "steps    {}{}, {} of warm-up, then {}\n"
-      "sees     {} rows, about {} tokens\n"
+      "sees     {} {}, about {} {}\n"
       "trains   {} numbers with lr {}\n"
       "memory   {:.3f} GB{}, of {:.1f} GB that can be had\n"
       "saves    {}\n"
@@ -176,7 +179,8 @@ std::string plan_text_of(const FinetunePlan& plan, const TrainOptions& options,
       grouped_digits(plan.rows), grouped_digits(plan.held_out_rows), plan.length_text,
       checkpoint.empty() ? "" : fmt::format(", going on from {}", checkpoint.string()),
       grouped_digits(options.warmup_steps), name_of(options.schedule),
-      grouped_digits(plan.rows_seen), grouped_digits(plan.tokens_seen),
+      grouped_digits(plan.rows_seen), plural(plan.rows_seen, "row"),
+      grouped_digits(plan.tokens_seen), plural(plan.tokens_seen, "token"),
       grouped_digits(plan.trainable), options.optimizer.lr, gigabytes(plan.memory_bytes),
       mapped ? " and the mapped weights" : "", gigabytes(plan.memory_available),
       saves_text(options), gigabytes(plan.disk_bytes), gigabytes(plan.disk_available));

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/log.h"
+#include "base/plural.h"
 #include "data/report.h"
 #include "report/table.h"
 #include "text/tokenizer.h"
@@ -15,7 +16,7 @@ std::string steps_text(const StepPlan& steps, const StepPlanOptions& options,
   const int64_t rows = data.rows().size(), total = steps.total_steps();
   const int64_t at_once = std::min(options.batch_size, rows);
   const auto many = [](int64_t n, const char* what) {
-    return fmt::format("{} {}{}", grouped_digits(n), what, n == 1 ? "" : "s");
+    return fmt::format("{} {}", grouped_digits(n), plural(n, what));
   };
   const bool whole = total % steps.steps_per_epoch() == 0;
   const std::string epochs =
@@ -35,10 +36,9 @@ void warn_of_few_steps(const FinetuneOptions& o, int64_t steps) {
   constexpr int64_t kFewSteps = 20;
   if (steps >= kFewSteps) return;
   log_warning(
-      "a run of {} step{} teaches a model next to nothing; give more --epochs (now {}) or a "
-      "smaller "
+      "a run of {} {} teaches a model next to nothing; give more --epochs (now {}) or a smaller "
       "--batch-size (now {})",
-      steps, steps == 1 ? "" : "s", o.epochs.value_or(0), o.batch_size.value_or(0));
+      steps, plural(steps, "step"), o.epochs.value_or(0), o.batch_size.value_or(0));
 }
 
 }  // namespace

@@ -8,7 +8,9 @@
 
 #include "base/error.h"
 #include "base/json_text.h"
+#include "base/nearest.h"
 #include "base/number.h"
+#include "base/path.h"
 #include "base/terminal.h"
 #include "base/toml.h"
 #include "falconer/watch.h"
@@ -133,8 +135,7 @@ void sort_runs(std::vector<RunSummary>& runs, const std::string& by) {
     key = [](const RunSummary& r) { return static_cast<double>(r.peak_rss_bytes); };
   if (by == "time") key = [](const RunSummary& r) { return r.seconds; };
   if (!key && by != "name" && by != "started")
-    fail_usage("--sort is \"{}\", expected name, started, loss, eval-loss, speed, memory or time",
-               by);
+    fail_choice("--sort", by, {"name", "started", "loss", "eval-loss", "speed", "memory", "time"});
   std::sort(runs.begin(), runs.end(),
             [](const RunSummary& a, const RunSummary& b) { return a.folder < b.folder; });
   if (by == "name") return;
@@ -176,6 +177,11 @@ std::string table_of(const std::vector<RunSummary>& runs) {
   for (const RunSummary& r : runs)
     if (!r.message.empty())
       text += fmt::format("{}: {}\n", printable(r.folder), printable(r.message));
+    else if (r.state == "crashed")
+      text += fmt::format(
+          "{}: left no word of its end: it was killed, or the machine stopped or had no memory "
+          "left\n",
+          printable(r.folder));
   return text;
 }
 
@@ -208,7 +214,8 @@ std::string json_of(const std::vector<RunSummary>& runs) {
 }  // namespace
 
 RunsReport list_runs(const std::string& folder, const std::string& sort) {
-  if (!fs::is_directory(folder)) fail("{}: no such folder; expected one with runs in it", folder);
+  if (!is_there(folder)) fail("{}: {}", folder, not_found_text(folder, "a folder with runs in it"));
+  if (!is_folder(folder)) fail("{}: is a file; expected a folder with runs in it", folder);
   std::vector<fs::path> found;
   find_runs(folder, 0, found);
   RunsReport report;

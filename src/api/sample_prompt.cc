@@ -1,6 +1,7 @@
 #include "api/sample_prompt.h"
 
 #include "base/error.h"
+#include "base/plural.h"
 
 namespace falconer {
 
@@ -17,8 +18,8 @@ SamplePrompt sample_prompt(const FinetuneOptions& o, const Tokenizer* tokenizer,
     sample.ids = tokenizer->encode(o.sample_prompt);
   }
   if (std::ssize(sample.ids) >= context)
-    fail_usage("--sample-prompt has {} tokens, and the model's context is {}; shorten it",
-               sample.ids.size(), context);
+    fail_usage("--sample-prompt has {} {}, and the model's context is {}; shorten it",
+               sample.ids.size(), plural(sample.ids.size(), "token"), context);
   return sample;
 }
 

@@ -1,4 +1,6 @@
 // falconer selftest: golden numbers on the user's own machine, for every backend that it has.
+#include "falconer/selftest.h"
+
 #include <fmt/ranges.h>
 
 #include <csignal>
@@ -7,11 +9,11 @@
 #include "api/selftest_numbers.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "base/plural.h"
 #include "base/process.h"
 #include "base/system.h"
 #include "base/threads.h"
 #include "falconer/process.h"
-#include "falconer/selftest.h"
 #include "ops/cpu/instruction_sets.h"
 #include "ops/devices.h"
 #include "report/table.h"
@@ -129,10 +131,11 @@ std::string text_of(const SelfTestReport& report, double seconds) {
                                  "largest differences, as shares of the largest number of a kind; "
                                  "allowed are {:.0e} in "
                                  "f32 and {:.0e} in bf16\n"
-                                 "falconer {} on {}, {} threads: {} of {} are right, in {:.1f} s\n",
+                                 "falconer {} on {}, {} {}: {} of {} are right, in {:.1f} s\n",
                                  self_test_tolerance(Precision::kF32),
                                  self_test_tolerance(Precision::kBF16), version(), processor_name(),
-                                 thread_count(), passed, measured, seconds);
+                                 thread_count(), plural(thread_count(), "thread"), passed, measured,
+                                 seconds);
 }
 
 }  // namespace

@@ -7,7 +7,10 @@
 #include "api/load_options.h"
 #include "api/read_rows.h"
 #include "base/error.h"
+#include "base/nearest.h"
 #include "base/number.h"
+#include "base/path.h"
+#include "base/plural.h"
 #include "falconer/finetune.h"
 #include "falconer/watch.h"
 #include "model/arch/architecture.h"
@@ -78,6 +81,8 @@ class Verifying {
 
   std::vector<fs::path> saved_folders() const {
     const fs::path folder = o_.folder;
+    if (!is_there(folder))
+      fail("{}: {}", o_.folder, not_found_text(folder, "the folder of a run or what it saved"));
     if (fs::exists(folder / "falconer.json")) return {folder};
     std::vector<fs::path> found;
     for (const char* name : {"final", "best"})
@@ -137,7 +142,8 @@ class Verifying {
       return say(folder, what, Verdict::kFailed,
                  fmt::format("{} of {} are all 0 and were not trained, the first is {}",
                              numbers.all_zero.size(), numbers.tensors, numbers.all_zero.front()));
-    say(folder, what, Verdict::kOk, fmt::format("{} tensors, all finite", numbers.tensors));
+    say(folder, what, Verdict::kOk,
+        fmt::format("{} {}, all finite", numbers.tensors, plural(numbers.tensors, "tensor")));
   }
 
   void look_at_metrics() {
@@ -152,7 +158,8 @@ class Verifying {
       ++steps;
     });
     say(o_.folder, "metrics", Verdict::kOk,
-        fmt::format("{} steps without a gap, {} evaluations", steps, evaluations));
+        fmt::format("{} {} without a gap, {} {}", steps, plural(steps, "step"), evaluations,
+                    plural(evaluations, "evaluation")));
   }
 
   // The base as it is now; its tokenizer is needed for the rows too.
@@ -184,7 +191,8 @@ class Verifying {
     if (!same("data", data.rows()) || !same("held_out", data.held_out()))
       fail("{}: other rows than those that it was trained on", path);
     say(folder, "data", Verdict::kOk,
-        fmt::format("{}: the {} rows that it was trained on", path, data.rows().size()));
+        fmt::format("{}: the {} {} that it was trained on", path, data.rows().size(),
+                    plural(data.rows().size(), "row")));
   }
 
   LoadedData load(const ModelRecord& record, const std::string& path) const {

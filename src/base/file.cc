@@ -284,10 +284,10 @@ void remove_folder(const fs::path& path) {
 
 void make_folder(const fs::path& path) {
   std::error_code error;
+  if (fs::exists(path, error) && !fs::is_directory(path, error))
+    fail("{}: is a file, and a folder is expected there; give another path", path.string());
   fs::create_directories(path, error);
   if (error) fail("{}: the folder cannot be made: {}", path.string(), error.message());
-  if (!fs::is_directory(path))
-    fail("{}: expected a folder, found a file; give another path", path.string());
 }
 
 }  // namespace falconer

@@ -7,17 +7,24 @@
 #include <csignal>
 #include <memory>
 
+#include "base/error.h"
+
 namespace falconer {
 namespace {
 
 // The globals of the program: a signal handler can reach nothing else. Threads that fetch files look
 // at the first too.
 std::atomic<bool> requested = false;
-static_assert(std::atomic<bool>::is_always_lock_free, "a signal handler must not wait for a lock");
+static_assert(std::atomic<bool>::is_always_lock_free && std::atomic<int>::is_always_lock_free,
+              "a signal handler must not wait for a lock");
+
+std::atomic<int> first = 0;  // the signal that came first
 
 std::atomic<bool> asked = false;  // by one that a second time is meant for good
 
 void on_signal(int number) {
+  int none = 0;
+  first.compare_exchange_strong(none, number);
   requested = true;
   if (number != SIGHUP && asked.exchange(true)) {
     std::signal(number, SIG_DFL);
@@ -56,5 +63,14 @@ void catch_interrupts() {
 }
 
 bool interrupted() { return requested; }
+
+int interrupt_exit_code() {
+  const int number = first;
+  return number == 0 ? kExitInterrupted : 128 + number;
+}
+
+bool is_interrupt_exit_code(int code) {
+  return code == 128 + SIGINT || code == 128 + SIGTERM || code == 128 + SIGHUP;
+}
 
 }  // namespace falconer

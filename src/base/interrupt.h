@@ -9,4 +9,10 @@ namespace falconer {
 void catch_interrupts();
 bool interrupted();
 
+/// What a program that stopped for one of them ends with, as shells say it: 128 and the signal's number, 130
+/// for SIGINT, 143 for SIGTERM, 129 for SIGHUP. That of SIGINT where none came.
+int interrupt_exit_code();
+/// Whether `code` is one of these, as of another falconer.
+bool is_interrupt_exit_code(int code);
+
 }  // namespace falconer

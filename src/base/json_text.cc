@@ -2,7 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
+#include <set>
+#include <vector>
+
+#include "base/error.h"
 
 namespace falconer {
 namespace {
@@ -19,7 +24,55 @@ size_t end_of_string(std::string_view text, size_t at) {
   }
 }
 
+size_t members_in(std::string_view text) {
+  size_t colons = 0;
+  for (size_t at = 0; at < text.size(); ++at)
+    if (text[at] == '"')
+      at = end_of_string(text, at);
+    else
+      colons += text[at] == ':';
+  return colons;
+}
+
+size_t members_of(const nlohmann::ordered_json& value) {
+  size_t members = value.is_object() ? value.size() : 0;
+  if (value.is_structured())
+    for (const auto& element : value)
+      if (element.is_structured()) members += members_of(element);
+  return members;
+}
+
 }  // namespace
+
+std::optional<std::string> repeated_key(std::string_view text,
+                                        const nlohmann::ordered_json& parsed) {
+  if (members_in(text) == members_of(parsed)) return {};
+  std::vector<std::set<std::string>> open;
+  std::optional<std::string> repeated;
+  using Event = nlohmann::json::parse_event_t;
+  const auto look = [&](int, Event event, nlohmann::ordered_json& value) {
+    if (event == Event::object_start) open.emplace_back();
+    if (event == Event::object_end) open.pop_back();
+    if (event == Event::key && !open.back().insert(value.get<std::string>()).second && !repeated)
+      repeated = value.get<std::string>();
+    return true;
+  };
+  [[maybe_unused]] const auto again = nlohmann::ordered_json::parse(text, look, false);
+  return repeated;
+}
+
+std::string repeated_key_text(const std::string& key) {
+  return fmt::format("has the key \"{}\" twice, and only one of its values can count",
+                     printable(key));
+}
+
+std::string array_text(std::string_view line) {
+  if (line.substr(std::min(line.find_first_not_of(" \t"), line.size())).substr(0, 1) != "[")
+    return {};
+  return "the file seems to be a JSON array; expected a row in each line, without brackets around "
+         "them "
+         "and commas between them";
+}
 
 std::string json_excess(std::string_view text, bool ordered) {
   size_t members[kDeepestJson] = {};  // colons so far, of what is open at each level

@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "base/interrupt.h"
+#include "base/nearest.h"
 
 namespace falconer {
 namespace {
@@ -30,7 +31,7 @@ void await_writer(int file, const std::string& name, std::string& first) {
     if (count > 0) first.push_back(byte);
     if (count > 0 || (count < 0 && errno != EINTR))
       return;  // EAGAIN: it is open, and nothing came yet
-    if (interrupted()) throw Error("interrupted", kExitInterrupted);
+    if (interrupted()) throw Error("interrupted", interrupt_exit_code());
     if (std::chrono::steady_clock::now() > end)
       fail("{}: is a pipe that nobody writes to; expected rows, from a file or a program", name);
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
@@ -46,6 +47,8 @@ LineReader::LineReader(const std::filesystem::path& path) : name_(path.string())
     return;
   }
   file_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (file_ < 0 && errno == ENOENT)
+    fail("{}: {}", name_, not_found_text(path, "a file with rows of JSON"));
   if (file_ < 0) fail("{}: cannot be opened: {}; expected rows of JSON", name_, reason());
   owned_ = true;
   struct stat info {};
@@ -76,7 +79,7 @@ bool LineReader::fill() {
   do count = ::read(file_, buffer_.data() + before, kStep);
   while (count < 0 && errno == EINTR && !interrupted());
   buffer_.resize(before + static_cast<size_t>(std::max<ssize_t>(count, 0)));
-  if (count < 0 && interrupted()) throw Error("interrupted", kExitInterrupted);
+  if (count < 0 && interrupted()) throw Error("interrupted", interrupt_exit_code());
   if (count < 0) fail("{}: cannot be read: {}", name_, reason());
   ended_ = count == 0;
   return !ended_;

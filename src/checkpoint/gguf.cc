@@ -9,6 +9,7 @@
 #include <set>
 
 #include "base/error.h"
+#include "base/plural.h"
 
 namespace falconer {
 namespace {
@@ -108,7 +109,8 @@ class Gguf::Reader {
   void read() {
     if (bytes_.size() < 24 ||
         std::string_view(reinterpret_cast<const char*>(bytes_.data()), 4) != kMagic)
-      gguf_.wrong("expected a GGUF file, found something else of {} bytes", bytes_.size());
+      gguf_.wrong("expected a GGUF file, found something else of {} {}", bytes_.size(),
+                  plural(bytes_.size(), "byte"));
     at_ = 4;
     const auto version = number<uint32_t>();
     if ((version & 0xffffu) == 0 && version != 0)
@@ -267,7 +269,8 @@ class Gguf::Reader {
       next = padded(next + places[i].bytes);  // at most the file's size, so it does not overflow
     }
     if (bytes_.size() > data + next)
-      gguf_.wrong("has {} bytes behind its last tensor", bytes_.size() - data - next);
+      gguf_.wrong("has {} {} behind its last tensor", bytes_.size() - data - next,
+                  plural(bytes_.size() - data - next, "byte"));
   }
 
   Gguf& gguf_;

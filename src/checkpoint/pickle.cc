@@ -5,6 +5,7 @@
 #include <map>
 
 #include "base/error.h"
+#include "base/plural.h"
 
 namespace falconer {
 namespace {
@@ -43,7 +44,8 @@ class Machine {
  private:
   // ---- the bytes
   std::span<const std::byte> take(size_t count) {
-    if (count > bytes_.size() - at_) fail("breaks off after {} bytes", bytes_.size());
+    if (count > bytes_.size() - at_)
+      fail("breaks off after {} {}", bytes_.size(), plural(bytes_.size(), "byte"));
     at_ += count;
     return bytes_.subspan(at_ - count, count);
   }

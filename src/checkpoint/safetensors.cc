@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "base/error.h"
+#include "base/plural.h"
 #include "checkpoint/strict_json.h"
 
 namespace falconer {
@@ -52,7 +53,8 @@ class Reader {
   json read_header() {
     uint64_t length = 0;
     if (file_->size() < sizeof length)
-      wrong("expected a safetensors header, found a file of {} bytes", file_->size());
+      wrong("expected a safetensors header, found a file of {} {}", file_->size(),
+            plural(file_->size(), "byte"));
     std::memcpy(&length, file_->data(), sizeof length);
     if (length > kLongestHeader || length > file_->size() - sizeof length)
       wrong("says that its header has {} bytes, in a file of {}", length, file_->size());
@@ -62,7 +64,7 @@ class Reader {
     try {
       header = parse_strict_json({text, length});
     } catch (const Error& error) {
-      wrong("its header of {} bytes is {}", length, error.what());
+      wrong("its header of {} {} is {}", length, plural(length, "byte"), error.what());
     }
     if (!header.is_object())
       wrong("expected a JSON object as its header, found {}", header.type_name());
@@ -144,7 +146,8 @@ class Reader {
       align(*tensor);
     }
     if (at != data_.data() + data_.size())
-      wrong("has {} bytes behind its last tensor", data_.data() + data_.size() - at);
+      wrong("has {} {} behind its last tensor", data_.data() + data_.size() - at,
+            plural(data_.data() + data_.size() - at, "byte"));
   }
 
   void align(StoredTensor& tensor) {

@@ -1,10 +1,14 @@
 // falconer chat: a conversation in the terminal.
 #include <unistd.h>
 
+#include <algorithm>
+#include <cctype>
 #include <iostream>
 
+#include "base/answer_printer.h"
 #include "base/log.h"
 #include "base/streams.h"
+#include "base/terminal.h"
 #include "base/trim.h"
 #include "cli/sampling_flags.h"
 
@@ -36,13 +40,16 @@ class Conversation {
     first_ = chat_.messages.size();
   }
 
-  void answer(const std::string& line) {
+  /// `column`: of the terminal, where the answer begins.
+  void answer(const std::string& line, size_t column) {
     chat_.messages.push_back({.role = "user", .content = line, .input = "", .more = ""});
     const std::vector<int32_t> ids = alone_ ? model_.encode_prompt(line, "", true) : fitting_ids();
     SamplingSettings sampling = flags_.sampling;
     sampling.first_prompt = turn_++;  // or each would draw the numbers of the first
-    const auto completions = model_.generate(
-        {ids}, sampling, [](size_t, std::string_view text) { print_result(text); });
+    AnswerPrinter printer(column);
+    const auto completions =
+        model_.generate({ids}, sampling, [&](size_t, std::string_view text) { printer.add(text); });
+    printer.end();
     print_result("\n");
     chat_.messages.push_back({.role = "assistant",
                               .content = std::string(trimmed(completions.front().text)),
@@ -75,17 +82,45 @@ class Conversation {
   uint32_t turn_ = 0;
 };
 
+constexpr const char* kHowToEnd = "/exit, exit or an empty line ends the chat.";
+constexpr const char* kReply = ">> Reply: ";
+
+/// What a line is that is not for the model.
+enum class Order { kNone, kEnd, kClear, kHelp, kUnknown };
+
+/// A word alone on its line: what other programs' chats end with, too, with or without their mark.
+Order order_in(const std::string& line) {
+  std::string word(trimmed(line));
+  std::transform(word.begin(), word.end(), word.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  if (word.empty()) return line.empty() ? Order::kEnd : Order::kNone;
+  const bool marked = word.front() == '/' || word.front() == '!' || word.front() == ':';
+  const std::string name = marked ? word.substr(1) : word;
+  if (name == "exit" || name == "quit" || (marked && (name == "bye" || name == "q")))
+    return Order::kEnd;
+  if (word.front() == ':' || !marked) return Order::kNone;
+  if (name == "clear") return Order::kClear;
+  if (name == "help" || name == "?") return Order::kHelp;
+  // "/usr/bin" and "!important, ..." may be meant for the model.
+  const bool letters = !name.empty() && std::all_of(name.begin(), name.end(), [](unsigned char c) {
+    return std::isalpha(c) != 0;
+  });
+  return word.front() == '/' && letters ? Order::kUnknown : Order::kNone;
+}
+
 void run(const Flags& flags) {
   check_sampling(flags.sampling);
   Model model = Model::open(flags.model);
   Conversation conversation(flags, model);
   // Who types is asked; a pipe is not, nor who wants to see nothing but answers.
   const bool asking = ::isatty(STDIN_FILENO) != 0 && log_level() != LogLevel::kQuiet;
-  if (asking)
-    print_message(std::string(conversation.alone()
-                                  ? "There is no prompt style: each line is a prompt of its own. "
-                                  : "!clear forgets what was said. ") +
-                  "An empty line ends the chat.\n");
+  const std::string help =
+      std::string(conversation.alone()
+                      ? "There is no prompt style: each line is a prompt of its own. "
+                      : "/clear forgets what was said. ") +
+      kHowToEnd;
+  if (asking) print_message(laid_out(help) + "\n");
+  const bool beside = asking && ::isatty(STDERR_FILENO) != 0;
   std::string line;
   for (;;) {
     if (asking) print_message(">> Prompt: ");
@@ -93,13 +128,16 @@ void run(const Flags& flags) {
       if (asking) print_message("\n");
       break;
     }
-    if (line.empty() || line == "!quit") break;
-    if (line == "!clear") {
-      conversation.clear();
-      continue;
-    }
-    if (asking) print_message(">> Reply: ");
-    conversation.answer(line);
+    const Order order = order_in(line);
+    if (order == Order::kEnd) break;
+    if (order == Order::kClear) conversation.clear();
+    if (order == Order::kUnknown)
+      print_message(laid_out("there is no " + std::string(trimmed(line)) + " here. " + help) +
+                    "\n");
+    if (order == Order::kHelp) print_message(laid_out(help) + "\n");
+    if (order != Order::kNone) continue;
+    if (asking) print_message(kReply);
+    conversation.answer(line, beside ? std::string_view(kReply).size() : 0);
   }
 }
 

@@ -3,6 +3,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/plural.h"
 #include "cli/print.h"
 #include "cli/sampling_flags.h"
 
@@ -70,8 +71,8 @@ void add_evaluate(Command& command) {
     for (int64_t i = 0; i < std::min<int64_t>(*rows_shown, std::ssize(report.rows)); ++i)
       show(report.rows[static_cast<size_t>(i)]);
     const auto asked = static_cast<double>(report.rows.size());
-    print_result(fmt::format("exact match: {} of {} rows, {:.1f} %\n", report.exact,
-                             report.rows.size(),
+    print_result(fmt::format("exact match: {} of {} {}, {:.1f} %\n", report.exact,
+                             report.rows.size(), plural(report.rows.size(), "row"),
                              100.0 * static_cast<double>(report.exact) / asked));
   });
 }

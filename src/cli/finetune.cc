@@ -2,6 +2,7 @@
 #include <memory>
 
 #include "base/log.h"
+#include "base/plural.h"
 #include "cli/finetune_flags.h"
 #include "cli/help.h"
 #include "cli/print.h"
@@ -27,11 +28,12 @@ void train(const FinetuneOptions& options, bool json) {
   if (report.interrupted)
     throw Error("interrupted after step " + std::to_string(report.steps) +
                     ", which is saved; go on with --resume",
-                130);
+                interrupt_exit_code());
   if (!json) print_result(report.final_folder + "\n");
   if (report.was_finished) return;
-  log_info("trained {} steps ({} tokens) in {:.1f} s, peak memory {:.2f} GB", report.steps,
-           report.tokens, report.seconds, static_cast<double>(report.peak_rss_bytes) / 1e9);
+  log_info("trained {} {} ({} {}) in {:.1f} s, peak memory {:.2f} GB", report.steps,
+           plural(report.steps, "step"), report.tokens, plural(report.tokens, "token"),
+           report.seconds, static_cast<double>(report.peak_rss_bytes) / 1e9);
 }
 
 }  // namespace

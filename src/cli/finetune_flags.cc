@@ -46,7 +46,8 @@ void add_optimizer_flags(Command& command, FinetuneOptions& o) {
               {.shows_default = true});
   command.add("--loss-average", &o.loss_average,
               "token: over the step's tokens; micro-batch: as Lit-Parrot", {.shows_default = true});
-  command.add("--max-steps", &o.max_steps, "optimizer steps (default: as --epochs says)");
+  command.add("--max-steps", &o.max_steps, "optimizer steps (default: as --epochs says)",
+              {.zero_too = "-1"});  // of transformers' Trainer
   add_length_flags(command, o.epochs, o.batch_size);
   command.add("--micro-batch-size", &o.micro_batch_size, "rows that are computed at one time",
               {.shows_default = true});

@@ -28,6 +28,7 @@ struct FlagTraits {
   bool one_each = false;        // of a list: a flag has one value, and the next word is no other
   bool optional_value = false;  // the flag may stand alone, and then means default_text
   bool size = false;            // a number of bytes, as "5GB"
+  std::string zero_too = {};    // what other programs write for 0
   std::string value_name = {};  // in help, instead of the type's
 };
 

@@ -1,10 +1,12 @@
 // falconer generate
 #include <nlohmann/json.hpp>
 
+#include "base/answer_printer.h"
 #include "base/json_number.h"
 #include "base/json_text.h"
 #include "base/line_reader.h"
 #include "base/log.h"
+#include "base/plural.h"
 #include "base/streams.h"
 #include "cli/sampling_flags.h"
 #include "falconer/process.h"
@@ -24,6 +26,10 @@ struct Flags {
 std::vector<int32_t> read_prompt(const std::string& line, const std::string& where,
                                  const Model& model, bool raw) {
   const auto row = parse_ordered_json(line);
+  if (const std::string wrong = array_text(line); !wrong.empty())
+    throw Error(where + ": is no row: " + wrong);
+  if (const auto key = repeated_key(line, row); !row.is_discarded() && key)
+    throw Error(where + ": " + repeated_key_text(*key));
   if (row.is_discarded())
     throw Error(where + ": is not valid JSON; expected a row {\"prompt\"} in each line");
   const JsonFields fields(row, where);
@@ -79,20 +85,21 @@ void run(const Flags& flags) {
   Model model = Model::open(flags.model);
   const auto prompts = prompts_of(flags, model);
   const bool stream = !flags.json && prompts.size() == 1;
+  AnswerPrinter printer;
   const auto completions =
       model.generate(prompts, flags.sampling, [&](size_t, std::string_view text) {
-        if (stream) print_result(text);
+        if (stream) printer.add(text);
       });
   if (flags.json) return print_json(completions);
   if (!stream)
     for (const Completion& c : completions) print_result(c.text + "\n");
-  else
-    print_result("\n");  // before the next line, which goes to stderr
+  if (stream) printer.end();
+  if (stream) print_result("\n");  // before the next line, which goes to stderr
   const Completion& last = completions.back();
-  log_info("{} tokens, prompt {:.1f} tokens/s, answer {:.1f} tokens/s, peak memory {:.2f} GB",
-           last.ids.size(), last.prefill_tokens_per_second, last.decode_tokens_per_second,
-           static_cast<double>(peak_memory_bytes()) / 1e9);
-  if (interrupted()) throw Error("interrupted", 130);
+  log_info("{} {}, prompt {:.1f} tokens/s, answer {:.1f} tokens/s, peak memory {:.2f} GB",
+           last.ids.size(), plural(last.ids.size(), "token"), last.prefill_tokens_per_second,
+           last.decode_tokens_per_second, static_cast<double>(peak_memory_bytes()) / 1e9);
+  if (interrupted()) throw Error("interrupted", interrupt_exit_code());
 }
 
 }  // namespace

@@ -31,7 +31,9 @@ std::string unknown_flag(const Command& app, const Command& command, const std::
   for (const Command* one : {&command, &app})
     for (const Flag& flag : one->flags())
       for (const std::string& long_name : flag.long_names) names.push_back("--" + long_name);
-  return command.name() + " has no flag " + name + did_you_mean(name, names);
+  std::string dashed = name;  // "_" is "-" in a flag
+  std::replace(dashed.begin(), dashed.end(), '_', '-');
+  return command.name() + " has no flag " + name + did_you_mean(dashed, names);
 }
 
 }  // namespace
@@ -66,7 +68,10 @@ std::string explain(const Command& app, const std::vector<std::string>& words,
     }
   }
   const std::string help = command == &app ? "falconer" : "falconer " + command->name();
-  return (what.empty() ? error : what) + "\nTry '" + help + " --help'.";
+  if (what.empty()) what = error;
+  // The parser puts a colon between a flag and what is said of its value: "--method: is "lroa", ...".
+  if (const size_t at = what.find(": is \""); at != std::string::npos) what.erase(at, 1);
+  return what + "\nTry '" + help + " --help'.";
 }
 
 }  // namespace falconer::cli

@@ -11,6 +11,7 @@
 #include "base/streams.h"
 #include "base/terminal.h"
 #include "cli/help.h"
+#include "cli/method_flags.h"
 #include "cli/parse.h"
 #include "cli/recipe_flags.h"
 #include "cli/words.h"
@@ -106,7 +107,9 @@ int run(int argc, char** argv) {
     return 2;
   }
   std::vector<falconer::cli::RecipeFlag> recipe;
+  const std::vector<std::string> typed = words;
   words = falconer::cli::with_recipe(program, words, recipe);
+  falconer::cli::refuse_flags_of_other_methods(program, typed, words);
   try {
     const falconer::cli::Parsed parsed = falconer::cli::parse(program, words);
     if (!parsed.text.empty()) {

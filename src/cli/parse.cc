@@ -1,11 +1,14 @@
 #include "cli/parse.h"
 
+#include <fmt/ranges.h>
+
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <memory>
 #include <sstream>
 #include <type_traits>
 
+#include "base/nearest.h"
 #include "base/terminal.h"
 #include "cli/number_flags.h"
 
@@ -79,6 +82,14 @@ CLI::Option* make_option(CLI::App& app, const Flag& flag) {
       flag.value);
 }
 
+CLI::Validator one_of(const std::vector<std::string>& choices) {
+  return {[choices](std::string& text) {
+            const bool is_one = std::find(choices.begin(), choices.end(), text) != choices.end();
+            return is_one ? std::string() : not_one_of(text, choices);
+          },
+          fmt::format("{{{}}}", fmt::join(choices, ","))};
+}
+
 CLI::Option* add_flag(CLI::App& app, const Flag& flag) {
   CLI::Option* option = make_option(app, flag);
   const FlagTraits& traits = flag.traits;
@@ -87,7 +98,14 @@ CLI::Option* add_flag(CLI::App& app, const Flag& flag) {
   if (traits.one_each) option->allow_extra_args(false);
   if (traits.optional_value) option->expected(0, 1);
   if (traits.size) option->transform(CLI::AsSizeValue(true).description(""));
-  if (!traits.choices.empty()) option->check(CLI::IsMember(traits.choices));
+  if (!traits.choices.empty()) option->check(one_of(traits.choices));
+  if (!traits.zero_too.empty())
+    option->transform(CLI::Validator(
+        [other = traits.zero_too](std::string& text) {
+          if (text == other) text = "0";
+          return std::string();
+        },
+        ""));
   if (!traits.value_name.empty()) option->type_name(traits.value_name);
   if (traits.shows_default) option->capture_default_str();
   if (!traits.default_text.empty()) option->default_str(traits.default_text);

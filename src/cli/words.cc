@@ -1,17 +1,63 @@
 #include "cli/words.h"
 
 #include <algorithm>
+#include <filesystem>
 
+#include "base/nearest.h"
 #include "base/terminal.h"
 #include "cli/help.h"
 #include "cli/other_names.h"
 
 namespace falconer::cli {
-namespace {
 
 bool is_method(const std::string& word) {
   return std::find(kMethods.begin(), kMethods.end(), word) != kMethods.end();
 }
+
+namespace {
+
+// `bare` gets the place of each word that is no flag and no flag's value, the command but once in
+// `command`; `named` that of each flag.
+template <class Bare, class Named>
+void walk(const Command& app, const Command*& command, const std::vector<std::string>& words,
+          Bare&& bare, Named&& named) {
+  command = nullptr;
+  for (size_t i = 0; i < words.size() && words[i] != "--"; ++i) {
+    const std::string& word = words[i];
+    if (word.size() < 2 || word[0] != '-') {
+      if (command == nullptr)
+        command = find_command(app, word);
+      else
+        bare(i);
+      continue;
+    }
+    named(i);
+    const Flag* flag = command != nullptr ? find_flag(*command, word) : nullptr;
+    if (flag == nullptr) flag = find_flag(app, word);
+    if (flag != nullptr && flag->takes_value()) ++i;  // its value
+  }
+}
+
+}  // namespace
+
+std::vector<size_t> bare_words(const Command& app, const Command*& command,
+                               const std::vector<std::string>& words) {
+  std::vector<size_t> places;
+  walk(
+      app, command, words, [&](size_t at) { places.push_back(at); }, [](size_t) {});
+  return places;
+}
+
+std::vector<std::string> flag_names(const Command& app, const std::vector<std::string>& words) {
+  std::vector<std::string> names;
+  const Command* command = nullptr;
+  walk(
+      app, command, words, [](size_t) {},
+      [&](size_t at) { names.push_back(words[at].substr(0, words[at].find('='))); });
+  return names;
+}
+
+namespace {
 
 // Flags are accepted with - and _ alike: "--max_steps=3" is "--max-steps=3".
 void make_dashes(const Command& app, std::string& word) {
@@ -20,27 +66,6 @@ void make_dashes(const Command& app, std::string& word) {
   std::string name = word.substr(0, end);
   std::replace(name.begin(), name.end(), '_', '-');
   if (knows_flag(app, name)) word.replace(0, end, name);
-}
-
-// The places of what is no flag and no flag's value.
-std::vector<size_t> bare_words(const Command& app, const Command*& command,
-                               const std::vector<std::string>& words) {
-  std::vector<size_t> bare;
-  command = nullptr;
-  for (size_t i = 0; i < words.size() && words[i] != "--"; ++i) {
-    const std::string& word = words[i];
-    if (word.size() < 2 || word[0] != '-') {
-      if (command == nullptr)
-        command = find_command(app, word);
-      else
-        bare.push_back(i);
-      continue;
-    }
-    const Flag* flag = command != nullptr ? find_flag(*command, word) : nullptr;
-    if (flag == nullptr) flag = find_flag(app, word);
-    if (flag != nullptr && flag->takes_value()) ++i;  // its value
-  }
-  return bare;
 }
 
 // A recipe has a method: the only word beside it that is none is the model.
@@ -53,7 +78,10 @@ void place_checkpoint(const Command& app, std::vector<std::string>& words) {
     return name == "--config" || name == "--method";
   });
   std::string& word = words[bare.front()];
-  if (has_method && !is_method(word)) word = "--checkpoint=" + word;
+  std::error_code error;
+  const bool mistyped = !nearest_name(word, {kMethods.begin(), kMethods.end()}, 1).empty() &&
+                        !std::filesystem::exists(word, error);
+  if (has_method && !is_method(word) && !mistyped) word = "--checkpoint=" + word;
 }
 
 }  // namespace

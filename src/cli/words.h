@@ -13,6 +13,16 @@ namespace falconer::cli {
 /// a recipe or a flag says the method. Error (usage): another program's flag that we answer.
 std::vector<std::string> words_of(const Command& app, int argc, char** argv);
 
+/// Whether finetune and plan take it as METHOD.
+bool is_method(const std::string& word);
+
+/// The places in `words` (all behind the program's name) of what is no flag, no flag's value and not the
+/// command, which goes to `command`; null where there is none.
+std::vector<size_t> bare_words(const Command& app, const Command*& command,
+                               const std::vector<std::string>& words);
+/// The names of the flags in `words`, without their values.
+std::vector<std::string> flag_names(const Command& app, const std::vector<std::string>& words);
+
 /// "--lr is given 2 times; the last counts, 1e-4": flags whose values differ. After parsing.
 std::vector<std::string> repeats_in(const Command& app);
 

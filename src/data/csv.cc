@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "base/plural.h"
+
 namespace falconer {
 
 CsvReader::CsvReader(std::string_view text) : text_(text) {
@@ -104,8 +106,8 @@ std::string wrong_with(const CsvRecord& record, size_t columns) {
         "closed where its field ends",
         record.line, record.last_line, record.quote_line);
   if (record.fields.size() != columns)
-    return fmt::format("has {} fields, and the header has {}{}", record.fields.size(), columns,
-                       where);
+    return fmt::format("has {} {}, and the header has {}{}", record.fields.size(),
+                       plural(record.fields.size(), "field"), columns, where);
   if (record.text_behind)
     return "has text behind the quote that closes a field, where a comma or a line's end belongs" +
            where;

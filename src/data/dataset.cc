@@ -1,6 +1,7 @@
 #include "data/dataset.h"
 
 #include "base/error.h"
+#include "base/nearest.h"
 
 namespace falconer {
 
@@ -24,9 +25,12 @@ const char* name_of(TrainOn train_on) {
 }
 
 TrainOn parse_train_on(const std::string& name) {
-  for (const TrainOn one : {TrainOn::kAllTurns, TrainOn::kLastTurn, TrainOn::kEverything})
+  std::vector<std::string> known;
+  for (const TrainOn one : {TrainOn::kAllTurns, TrainOn::kLastTurn, TrainOn::kEverything}) {
     if (name == name_of(one)) return one;
-  fail_usage("--train-on is \"{}\", expected all-turns, last-turn or everything", name);
+    known.emplace_back(name_of(one));
+  }
+  fail_choice("--train-on", name, known);
 }
 
 }  // namespace falconer

@@ -3,6 +3,7 @@
 #include <fmt/ranges.h>
 
 #include "base/error.h"
+#include "base/nearest.h"
 #include "data/format/alpaca.h"
 #include "data/format/messages.h"
 #include "data/format/prompt_completion.h"
@@ -59,8 +60,9 @@ const DataFormat* find_data_format(const std::string& name) {
   if (name.empty() || name == "auto") return nullptr;
   for (const DataFormat& format : kFormats)
     if (name == format.name) return &format;
-  fail_usage("there is no data format \"{}\"; the formats are auto, {}", name,
-             fmt::join(data_format_names(), ", "));
+  std::vector<std::string> known = data_format_names();
+  known.insert(known.begin(), "auto");
+  fail_choice("--data-format", name, known);
 }
 
 const DataFormat& detect_data_format(const RowObject& object) {

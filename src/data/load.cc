@@ -8,6 +8,7 @@
 #include "base/json_file.h"
 #include "base/nearest.h"
 #include "base/path.h"
+#include "base/plural.h"
 #include "data/split.h"
 
 namespace falconer {
@@ -27,14 +28,14 @@ std::optional<fs::path> find_split(const fs::path& folder,
 void refuse_empty(const fs::path& file, const DataReport& report) {
   if (report.rows == 0)
     fail("{}: holds no rows{}", file.string(),
-         report.bad > 0 ? fmt::format(" ({} were bad, the first: {})", report.bad, report.first_bad)
+         report.bad > 0 ? fmt::format(" ({} {} bad, the first: {})", report.bad,
+                                      plural(report.bad, "was", "were"), report.first_bad)
                         : "");
   if (report.targets == 0)
     fail(
-        "{}: none of its {} rows has a token to learn: all labels are -100, or every row was cut "
-        "before its answer. "
-        "Check the labels, or give a larger --max-seq-length",
-        file.string(), report.rows);
+        "{}: none of its {} {} has a token to learn: all labels are -100, or every row was cut "
+        "before its answer. Check the labels, or give a larger --max-seq-length",
+        file.string(), report.rows, plural(report.rows, "row"));
 }
 
 /// What prepare.json says of a folder's rows.
@@ -79,9 +80,9 @@ void load_single(const fs::path& path, const Tokenizer* tokenizer, const LoadOpt
   const int64_t test = options.test_size.value_or(default_test_size(n));
   if (test < 0 || test >= n)
     fail_usage(
-        "{}: a test size of {} leaves nothing to train on: the file has {} rows; give a "
-        "smaller --test-size",
-        path.string(), test, n);
+        "{}: a test size of {} leaves nothing to train on: the file has {} {}; give a smaller "
+        "--test-size",
+        path.string(), test, n, plural(n, "row"));
   if (test == 0) return;
   const std::vector<int64_t> order = torch_randperm(n, options.split_seed);
   const auto middle = order.end() - test;

@@ -2,12 +2,14 @@
 
 #include <atomic>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <unordered_map>
 
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json_file.h"
 #include "base/json_text.h"
+#include "base/log.h"
 #include "base/nearest.h"
 #include "base/path.h"
 #include "base/threads.h"
@@ -22,6 +24,17 @@ namespace {
 using nlohmann::ordered_json;
 
 constexpr size_t kLongestRow = size_t{256} << 20;
+
+constexpr std::string_view kSpace = " \t\r\n";
+
+/// Whether lines are rows of an array and not rows themselves, whatever the file is called: no row begins
+/// with "[", and an array of rows goes on with a row, or ends.
+bool holds_array(std::string_view text) {
+  const size_t first = text.find_first_not_of(kSpace);
+  if (first == std::string_view::npos || text[first] != '[') return false;
+  const size_t next = text.find_first_not_of(kSpace, first + 1);
+  return next != std::string_view::npos && (text[next] == '{' || text[next] == ']');
+}
 
 bool is_array_in_one_line(std::string_view text) {
   const size_t first = text.find_first_not_of(" \t\r\n");
@@ -75,11 +88,15 @@ class RowParser {
   /// whose shape is beyond all bounds is bad, and no fault of the file as a whole.
   bool parse() {
     parsed_.resize(std::max(parsed_.size(), texts_.size()));
+    repeated_.assign(texts_.size(), std::nullopt);
     std::atomic<bool> good = true;
     parallel_for(static_cast<int64_t>(texts_.size()), 16, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
         parsed_[i] = parse_ordered_json(texts_[i]);
-        if (parsed_[i].is_discarded() && json_excess(texts_[i], true).empty()) good = false;
+        if (!parsed_[i].is_discarded())
+          repeated_[i] = repeated_key(texts_[i], parsed_[i]);
+        else if (json_excess(texts_[i], true).empty())
+          good = false;
       }
     });
     return good;
@@ -91,6 +108,8 @@ class RowParser {
         const std::string excess = json_excess(texts_[i], true);
         bad_(lines_[i],
              excess.empty() ? "is not valid JSON: " + complaint_of_row(texts_[i]) : excess);
+      } else if (repeated_[i]) {
+        bad_(lines_[i], repeated_key_text(*repeated_[i]));
       } else {
         deliver_row(parsed_[i], lines_[i], row_, bad_);
       }
@@ -107,6 +126,7 @@ class RowParser {
   std::vector<std::string_view> texts_;
   std::vector<int64_t> lines_;
   std::vector<ordered_json> parsed_;
+  std::vector<std::optional<std::string>> repeated_;  // keys that a row has twice
   size_t bytes_ = 0;
 };
 
@@ -236,8 +256,11 @@ void refuse_file_kind(const fs::path& file) {
 }
 
 std::string_view counted_by(const fs::path& file) {
-  if (file.extension() != ".json" || !is_plain_file(file)) return "line";
-  return is_array_in_one_line(MappedText(file).text()) ? "row" : "line";
+  const std::string ending = file.extension().string();
+  if ((ending != ".json" && ending != ".jsonl") || !is_plain_file(file)) return "line";
+  const MappedText mapped(file);
+  const bool array = ending == ".json" || holds_array(mapped.text());
+  return array && is_array_in_one_line(mapped.text()) ? "row" : "line";
 }
 
 void read_raw_rows(const fs::path& file, const OnRawRow& row, const OnBadRow& bad) {
@@ -249,7 +272,11 @@ void read_raw_rows(const fs::path& file, const OnRawRow& row, const OnBadRow& ba
   if (ending != ".csv" && ending != ".jsonl" && ending != ".json") refuse_file_kind(file);
   MappedText mapped(file);
   if (ending == ".csv") return read_csv(file, mapped, row, bad);
-  if (ending == ".jsonl") return read_json_lines(file, mapped, row, bad);
+  const bool array = ending == ".jsonl" && holds_array(mapped.text());
+  if (array)
+    log_info("{}: is a JSON array, though its name ends in .jsonl; it is read as one",
+             file.string());
+  if (ending == ".jsonl" && !array) return read_json_lines(file, mapped, row, bad);
   const size_t first = mapped.text().find_first_not_of(" \t\r\n");
   if (first != std::string::npos && mapped.text()[first] == '{')
     return read_json_lines(file, mapped, row, bad);

@@ -18,9 +18,10 @@ using OnRawRow = std::function<void(const nlohmann::ordered_json& object, int64_
 using OnBadRow = std::function<void(int64_t line, const std::string& what)>;
 
 /// Reads by the file's ending (.json, .jsonl, .csv), never more than a part of the file at a time; a
-/// .json file that starts with "{" is read as JSON lines. Errors: the file cannot be read or has
+/// .json file that starts with "{" is read as JSON lines, and a .jsonl file that is an array of rows as
+/// one, which is said. Errors: the file cannot be read or has
 /// another kind; a JSON array that is cut short; a row of more than 256 MB; in CSV a quote that is never
-/// closed, or two columns of one name. Rows that are no objects go to `bad`, as do rows for which `row`
+/// closed, or two columns of one name. Rows that are no objects or have a key twice go to `bad`, as do rows for which `row`
 /// throws an Error, and those of CSV that csv.h finds wrong.
 void read_raw_rows(const std::filesystem::path& file, const OnRawRow& row, const OnBadRow& bad);
 

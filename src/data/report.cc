@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/plural.h"
 #include "base/terminal.h"
 #include "text/tokenizer.h"
 
@@ -56,17 +57,22 @@ size_t character_begin(std::string_view text, size_t at) {
 }  // namespace
 
 std::string report_text(const DataReport& r, const std::string& title, bool histogram) {
-  std::string text = fmt::format("{}: {} rows, {} tokens ({} to learn), longest {}\n", title,
-                                 r.rows, r.tokens, r.targets, r.longest);
+  std::string text =
+      fmt::format("{}: {} {}, {} {} ({} to learn), longest {}\n", title, r.rows,
+                  plural(r.rows, "row"), r.tokens, plural(r.tokens, "token"), r.targets, r.longest);
   if (histogram) text += histogram_text(r.length_histogram);
   if (r.truncated > 0)
-    text += fmt::format("  {} rows were cut at the maximum length\n", r.truncated);
+    text += fmt::format("  {} {} cut at the maximum length\n", r.truncated,
+                        plural(r.truncated, "row was", "rows were"));
   if (r.without_targets > 0)
-    text += fmt::format("  {} rows have nothing to learn (every label is ignored)\n",
-                        r.without_targets);
-  if (r.duplicates > 0) text += fmt::format("  {} rows repeat an earlier one\n", r.duplicates);
+    text += fmt::format("  {} {} nothing to learn (every label is ignored)\n", r.without_targets,
+                        plural(r.without_targets, "row has", "rows have"));
+  if (r.duplicates > 0)
+    text += fmt::format("  {} {} an earlier one\n", r.duplicates,
+                        plural(r.duplicates, "row repeats", "rows repeat"));
   if (r.bad > 0)
-    text += fmt::format("  {} bad rows were left out, the first: {}\n", r.bad, r.first_bad);
+    text += fmt::format("  {} bad {} left out, the first: {}\n", r.bad,
+                        plural(r.bad, "row was", "rows were"), r.first_bad);
   return text;
 }
 
@@ -98,7 +104,8 @@ std::string show_first_row(const RowView& rows, const Tokenizer& tokenizer, int6
   }
   if (line.size() > 1) text += line + "\n";
   if (n < static_cast<int64_t>(row.ids.size()))
-    text += fmt::format(" ... {} more tokens\n", static_cast<int64_t>(row.ids.size()) - n);
+    text += fmt::format(" ... {} more {}\n", std::ssize(row.ids) - n,
+                        plural(std::ssize(row.ids) - n, "token"));
   return text;
 }
 

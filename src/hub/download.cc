@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/interrupt.h"
 #include "base/log.h"
+#include "base/plural.h"
 #include "base/system.h"
 #include "hub/fetch.h"
 #include "hub/file_lock.h"
@@ -140,8 +141,9 @@ class Downloader {
           "with HF_HOME or --local-dir",
           place.string(), bytes_text(needed), bytes_text(static_cast<uint64_t>(free)));
     const auto here = std::count(there_.begin(), there_.end(), true);
-    log_info("{} {} at {}: {} files, {}{}", request_.repo.kind_name(), request_.repo.text(),
-             listing_.commit.substr(0, 12), jobs_.size(), bytes_text(total()),
+    log_info("{} {} at {}: {} {}, {}{}", request_.repo.kind_name(), request_.repo.text(),
+             listing_.commit.substr(0, 12), jobs_.size(), plural(jobs_.size(), "file"),
+             bytes_text(total()),
              here == std::ssize(there_)
                  ? ", all here"
                  : fmt::format(", {} to fetch into {}", bytes_text(needed), place.string()));

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "base/error.h"
+#include "base/interrupt.h"
 #include "hub/settings.h"
 
 namespace falconer::hub {
@@ -36,7 +37,7 @@ class NetworkError : public Error {
 /// Work was stopped from outside: Ctrl-C, or an error in another thread.
 class Cancelled : public Error {
  public:
-  Cancelled() : Error("stopped; the same command goes on from here", kExitInterrupted) {}
+  Cancelled() : Error("stopped; the same command goes on from here", interrupt_exit_code()) {}
 };
 
 struct HttpReply {

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <set>
 
+#include "base/nearest.h"
 #include "method/load_tensor.h"
 #include "method/lora_file.h"
 #include "method/lora_gguf.h"
@@ -160,8 +161,10 @@ std::vector<LoraHook::Spec> Lora::specs(Decoder& decoder) const {
     if (!used.contains(target))
       fail_usage(
           "--lora-targets names \"{}\", which this model does not have; expected q, k, v, qkv, "
-          "dense, dense_h_to_4h, dense_4h_to_h, head or all-linear",
-          target);
+          "dense, dense_h_to_4h, dense_4h_to_h, head or all-linear{}",
+          target,
+          did_you_mean(
+              target, {"qkv", "dense", "dense_h_to_4h", "dense_4h_to_h", "head", "all-linear"}, 1));
   return made;
 }
 

@@ -1,6 +1,10 @@
 #include "method/precision.h"
 
+#include <algorithm>
+#include <initializer_list>
+
 #include "base/error.h"
+#include "base/nearest.h"
 
 namespace falconer {
 namespace {
@@ -51,9 +55,21 @@ std::string why_f32(const Matrices& m) {
 
 Precision parse_precision(const std::string& name) {
   if (name == "auto") return Precision::kAuto;
-  if (name == "f32" || name == "32-true") return Precision::kF32;
-  if (name == "bf16" || name == "bf16-true") return Precision::kBF16;
-  fail_usage("--precision is \"{}\", expected auto, f32 or bf16", name);
+  const auto is_one_of = [&](std::initializer_list<const char*> names) {
+    return std::any_of(names.begin(), names.end(), [&](const char* one) { return name == one; });
+  };
+  // As Lightning, LitGPT and PyTorch spell them.
+  if (is_one_of({"f32", "fp32", "float32", "32", "32-true"})) return Precision::kF32;
+  if (is_one_of({"bf16", "bf16-true", "bfloat16"})) return Precision::kBF16;
+  if (is_one_of({"bf16-mixed"}))
+    fail_usage(
+        "--precision is bf16-mixed, and precisions are not mixed here: with bf16 the model "
+        "computes "
+        "in it and what is trained is f32; with f32 all is");
+  if (is_one_of({"f16", "fp16", "float16", "half", "16", "16-true", "16-mixed"}))
+    fail_usage("--precision is {}, and nothing is computed in f16 here; expected auto, f32 or bf16",
+               name);
+  fail_choice("--precision", name, {"auto", "f32", "bf16"});
 }
 
 ComputedIn computed_in(Precision precision, const TensorFiles& files) {

@@ -1,6 +1,4 @@
 // The table of methods, and adapters by what their folder says.
-#include <fmt/ranges.h>
-
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
@@ -132,6 +130,15 @@ Config read_adapter_config(const fs::path& folder) {
   return config;
 }
 
+// What is given in an adapter's place by mistake: rows, a recipe, a model.
+bool is_no_adapter(const fs::path& file) {
+  const std::string ending = file.extension().string();
+  for (const char* other :
+       {".json", ".jsonl", ".csv", ".txt", ".parquet", ".toml", ".yaml", ".gguf"})
+    if (ending == other) return true;
+  return false;
+}
+
 }  // namespace
 
 std::vector<std::string> method_names() {
@@ -143,8 +150,7 @@ std::vector<std::string> method_names() {
 std::unique_ptr<Method> make_method(const MethodOptions& options) {
   for (const Entry& entry : kMethods)
     if (options.method == entry.name) return entry.make(options);
-  fail_usage("unknown method \"{}\"; expected one of {}", options.method,
-             fmt::join(method_names(), ", "));
+  fail_choice("--method", options.method, method_names());
 }
 
 OpenedAdapter open_adapter(const std::string& path, std::optional<double> lora_dropout) {
@@ -152,6 +158,11 @@ OpenedAdapter open_adapter(const std::string& path, std::optional<double> lora_d
     fail("{}: {}", path,
          not_found_text(path, "an adapter: a folder with adapter_config.json, or a .pth file"));
   const bool folder = fs::is_directory(path);
+  if (!folder && is_no_adapter(path))
+    fail(
+        "{}: is no adapter; expected a folder with adapter_config.json, as finetune writes final/, "
+        "or a .pth file",
+        path);
   const bool own = folder && fs::exists(fs::path(path) / "adapter_config.json");
   const fs::path lit = own ? fs::path() : folder ? lit_adapter_in(path) : fs::path(path);
   if (lora_dropout && !kLoraDropout.holds(*lora_dropout))

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/nearest.h"
 #ifdef FALCONER_CUDA
 #include "ops/cuda/open.h"
 #endif
@@ -31,8 +32,8 @@ OpenedDevice open_auto() {
 #else
 OpenedDevice open_cuda_device(int) {
   fail(
-      "--device cuda: this program was built without CUDA; build it with `cmake --preset cuda` "
-      "where nvcc is, or use --device cpu");
+      "--device cuda: this program was built without CUDA; `make cuda`, where nvcc is, builds "
+      "build-cuda/falconer, which has it; or use --device cpu");
 }
 OpenedDevice open_auto() { return open_cpu(); }
 #endif
@@ -68,7 +69,7 @@ Named parse(const std::string& name) {
         named.kind = &kind;
         return named;
       }
-  fail_usage("--device is \"{}\", expected cpu, cuda, cuda:N or auto", printable(name));
+  fail_choice("--device", name, {"cpu", "cuda", "auto"}, {"cuda:N"});
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/plural.h"
 #include "report/article.h"
 #include "report/comparison_charts.h"
 #include "report/table.h"
@@ -132,10 +133,11 @@ const char* work_text(const Comparison& c) {
 
 // What a reader must know to judge the figures; one sentence each.
 std::vector<std::string> facts_of(const Comparison& c) {
-  return {fmt::format("Model: {} ({}, {} layers, width {}, {} parameters) in {}.", c.checkpoint,
-                      c.family, c.layers, c.width, grouped_digits(c.parameters), c.precision),
-          fmt::format("Data: {}, {} rows to train on, {} held out.", c.data, grouped_digits(c.rows),
-                      grouped_digits(c.held_out_rows)),
+  return {fmt::format("Model: {} ({}, {} {}, width {}, {} parameters) in {}.", c.checkpoint,
+                      c.family, c.layers, plural(c.layers, "layer"), c.width,
+                      grouped_digits(c.parameters), c.precision),
+          fmt::format("Data: {}, {} {} to train on, {} held out.", c.data, grouped_digits(c.rows),
+                      plural(c.rows, "row"), grouped_digits(c.held_out_rows)),
           fmt::format("Machine: {}.", c.machine),
           fmt::format("Falconer {}, {}.", c.program, c.date), work_text(c)};
 }
@@ -147,9 +149,9 @@ std::vector<std::string> notes_of(const Comparison& c) {
       "own. "
       "Pages of the checkpoint's file that were read count, and the system can take them back.",
       fmt::format(
-          "An answer's speed is the median of several: {} tokens behind a prompt of {}, one "
-          "at a time, always the most likely token.",
-          c.new_tokens, c.prompt_tokens),
+          "An answer's speed is the median of several: {} {} behind a prompt of {}, one at a time, "
+          "always the most likely token.",
+          c.new_tokens, plural(c.new_tokens, "token"), c.prompt_tokens),
       "Held-out loss is the mean over all labelled tokens of the held-out rows, after the last "
       "step. "
       "Exactly right: the answer is the expected text, white space at its ends apart."};

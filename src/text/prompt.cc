@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json_file.h"
+#include "base/nearest.h"
 #include "base/path.h"
 #include "text/unicode.h"
 
@@ -186,8 +187,7 @@ std::vector<std::string> PromptStyle::names() {
 
 void PromptStyle::check(std::string_view name) {
   if (find_style(name) == nullptr && !names_chat_template(name))
-    fail_usage("there is no prompt style \"{}\"; the styles are {}", name,
-               fmt::join(names(), ", "));
+    fail_choice("--prompt-style", std::string(name), names());
 }
 
 PromptStyle PromptStyle::named(std::string_view name) {

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "base/nearest.h"
 #include "ops/optimizer.h"
 #include "ops/residual.h"
 
@@ -11,7 +12,7 @@ OptimizerKind parse_optimizer(const std::string& name) {
   if (name == "adamw") return OptimizerKind::kAdamW;
   if (name == "adamw-8bit") return OptimizerKind::kAdamW8bit;
   if (name == "sgd") return OptimizerKind::kSgd;
-  fail_usage("--optimizer is \"{}\", expected adamw, adamw-8bit or sgd", name);
+  fail_choice("--optimizer", name, {"adamw", "adamw-8bit", "sgd"});
 }
 
 void Optimizer::zero_gradients(Run& run) const {

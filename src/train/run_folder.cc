@@ -9,6 +9,8 @@
 #include "base/json_file.h"
 #include "base/json_number.h"
 #include "base/log.h"
+#include "base/nearest.h"
+#include "base/path.h"
 #include "base/system.h"
 #include "checkpoint/gguf_tokenizer.h"
 #include "checkpoint/safetensors_writer.h"
@@ -321,9 +323,11 @@ void check_checkpoint(const fs::path& checkpoint) {
 
 TrainState read_train_state(const fs::path& checkpoint) {
   const fs::path path = checkpoint / "trainer_state.json";
+  constexpr const char* kExpected = "a folder checkpoint-<step> of a run";
+  if (!is_there(checkpoint))
+    fail("{}: {}", checkpoint.string(), not_found_text(checkpoint, kExpected));
   if (!fs::exists(path))
-    fail("{}: trainer_state.json is missing; expected a folder checkpoint-<step> of a run",
-         checkpoint.string());
+    fail("{}: trainer_state.json is missing; expected {}", checkpoint.string(), kExpected);
   constexpr RealRange kNumber{.least = 0};
   const nlohmann::json json = parse_file(path);
   const JsonFields fields(json, path.string());

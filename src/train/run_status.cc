@@ -1,7 +1,9 @@
 #include "train/run_status.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -34,7 +36,7 @@ std::string start_of(int64_t pid) {
 
 constexpr const char* kTimeFormat = "%Y-%m-%dT%H:%M:%SZ";
 
-void write_status(const fs::path& folder, const RunStatus& status) {
+std::string text_of(const RunStatus& status) {
   nlohmann::ordered_json json;
   json["state"] = status.state;
   if (!status.message.empty()) json["message"] = status.message;
@@ -45,8 +47,28 @@ void write_status(const fs::path& folder, const RunStatus& status) {
   json["host"] = status.host;
   json["pid"] = status.pid;
   json["process_start"] = status.process_start;
-  write_file(folder / "status.json",
-             json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n");
+  return json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+}
+
+void write_status(const fs::path& folder, const RunStatus& status) {
+  write_file(folder / "status.json", text_of(status));
+}
+
+// Where no new file can be written, as on the full disk that ended the run: into the block of the one that is
+// there. A reader may see half of it then, and takes that for none.
+void write_in_place(const fs::path& path, RunStatus status) {
+  constexpr size_t kBlock = 4096, kMessage = 1000;
+  std::string text = text_of(status);
+  if (text.size() > kBlock) {
+    status.message.resize(std::min(status.message.size(), kMessage));
+    text = text_of(status);
+  }
+  const int file = ::open(path.c_str(), O_WRONLY | O_CLOEXEC);
+  if (file < 0) return;
+  const auto size = static_cast<off_t>(text.size());
+  if (::pwrite(file, text.data(), text.size(), 0) == size && ::ftruncate(file, size) == 0)
+    ::fsync(file);
+  ::close(file);
 }
 
 }  // namespace
@@ -74,6 +96,7 @@ void RunStatusFile::fail(const std::string& message) {
   try {
     finish("failed");
   } catch (const Error&) {
+    write_in_place(folder_ / "status.json", status_);
   }
 }
 

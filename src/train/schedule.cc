@@ -4,6 +4,7 @@
 #include <numbers>
 
 #include "base/error.h"
+#include "base/nearest.h"
 
 namespace falconer {
 
@@ -11,7 +12,7 @@ Schedule parse_schedule(const std::string& name) {
   if (name == "constant") return Schedule::kConstant;
   if (name == "linear") return Schedule::kLinear;
   if (name == "cosine") return Schedule::kCosine;
-  fail_usage("--schedule is \"{}\", expected constant, linear or cosine", name);
+  fail_choice("--schedule", name, {"constant", "linear", "cosine"});
 }
 
 std::string name_of(Schedule schedule) {

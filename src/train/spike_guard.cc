@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "base/nearest.h"
 
 namespace falconer {
 namespace {
@@ -28,7 +29,7 @@ OnSpike parse_on_spike(const std::string& name) {
   if (name == "off") return OnSpike::kOff;
   if (name == "warn") return OnSpike::kWarn;
   if (name == "skip") return OnSpike::kSkip;
-  fail_usage("--on-spike is \"{}\", expected warn, skip or off", name);
+  fail_choice("--on-spike", name, {"warn", "skip", "off"});
 }
 
 std::optional<std::string> SpikeGuard::judge(double loss, double norm) const {

@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/interrupt.h"
 #include "base/log.h"
+#include "base/plural.h"
 #include "base/system.h"
 #include "base/terminal.h"
 
@@ -251,8 +252,9 @@ void Trainer::evaluate_and_judge(int64_t step, MetricsLog& log) {
   const EvalMetrics metrics = evaluate(held_out_);
   log.write(metrics);
   progress_->pause();
-  log_info("step {}: held-out loss {:.4f} over {} tokens ({})", step, metrics.loss, metrics.tokens,
-           duration_text(metrics.seconds));
+  held_out_losses_.push_back(metrics.loss);
+  log_info("step {}: held-out loss {:.4f} over {} {} ({})", step, metrics.loss, metrics.tokens,
+           plural(metrics.tokens, "token"), duration_text(metrics.seconds));
   if (on_evaluation_) on_evaluation_(step);
   if (!is_better(metrics)) {
     ++state_.evals_without_gain;
@@ -266,6 +268,22 @@ void Trainer::evaluate_and_judge(int64_t step, MetricsLog& log) {
   AtomicFolder best(options_.out / "best");
   save_model(best.folder(), session_, options_.record);
   best.commit();
+}
+
+// Where each of the last evaluations gained, and the last of them no little of what the run's evaluations gained on
+// average, the end of the run came before that of the gain. Held-out rows are the same ones always: they have no
+// noise of their own.
+void Trainer::say_still_falling() const {
+  constexpr size_t kLooked = 3;
+  constexpr double kShare = 0.2, kLeast = 0.002;
+  const size_t n = held_out_losses_.size();
+  if (n < kLooked || state_.best_step != state_.step) return;
+  const double a = held_out_losses_[n - 3], b = held_out_losses_[n - 2],
+               c = held_out_losses_[n - 1];
+  const double usual = (held_out_losses_.front() - c) / static_cast<double>(n - 1);
+  if (!(b < a && b - c >= kShare * usual && b - c >= kLeast * b)) return;
+  log_info("the held-out loss was still falling ({:.4f}, {:.4f}, {:.4f}): more {} may help", a, b,
+           c, options_.batches.max_steps > 0 ? "--max-steps" : "--epochs");
 }
 
 // A function of the state: a run that was killed after it had stopped stops again.
@@ -282,8 +300,8 @@ void Trainer::warn_unmoved(const std::vector<std::vector<float>>& before) const 
   for (size_t i = 0; i < params.size(); ++i)
     if (before[i] == after[i]) unmoved.push_back(params[i]->name);
   if (!unmoved.empty())
-    log_warning("{} of {} trainable tensors did not change in this run, the first is {}",
-                unmoved.size(), params.size(), unmoved.front());
+    log_warning("{} of {} trainable {} did not change in this run, the first is {}", unmoved.size(),
+                params.size(), plural(params.size(), "tensor"), unmoved.front());
 }
 
 void Trainer::train_from(int64_t first, MetricsLog& log, TrainResult& result) {
@@ -341,6 +359,7 @@ TrainResult Trainer::run() {
   AtomicFolder final_folder(options_.out / "final");
   save_model(final_folder.folder(), session_, options_.record);
   final_folder.commit();
+  if (!result.stopped_early) say_still_falling();
   return result;
 }
 

@@ -89,6 +89,7 @@ class Trainer {
   StepSums accumulate(const std::vector<std::vector<int64_t>>& micro_batches);
   bool skips_spike(int64_t number, double loss, double norm);
   StepMetrics step(int64_t number);
+  void say_still_falling() const;
   void warn_unmoved(const std::vector<std::vector<float>>& before) const;
   void evaluate_and_judge(int64_t step, MetricsLog& log);
   bool is_better(const EvalMetrics& metrics) const;
@@ -112,6 +113,7 @@ class Trainer {
   double next_save_ = 0;          // by time; in now_seconds()
   Progress* progress_ = nullptr;  // while run() runs
   std::function<void()> on_first_step_;
+  std::vector<double> held_out_losses_;  // of this process' evaluations
   std::function<void(int64_t)> on_evaluation_;
 };
 

@@ -115,5 +115,18 @@ TEST_F(Unset, ValuesAreCheckedBeforeDataIsRead) {
   EXPECT_FALSE(fs::exists(run.path("out")));
 }
 
+// No more rows are computed at one time than a step has; plan and finetune take them alike.
+TEST_F(Unset, AMicroBatchIsNoLargerThanAStep) {
+  FinetuneOptions o = options("out");
+  o.batch_size = 4;
+  o.micro_batch_size = 4;
+  const FinetunePlan same = plan(o);
+  o.micro_batch_size = 64;
+  const FinetunePlan larger = plan(o);
+  expect_mentions(larger.text, {"micro-batches of 4,"});
+  EXPECT_EQ(larger.memory_bytes, same.memory_bytes);
+  EXPECT_EQ(dry_run(o).memory_bytes, same.memory_bytes);
+}
+
 }  // namespace
 }  // namespace falconer::test

@@ -556,5 +556,66 @@ TEST(Record, ARunThatGoesOnIsWhatItsCheckpointIs) {
   EXPECT_EQ(settings_of_run(finetune(adapter).final_folder).at("adapter_length"), "5");
 }
 
+// A run that goes on with fewer steps than it has made says so, and is no run of 6 steps out of 4.
+TEST(KeptRun, GoingOnWithFewerStepsThanWereMade) {
+  const TinyRun run;
+  FinetuneOptions o = run.options("lora", "out");
+  o.save_interval = 2;
+  o.max_steps = 6;
+  finetune(o);
+  fs::remove_all(run.path("out/final"));
+  o.max_steps = 4;
+  o.resume = "auto";
+  set_log_level(LogLevel::kWarning);
+  testing::internal::CaptureStderr();
+  finetune(o);
+  const std::string said = testing::internal::GetCapturedStderr();
+  set_log_level(LogLevel::kQuiet);
+  expect_mentions(said, {"checkpoint-6 is behind the 4 steps", "more --epochs or --max-steps"});
+  const RunsReport report = list_runs(run.path("out").string(), "name");
+  ASSERT_EQ(report.runs.size(), 1u);
+  EXPECT_EQ(report.runs[0].steps, 6);
+  EXPECT_EQ(report.runs[0].total_steps, 6);
+  expect_mentions(report.text, {"finished", "6/6"});
+}
+
+TEST(Runs, OneThatLeftNoWordIsSaidToHaveCrashed) {
+  const TinyRun run;
+  const FinetuneOptions o = run.options("lora", "out");
+  finetune(o);
+  const fs::path status = run.path("out/status.json");
+  auto json = nlohmann::json::parse(read_text_file(status));
+  json["state"] = "running";
+  write_file(status, json.dump());
+  expect_mentions(list_runs(o.out, "name").text, {"crashed", "left no word of its end"});
+  json["state"] = "failed";
+  json["message"] = "metrics.jsonl: cannot be written: No space left on device";
+  write_file(status, json.dump());
+  expect_mentions(list_runs(o.out, "name").text, {"failed", "No space left on device"});
+}
+
+TEST(HeldOutLoss, ThatFallsUntilTheEndIsSaid) {
+  const TinyRun run;
+  fs::create_directory(run.path("data"));
+  fs::copy(run.path("rows.jsonl"), run.path("data/train.jsonl"));
+  fs::copy(run.path("rows.jsonl"), run.path("data/test.jsonl"));  // what is learned is asked
+  FinetuneOptions o = run.options("full", "out");
+  o.data = run.path("data").string();
+  o.eval_interval = 4;
+  o.overwrite = true;
+  const auto said = [&](double lr, int64_t steps) {
+    o.lr = lr;
+    o.max_steps = steps;
+    set_log_level(LogLevel::kInfo);
+    testing::internal::CaptureStderr();
+    finetune(o);
+    set_log_level(LogLevel::kQuiet);
+    return testing::internal::GetCapturedStderr();
+  };
+  expect_mentions(said(1e-3, 16), {"the held-out loss was still falling", "more --max-steps may"});
+  EXPECT_EQ(said(1e-9, 16).find("still falling"), std::string::npos);
+  EXPECT_EQ(said(1e-3, 4).find("still falling"), std::string::npos) << "of two nothing is known";
+}
+
 }  // namespace
 }  // namespace falconer::test

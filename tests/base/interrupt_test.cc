@@ -40,5 +40,25 @@ TEST(Interrupts, HandlersHaveAStackOfTheirOwn) {
   EXPECT_EQ(WEXITSTATUS(status), 0);
 }
 
+TEST(Interrupts, TheExitCodeSaysWhichCameFirst) {
+  for (const int number : {SIGINT, SIGTERM, SIGHUP}) {
+    const pid_t child = ::fork();
+    if (child == 0) {
+      ::signal(SIGHUP, SIG_DFL);
+      catch_interrupts();
+      ::raise(number);
+      ::raise(SIGHUP);
+      ::_exit(interrupted() && is_interrupt_exit_code(interrupt_exit_code()) ? interrupt_exit_code()
+                                                                             : 1);
+    }
+    int status = 0;
+    ASSERT_EQ(::waitpid(child, &status, 0), child);
+    EXPECT_TRUE(WIFEXITED(status));
+    EXPECT_EQ(WEXITSTATUS(status), 128 + number);
+  }
+  EXPECT_FALSE(is_interrupt_exit_code(1));
+  EXPECT_FALSE(is_interrupt_exit_code(137));
+}
+
 }  // namespace
 }  // namespace falconer::test

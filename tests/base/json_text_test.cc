@@ -47,5 +47,16 @@ TEST(JsonText, BracketsInTextDoNotCount) {
   EXPECT_EQ(json_excess(R"(["\",)" + nested(100) + R"("])", true), "");
 }
 
+TEST(JsonText, AKeyThatStandsTwiceIsFound) {
+  const auto key = [](const std::string& text) {
+    return repeated_key(text, parse_ordered_json(text)).value_or("-");
+  };
+  EXPECT_EQ(key(R"({"a": 1, "b": {"a": [{"a": ":{"}]}, "c": "\\\":"})"), "-");
+  EXPECT_EQ(key(R"({"a": 1, "b": 2, "a": 3})"), "a");
+  EXPECT_EQ(key(R"({"m": [{"role": "x"}, {"role": "y", "role": "z"}]})"), "role");
+  EXPECT_EQ(key(R"({"a": {"b": 1}, "a": {"b": 1}})"), "a");
+  EXPECT_EQ(key("[1, {}, {\"a\": []}]"), "-");
+}
+
 }  // namespace
 }  // namespace falconer::test

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "cli/help.h"
+#include "cli/method_flags.h"
 #include "cli/other_names.h"
 #include "cli/parse.h"
 #include "support/errors.h"
@@ -151,6 +152,64 @@ TEST_F(CommandLine, TheLastOfSeveralCountsAndListsStayLists) {
   EXPECT_EQ(*std::get<uint64_t*>(generate.flag("--seed").value), 2u);
   EXPECT_EQ(*std::get<Words*>(generate.flag("--stop").value), (Words{"x", "y"}));
   EXPECT_EQ(cli::repeats_in(app), (Words{"--seed is given 2 times; the last counts, 2"}));
+}
+
+TEST_F(CommandLine, AMistypedMethodBesideARecipeIsNoModel) {
+  EXPECT_EQ(words({"finetune", "--config", "r", "lroa"}),
+            (Words{"finetune", "--config", "r", "lroa"}));
+  for (const char* method : {"lroa", "LORA", "adapter_v2"}) {
+    try {
+      parse({"finetune", method, "m", "--data", "d", "--out", "o"});
+      FAIL() << method;
+    } catch (const cli::WrongCommandLine& error) {
+      expect_mentions(cli::explain(app, words({"finetune", method}), error.what()),
+                      {"--method is \"", "did you mean", "lora, adapter, adapter-v2, full"});
+    }
+  }
+}
+
+TEST_F(CommandLine, NoLimitOfTransformersIsOurs) {
+  parse({"finetune", "lora", "m", "--data", "d", "--out", "o", "--max_steps=-1"});
+  EXPECT_EQ(given("finetune", "--max-steps"), Words{"0"});
+  parse({"finetune", "lora", "m", "--data", "d", "--out", "o", "--max-steps", "-1"});
+  EXPECT_EQ(given("finetune", "--max-steps"), Words{"0"});
+}
+
+TEST_F(CommandLine, UnderscoresDoNotHideWhatWasMeant) {
+  try {
+    parse({"finetune", "lora", "--max_seq_lenght", "3"});
+    FAIL();
+  } catch (const cli::WrongCommandLine& error) {
+    expect_mentions(
+        cli::explain(app, words({"finetune", "lora", "--max_seq_lenght", "3"}), error.what()),
+        {"no flag --max_seq_lenght", "did you mean --max-seq-length?"});
+  }
+}
+
+TEST_F(CommandLine, AFlagOfAnotherMethodIsAnError) {
+  const auto refused = [&](const Words& given, const Words& all) {
+    return message_of([&] { cli::refuse_flags_of_other_methods(app, words(given), words(all)); });
+  };
+  const auto taken = [&](const Words& given, const Words& all) {
+    EXPECT_NO_THROW(cli::refuse_flags_of_other_methods(app, words(given), words(all)));
+  };
+  const auto both = [&](const Words& given) { return refused(given, given); };
+  expect_mentions(both({"finetune", "adapter", "m", "--lora-r", "4"}),
+                  {"--lora-r is a setting of lora", "method is adapter"});
+  expect_mentions(both({"finetune", "lora", "m", "--adapter_prompt_length", "4"}),
+                  {"--adapter-length is a setting of adapter", "method is lora"});
+  expect_mentions(both({"finetune", "--lora-dora", "--method=full", "m"}), {"--lora-dora"});
+  expect_mentions(refused({"finetune", "--config", "r", "--lora-rs"},
+                          {"finetune", "--method=adapter-v2", "--config", "r", "--lora-rs"}),
+                  {"--lora-rs", "adapter-v2"});
+  for (const Words& given : {Words{"finetune", "lora", "m", "--lora-r", "4"},
+                             Words{"finetune", "adapter-v2", "m", "--adapter-length", "4"},
+                             Words{"finetune", "lorra", "m", "--lora-r", "4"},
+                             Words{"generate", "lora", "--lora-path", "a"}})
+    taken(given, given);
+  // A recipe may have the settings of every method.
+  taken({"finetune", "--config", "r", "adapter"},
+        {"finetune", "--lora-r=4", "--config", "r", "adapter"});
 }
 
 }  // namespace

@@ -132,5 +132,33 @@ TEST(RawRows, AnArrayThatIsNotValidSaysWhereAndWhat) {
   refused("7", {"a.json", "JSON array"});
 }
 
+TEST(RawRows, AnArrayInAFileOfLinesIsReadAsOne) {
+  const TempFolder folder;
+  const std::string rows = "{\"a\":1},\n {\"a\":2}";
+  write_file(folder / "a.jsonl", "[" + rows + "]\n");
+  EXPECT_EQ(read(folder / "a.jsonl"), (std::vector<std::string>{"1: {\"a\":1}", "2: {\"a\":2}"}));
+  write_file(folder / "b.jsonl", "[\n" + rows + "\n]");
+  EXPECT_EQ(read(folder / "b.jsonl"), (std::vector<std::string>{"2: {\"a\":1}", "3: {\"a\":2}"}));
+  write_file(folder / "c.jsonl", "[{\"a\":1}, {\"a\":2}]");
+  EXPECT_EQ(read(folder / "c.jsonl"), (std::vector<std::string>{"1: {\"a\":1}", "2: {\"a\":2}"}));
+  EXPECT_EQ(counted_by(folder / "c.jsonl"), "row");
+  write_file(folder / "cut.jsonl", "[\n" + rows + ",\n");
+  expect_mentions(message_of([&] { read(folder / "cut.jsonl"); }), {"cut.jsonl", "not valid JSON"});
+  // A row that is wrong is no array of rows.
+  write_file(folder / "d.jsonl", "[1]\n{\"a\":2}\n");
+  EXPECT_EQ(read(folder / "d.jsonl"),
+            (std::vector<std::string>{"1! is not a JSON object", "2: {\"a\":2}"}));
+  EXPECT_EQ(counted_by(folder / "d.jsonl"), "line");
+}
+
+TEST(RawRows, AKeyThatStandsTwiceIsABadRow) {
+  const TempFolder folder;
+  const std::string bad = "! has the key \"a\" twice, and only one of its values can count";
+  write_file(folder / "a.jsonl", "{\"a\":1}\n{\"a\":1,\"a\":2}\n");
+  EXPECT_EQ(read(folder / "a.jsonl"), (std::vector<std::string>{"1: {\"a\":1}", "2" + bad}));
+  write_file(folder / "a.json", "[{\"a\":1},\n{\"b\":[{\"a\":1,\"a\":2}]}]");
+  EXPECT_EQ(read(folder / "a.json"), (std::vector<std::string>{"1: {\"a\":1}", "2" + bad}));
+}
+
 }  // namespace
 }  // namespace falconer::test

@@ -114,5 +114,28 @@ TEST(MetricsLog, KeepsRowsOfStepsThatCanBe) {
   EXPECT_EQ(read_text_file(folder / "metrics.csv"), "step\n0,1,1,1,1,1,1,1,\n2,1,1,1,1,1,1,1,\n");
 }
 
+// A full disk takes no new file, and what ended the run is still to be said: into the file that is there. A
+// path that leaves no room for a partial file's name stands for such a disk.
+TEST(RunStatus, WhatEndedARunIsSaidWhereNoFileCanBeWritten) {
+  constexpr size_t kLongestPath = 4095;
+  const TempFolder folder;
+  RunStatusFile status(folder.path(), "lora", 60);
+  std::filesystem::path deep = std::filesystem::absolute(folder.path());
+  while (deep.string().size() + 3 < kLongestPath)
+    deep /= std::string(std::min<size_t>(200, kLongestPath - deep.string().size() - 3), 'x');
+  std::filesystem::create_directories(deep);
+  const std::filesystem::path far = deep / "s";
+  std::filesystem::rename(folder / "status.json", far);
+  std::filesystem::create_symlink(far, folder / "status.json");
+  ASSERT_THROW(write_file(folder / "status.json", "{}"), Error);
+  status.fail("metrics.jsonl: cannot be written: No space left on device" + std::string(9000, '!'));
+  const auto found = read_status(folder.path());
+  ASSERT_TRUE(found);
+  EXPECT_EQ(found->state, "failed");
+  EXPECT_EQ(found->message.substr(0, 28), "metrics.jsonl: cannot be wri");
+  EXPECT_EQ(found->total_steps, 60);
+  EXPECT_LE(std::filesystem::file_size(far), 4096u);
+}
+
 }  // namespace
 }  // namespace falconer::test

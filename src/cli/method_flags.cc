@@ -1,0 +1,62 @@
+#include "cli/method_flags.h"
+
+#include <algorithm>
+
+#include "cli/help.h"
+#include "cli/words.h"
+#include "falconer/error.h"
+
+namespace falconer::cli {
+namespace {
+
+struct Owned {
+  const char* flag;  // or what it begins with, where it ends with '-'
+  const char* method;
+};
+
+constexpr Owned kOwned[] = {
+    {"--lora-", "lora"},
+    {"--adapter-length", "adapter"},
+    {"--adapter-start-layer", "adapter"},
+};
+
+// "adapter-v2" has what "adapter" has.
+bool has(const std::string& method, const std::string& owner) {
+  return method == owner || method.starts_with(owner + "-");
+}
+
+// The method that a command's words name, whichever comes last; empty where they name none.
+std::string method_of(const Command& app, const std::vector<std::string>& words) {
+  std::string method;
+  for (size_t i = 0; i < words.size() && words[i] != "--"; ++i) {
+    if (words[i].starts_with("--method=")) method = words[i].substr(9);
+    if (words[i] == "--method" && i + 1 < words.size()) method = words[i + 1];
+  }
+  const Command* command = nullptr;
+  for (const size_t at : bare_words(app, command, words))
+    if (is_method(words[at])) method = words[at];
+  return is_method(method) ? method : "";
+}
+
+}  // namespace
+
+void refuse_flags_of_other_methods(const Command& app, const std::vector<std::string>& given,
+                                   const std::vector<std::string>& all) {
+  const Command* command = nullptr;
+  bare_words(app, command, given);
+  // One that takes a single method.
+  if (command == nullptr || find_flag(*command, "--method") == nullptr) return;
+  const std::string method = method_of(app, all);
+  if (method.empty()) return;
+  for (const std::string& word : flag_names(app, given))
+    for (const Owned& owned : kOwned) {
+      const std::string flag = owned.flag;
+      const bool same = flag.ends_with('-') ? word.starts_with(flag) : word == flag;
+      if (!same || has(method, owned.method) || find_flag(*command, word) == nullptr) continue;
+      throw Error(word + " is a setting of " + owned.method + ", and this run's method is " +
+                      method + ": it would do nothing; leave it out",
+                  2);
+    }
+}
+
+}  // namespace falconer::cli
