@@ -28,10 +28,10 @@ std::vector<int32_t> read_prompt(const std::string& line, const std::string& whe
   const auto row = parse_ordered_json(line);
   if (const std::string wrong = array_text(line); !wrong.empty())
     throw Error(where + ": is no row: " + wrong);
-  if (const auto key = repeated_key(line, row); !row.is_discarded() && key)
-    throw Error(where + ": " + repeated_key_text(*key));
   if (row.is_discarded())
     throw Error(where + ": is not valid JSON; expected a row {\"prompt\"} in each line");
+  if (const auto key = repeated_key(line, row))
+    throw Error(where + ": " + repeated_key_text(*key));
   const JsonFields fields(row, where);
   try {
     if (fields.find("prompt_ids") != nullptr) {
