@@ -9,5 +9,6 @@
 #include "falconer/finetune.h"
 #include "falconer/process.h"
 #include "falconer/selftest.h"
+#include "falconer/settings.h"
 #include "falconer/use.h"
 #include "falconer/watch.h"

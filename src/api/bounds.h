@@ -1,5 +1,5 @@
-// What every number that a user can set may be: one declaration for the flag, the recipe's key and the
-// library's field. A method's own (rank, alpha, dropout, a prompt's length) stand in method/method.h.
+// Every number that a user can set, held against what it may be: settings against their table
+// (settings.h), those of other commands against ranges.h.
 #pragma once
 
 #include <optional>

@@ -191,7 +191,7 @@ class Comparing {
     for (size_t i = 0; i < runs_.size(); ++i) {
       const fs::path path = files(runs_[i].name).recipe();
       const std::string recipe = recipe_text(checked_[i].resolved);
-      if (fs::exists(path) && read_text_file(path) != recipe)
+      if (fs::exists(path) && !same_settings(read_text_file(path), recipe))
         fail(
             "{}: was written with other settings by an earlier comparison; start anew with "
             "--overwrite, or choose another --out",

@@ -187,7 +187,7 @@ class Finetuning {
       sample_ = sample_prompt(o_, tokenizer_ ? &*tokenizer_ : nullptr, style_, config_.context);
     TrainOptions options = train_options();
     choose_plan(options);
-    options.record.settings = settings_of(o_, options.optimizer, options.warmup_steps);
+    options.record.settings = recorded_settings(o_, options.optimizer, options.warmup_steps);
     record_method(options.record.settings, *session_, o_, checkpoint_);
     refuse_full_disk(*session_, data_.rows(), o_, options);
     return options;
@@ -239,7 +239,7 @@ class Finetuning {
     all.weight_decay = t.optimizer.weight_decay;
     all.warmup_steps = t.warmup_steps;
     all.prompt_style = data_.rendered.prompt_style;
-    if (o_.init_adapter.empty()) all.lora_dropout = o_.lora_dropout.value_or(0.05);
+    if (o_.init_adapter.empty()) all.lora_dropout = lora_dropout_of(o_);
     if (o_.save_every.empty()) all.save_every = kSaveEvery;
     const auto given = all.lora_dropout;
     take_method_settings(t.record.settings, all);

@@ -1,27 +1,26 @@
 #include "api/finetune_options.h"
 
 #include <algorithm>
-#include <sstream>
 #include <utility>
 
 #include "api/bounds.h"
 #include "api/common.h"
+#include "api/settings.h"
 #include "base/error.h"
-#include "base/nearest.h"
 #include "base/number.h"
 #include "data/formats.h"
 #include "method/session.h"
 #include "ops/devices.h"
 #include "text/prompt.h"
-#include "train/schedule.h"
-#include "train/spike_guard.h"
 
 namespace falconer {
 namespace {
 
-void check_one_of(const char* flag, const std::string& value,
-                  const std::vector<std::string>& known) {
-  if (std::find(known.begin(), known.end(), value) == known.end()) fail_choice(flag, value, known);
+// A record has '_' where flags have '-'.
+std::string record_key(const SettingRow& row) {
+  std::string key = key_of(row);
+  std::replace(key.begin(), key.end(), '-', '_');
+  return key;
 }
 
 }  // namespace
@@ -34,6 +33,10 @@ FinetuneDefaults defaults_of(const std::string& method) {
   return {3e-3, 0.02};
 }
 
+double lora_dropout_of(const FinetuneOptions& o) {
+  return o.lora_dropout.value_or(MethodOptions{}.lora_dropout);
+}
+
 RunLength run_length(std::optional<int64_t> batch_size, std::optional<int64_t> epochs,
                      int64_t rows) {
   constexpr int64_t kFewRows = 4000;
@@ -44,7 +47,7 @@ MethodOptions method_options(const FinetuneOptions& o) {
   return {.method = o.method,
           .lora_r = o.lora_r,
           .lora_alpha = o.lora_alpha,
-          .lora_dropout = o.lora_dropout.value_or(0.05),
+          .lora_dropout = lora_dropout_of(o),
           .lora_targets = o.lora_targets,
           .lora_rs = o.lora_rs,
           .lora_dora = o.lora_dora,
@@ -67,37 +70,21 @@ double parse_period(const char* flag, const std::string& text) {
 }
 
 void take_method_settings(const std::map<std::string, std::string>& settings, FinetuneOptions& o) {
-  const auto text = [&](const char* key) {
-    const auto found = settings.find(key);
-    return found != settings.end() ? found->second : std::string();
-  };
-  const auto take_whole = [&](const char* key, int64_t& to) {
-    if (const auto number = whole_of_text(text(key))) to = *number;
-  };
-  take_whole("lora_r", o.lora_r);
-  take_whole("adapter_length", o.adapter_length);
-  take_whole("adapter_start_layer", o.adapter_start_layer);
-  if (const auto alpha = real_of_text(text("lora_alpha"))) o.lora_alpha = *alpha;
-  if (const auto dropout = real_of_text(text("lora_dropout"))) o.lora_dropout = *dropout;
-  if (const std::string flag = text("lora_rs"); !flag.empty()) o.lora_rs = flag == "true";
-  if (const std::string flag = text("lora_dora"); !flag.empty()) o.lora_dora = flag == "true";
-  std::vector<std::string> targets;
-  std::istringstream list(text("lora_targets"));
-  for (std::string target; std::getline(list, target, ',');) targets.push_back(target);
-  if (!targets.empty()) o.lora_targets = targets;
+  for (const SettingRow& row : rows_of(o)) {
+    if (!row.of_adapter) continue;
+    const auto found = settings.find(record_key(row));
+    if (found != settings.end()) take_text(row.value, found->second);
+  }
 }
 
 void check_options(const FinetuneOptions& o) {
   if (o.checkpoint.empty()) fail_usage("--checkpoint is required: a Hugging Face model folder");
   if (o.data.empty()) fail_usage("--data is required: a file of rows, or a folder with train.*");
   check_bounds(o);
-  make_method({.method = o.method});  // an unknown name is a usage error
-  parse_schedule(o.schedule);
-  parse_optimizer(o.optimizer);
+  FinetuneOptions looked_at = o;
+  check_choices(rows_of(looked_at));
   parse_precision(o.precision);
-  parse_on_spike(o.on_spike);
   check_device_name(o.device);
-  check_one_of("--loss-average", o.loss_average, {"token", "micro-batch"});
   if (!o.prompt_style.empty()) PromptStyle::check(o.prompt_style);
   find_data_format(o.data_format);
   train_on_of(o.train_on, o.mask_prompt);
@@ -106,9 +93,6 @@ void check_options(const FinetuneOptions& o) {
         "--packing cuts a step into micro-batches of about as many tokens, whose mean is not that "
         "of --loss-average {}; use one or the other",
         o.loss_average);
-  check_one_of("--recompute", o.recompute, {"auto", "on", "off"});
-  check_one_of("--offload-optimizer", o.offload_optimizer, {"auto", "on", "off"});
-  check_one_of("--master-weights", o.master_weights, {"auto", "f32", "bf16"});
   if (o.master_weights == "bf16" && o.method != "full")
     fail_usage("--master-weights bf16 goes with full: what {} trains is small, and learns in f32",
                o.method);
@@ -124,40 +108,20 @@ void check_options(const FinetuneOptions& o) {
   fail_usage("--init-adapter goes with lora, adapter and adapter-v2, not with full");
 }
 
-std::map<std::string, std::string> settings_of(const FinetuneOptions& o,
-                                               const OptimizerOptions& opt, int64_t warmup) {
-  std::string targets;
-  for (const std::string& target : o.lora_targets) targets += (targets.empty() ? "" : ",") + target;
-  return {{"method", o.method},
-          {"optimizer", o.optimizer},
-          {"lr", fmt::format("{}", opt.lr)},
-          {"weight_decay", fmt::format("{}", opt.weight_decay)},
-          {"beta1", fmt::format("{}", o.beta1)},
-          {"beta2", fmt::format("{}", o.beta2)},
-          {"eps", fmt::format("{}", o.eps)},
-          {"schedule", o.schedule},
-          {"warmup_steps", fmt::format("{}", warmup)},
-          {"grad_clip", fmt::format("{}", o.grad_clip)},
-          {"loss_average", o.loss_average},
-          {"batch_size", fmt::format("{}", o.batch_size.value_or(0))},
-          {"micro_batch_size", fmt::format("{}", o.micro_batch_size)},
-          {"micro_batch_tokens", fmt::format("{}", o.micro_batch_tokens)},
-          {"train_on", name_of(train_on_of(o.train_on, o.mask_prompt))},
-          {"parse_special", o.parse_special ? "true" : "false"},
-          {"max_seq_length", fmt::format("{}", o.max_seq_length)},
-          {"shuffle", o.shuffle ? "true" : "false"},
-          {"seed", fmt::format("{}", o.seed)},
-          {"lora_r", fmt::format("{}", o.lora_r)},
-          {"lora_alpha", fmt::format("{}", o.lora_alpha)},
-          {"lora_dropout", fmt::format("{}", o.lora_dropout.value_or(0.05))},
-          {"lora_targets", targets},
-          {"lora_rs", o.lora_rs ? "true" : "false"},
-          {"lora_dora", o.lora_dora ? "true" : "false"},
-          {"adapter_length", fmt::format("{}", o.adapter_length)},
-          {"adapter_start_layer", fmt::format("{}", o.adapter_start_layer)},
-          {"master_weights", o.master_weights},
-          {"on_spike", o.on_spike},
-          {"precision", o.precision}};
+std::map<std::string, std::string> recorded_settings(const FinetuneOptions& o,
+                                                     const OptimizerOptions& optimizer,
+                                                     int64_t warmup) {
+  FinetuneOptions resolved = o;
+  resolved.lr = optimizer.lr;
+  resolved.weight_decay = optimizer.weight_decay;
+  resolved.warmup_steps = warmup;
+  resolved.batch_size = o.batch_size.value_or(0);
+  resolved.train_on = name_of(train_on_of(o.train_on, o.mask_prompt));
+  resolved.lora_dropout = lora_dropout_of(o);
+  std::map<std::string, std::string> settings;
+  for (const SettingRow& row : rows_of(resolved))
+    if (row.recorded) settings[record_key(row)] = text_of(row.value);
+  return settings;
 }
 
 }  // namespace falconer

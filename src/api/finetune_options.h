@@ -25,6 +25,8 @@ struct RunLength {
 RunLength run_length(std::optional<int64_t> batch_size, std::optional<int64_t> epochs,
                      int64_t rows);
 
+/// A LoRA's dropout, where no adapter brings its own.
+double lora_dropout_of(const FinetuneOptions& options);
 MethodOptions method_options(const FinetuneOptions& options);
 
 inline constexpr const char* kSaveEvery = "10m";  // where nothing was asked for
@@ -37,8 +39,9 @@ double parse_period(const char* flag, const std::string& text);
 void check_options(const FinetuneOptions& options);
 
 /// What a run's result hangs on, for its record and for telling whether it is the same run.
-std::map<std::string, std::string> settings_of(const FinetuneOptions& options,
-                                               const OptimizerOptions& optimizer, int64_t warmup);
+std::map<std::string, std::string> recorded_settings(const FinetuneOptions& options,
+                                                     const OptimizerOptions& optimizer,
+                                                     int64_t warmup);
 
 /// Takes from settings of a record what a method is: how an adapter is trained on that brings its own.
 void take_method_settings(const std::map<std::string, std::string>& settings,

@@ -1,8 +1,12 @@
 #include "api/recipe.h"
 
+#include <cctype>
 #include <filesystem>
+#include <map>
+#include <type_traits>
 
 #include "api/common.h"
+#include "api/settings.h"
 #include "base/error.h"
 #include "base/plural.h"
 #include "base/terminal.h"
@@ -14,117 +18,50 @@ namespace {
 
 namespace fs = std::filesystem;
 
+// As TOML has it; empty where there is nothing to say.
+std::string toml_of(const std::string& value) { return value.empty() ? "" : toml_string(value); }
+std::string toml_of(bool value) { return value ? "true" : "false"; }
+template <class Number>
+requires std::is_arithmetic_v<Number> std::string toml_of(Number value) {
+  return fmt::format("{}", value);
+}
+template <class Value>
+std::string toml_of(const std::optional<Value>& value) {
+  return value ? toml_of(*value) : "";
+}
+std::string toml_of(const std::vector<std::string>& values) {
+  std::string list;
+  for (const std::string& value : values) list += (list.empty() ? "" : ", ") + toml_string(value);
+  return values.empty() ? "" : "[" + list + "]";
+}
+
 class RecipeWriter {
  public:
   void comment(const std::string& text) { text_ += "# " + without_controls(text) + "\n"; }
-  void group(const char* title) { text_ += fmt::format("\n# {}\n", title); }
+  void group(const std::string& title) { text_ += fmt::format("\n# {}\n", title); }
 
-  void write(const char* key, const std::string& value) {
-    if (!value.empty()) line(key, toml_string(value));
-  }
-  void write(const char* key, bool value) { line(key, value ? "true" : "false"); }
-  template <class Number>
-  requires std::is_arithmetic_v<Number>
-  void write(const char* key, Number value) { line(key, fmt::format("{}", value)); }
-  template <class Value>
-  void write(const char* key, const std::optional<Value>& value) {
-    if (value) write(key, *value);
-  }
-  void write(const char* key, const std::vector<std::string>& values) {
-    if (values.empty()) return;
-    std::string list;
-    for (const std::string& value : values) list += (list.empty() ? "" : ", ") + toml_string(value);
-    line(key, "[" + list + "]");
+  void write(const SettingRow& row) {
+    const std::string value = std::visit([](const auto* of) { return toml_of(*of); }, row.value);
+    if (!value.empty()) text_ += fmt::format("{} = {}\n", key_of(row), value);
   }
 
   std::string take() { return std::move(text_); }
 
  private:
-  void line(const char* key, const std::string& value) {
-    text_ += fmt::format("{} = {}\n", key, value);
-  }
-
   std::string text_;
 };
 
-void write_data(const FinetuneOptions& o, RecipeWriter& recipe) {
-  recipe.group("model and data");
-  recipe.write("method", o.method);
-  recipe.write("checkpoint", o.checkpoint);
-  recipe.write("data", o.data);
-  recipe.write("data-format", o.data_format);
-  recipe.write("max-seq-length", o.max_seq_length);
-  recipe.write("test-size", o.test_size);
-  recipe.write("prompt-style", o.prompt_style);
-  recipe.write("train-on", o.train_on);
-  recipe.write("mask-prompt", o.mask_prompt);
-  recipe.write("parse-special", o.parse_special);
-  recipe.write("skip-bad", o.skip_bad);
-  recipe.write("shuffle", o.shuffle);
-  recipe.write("seed", o.seed);
+// An adapter that is trained on brings its rank, scale, targets and length; a dropout that is there was
+// asked for.
+bool stands_in_recipe(const SettingRow& row, const FinetuneOptions& o) {
+  const bool brought = row.of_adapter && !o.init_adapter.empty() && !is_optional(row.value);
+  return row.in_recipe && bears_on(row, o.method) && !brought;
 }
 
-void write_training(const FinetuneOptions& o, RecipeWriter& recipe) {
-  recipe.group("training");
-  recipe.write("precision", o.precision);
-  recipe.write("device", o.device);
-  recipe.write("deterministic", o.deterministic);
-  recipe.write("optimizer", o.optimizer);
-  recipe.write("lr", o.lr);
-  recipe.write("weight-decay", o.weight_decay);
-  recipe.write("beta1", o.beta1);
-  recipe.write("beta2", o.beta2);
-  recipe.write("eps", o.eps);
-  recipe.write("schedule", o.schedule);
-  recipe.write("warmup-steps", o.warmup_steps);
-  recipe.write("grad-clip", o.grad_clip);
-  recipe.write("loss-average", o.loss_average);
-  recipe.write("max-steps", o.max_steps);
-  recipe.write("epochs", o.epochs);
-  recipe.write("batch-size", o.batch_size);
-  recipe.write("micro-batch-size", o.micro_batch_size);
-  recipe.write("packing", o.packing);
-  recipe.write("micro-batch-tokens", o.micro_batch_tokens);
-  recipe.write("recompute", o.recompute);
-  recipe.write("offload-optimizer", o.offload_optimizer);
-  if (o.method == "full") recipe.write("master-weights", o.master_weights);
-  recipe.write("low-memory", o.low_memory);
-}
-
-// An adapter that is trained on brings its rank, scale, targets and length.
-void write_method(const FinetuneOptions& o, RecipeWriter& recipe) {
-  recipe.group("method");
-  recipe.write("init-adapter", o.init_adapter);
-  recipe.write("any-base", o.any_base);
-  if (o.method == "lora") recipe.write("lora-dropout", o.lora_dropout);
-  if (o.method == "lora" && o.init_adapter.empty()) {
-    recipe.write("lora-r", o.lora_r);
-    recipe.write("lora-alpha", o.lora_alpha);
-    recipe.write("lora-targets", o.lora_targets);
-    recipe.write("lora-rs", o.lora_rs);
-    recipe.write("lora-dora", o.lora_dora);
-  }
-  if (o.method.starts_with("adapter") && o.init_adapter.empty()) {
-    recipe.write("adapter-length", o.adapter_length);
-    recipe.write("adapter-start-layer", o.adapter_start_layer);
-  }
-  if (o.method == "full") recipe.write("from-scratch", o.from_scratch);
-}
-
-void write_watching(const FinetuneOptions& o, RecipeWriter& recipe) {
-  recipe.group("saving and watching");
-  recipe.write("out", o.out);
-  recipe.write("save-interval", o.save_interval);
-  recipe.write("save-every", o.save_every);
-  recipe.write("keep", o.keep);
-  recipe.write("eval-interval", o.eval_interval);
-  recipe.write("early-stop", o.early_stop);
-  recipe.write("keep-best", o.keep_best);
-  recipe.write("sample-prompt", o.sample_prompt);
-  recipe.write("skip-nonfinite", o.skip_nonfinite);
-  recipe.write("on-spike", o.on_spike);
-  recipe.write("check-finite", o.check_finite);
-  recipe.write("tensorboard", o.tensorboard);
+// "Saving and watching" stands above flags, "saving and watching" above keys.
+std::string title_of(std::string group) {
+  group[0] = static_cast<char>(std::tolower(static_cast<unsigned char>(group[0])));
+  return group;
 }
 
 // Bytes and number of the regular files at `path`.
@@ -150,11 +87,28 @@ std::string size_text(const fs::path& path) {
 std::string recipe_text(const FinetuneOptions& options, const std::vector<std::string>& notes) {
   RecipeWriter recipe;
   for (const std::string& note : notes) recipe.comment(note);
-  write_data(options, recipe);
-  write_training(options, recipe);
-  write_method(options, recipe);
-  write_watching(options, recipe);
+  FinetuneOptions written = options;
+  std::string group;
+  for (const SettingRow& row : rows_of(written)) {
+    if (!stands_in_recipe(row, options)) continue;
+    if (group != row.group) recipe.group(title_of(row.group));
+    group = row.group;
+    recipe.write(row);
+  }
   return recipe.take();
+}
+
+bool same_settings(const std::string& recipe, const std::string& other) {
+  const auto settings = [](const std::string& text) {
+    std::map<std::string, std::vector<std::string>> values;
+    for (const TomlEntry& entry : parse_toml(text, "recipe")) values[entry.key] = entry.values;
+    return values;
+  };
+  try {
+    return settings(recipe) == settings(other);
+  } catch (const Error&) {
+    return false;  // one of them is no recipe
+  }
 }
 
 std::vector<std::string> recipe_notes(const FinetuneOptions& options) {

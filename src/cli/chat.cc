@@ -149,9 +149,7 @@ void add_chat(Command& command) {
   add_adapter(command, flags->model.adapter, flags->model.any_base);
   command.add("--system", &flags->system, "what the model is told before the first turn");
   command.add("--raw", &flags->raw, "no prompt style: each line is a prompt of its own");
-  command.add("--precision", &flags->model.precision,
-              "auto (bf16 where every matrix is, else f32), f32 or bf16", {.shows_default = true});
-  add_device(command, flags->model.device);
+  add_precision(command, flags->model.precision, flags->model.device);
   add_prompt_style(command, flags->model);
   add_sampling_flags(command, flags->sampling);
   command.does([flags] { run(*flags); });

@@ -11,15 +11,14 @@ void add_check(Command& command) {
   command.add("--data,--data-dir,--input", &o->data,
               "rows (.json, .jsonl, .csv), text (.txt), a folder with train.* and test.*, or "
               "org/name on the hub",
-              {.required = true});
+              {.required = true, .kind = ValueKind::kData});
   add_checkpoint(command, o->checkpoint);
-  add_data_format(command, "--data-format", o->data_format);
+  add_data_format(command, o->data_format);
   command.add("--prompt-style", &o->prompt_style,
               "alpaca, alpaca-colon, falcon, falcon-instruct, raw or chat, the checkpoint's own "
               "template (default: alpaca; for turns chat, or falcon)");
   add_learning_flags(command, o->mask_prompt, o->train_on, o->parse_special);
-  command.add("--max-seq-length", &o->max_seq_length, "longer rows are cut",
-              {.shows_default = true});
+  add_as_finetune(command, "max-seq-length", &o->max_seq_length);
   add_test_size(command, o->test_size);
   command.add("--seed", &o->seed, "of the split, as prepare has it; finetune takes 42",
               {.shows_default = true});

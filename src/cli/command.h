@@ -1,16 +1,12 @@
 // The commands of the program: each is one file and one line of the table in main.cc.
 #pragma once
 
-#include <array>
 #include <optional>
 #include <string>
 
-#include "cli/flags.h"
+#include "cli/setting_flags.h"
 
 namespace falconer::cli {
-
-/// What finetune and plan take as METHOD.
-inline const std::array<std::string, 4> kMethods = {"lora", "adapter", "adapter-v2", "full"};
 
 /// Adds a command's flags to `command` and sets what it does when it was chosen.
 void add_chat(Command& command);
@@ -39,28 +35,25 @@ inline int threads_of(const Command& command) {
 /// The article writes these flags another way: --checkpoint_dir and --lora_path. The model may also
 /// stand without its flag, but for commands where a bare word is something else.
 inline Flag& add_checkpoint(Command& command, std::string& value, bool bare = true) {
-  return command.add(
-      std::string(bare ? "checkpoint," : "") + "--checkpoint,--checkpoint-dir", &value,
-      "model: a folder (Hugging Face's or LitGPT's), a GGUF file, or org/name on the hub",
-      {.required = true});
+  return add_as_finetune(command, "checkpoint", &value, bare ? "checkpoint" : "");
 }
 inline void add_any_base(Command& command, bool& any_base) {
-  command.add("--any-base", &any_base,
-              "go on although an adapter was trained on another checkpoint, or rows were prepared "
-              "with another tokenizer");
+  add_as_finetune(command, "any-base", &any_base);
 }
 inline Flag& add_adapter(Command& command, std::string& value, bool& any_base) {
   add_any_base(command, any_base);
   return command.add(
       "--adapter,--lora-path,--adapter-path", &value,
       "adapter: its folder or the run's, org/name on the hub, or a .pth file of LitGPT or "
-      "Lit-Parrot");
+      "Lit-Parrot",
+      {.kind = ValueKind::kAdapter});
 }
 
 /// "5GB" is 5'000'000'000 bytes, "5GiB" 5 << 30.
 inline Flag& add_shard_size(Command& command, int64_t& bytes) {
-  return command.add("--max-shard-size", &bytes, "largest safetensors file, as 5GB or 500MB",
-                     {.default_text = "5GB", .size = true, .value_name = "SIZE"});
+  return command.add(
+      "--max-shard-size", &bytes, "largest safetensors file, as 5GB or 500MB",
+      {.default_text = "5GB", .size = true, .value_name = "SIZE", .kind = ValueKind::kSize});
 }
 
 /// One name in every command that writes files; --force is what export and merge called it.
@@ -68,12 +61,15 @@ inline Flag& add_overwrite(Command& command, bool& value, const std::string& wha
   return command.add("--overwrite,--force", &value, "replace " + what);
 }
 
-inline void add_device(Command& command, std::string& value) {
-  command.add("--device", &value, "cpu, cuda, cuda:N or auto (default: FALCONER_DEVICE, else cpu)");
+/// What a model computes in, and where.
+inline void add_precision(Command& command, std::string& precision, std::string& device) {
+  add_as_finetune(command, "precision", &precision);
+  add_as_finetune(command, "device", &device);
 }
 
 /// Flags of data that several commands read; in data_flags.cc.
-void add_data_format(Command& command, const std::string& name, std::string& format);
+/// `bare`: the format may stand without its flag.
+Flag& add_data_format(Command& command, std::string& format, bool bare = false);
 void add_learning_flags(Command& command, bool& mask_prompt, std::string& train_on,
                         bool& parse_special);
 void add_test_size(Command& command, std::optional<int64_t>& rows);

@@ -67,7 +67,7 @@ void run(const Flags& flags, const Command& command) {
   for (const std::string& path : flags.recipes)
     compare_options.runs.push_back(run_of_recipe(root, command, finetune, path, common));
   std::vector<std::string> methods = flags.methods;
-  if (methods.empty() && flags.recipes.empty()) methods.assign(kMethods.begin(), kMethods.end());
+  if (methods.empty() && flags.recipes.empty()) methods = finetuning_methods();
   for (const std::string& method : methods) {
     std::vector<std::string> words = common;
     words.push_back("--method=" + method);
@@ -86,11 +86,13 @@ void add_compare(Command& command) {
   auto flags = std::make_shared<Flags>();
   CompareOptions& o = flags->compare;
   command.add("recipes", &flags->recipes,
-              "a recipe for each run; flags given beside them go for all");
+              "a recipe for each run; flags given beside them go for all",
+              {.kind = ValueKind::kFile});
   command.add("--methods", &flags->methods,
               "runs with these methods' defaults (default without recipes: all four)",
-              {.choices = {kMethods.begin(), kMethods.end()}, .delimiter = ',', .one_each = true});
-  command.add("--out,--out-dir", &o.out, "folder of the comparison", {.required = true});
+              {.choices = finetuning_methods(), .delimiter = ',', .one_each = true});
+  command.add("--out,--out-dir", &o.out, "folder of the comparison",
+              {.required = true, .kind = ValueKind::kFolder});
   command.add("--ask", &o.ask, "held-out rows that are answered; 0: none", {.shows_default = true});
   command.add("--new-tokens", &o.new_tokens,
               "tokens of the answers whose speed is measured; 0: none is", {.shows_default = true});

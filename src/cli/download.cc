@@ -41,7 +41,8 @@ void add_download(Command& command) {
   command.add("--include", &o.include, "instead: files that match these patterns",
               {.one_each = true});
   command.add("--exclude", &o.exclude, "but not files that match these", {.one_each = true});
-  command.add("--local-dir", &o.local_dir, "real files in this folder instead of the cache");
+  command.add("--local-dir", &o.local_dir, "real files in this folder instead of the cache",
+              {.kind = ValueKind::kFolder});
   command.add("--jobs,--max-workers", &o.jobs, "files at one time", {.shows_default = true});
   add_overwrite(command, o.overwrite, "files in --local-dir that are your own");
   command.add("--json", &flags->json, "one JSON object instead of the folder's name");

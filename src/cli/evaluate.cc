@@ -49,16 +49,14 @@ void add_evaluate(Command& command) {
   add_checkpoint(command, options->model.checkpoint);
   add_adapter(command, options->model.adapter, options->model.any_base);
   command.add("--data", &options->data, "rows with the answers that are expected",
-              {.required = true});
-  command.add("--output", &options->output, "JSONL with every answer");
+              {.required = true, .kind = ValueKind::kData});
+  command.add("--output", &options->output, "JSONL with every answer", {.kind = ValueKind::kFile});
   command.add("--show", rows_shown.get(), "print so many rows", {.shows_default = true});
   command.add("--limit", &options->limit, "ask only so many rows; 0: all", {.shows_default = true});
   command.add("--batch-size", &options->batch_size, "rows that are answered together",
               {.shows_default = true});
   add_prompt_style(command, options->model);
-  command.add("--precision", &options->model.precision,
-              "auto (bf16 where every matrix is, else f32), f32 or bf16", {.shows_default = true});
-  add_device(command, options->model.device);
+  add_precision(command, options->model.precision, options->model.device);
   add_sampling_flags(command, options->sampling);
   add_overwrite(command, options->overwrite, "a file that Falconer did not write");
   auto json = std::make_shared<bool>(false);

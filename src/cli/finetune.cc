@@ -43,10 +43,7 @@ void add_finetune(Command& command) {
   auto dry = std::make_shared<bool>(false);
   add_finetune_flags(command, *o);
   command.flag("--out").traits.required = true;
-  command.add("--overwrite", &o->overwrite, "replace an earlier run in --out");
-  command.add("--resume", &o->resume,
-              "auto (the newest checkpoint in --out) or a checkpoint folder",
-              {.default_text = "auto", .optional_value = true});
+  add_earlier_run_flags(command, *o);
   command.add("--dry-run", dry.get(), "check everything and show the plan, train nothing");
   auto json = std::make_shared<bool>(false);
   add_json(command, *json);

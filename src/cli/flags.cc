@@ -35,6 +35,10 @@ bool Flag::is_named(const std::string& name) const {
   return name.size() > 1 && name.starts_with("-") && holds(short_names, name.substr(1));
 }
 
+bool Flag::says_no(const std::string& name) const {
+  return ("," + names + ",").find(",!--" + name + ",") != std::string::npos;
+}
+
 bool Flag::is_list() const {
   return std::holds_alternative<std::vector<std::string>*>(value) ||
          std::holds_alternative<std::vector<int32_t>*>(value);

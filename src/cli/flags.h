@@ -12,6 +12,8 @@
 #include <variant>
 #include <vector>
 
+#include "falconer/settings.h"
+
 namespace falconer::cli {
 
 /// Where a flag's value goes. Nothing: the parser answers the flag itself (--help, --version).
@@ -24,12 +26,18 @@ struct FlagTraits {
   bool shows_default = false;             // help shows the value that is there before parsing,
   std::string default_text = {};          // or this
   std::vector<std::string> choices = {};  // others are refused, and help lists these
+  std::vector<std::string> offers = {};   // what may stand there, for those who complete words
   char delimiter = 0;                     // of a list: "q,v" is two values
   bool one_each = false;        // of a list: a flag has one value, and the next word is no other
   bool optional_value = false;  // the flag may stand alone, and then means default_text
   bool size = false;            // a number of bytes, as "5GB"
   std::string zero_too = {};    // what other programs write for 0
   std::string value_name = {};  // in help, instead of the type's
+  ValueKind kind = ValueKind::kText;
+  std::string expected = {};              // of a number: "a whole number from 1 to 4096"
+  bool open = false;                      // more may stand there than `offers`
+  std::vector<std::string> methods = {};  // of finetuning, that it bears on; empty: all
+  bool refused_elsewhere = false;         // with another method it would do nothing
 };
 
 struct Flag {
@@ -47,6 +55,8 @@ struct Flag {
 
   /// Whether "--name" or "-n" is this flag.
   bool is_named(const std::string& name) const;
+  /// Whether `name`, one of long_names, sets it to false.
+  bool says_no(const std::string& name) const;
   bool is_switch() const { return std::holds_alternative<bool*>(value); }
   bool is_list() const;
   /// Whether a value must follow, or may.

@@ -111,19 +111,18 @@ void add_generate(Command& command) {
   command.add("--prompt", &flags->prompt, "an instruction, wrapped in the adapter's prompt style");
   command.add(
       "--prompts", &flags->prompts,
-      "instead: a file of JSONL rows {\"prompt\"}, {\"instruction\", \"input\"} or {\"messages\"}");
+      "instead: a file of JSONL rows {\"prompt\"}, {\"instruction\", \"input\"} or {\"messages\"}",
+      {.kind = ValueKind::kFile});
   command.add("--prompt-ids", &flags->prompt_ids, "instead: token ids, 1,2,3",
               {.delimiter = ',', .one_each = true});
   command.add("--input", &flags->input, "further context for --prompt");
   command.add("--raw", &flags->raw, "no prompt style: the prompt as it is, its special tokens too");
-  command.add("--precision", &flags->model.precision,
-              "auto (bf16 where every matrix is, else f32), f32 or bf16", {.shows_default = true});
-  add_device(command, flags->model.device);
+  add_precision(command, flags->model.precision, flags->model.device);
   command.add("--random-weights", &flags->model.random_weights,
               "random weights for config.json, to measure");
   add_prompt_style(command, flags->model);
   add_sampling_flags(command, flags->sampling);
-  command.add("--ignore-eos", &flags->sampling.ignore_eos, "go on behind the end-of-text token");
+  add_ignore_eos(command, flags->sampling);
   command.add("--json", &flags->json, "a JSON row for each prompt");
   command.does([flags, &command] {
     int given = 0;

@@ -5,12 +5,14 @@
 #include <new>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/log.h"
 #include "base/streams.h"
 #include "base/terminal.h"
 #include "cli/help.h"
+#include "cli/help_json.h"
 #include "cli/method_flags.h"
 #include "cli/parse.h"
 #include "cli/recipe_flags.h"
@@ -19,6 +21,7 @@
 
 namespace {
 
+using falconer::ValueKind;
 using falconer::cli::Command;
 
 struct Entry {
@@ -69,7 +72,8 @@ struct ProgramFlags {
 void add_flags(Command& program, ProgramFlags& flags) {
   program.version = "falconer " + falconer::version();
   program.add("-V,--version", {}, "Display program version information and exit");
-  program.add("--log", &flags.log, "quiet, warning, info or debug", {.shows_default = true});
+  program.add("--log", &flags.log, "quiet, warning, info or debug",
+              {.shows_default = true, .offers = {"quiet", "warning", "info", "debug"}});
   program.add("-q,--quiet", &flags.quiet, "as --log quiet");
   program.add("-v,--verbose", &flags.verbose, "as --log debug");
   program.add("--threads", &flags.threads,
@@ -81,7 +85,8 @@ void add_commands(Command& program) {
     Command& command = program.add_command(entry.name, entry.help);
     command.footer = "--threads N, --log LEVEL, -q (quiet) and -v (verbose) go with every command.";
     command.add("--config", &command.recipe,
-                "recipe: a TOML file whose keys are flags of this command", {.value_name = "FILE"});
+                "recipe: a TOML file whose keys are flags of this command",
+                {.value_name = "FILE", .kind = ValueKind::kFile});
     entry.add(command);
   }
 }
@@ -101,6 +106,10 @@ int run(int argc, char** argv) {
   ProgramFlags flags;
   add_flags(program, flags);
   add_commands(program);
+  if (argc == 3 && argv[1] == std::string_view("help") && argv[2] == std::string_view("--json")) {
+    falconer::print_result(falconer::cli::help_json(program));
+    return 0;
+  }
   std::vector<std::string> words = falconer::cli::words_of(program, argc, argv);
   if (words.empty()) {
     falconer::print_message(falconer::cli::help_text(program));

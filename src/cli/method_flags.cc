@@ -9,22 +9,6 @@
 namespace falconer::cli {
 namespace {
 
-struct Owned {
-  const char* flag;  // or what it begins with, where it ends with '-'
-  const char* method;
-};
-
-constexpr Owned kOwned[] = {
-    {"--lora-", "lora"},
-    {"--adapter-length", "adapter"},
-    {"--adapter-start-layer", "adapter"},
-};
-
-// "adapter-v2" has what "adapter" has.
-bool has(const std::string& method, const std::string& owner) {
-  return method == owner || method.starts_with(owner + "-");
-}
-
 // The method that a command's words name, whichever comes last; empty where they name none.
 std::string method_of(const Command& app, const std::vector<std::string>& words) {
   std::string method;
@@ -48,15 +32,15 @@ void refuse_flags_of_other_methods(const Command& app, const std::vector<std::st
   if (command == nullptr || find_flag(*command, "--method") == nullptr) return;
   const std::string method = method_of(app, all);
   if (method.empty()) return;
-  for (const std::string& word : flag_names(app, given))
-    for (const Owned& owned : kOwned) {
-      const std::string flag = owned.flag;
-      const bool same = flag.ends_with('-') ? word.starts_with(flag) : word == flag;
-      if (!same || has(method, owned.method) || find_flag(*command, word) == nullptr) continue;
-      throw Error(word + " is a setting of " + owned.method + ", and this run's method is " +
-                      method + ": it would do nothing; leave it out",
-                  2);
-    }
+  for (const std::string& word : flag_names(app, given)) {
+    const Flag* flag = find_flag(*command, word);
+    if (flag == nullptr || !flag->traits.refused_elsewhere) continue;
+    const std::vector<std::string>& owners = flag->traits.methods;
+    if (std::find(owners.begin(), owners.end(), method) != owners.end()) continue;
+    throw Error(word + " is a setting of " + owners.front() + ", and this run's method is " +
+                    method + ": it would do nothing; leave it out",
+                2);
+  }
 }
 
 }  // namespace falconer::cli

@@ -12,10 +12,12 @@ void add_runs(Command& command) {
     bool json = false;
   };
   auto flags = std::make_shared<Flags>();
-  command.add("folder", &flags->folder, "folder with runs in it", {.shows_default = true});
+  command.add("folder", &flags->folder, "folder with runs in it",
+              {.shows_default = true, .kind = ValueKind::kFolder});
   command.add("--sort", &flags->sort,
               "name, started, loss, eval-loss, speed, memory or time; the best first",
-              {.shows_default = true});
+              {.shows_default = true,
+               .offers = {"name", "started", "loss", "eval-loss", "speed", "memory", "time"}});
   command.add("--json", &flags->json, "one JSON array instead of a table");
   command.does([flags] {
     const RunsReport report = list_runs(flags->folder, flags->sort);

@@ -13,17 +13,15 @@ inline void add_prompt_style(Command& command, ModelOptions& model) {
   add_parse_special(command, model.parse_special, "prompts");
 }
 
-inline void add_sampling_flags(Command& command, SamplingSettings& s) {
-  command.add("--max-new-tokens", &s.max_new_tokens, "longest answer", {.shows_default = true});
-  command.add("--temperature", &s.temperature, "0: always the most likely token",
-              {.shows_default = true});
-  command.add("--top-k", &s.top_k, "draw from the k most likely tokens; 0: from all",
-              {.shows_default = true});
-  command.add("--top-p", &s.top_p, "draw from the most likely tokens with this share",
-              {.shows_default = true});
-  command.add("--seed", &s.seed, "of the draws", {.shows_default = true});
-  command.add("--stop", &s.stop, "text that ends an answer (may be given again)",
-              {.one_each = true});
+/// Those of answers; what goes on behind an answer's end is generate's alone.
+inline void add_sampling_flags(Command& command, SamplingSettings& sampling) {
+  for (const Setting& setting : settings_of(sampling))
+    if (setting.name != "ignore-eos") add_setting(command, setting);
+}
+
+inline void add_ignore_eos(Command& command, SamplingSettings& sampling) {
+  for (const Setting& setting : settings_of(sampling))
+    if (setting.name == "ignore-eos") add_setting(command, setting);
 }
 
 }  // namespace falconer::cli

@@ -9,9 +9,11 @@ void add_tokenize(Command& command) {
   options->input = options->output = "-";
   add_checkpoint(command, options->checkpoint);
   command.add("--input", &options->input,
-              "JSONL rows {\"text\"} (with --decode: {\"ids\"}); - is stdin");
+              "JSONL rows {\"text\"} (with --decode: {\"ids\"}); - is stdin",
+              {.kind = ValueKind::kFile});
   command.add("--output", &options->output,
-              "JSONL rows {\"ids\"} (with --decode: {\"text\"}); - is stdout");
+              "JSONL rows {\"ids\"} (with --decode: {\"text\"}); - is stdout",
+              {.kind = ValueKind::kFile});
   command.add("--decode", &options->decode, "ids to text");
   command.add(
       "--chat", &options->chat,

@@ -11,7 +11,8 @@
 namespace falconer::cli {
 
 bool is_method(const std::string& word) {
-  return std::find(kMethods.begin(), kMethods.end(), word) != kMethods.end();
+  const std::vector<std::string>& methods = finetuning_methods();
+  return std::find(methods.begin(), methods.end(), word) != methods.end();
 }
 
 namespace {
@@ -79,8 +80,8 @@ void place_checkpoint(const Command& app, std::vector<std::string>& words) {
   });
   std::string& word = words[bare.front()];
   std::error_code error;
-  const bool mistyped = !nearest_name(word, {kMethods.begin(), kMethods.end()}, 1).empty() &&
-                        !std::filesystem::exists(word, error);
+  const bool mistyped =
+      !nearest_name(word, finetuning_methods(), 1).empty() && !std::filesystem::exists(word, error);
   if (has_method && !is_method(word) && !mistyped) word = "--checkpoint=" + word;
 }
 

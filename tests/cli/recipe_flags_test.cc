@@ -91,8 +91,28 @@ TEST_F(RecipeFlags, AValueThatIsRefusedIsTracedToItsLine) {
   EXPECT_EQ(cli::place_of("--lora-rs: bad", added), "");
 }
 
+// Each setting of a run is a flag, and goes where the setting's field is.
+TEST_F(RecipeFlags, EverySettingIsAFlag) {
+  FinetuneOptions options;
+  cli::Command command("finetune");
+  cli::add_finetune_flags(command, options);
+  cli::add_earlier_run_flags(command, options);
+  size_t same = 0;
+  for (const Setting& setting : settings_of(options)) {
+    const cli::Flag& flag = command.flag("--" + setting.name);
+    for (const std::string& alias : setting.aliases)
+      EXPECT_EQ(&command.flag("--" + alias), &flag) << alias;
+    if (!setting.negation.empty()) {
+      EXPECT_EQ(&command.flag("--" + setting.negation), &flag);
+    }
+    std::visit([&](auto* of) { same += flag.value == cli::FlagValue(of); }, setting.value);
+  }
+  EXPECT_EQ(same, settings_of(options).size());
+  EXPECT_EQ(command.flags().size(), same + 1);  // --help
+}
+
 // Each flag of finetune is a key of the recipe that a run saves, or says what to do with an earlier
-// run. A flag that is missing in api/recipe.cc would be lost when the run is run again.
+// run. One that is missing would be lost when the run is run again.
 TEST_F(RecipeFlags, ARunsRecipeHoldsEveryFlag) {
   std::set<std::string> keys;
   for (const char* method : {"lora", "adapter", "adapter-v2", "full"})

@@ -1,0 +1,50 @@
+// The table of settings: one line for each, and the only declaration besides its field. Flags, recipes,
+// checks, a run's record and documents are made from it.
+#pragma once
+
+#include <map>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/number.h"
+#include "falconer/settings.h"
+
+namespace falconer {
+
+struct SettingRow {
+  const char* names;  // "lr,learning-rate", "shuffle,!no-shuffle": the first is the recipe's key
+  SettingValue value;
+  const char* help;
+  std::variant<std::monostate, WholeRange, RealRange> range = {};
+  std::vector<std::string> choices = {};
+  std::vector<std::string> methods = {};  // that it bears on; empty: all
+  ValueKind kind = ValueKind::kText;
+  bool required = false;
+  bool shows_default = false;  // else `help` says it
+  bool open = false;       // `choices` are not all that there is: whoever reads the value checks it
+  bool commas = false;     // a list whose items stand in one text
+  const char* alone = "";  // what the flag means without a value; empty: it must have one
+  bool in_recipe = true;   // else it says what to do with an earlier run
+  bool recorded = false;   // in falconer.json; another value makes another run, which --resume says
+  bool of_adapter = false;  // an adapter that is trained on brings it
+  bool measures = false;    // another method than `methods` may have it all the same
+  const char* group = "";
+};
+
+std::vector<SettingRow> rows_of(FinetuneOptions& options);
+std::vector<SettingRow> rows_of(SamplingSettings& options);
+
+/// "lora-r"
+std::string key_of(const SettingRow& row);
+bool bears_on(const SettingRow& row, const std::string& method);
+bool is_optional(const SettingValue& value);
+/// Whether `text` is of the value's type, which it then is. Items of a list stand behind commas.
+bool take_text(const SettingValue& value, const std::string& text);
+
+/// Errors (usage): "--epochs is 0; expected a whole number from 1 to 1000000".
+void check_ranges(const std::vector<SettingRow>& rows);
+/// Errors (usage): a text that is none of its choices. An empty one is for whoever reads it.
+void check_choices(const std::vector<SettingRow>& rows);
+
+}  // namespace falconer
