@@ -13,7 +13,18 @@
 namespace falconer {
 
 struct FinetuneOptions;
+struct ModelOptions;
 struct SamplingSettings;
+struct EvaluateOptions;
+struct ScoreOptions;
+struct TokenizeOptions;
+struct PrepareOptions;
+struct CheckOptions;
+struct CompareOptions;
+struct DownloadOptions;
+struct MergeOptions;
+struct ExportOptions;
+struct VerifyOptions;
 
 /// The field of the options that a setting stands for.
 using SettingValue =
@@ -37,8 +48,11 @@ enum class ValueKind {
 const char* name_of(ValueKind kind);
 
 struct Setting {
-  std::string name;                       // "lora-r": the flag without its dashes, a recipe's key
+  std::string name;  // "lora-r": the flag without its dashes, a recipe's key; where
+                     // there is no flag, as `bare`
   std::vector<std::string> aliases = {};  // other names of the flag: "learning-rate"
+  std::string bare = {};  // what help calls the value where it may stand without its flag
+  bool has_flag = true;   // false: it stands there as a word alone
   std::string negation = {};              // the flag that says false: "no-shuffle"; empty: none
   SettingValue value = {};
   std::string help = {};   // in a line
@@ -58,9 +72,21 @@ struct Setting {
   ValueKind kind = ValueKind::kText;
 };
 
-/// Every field of `options` that can be set, in the order of help; each `value` points into `options`.
+/// What of `options` can be set by name, in the order of help; each `value` points into `options`. Names are
+/// those of the command's flags.
 std::vector<Setting> settings_of(FinetuneOptions& options);
+std::vector<Setting> settings_of(ModelOptions& options);
 std::vector<Setting> settings_of(SamplingSettings& options);
+std::vector<Setting> settings_of(EvaluateOptions& options);
+std::vector<Setting> settings_of(ScoreOptions& options);
+std::vector<Setting> settings_of(TokenizeOptions& options);
+std::vector<Setting> settings_of(PrepareOptions& options);
+std::vector<Setting> settings_of(CheckOptions& options);
+std::vector<Setting> settings_of(CompareOptions& options);
+std::vector<Setting> settings_of(DownloadOptions& options);
+std::vector<Setting> settings_of(MergeOptions& options);
+std::vector<Setting> settings_of(ExportOptions& options);
+std::vector<Setting> settings_of(VerifyOptions& options);
 
 /// "bool", "int", "uint", "float", "string" or "list".
 std::string type_of(const SettingValue& value);
@@ -71,6 +97,17 @@ std::string text_of(const SettingValue& value);
 /// commas the text has all items, of another one more. Error (usage), and nothing is set: there is no such
 /// setting, the text is not of its type, or it is beyond what the setting may be.
 void set(FinetuneOptions& options, const std::string& name, const std::string& text);
+void set(ModelOptions& options, const std::string& name, const std::string& text);
 void set(SamplingSettings& options, const std::string& name, const std::string& text);
+void set(EvaluateOptions& options, const std::string& name, const std::string& text);
+void set(ScoreOptions& options, const std::string& name, const std::string& text);
+void set(TokenizeOptions& options, const std::string& name, const std::string& text);
+void set(PrepareOptions& options, const std::string& name, const std::string& text);
+void set(CheckOptions& options, const std::string& name, const std::string& text);
+void set(CompareOptions& options, const std::string& name, const std::string& text);
+void set(DownloadOptions& options, const std::string& name, const std::string& text);
+void set(MergeOptions& options, const std::string& name, const std::string& text);
+void set(ExportOptions& options, const std::string& name, const std::string& text);
+void set(VerifyOptions& options, const std::string& name, const std::string& text);
 
 }  // namespace falconer

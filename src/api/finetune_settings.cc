@@ -28,7 +28,7 @@ Rows data_rows(FinetuneOptions& o) {
   return {
       {.names = "checkpoint,checkpoint-dir", .value = &o.checkpoint,
        .help = "model: a folder (Hugging Face's or LitGPT's), a GGUF file, or org/name on the hub",
-       .kind = ValueKind::kModel, .required = true},
+       .kind = ValueKind::kModel, .required = true, .bare = "checkpoint"},
       {.names = "data,data-dir", .value = &o.data,
        .help = "rows (.json, .jsonl, .csv), text (.txt), a folder with train.* and test.*, or "
                "org/name on the hub",
@@ -233,6 +233,7 @@ std::vector<SettingRow> rows_of(FinetuneOptions& o) {
                 .choices = method_names(),
                 .required = true,
                 .recorded = true,
+                .bare = "method",
                 .group = "Model and data"}};
   append(rows, "Model and data", data_rows(o));
   append(rows, "Training", optimizer_rows(o));

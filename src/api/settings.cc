@@ -5,11 +5,9 @@
 #include <algorithm>
 #include <sstream>
 
-#include "api/ranges.h"
 #include "base/error.h"
 #include "base/nearest.h"
-#include "falconer/finetune.h"
-#include "falconer/use.h"
+#include "falconer/falconer.h"
 
 namespace falconer {
 namespace {
@@ -44,6 +42,8 @@ Setting shown(const SettingRow& row) {
     else if (name != setting.name)
       setting.aliases.push_back(name);
   }
+  setting.bare = row.bare;
+  setting.has_flag = *row.names != '\0';
   setting.shows_default = row.shows_default;
   setting.required = row.required;
   std::visit([&](const auto& range) { show_range(range, setting); }, row.range);
@@ -115,6 +115,7 @@ const SettingRow& find_row(const std::vector<SettingRow>& rows, std::string name
   std::replace(name.begin(), name.end(), '_', '-');
   std::vector<std::string> keys;
   for (const SettingRow& row : rows) {
+    if (key_of(row) == name) return row;
     for (const std::string& one : names_in(row))
       if (one == name) return row;
     keys.push_back(key_of(row));
@@ -141,7 +142,7 @@ void set_one(Options& options, const std::string& name, const std::string& text)
 
 std::string key_of(const SettingRow& row) {
   const std::string names = row.names;
-  return names.substr(0, names.find(','));
+  return names.empty() ? row.bare : names.substr(0, names.find(','));
 }
 
 bool bears_on(const SettingRow& row, const std::string& method) {
@@ -223,43 +224,57 @@ std::string text_of(const SettingValue& value) {
                     value);
 }
 
-std::vector<SettingRow> rows_of(SamplingSettings& s) {
-  return {
-      {.names = "max-new-tokens",
-       .value = &s.max_new_tokens,
-       .help = "longest answer",
-       .range = kNewTokens,
-       .shows_default = true},
-      {.names = "temperature",
-       .value = &s.temperature,
-       .help = "0: always the most likely token",
-       .range = kTemperatures,
-       .shows_default = true},
-      {.names = "top-k",
-       .value = &s.top_k,
-       .help = "draw from the k most likely tokens; 0: from all",
-       .range = kTopK,
-       .shows_default = true},
-      {.names = "top-p",
-       .value = &s.top_p,
-       .help = "draw from the most likely tokens with this share",
-       .range = kShares,
-       .shows_default = true},
-      {.names = "seed", .value = &s.seed, .help = "of the draws", .shows_default = true},
-      {.names = "stop", .value = &s.stop, .help = "text that ends an answer (may be given again)"},
-      {.names = "ignore-eos",
-       .value = &s.ignore_eos,
-       .help = "go on behind the end-of-text token"}};
-}
-
 std::vector<Setting> settings_of(FinetuneOptions& options) { return shown(rows_of(options)); }
+std::vector<Setting> settings_of(ModelOptions& options) { return shown(rows_of(options)); }
 std::vector<Setting> settings_of(SamplingSettings& options) { return shown(rows_of(options)); }
+std::vector<Setting> settings_of(EvaluateOptions& options) { return shown(rows_of(options)); }
+std::vector<Setting> settings_of(ScoreOptions& options) { return shown(rows_of(options)); }
+std::vector<Setting> settings_of(TokenizeOptions& options) { return shown(rows_of(options)); }
+std::vector<Setting> settings_of(PrepareOptions& options) { return shown(rows_of(options)); }
+std::vector<Setting> settings_of(CheckOptions& options) { return shown(rows_of(options)); }
+std::vector<Setting> settings_of(CompareOptions& options) { return shown(rows_of(options)); }
+std::vector<Setting> settings_of(DownloadOptions& options) { return shown(rows_of(options)); }
+std::vector<Setting> settings_of(MergeOptions& options) { return shown(rows_of(options)); }
+std::vector<Setting> settings_of(ExportOptions& options) { return shown(rows_of(options)); }
+std::vector<Setting> settings_of(VerifyOptions& options) { return shown(rows_of(options)); }
 
 void set(FinetuneOptions& options, const std::string& name, const std::string& text) {
   set_one(options, name, text);
 }
-
+void set(ModelOptions& options, const std::string& name, const std::string& text) {
+  set_one(options, name, text);
+}
 void set(SamplingSettings& options, const std::string& name, const std::string& text) {
+  set_one(options, name, text);
+}
+void set(EvaluateOptions& options, const std::string& name, const std::string& text) {
+  set_one(options, name, text);
+}
+void set(ScoreOptions& options, const std::string& name, const std::string& text) {
+  set_one(options, name, text);
+}
+void set(TokenizeOptions& options, const std::string& name, const std::string& text) {
+  set_one(options, name, text);
+}
+void set(PrepareOptions& options, const std::string& name, const std::string& text) {
+  set_one(options, name, text);
+}
+void set(CheckOptions& options, const std::string& name, const std::string& text) {
+  set_one(options, name, text);
+}
+void set(CompareOptions& options, const std::string& name, const std::string& text) {
+  set_one(options, name, text);
+}
+void set(DownloadOptions& options, const std::string& name, const std::string& text) {
+  set_one(options, name, text);
+}
+void set(MergeOptions& options, const std::string& name, const std::string& text) {
+  set_one(options, name, text);
+}
+void set(ExportOptions& options, const std::string& name, const std::string& text) {
+  set_one(options, name, text);
+}
+void set(VerifyOptions& options, const std::string& name, const std::string& text) {
   set_one(options, name, text);
 }
 

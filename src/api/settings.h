@@ -13,7 +13,8 @@
 namespace falconer {
 
 struct SettingRow {
-  const char* names;  // "lr,learning-rate", "shuffle,!no-shuffle": the first is the recipe's key
+  const char*
+      names;  // "lr,learning-rate", "shuffle,!no-shuffle": the first is the recipe's key; empty: no flag
   SettingValue value;
   const char* help;
   std::variant<std::monostate, WholeRange, RealRange> range = {};
@@ -29,13 +30,25 @@ struct SettingRow {
   bool recorded = false;   // in falconer.json; another value makes another run, which --resume says
   bool of_adapter = false;  // an adapter that is trained on brings it
   bool measures = false;    // another method than `methods` may have it all the same
+  const char* bare = "";    // what help calls the value where it may stand without its flag
   const char* group = "";
 };
 
 std::vector<SettingRow> rows_of(FinetuneOptions& options);
+std::vector<SettingRow> rows_of(ModelOptions& options);
 std::vector<SettingRow> rows_of(SamplingSettings& options);
+std::vector<SettingRow> rows_of(EvaluateOptions& options);
+std::vector<SettingRow> rows_of(ScoreOptions& options);
+std::vector<SettingRow> rows_of(TokenizeOptions& options);
+std::vector<SettingRow> rows_of(PrepareOptions& options);
+std::vector<SettingRow> rows_of(CheckOptions& options);
+std::vector<SettingRow> rows_of(CompareOptions& options);
+std::vector<SettingRow> rows_of(DownloadOptions& options);
+std::vector<SettingRow> rows_of(MergeOptions& options);
+std::vector<SettingRow> rows_of(ExportOptions& options);
+std::vector<SettingRow> rows_of(VerifyOptions& options);
 
-/// "lora-r"
+/// "lora-r"; `bare` where there is no flag.
 std::string key_of(const SettingRow& row);
 bool bears_on(const SettingRow& row, const std::string& method);
 bool is_optional(const SettingValue& value);
@@ -44,6 +57,11 @@ bool take_text(const SettingValue& value, const std::string& text);
 
 /// Errors (usage): "--epochs is 0; expected a whole number from 1 to 1000000".
 void check_ranges(const std::vector<SettingRow>& rows);
+template <class Options>
+void check_ranges_of(const Options& options) {
+  Options looked_at = options;
+  check_ranges(rows_of(looked_at));
+}
 /// Errors (usage): a text that is none of its choices. An empty one is for whoever reads it.
 void check_choices(const std::vector<SettingRow>& rows);
 

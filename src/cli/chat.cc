@@ -10,7 +10,8 @@
 #include "base/streams.h"
 #include "base/terminal.h"
 #include "base/trim.h"
-#include "cli/sampling_flags.h"
+#include "cli/command.h"
+#include "falconer/use.h"
 
 namespace falconer::cli {
 namespace {
@@ -145,13 +146,14 @@ void run(const Flags& flags) {
 
 void add_chat(Command& command) {
   auto flags = std::make_shared<Flags>();
-  add_checkpoint(command, flags->model.checkpoint);
-  add_adapter(command, flags->model.adapter, flags->model.any_base);
+  const std::vector<Setting> model = settings_of(flags->model);
+  add_settings(command, model, "adapter");
   command.add("--system", &flags->system, "what the model is told before the first turn");
   command.add("--raw", &flags->raw, "no prompt style: each line is a prompt of its own");
-  add_precision(command, flags->model.precision, flags->model.device);
-  add_prompt_style(command, flags->model);
-  add_sampling_flags(command, flags->sampling);
+  for (const Setting& setting : model)  // random weights have nothing to say
+    if (setting.name != "random-weights") add_settings(command, {setting});
+  for (const Setting& setting : settings_of(flags->sampling))  // and a turn has its end
+    if (setting.name != "ignore-eos") add_setting(command, setting);
   command.does([flags] { run(*flags); });
 }
 

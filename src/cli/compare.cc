@@ -84,24 +84,14 @@ void run(const Flags& flags, const Command& command) {
 
 void add_compare(Command& command) {
   auto flags = std::make_shared<Flags>();
-  CompareOptions& o = flags->compare;
   command.add("recipes", &flags->recipes,
               "a recipe for each run; flags given beside them go for all",
               {.kind = ValueKind::kFile});
   command.add("--methods", &flags->methods,
               "runs with these methods' defaults (default without recipes: all four)",
               {.choices = finetuning_methods(), .delimiter = ',', .one_each = true});
-  command.add("--out,--out-dir", &o.out, "folder of the comparison",
-              {.required = true, .kind = ValueKind::kFolder});
-  command.add("--ask", &o.ask, "held-out rows that are answered; 0: none", {.shows_default = true});
-  command.add("--new-tokens", &o.new_tokens,
-              "tokens of the answers whose speed is measured; 0: none is", {.shows_default = true});
-  command.add("--repeats", &o.repeats, "measurements of each speed; their median counts",
-              {.shows_default = true});
-  command.add("--merge,!--no-merge", &o.merge, "measure merged models as well (default)");
-  command.add("--overwrite", &o.overwrite, "start anew instead of going on");
-  add_run_flags(command, flags->common, false);
-  for (const char* name : {"--checkpoint", "--data"}) command.flag(name).traits.required = false;
+  add_settings(command, settings_of(flags->compare));
+  add_common_run_flags(command, flags->common);
   command.does([flags, &command] { run(*flags, command); });
 }
 

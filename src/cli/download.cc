@@ -33,18 +33,7 @@ void add_download(Command& command) {
     bool json = false;
   };
   auto flags = std::make_shared<Flags>();
-  DownloadOptions& o = flags->options;
-  command.add("name,--repo-id", &o.name, "org/name or org/name@revision", {.required = true});
-  command.add("files", &o.files, "these files (default: what a model is loaded from)");
-  command.add("--dataset", &o.dataset, "a dataset's rows instead of a model");
-  command.add("--revision", &o.revision, "branch, tag or commit (default: main)");
-  command.add("--include", &o.include, "instead: files that match these patterns",
-              {.one_each = true});
-  command.add("--exclude", &o.exclude, "but not files that match these", {.one_each = true});
-  command.add("--local-dir", &o.local_dir, "real files in this folder instead of the cache",
-              {.kind = ValueKind::kFolder});
-  command.add("--jobs,--max-workers", &o.jobs, "files at one time", {.shows_default = true});
-  add_overwrite(command, o.overwrite, "files in --local-dir that are your own");
+  add_settings(command, settings_of(flags->options));
   command.add("--json", &flags->json, "one JSON object instead of the folder's name");
   command.does([flags] {
     handle_interrupts();

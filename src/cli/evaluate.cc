@@ -4,8 +4,9 @@
 #include <nlohmann/json.hpp>
 
 #include "base/plural.h"
+#include "cli/command.h"
 #include "cli/print.h"
-#include "cli/sampling_flags.h"
+#include "falconer/use.h"
 
 namespace falconer::cli {
 namespace {
@@ -46,19 +47,10 @@ void print_json(const EvaluateReport& report, int64_t shown) {
 void add_evaluate(Command& command) {
   auto options = std::make_shared<EvaluateOptions>();
   auto rows_shown = std::make_shared<int64_t>(0);
-  add_checkpoint(command, options->model.checkpoint);
-  add_adapter(command, options->model.adapter, options->model.any_base);
-  command.add("--data", &options->data, "rows with the answers that are expected",
-              {.required = true, .kind = ValueKind::kData});
-  command.add("--output", &options->output, "JSONL with every answer", {.kind = ValueKind::kFile});
+  const std::vector<Setting> settings = settings_of(*options);
+  add_settings(command, settings, "output");
   command.add("--show", rows_shown.get(), "print so many rows", {.shows_default = true});
-  command.add("--limit", &options->limit, "ask only so many rows; 0: all", {.shows_default = true});
-  command.add("--batch-size", &options->batch_size, "rows that are answered together",
-              {.shows_default = true});
-  add_prompt_style(command, options->model);
-  add_precision(command, options->model.precision, options->model.device);
-  add_sampling_flags(command, options->sampling);
-  add_overwrite(command, options->overwrite, "a file that Falconer did not write");
+  add_settings(command, settings);
   auto json = std::make_shared<bool>(false);
   add_json(command, *json);
   command.does([options, rows_shown, json] {

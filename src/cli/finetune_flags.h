@@ -6,13 +6,14 @@
 
 namespace falconer::cli {
 
-/// METHOD, --out and all of add_run_flags. `options` must outlive the parsing.
+/// METHOD, --out and what bears on the run: model, data, training, methods, saving and watching. `options`
+/// must outlive the parsing.
 void add_finetune_flags(Command& command, FinetuneOptions& options);
 
 /// --overwrite and --resume.
 void add_earlier_run_flags(Command& command, FinetuneOptions& options);
 
-/// Model, data, training, methods, saving and watching. `bare`: the model needs no flag.
-void add_run_flags(Command& command, FinetuneOptions& options, bool bare);
+/// Of these what a comparison says of all its runs; none is required.
+void add_common_run_flags(Command& command, FinetuneOptions& options);
 
 }  // namespace falconer::cli

@@ -8,8 +8,9 @@
 #include "base/log.h"
 #include "base/plural.h"
 #include "base/streams.h"
-#include "cli/sampling_flags.h"
+#include "cli/command.h"
 #include "falconer/process.h"
+#include "falconer/use.h"
 
 namespace falconer::cli {
 namespace {
@@ -106,8 +107,7 @@ void run(const Flags& flags) {
 
 void add_generate(Command& command) {
   auto flags = std::make_shared<Flags>();
-  add_checkpoint(command, flags->model.checkpoint);
-  add_adapter(command, flags->model.adapter, flags->model.any_base);
+  add_settings(command, settings_of(flags->model), "adapter");
   command.add("--prompt", &flags->prompt, "an instruction, wrapped in the adapter's prompt style");
   command.add(
       "--prompts", &flags->prompts,
@@ -117,12 +117,8 @@ void add_generate(Command& command) {
               {.delimiter = ',', .one_each = true});
   command.add("--input", &flags->input, "further context for --prompt");
   command.add("--raw", &flags->raw, "no prompt style: the prompt as it is, its special tokens too");
-  add_precision(command, flags->model.precision, flags->model.device);
-  command.add("--random-weights", &flags->model.random_weights,
-              "random weights for config.json, to measure");
-  add_prompt_style(command, flags->model);
-  add_sampling_flags(command, flags->sampling);
-  add_ignore_eos(command, flags->sampling);
+  add_settings(command, settings_of(flags->model));
+  add_settings(command, settings_of(flags->sampling));
   command.add("--json", &flags->json, "a JSON row for each prompt");
   command.does([flags, &command] {
     int given = 0;

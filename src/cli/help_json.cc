@@ -33,6 +33,7 @@ Json default_of(const Flag& flag) {
 }
 
 std::string type_in_json(const Flag& flag) {
+  if (flag.traits.size) return "string";
   return std::visit(
       [](auto value) -> std::string {
         if constexpr (std::is_same_v<decltype(value), std::monostate>)

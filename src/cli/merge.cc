@@ -9,13 +9,7 @@ namespace falconer::cli {
 
 void add_merge(Command& command) {
   auto options = std::make_shared<MergeOptions>();
-  add_checkpoint(command, options->checkpoint);
-  add_adapter(command, options->adapter, options->any_base).traits.required = true;
-  command.add("--out", &options->out, "new model folder",
-              {.required = true, .kind = ValueKind::kFolder});
-  add_shard_size(command, options->max_shard_bytes);
-  command.add("--verify", &options->verify, "compare logits before and after");
-  add_overwrite(command, options->force, "a model that is there");
+  add_settings(command, settings_of(*options));
   auto json = std::make_shared<bool>(false);
   add_json(command, *json);
   command.does([options, json] {

@@ -10,13 +10,7 @@ namespace falconer::cli {
 void add_verify(Command& command) {
   auto options = std::make_shared<VerifyOptions>();
   auto json = std::make_shared<bool>(false);
-  command.add("folder", &options->folder, "a run, or an adapter or model that it saved",
-              {.required = true, .kind = ValueKind::kFolder});
-  command.add("--checkpoint,--checkpoint-dir", &options->checkpoint,
-              "the base that it was trained on (default: as recorded)",
-              {.kind = ValueKind::kModel});
-  command.add("--data", &options->data, "the rows that it was trained on (default: as recorded)",
-              {.kind = ValueKind::kData});
+  add_settings(command, settings_of(*options));
   command.add("--json", json.get(), "one JSON array instead of a table");
   command.does([options, json] {
     const VerifyReport report = verify(*options);

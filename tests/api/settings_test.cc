@@ -188,6 +188,42 @@ void parse_all(const FinetuneOptions& o) {
   parse_train_on(o.train_on);
 }
 
+template <class Options>
+class CommandSettings : public ::testing::Test {};
+using Commands =
+    ::testing::Types<FinetuneOptions, ModelOptions, SamplingSettings, EvaluateOptions, ScoreOptions,
+                     TokenizeOptions, PrepareOptions, CheckOptions, CompareOptions, DownloadOptions,
+                     MergeOptions, ExportOptions, VerifyOptions>;
+TYPED_TEST_SUITE(CommandSettings, Commands);
+
+// Each default is one that could be set, and what is beyond a range is refused.
+TYPED_TEST(CommandSettings, TakeTheirDefaultsAndRefuseWhatIsBeyond) {
+  TypeParam defaults;
+  std::set<std::string> names;
+  for (const Setting& setting : settings_of(defaults)) {
+    EXPECT_TRUE(names.insert(setting.name).second) << setting.name;
+    EXPECT_FALSE(setting.help.empty()) << setting.name;
+    TypeParam options;
+    const std::string text = text_of(setting.value), type = type_of(setting.value);
+    if (!text.empty()) {
+      set(options, setting.name, text);
+      for (const Setting& after : settings_of(options))
+        EXPECT_EQ(after.name == setting.name ? text_of(after.value) : text, text) << setting.name;
+    }
+    const bool number = type == "int" || type == "float";
+    EXPECT_EQ(number, !setting.expected.empty()) << setting.name << " needs a range";
+    if (number && *setting.least > -1e9) {
+      EXPECT_THROW(set(options, setting.name, "-1000000"), Error) << setting.name;
+    }
+    if (number) {
+      EXPECT_THROW(set(options, setting.name, "x"), Error) << setting.name;
+    }
+    if (!setting.choices.empty() && !setting.open) {
+      EXPECT_THROW(set(options, setting.name, "neither"), Error) << setting.name;
+    }
+  }
+}
+
 // A setting's choices are those that the run takes.
 TEST(Settings, ChoicesAreTakenAndOthersAreNot) {
   FinetuneOptions table;
