@@ -203,9 +203,14 @@ const char* name_of(ValueKind kind) {
 }
 
 std::string type_of(const SettingValue& value) {
-  constexpr const char* kTypes[] = {"bool",   "int", "int",   "uint", "float",
-                                    "string", "int", "float", "list"};
-  return kTypes[value.index()];
+  return std::visit(
+      Overloaded{[](const bool*) { return "bool"; }, [](const uint64_t*) { return "uint"; },
+                 [](const double*) { return "float"; },
+                 [](const std::optional<double>*) { return "float"; },
+                 [](const std::string*) { return "string"; },
+                 [](const std::vector<std::string>*) { return "list"; },
+                 [](const auto*) { return "int"; }},
+      value);
 }
 
 std::string text_of(const SettingValue& value) {

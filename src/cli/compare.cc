@@ -8,7 +8,6 @@
 #include "base/log.h"
 #include "base/streams.h"
 #include "cli/finetune_flags.h"
-#include "cli/help.h"
 #include "cli/parse.h"
 #include "cli/recipe_flags.h"
 #include "falconer/process.h"

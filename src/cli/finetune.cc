@@ -4,7 +4,6 @@
 #include "base/log.h"
 #include "base/plural.h"
 #include "cli/finetune_flags.h"
-#include "cli/help.h"
 #include "cli/print.h"
 #include "falconer/process.h"
 

@@ -1,9 +1,7 @@
 #include "cli/flags.h"
 
 #include <algorithm>
-
-#include "cli/help.h"
-#include "falconer/error.h"
+#include <stdexcept>
 
 namespace falconer::cli {
 namespace {
@@ -74,6 +72,24 @@ const Flag& Command::flag(const std::string& name) const {
 
 Flag& Command::flag(const std::string& name) {
   return const_cast<Flag&>(std::as_const(*this).flag(name));
+}
+
+const Command* find_command(const Command& program, const std::string& name) {
+  for (const auto& command : program.commands())
+    if (command->name() == name) return command.get();
+  return nullptr;
+}
+
+const Flag* find_flag(const Command& command, const std::string& name) {
+  for (const Flag& flag : command.flags())
+    if (flag.is_named(name)) return &flag;
+  return nullptr;
+}
+
+bool knows_flag(const Command& program, const std::string& name) {
+  if (find_flag(program, name) != nullptr) return true;
+  return std::any_of(program.commands().begin(), program.commands().end(),
+                     [&](const auto& command) { return find_flag(*command, name) != nullptr; });
 }
 
 }  // namespace falconer::cli

@@ -105,4 +105,13 @@ class Command {
   const Command* parent_ = nullptr;
 };
 
+/// The flag of `command` that "--name" means; null where there is none.
+const Flag* find_flag(const Command& command, const std::string& name);
+
+/// The command of `program` with that name; null where there is none.
+const Command* find_command(const Command& program, const std::string& name);
+
+/// Whether the program or any command has the flag "--name".
+bool knows_flag(const Command& program, const std::string& name);
+
 }  // namespace falconer::cli

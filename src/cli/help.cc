@@ -5,19 +5,6 @@
 #include "base/nearest.h"
 
 namespace falconer::cli {
-
-const Command* find_command(const Command& app, const std::string& name) {
-  for (const auto& command : app.commands())
-    if (command->name() == name) return command.get();
-  return nullptr;
-}
-
-const Flag* find_flag(const Command& app, const std::string& name) {
-  for (const Flag& flag : app.flags())
-    if (flag.is_named(name)) return &flag;
-  return nullptr;
-}
-
 namespace {
 
 std::string unknown_command(const Command& app, const std::string& name) {
@@ -37,12 +24,6 @@ std::string unknown_flag(const Command& app, const Command& command, const std::
 }
 
 }  // namespace
-
-bool knows_flag(const Command& app, const std::string& name) {
-  if (find_flag(app, name) != nullptr) return true;
-  return std::any_of(app.commands().begin(), app.commands().end(),
-                     [&](const auto& command) { return find_flag(*command, name) != nullptr; });
-}
 
 std::string explain(const Command& app, const std::vector<std::string>& words,
                     const std::string& error) {

@@ -1,10 +1,10 @@
-// What a word of a command line names, and what people read when one is wrong.
+// What people read when a command line is wrong.
 #pragma once
 
 #include <string>
 #include <vector>
 
-#include "cli/command.h"
+#include "cli/flags.h"
 
 namespace falconer::cli {
 
@@ -13,14 +13,5 @@ namespace falconer::cli {
 /// with where to read on.
 std::string explain(const Command& app, const std::vector<std::string>& words,
                     const std::string& error);
-
-/// The option of `app` that "--name" means; null where there is none.
-const Flag* find_flag(const Command& app, const std::string& name);
-
-/// The command of that name; null where there is none.
-const Command* find_command(const Command& app, const std::string& name);
-
-/// Whether the program or any command has the flag "--name".
-bool knows_flag(const Command& app, const std::string& name);
 
 }  // namespace falconer::cli

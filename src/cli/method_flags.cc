@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "cli/help.h"
 #include "cli/words.h"
 #include "falconer/error.h"
 

@@ -7,6 +7,9 @@
 namespace falconer::cli {
 namespace {
 
+template <class Type, class... Types>
+constexpr bool is_one_of = (std::is_same_v<Type, Types> || ...);
+
 template <class Number>
 std::string problem(const std::optional<Number>& number, const std::string& text,
                     const char* expected) {
@@ -16,20 +19,18 @@ std::string problem(const std::optional<Number>& number, const std::string& text
 }  // namespace
 
 const char* type_of(const Flag& flag) {
-  switch (flag.value.index()) {
-    case 2:   // int
-    case 3:   // int64_t
-    case 7:   // optional<int64_t>
-    case 10:  // vector<int32_t>
-      return "INT";
-    case 4:
-      return "UINT";
-    case 5:  // double
-    case 8:  // optional<double>
-      return "FLOAT";
-    default:
-      return "TEXT";
-  }
+  return std::visit(
+      [](auto value) {
+        using Value = decltype(value);
+        if constexpr (is_one_of<Value, int*, int64_t*, std::optional<int64_t>*,
+                                std::vector<int32_t>*>)
+          return "INT";
+        else if constexpr (is_one_of<Value, double*, std::optional<double>*>)
+          return "FLOAT";
+        else
+          return std::is_same_v<Value, uint64_t*> ? "UINT" : "TEXT";
+      },
+      flag.value);
 }
 
 std::string number_problem(const Flag& flag, const std::string& text) {

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 
-#include "cli/help.h"
 #include "falconer/error.h"
 
 namespace falconer::cli {

@@ -4,7 +4,6 @@
 
 #include "base/nearest.h"
 #include "base/toml.h"
-#include "cli/help.h"
 #include "falconer/error.h"
 
 namespace falconer::cli {

@@ -39,7 +39,7 @@ FlagTraits traits_of(const Setting& setting) {
           .size = size,
           .value_name = size ? "SIZE" : "",
           .kind = setting.kind,
-          .expected = setting.expected,
+          .expected = size ? "" : setting.expected,
           .open = setting.open,
           .methods = setting.methods,
           .refused_elsewhere = setting.refused_elsewhere};

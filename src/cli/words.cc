@@ -5,7 +5,6 @@
 
 #include "base/nearest.h"
 #include "base/terminal.h"
-#include "cli/help.h"
 #include "cli/other_names.h"
 
 namespace falconer::cli {
