@@ -14,16 +14,6 @@
 #include "text/prompt.h"
 
 namespace falconer {
-namespace {
-
-// A record has '_' where flags have '-'.
-std::string record_key(const SettingRow& row) {
-  std::string key = key_of(row);
-  std::replace(key.begin(), key.end(), '-', '_');
-  return key;
-}
-
-}  // namespace
 
 // Where nothing was asked for: Lit-Parrot's settings as of June 30, 2023. The adapters' 9e-3 of two
 // weeks before was never reached, because warm-up was counted in the wrong unit.
@@ -118,10 +108,8 @@ std::map<std::string, std::string> recorded_settings(const FinetuneOptions& o,
   resolved.batch_size = o.batch_size.value_or(0);
   resolved.train_on = name_of(train_on_of(o.train_on, o.mask_prompt));
   resolved.lora_dropout = lora_dropout_of(o);
-  std::map<std::string, std::string> settings;
-  for (const SettingRow& row : rows_of(resolved))
-    if (row.recorded) settings[record_key(row)] = text_of(row.value);
-  return settings;
+  FinetuneOptions defaults;
+  return record_of(rows_of(resolved), rows_of(defaults));
 }
 
 }  // namespace falconer

@@ -1,8 +1,9 @@
 #include "api/recipe.h"
 
+#include <fmt/ranges.h>
+
 #include <cctype>
 #include <filesystem>
-#include <map>
 #include <type_traits>
 
 #include "api/common.h"
@@ -98,14 +99,24 @@ std::string recipe_text(const FinetuneOptions& options, const std::vector<std::s
   return recipe.take();
 }
 
+namespace {
+
+// All settings that a recipe leaves run with.
+std::vector<std::string> settings_in(const std::string& recipe) {
+  FinetuneOptions options;
+  for (const TomlEntry& entry : parse_toml(recipe, "recipe"))
+    if (entry.array || !entry.values.front().empty())
+      set(options, entry.key, fmt::format("{}", fmt::join(entry.values, ",")));
+  std::vector<std::string> texts;
+  for (const SettingRow& row : rows_of(options)) texts.push_back(text_of(row.value));
+  return texts;
+}
+
+}  // namespace
+
 bool same_settings(const std::string& recipe, const std::string& other) {
-  const auto settings = [](const std::string& text) {
-    std::map<std::string, std::vector<std::string>> values;
-    for (const TomlEntry& entry : parse_toml(text, "recipe")) values[entry.key] = entry.values;
-    return values;
-  };
   try {
-    return settings(recipe) == settings(other);
+    return settings_in(recipe) == settings_in(other);
   } catch (const Error&) {
     return false;  // one of them is no recipe
   }

@@ -183,6 +183,23 @@ bool take_text(const SettingValue& value, const std::string& text) {
       value);
 }
 
+std::string record_key(const SettingRow& row) {
+  std::string key = key_of(row);
+  std::replace(key.begin(), key.end(), '-', '_');
+  return key;
+}
+
+std::map<std::string, std::string> record_of(const std::vector<SettingRow>& rows,
+                                             const std::vector<SettingRow>& defaults) {
+  std::map<std::string, std::string> record;
+  for (size_t i = 0; i < rows.size(); ++i) {
+    const std::string text = text_of(rows[i].value);
+    if (rows[i].recorded || (rows[i].since_records && text != text_of(defaults[i].value)))
+      record[record_key(rows[i])] = text;
+  }
+  return record;
+}
+
 void check_ranges(const std::vector<SettingRow>& rows) {
   for (const SettingRow& row : rows) check_range(row);
 }

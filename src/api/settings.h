@@ -13,8 +13,8 @@
 namespace falconer {
 
 struct SettingRow {
-  const char*
-      names;  // "lr,learning-rate", "shuffle,!no-shuffle": the first is the recipe's key; empty: no flag
+  const char* names;  // "lr,learning-rate", "shuffle,!no-shuffle": the first is the recipe's key;
+                      // empty: there is no flag
   SettingValue value;
   const char* help;
   std::variant<std::monostate, WholeRange, RealRange> range = {};
@@ -28,6 +28,8 @@ struct SettingRow {
   const char* alone = "";  // what the flag means without a value; empty: it must have one
   bool in_recipe = true;   // else it says what to do with an earlier run
   bool recorded = false;   // in falconer.json; another value makes another run, which --resume says
+  // The same, of one that came later: where it is not the default, so that runs of before are what they were.
+  bool since_records = false;
   bool of_adapter = false;  // an adapter that is trained on brings it
   bool measures = false;    // another method than `methods` may have it all the same
   const char* bare = "";    // what help calls the value where it may stand without its flag
@@ -54,6 +56,12 @@ bool bears_on(const SettingRow& row, const std::string& method);
 bool is_optional(const SettingValue& value);
 /// Whether `text` is of the value's type, which it then is. Items of a list stand behind commas.
 bool take_text(const SettingValue& value, const std::string& text);
+
+/// What of `rows` a run's record has, by key_of() with '_' for '-'. `defaults`: the same rows of options
+/// that nobody set.
+std::map<std::string, std::string> record_of(const std::vector<SettingRow>& rows,
+                                             const std::vector<SettingRow>& defaults);
+std::string record_key(const SettingRow& row);
 
 /// Errors (usage): "--epochs is 0; expected a whole number from 1 to 1000000".
 void check_ranges(const std::vector<SettingRow>& rows);

@@ -150,9 +150,32 @@ TEST(Settings, WhatIsRecordedTellsRunsApart) {
     for (const Setting& setting : settings_of(o))
       if (setting.name == key_of(row)) set(o, setting.name, another_value(setting));
     // mask_prompt is a name of train_on.
-    EXPECT_EQ(record(o) != record(defaults), row.recorded || key_of(row) == "mask-prompt")
+    EXPECT_EQ(record(o) != record(defaults),
+              row.recorded || row.since_records || key_of(row) == "mask-prompt")
         << key_of(row);
   }
+}
+
+TEST(Settings, ThatCameLaterAreRecordedWhereTheyAreNotTheDefault) {
+  int64_t first = 1, later = 2, unrecorded = 3, changed = 4;
+  const auto rows = [&](int64_t& value) {
+    return std::vector<SettingRow>{
+        {.names = "the-first", .value = &first, .help = "", .recorded = true},
+        {.names = "later", .value = &value, .help = "", .since_records = true},
+        {.names = "other", .value = &unrecorded, .help = ""}};
+  };
+  using Record = std::map<std::string, std::string>;
+  EXPECT_EQ(record_of(rows(later), rows(later)), (Record{{"the_first", "1"}}));
+  EXPECT_EQ(record_of(rows(changed), rows(later)), (Record{{"the_first", "1"}, {"later", "4"}}));
+}
+
+// A recipe of before has no word of a setting that came later.
+TEST(Settings, OfRecipesAreTheSameWithDefaultsSaidOrNot) {
+  EXPECT_TRUE(same_settings("lora-r = 4\nlr = 1e-3\n", "lr = 0.001\nkeep = 2\nlora-r = 4\n"));
+  EXPECT_FALSE(same_settings("lora-r = 4\n", "lora-r = 5\n"));
+  EXPECT_FALSE(same_settings("lora-r = 4\n", "lora-r = 4\nkeep = 3\n"));
+  EXPECT_FALSE(same_settings("lora-r = 4\n", "lora-r = 4\nno-setting = 3\n"));
+  EXPECT_FALSE(same_settings("lora-r = 4\n", "lora-r = = 4\n"));
 }
 
 TEST(Settings, AreSetByNameOrRefused) {

@@ -119,10 +119,12 @@ TEST_F(RecipeFlags, ARunsRecipeHoldsEveryFlag) {
     for (const char* adapter : {"", "a"}) {
       FinetuneOptions o;
       o.method = method;
-      o.checkpoint = o.data = o.out = o.prompt_style = o.sample_prompt = o.data_format = o.device =
-          o.save_every = "x";
-      o.lr = o.weight_decay = o.lora_dropout = 0;
-      o.warmup_steps = o.epochs = o.batch_size = o.test_size = 1;
+      for (const Setting& setting : settings_of(o))
+        if (text_of(setting.value).empty())
+          set(o, setting.name,
+              !setting.choices.empty()            ? setting.choices.front()
+              : type_of(setting.value) == "float" ? "0.5"
+                                                  : "1");
       o.init_adapter = adapter;
       for (const TomlEntry& entry : parse_toml(recipe_text(o), "recipe")) {
         keys.insert(entry.key);
