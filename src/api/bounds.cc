@@ -27,6 +27,6 @@ void check_bounds(const CompareOptions& o) {
 
 void check_threads(int threads) { check_bound("--threads", int64_t{threads}, kThreads); }
 
-void check_shard_size(int64_t bytes) { check_bound("--max-shard-size", bytes, kShardBytes); }
+void check_shard_size(int64_t bytes) { check_bound("--max-shard-size", bytes, kShardSizes); }
 
 }  // namespace falconer

@@ -61,7 +61,7 @@ SettingRow shard_size(int64_t& value) {
   return {.names = "max-shard-size",
           .value = &value,
           .help = "largest safetensors file, as 5GB or 500MB",
-          .range = kShardBytes,
+          .range = kShardSizes,
           .kind = ValueKind::kSize};
 }
 

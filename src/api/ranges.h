@@ -19,7 +19,7 @@ inline constexpr WholeRange kRepeats{1, 1000};
 inline constexpr WholeRange kJobs{1, 64};
 inline constexpr WholeRange kThreads{0, 4096};
 inline constexpr WholeRange kTopK{0, INT32_MAX};
-inline constexpr WholeRange kShardBytes{1, INT64_MAX};
+inline constexpr WholeRange kShardSizes{1, INT64_MAX};
 
 inline constexpr RealRange kRates{.least = 0, .most = 1e6};
 // One that is too large for a run is found out by what it does: a step that is not finite is named with

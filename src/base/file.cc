@@ -16,12 +16,11 @@
 #include "base/output.h"
 #include "base/partial.h"
 #include "base/streams.h"
+#include "base/system.h"
 
 namespace falconer {
 namespace fs = std::filesystem;
 namespace {
-
-std::string reason() { return std::strerror(errno); }
 
 // Closes on every way out.
 struct Descriptor {
@@ -34,7 +33,7 @@ struct Descriptor {
 void sync_path(const fs::path& path, int flags) {
   const Descriptor file{::open(path.c_str(), flags | O_CLOEXEC)};
   if (file.fd < 0 || ::fsync(file.fd) != 0)
-    fail("{}: cannot sync to disk: {}", path.string(), reason());
+    fail("{}: cannot sync to disk: {}", path.string(), system_reason());
 }
 
 fs::path parent_of(const fs::path& path) {
@@ -53,7 +52,7 @@ bool exchange(const fs::path& a, const fs::path& b) {
 // Over what stands at `path`, in one step.
 void put_in_place(const fs::path& partial, const fs::path& path) {
   if (::rename(partial.c_str(), path.c_str()) != 0)
-    fail("{}: cannot be put in place: {}", path.string(), reason());
+    fail("{}: cannot be put in place: {}", path.string(), system_reason());
   sync_path(parent_of(path), O_RDONLY | O_DIRECTORY);
 }
 
@@ -62,15 +61,15 @@ void put_in_place(const fs::path& partial, const fs::path& path) {
 MappedFile::MappedFile(const fs::path& path) : path_(path) {
   // O_NONBLOCK: a pipe is refused below instead of waited for.
   const Descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
-  if (file.fd < 0) fail("{}: cannot be opened: {}", path.string(), reason());
+  if (file.fd < 0) fail("{}: cannot be opened: {}", path.string(), system_reason());
   struct stat info {};
-  if (::fstat(file.fd, &info) != 0) fail("{}: cannot be read: {}", path.string(), reason());
+  if (::fstat(file.fd, &info) != 0) fail("{}: cannot be read: {}", path.string(), system_reason());
   if (!S_ISREG(info.st_mode))
     fail("{}: expected a file, found a folder or a device", path.string());
   size_ = static_cast<size_t>(info.st_size);
   if (size_ == 0) return;
   void* address = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, file.fd, 0);
-  if (address == MAP_FAILED) fail("{}: cannot be mapped into memory: {}", path.string(), reason());
+  if (address == MAP_FAILED) fail("{}: cannot be mapped into memory: {}", path.string(), system_reason());
   data_ = static_cast<std::byte*>(address);
 }
 
@@ -116,7 +115,7 @@ std::string read_text_file(const fs::path& path, size_t limit) {
 namespace {
 
 void sync_file(int file, const fs::path& path) {
-  if (::fsync(file) != 0) fail("{}: cannot sync to disk: {}", path.string(), reason());
+  if (::fsync(file) != 0) fail("{}: cannot sync to disk: {}", path.string(), system_reason());
 }
 
 int open_through(const OutputPlace& place) {
@@ -126,7 +125,7 @@ int open_through(const OutputPlace& place) {
 
 [[noreturn]] void fail_written(const fs::path& path) {
   const int error = errno;
-  const std::string text = fmt::format("{}: cannot be written: {}", path.string(), reason());
+  const std::string text = fmt::format("{}: cannot be written: {}", path.string(), system_reason());
   if (error == EPIPE) throw OutputError(text, kExitReaderGone);
   throw Error(text, kExitFailure);
 }
@@ -157,7 +156,7 @@ AtomicFile::AtomicFile(const fs::path& path) {
     file_ = begun.fd;
     keep_permissions(path_, file_);
   }
-  if (file_ < 0) fail("{}: cannot be written: {}", path.string(), reason());
+  if (file_ < 0) fail("{}: cannot be written: {}", path.string(), system_reason());
 }
 
 AtomicFile::~AtomicFile() {
@@ -192,7 +191,7 @@ void AtomicFile::seal() {
   if (file_ < 0) return;
   if (!partial_.empty()) sync_file(file_, path_);
   if (::close(std::exchange(file_, -1)) != 0)
-    fail("{}: cannot be written: {}", path_.string(), reason());
+    fail("{}: cannot be written: {}", path_.string(), system_reason());
 }
 
 void AtomicFile::commit() {
@@ -201,7 +200,7 @@ void AtomicFile::commit() {
   if (!partial_.empty() && partial_ != path_) put_in_place(partial_, path_);
   partial_.clear();
   if (file_ >= 0 && ::close(std::exchange(file_, -1)) != 0)
-    fail("{}: cannot be written: {}", path_.string(), reason());
+    fail("{}: cannot be written: {}", path_.string(), system_reason());
 }
 
 void write_file(const fs::path& path, std::string_view content) {
@@ -264,9 +263,9 @@ void AtomicFolder::commit() {
   fs::remove_all(aside, error);
   const bool replaced = fs::exists(path_, error);
   if (replaced && ::rename(path_.c_str(), aside.c_str()) != 0)
-    fail("{}: cannot be replaced: {}", path_.string(), reason());
+    fail("{}: cannot be replaced: {}", path_.string(), system_reason());
   if (::rename(partial_.c_str(), path_.c_str()) != 0) {
-    const std::string why = reason();
+    const std::string why = system_reason();
     if (replaced) ::rename(aside.c_str(), path_.c_str());
     fail("{}: cannot be put in place: {}", path_.string(), why);
   }

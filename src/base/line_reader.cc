@@ -13,13 +13,12 @@
 #include "base/error.h"
 #include "base/interrupt.h"
 #include "base/nearest.h"
+#include "base/system.h"
 
 namespace falconer {
 namespace {
 
 constexpr size_t kLongestLine = size_t{256} << 20, kStep = size_t{1} << 16;
-
-std::string reason() { return std::strerror(errno); }
 
 /// Waits until somebody writes to a pipe that was opened without waiting; a byte that came with that is
 /// appended to `first`.
@@ -50,6 +49,7 @@ LineReader::LineReader(const std::filesystem::path& path) : name_(path.string())
   if (file_ < 0 && errno == ENOENT)
     fail("{}: {}", name_, not_found_text(path, "a file with rows of JSON"));
   if (file_ < 0) fail("{}: cannot be opened: {}; expected rows of JSON", name_, reason());
+  if (file_ < 0) fail("{}: cannot be opened: {}; expected rows of JSON", name_, system_reason());
   owned_ = true;
   struct stat info {};
   if (::fstat(file_, &info) == 0 && S_ISDIR(info.st_mode)) {
@@ -81,6 +81,8 @@ bool LineReader::fill() {
   buffer_.resize(before + static_cast<size_t>(std::max<ssize_t>(count, 0)));
   if (count < 0 && interrupted()) throw Error("interrupted", interrupt_exit_code());
   if (count < 0) fail("{}: cannot be read: {}", name_, reason());
+  if (count < 0 && interrupted()) throw Error("interrupted", kExitInterrupted);
+  if (count < 0) fail("{}: cannot be read: {}", name_, system_reason());
   ended_ = count == 0;
   return !ended_;
 }

@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "base/error.h"
+#include "base/path.h"
 
 namespace falconer {
 namespace fs = std::filesystem;
@@ -17,10 +18,6 @@ constexpr const char* kAttribute = "user.falconer.written";
 
 std::string mark_of(const struct stat& info) {
   return fmt::format("1 {} {}.{:09}", info.st_size, info.st_mtim.tv_sec, info.st_mtim.tv_nsec);
-}
-
-fs::path folder_of(const fs::path& path) {
-  return path.has_parent_path() ? path.parent_path() : fs::path(".");
 }
 
 /// A name in a folder of /proc, whose links lead to what they say only when they are opened.

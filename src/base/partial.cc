@@ -21,6 +21,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/path.h"
 #include "base/process.h"
 #include "base/system.h"
 
@@ -31,10 +32,6 @@ namespace {
 constexpr std::string_view kMark = ".partial-", kOld = ".old";
 constexpr size_t kMachineDigits = 8;
 constexpr size_t kLongestName = 255, kLongestRest = 64;
-
-fs::path folder_of(const fs::path& path) {
-  return path.has_parent_path() ? path.parent_path() : fs::path(".");
-}
 
 uint64_t fnv(std::string_view text) {
   uint64_t hash = 0xCBF29CE484222325;

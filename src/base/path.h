@@ -20,4 +20,9 @@ inline bool is_plain_file(const std::filesystem::path& path) {
   return std::filesystem::is_regular_file(path, error);
 }
 
+/// The folder that a path's last name stands in.
+inline std::filesystem::path folder_of(const std::filesystem::path& path) {
+  return path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
+}
+
 }  // namespace falconer

@@ -5,7 +5,9 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <chrono>
+#include <cstring>
 #include <ctime>
 #include <filesystem>
 #include <fstream>
@@ -54,6 +56,8 @@ int64_t free_disk_bytes(const char* path) {
   const auto space = std::filesystem::space(place, error);
   return error ? -1 : static_cast<int64_t>(space.available);
 }
+
+std::string system_reason() { return std::strerror(errno); }
 
 std::string processor_name() {
   std::ifstream info("/proc/cpuinfo");

@@ -6,6 +6,9 @@
 
 namespace falconer {
 
+/// What the system says of the call that just failed (errno).
+std::string system_reason();
+
 /// The most memory that this process ever had resident, in bytes (mapped files that were touched
 /// count).
 int64_t peak_rss_bytes();

@@ -18,7 +18,6 @@ constexpr std::string_view kMagic = "GGUF";
 constexpr uint64_t kLongestName = 64;      // of a tensor; what llama.cpp can hold
 constexpr uint64_t kLongestKey = 1 << 16;  // by the format's definition
 constexpr uint32_t kMostDimensions = 4;
-constexpr int64_t kAlignment = 32;  // unless general.alignment says otherwise
 
 /// Bytes of a number; 0 for texts and arrays, and for what is no kind at all.
 size_t size_of(GgufKind kind) {
@@ -247,7 +246,7 @@ class Gguf::Reader {
   }
 
   void find_bytes(const std::vector<Place>& places) {
-    const int64_t alignment = gguf_.integer("general.alignment", kAlignment);
+    const int64_t alignment = gguf_.integer("general.alignment", kGgufAlignment);
     if (alignment < 8 || alignment > 65536 || (alignment & (alignment - 1)) != 0)
       gguf_.wrong("its alignment is {}; expected a power of two from 8 to 65536", alignment);
     const auto padded = [&](uint64_t at) {

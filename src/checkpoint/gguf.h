@@ -17,6 +17,9 @@
 
 namespace falconer {
 
+/// Bytes that tensors begin at multiples of, unless general.alignment says otherwise.
+inline constexpr int64_t kGgufAlignment = 32;
+
 enum class GgufKind : uint32_t {
   kU8,
   kI8,

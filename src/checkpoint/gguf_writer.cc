@@ -6,10 +6,12 @@ namespace falconer {
 namespace {
 
 constexpr uint32_t kVersion = 3;
-constexpr size_t kAlignment = 32;
-constexpr size_t kLongestName = 63;  // llama.cpp holds 64 with their end
+constexpr size_t kLongestWritten = 63;  // llama.cpp holds 64 with their end
 
-size_t padding_after(size_t bytes) { return (kAlignment - bytes % kAlignment) % kAlignment; }
+size_t padding_after(size_t bytes) {
+  constexpr auto kAlignment = static_cast<size_t>(kGgufAlignment);
+  return (kAlignment - bytes % kAlignment) % kAlignment;
+}
 
 template <class T>
 void append(std::string& to, T value) {
@@ -43,7 +45,7 @@ std::string header_of(const std::vector<TensorSpec>& specs, const GgufMetadata& 
   header += metadata.bytes();
   uint64_t offset = 0;
   for (const TensorSpec& spec : specs) {
-    FALCONER_CHECK(spec.name.size() <= kLongestName && spec.shape.size() <= 4);
+    FALCONER_CHECK(spec.name.size() <= kLongestWritten && spec.shape.size() <= 4);
     append_text(header, spec.name);
     append(header, static_cast<uint32_t>(spec.shape.size()));
     for (size_t i = spec.shape.size(); i-- > 0;)
@@ -103,7 +105,7 @@ GgufWriter::~GgufWriter() = default;
 void GgufWriter::put(const void* data, size_t size) { file_->write(data, size); }
 
 void GgufWriter::end(size_t index) {
-  constexpr char kZeros[kAlignment] = {};
+  constexpr char kZeros[kGgufAlignment] = {};
   file_->write(kZeros, padding_after(byte_count(specs()[index])));
 }
 

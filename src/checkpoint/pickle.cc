@@ -23,7 +23,7 @@ constexpr const char* kStorages[] = {
 
 // Far beyond what a state dict needs (about 20 values a tensor), and little memory.
 constexpr size_t kMostValues = 1'000'000;
-constexpr size_t kLongestKey = 256;  // of a storage: "0", "1", ...
+constexpr size_t kLongestStorage = 256;  // of a storage: "0", "1", ...
 
 bool is_storage_class(std::string_view name) {
   return std::find(std::begin(kStorages), std::end(kStorages), name) != std::end(kStorages);
@@ -162,7 +162,7 @@ class Machine {
     const std::string type = value(items[1], Kind::kGlobal, "a storage class").text;
     if (!is_storage_class(type)) fail("has a storage of type \"{}\"", printable(type));
     const std::string& key_text = value(items[2], Kind::kText, "a storage's key").text;
-    if (key_text.size() > kLongestKey) fail("has a storage key of {} bytes", key_text.size());
+    if (key_text.size() > kLongestStorage) fail("has a storage key of {} bytes", key_text.size());
     const std::string key = key_text;
     const int64_t count = value(items[4], Kind::kInt, "a storage's size").number;
     PickleValue& storage = push(Kind::kStorage);

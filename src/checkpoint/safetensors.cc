@@ -14,7 +14,7 @@ using nlohmann::json;
 
 constexpr uint64_t kLongestHeader = 100'000'000;  // the bound that the format's own library sets
 
-constexpr size_t kMostDimensions = 64;
+constexpr size_t kMostRank = 64;
 
 struct DtypeName {
   const char* name;
@@ -98,9 +98,9 @@ class Reader {
     if (dtype == entry.end() || !dtype->is_string())
       wrong("the entry of \"{}\" has no dtype", printable(name));
     if (!shape) wrong("the shape of \"{}\" is not a list of sizes", printable(name));
-    if (shape->size() > kMostDimensions)
+    if (shape->size() > kMostRank)
       wrong("\"{}\" has {} dimensions; expected at most {}", printable(name), shape->size(),
-            kMostDimensions);
+            kMostRank);
     if (!offsets || offsets->size() != 2)
       wrong("the data_offsets of \"{}\" are not two offsets", printable(name));
     const auto& dtype_name = dtype->get_ref<const std::string&>();

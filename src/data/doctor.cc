@@ -35,7 +35,7 @@ constexpr std::array<CharacterMark, 4> kCharacterMarks = {
      {kNul, "NUL"},
      {kControl, "control characters"}}};
 
-constexpr size_t kMostMessages = 1000;
+constexpr size_t kMostListed = 1000;
 
 /// A row as far as it is compared with others.
 struct Compared {
@@ -151,7 +151,7 @@ class Doctor {
 
   void bad(int64_t line, const std::string& what) {
     add(bad_kind(), {.file = last_file(), .line = line});
-    if (messages_.size() < kMostMessages)
+    if (messages_.size() < kMostListed)
       messages_.insert({{last_file(), line}, to_valid_utf8(what)});
   }
 

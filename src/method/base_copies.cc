@@ -5,17 +5,18 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "method/peft_config.h"
 #include "tensor/buffer.h"
 
 namespace falconer {
 namespace {
 
-constexpr std::string_view kPrefix = "base_model.model.", kBaseLayer = ".base_layer";
+constexpr std::string_view kBaseLayer = ".base_layer";
 
 /// The base's name of a tensor that PEFT saved; empty where the base has none of that name.
 std::string name_in_base(const std::string& name, const Weights& declared) {
-  if (!name.starts_with(kPrefix)) return {};
-  std::string rest = name.substr(kPrefix.size());
+  if (!name.starts_with(kPeftPrefix)) return {};
+  std::string rest = name.substr(kPeftPrefix.size());
   if (const size_t at = rest.rfind(".base_layer."); at != std::string::npos)
     rest.erase(at, kBaseLayer.size());
   if (rest == declared.head.module + ".weight") return rest;  // also where it is the embedding

@@ -9,7 +9,6 @@
 namespace falconer {
 namespace {
 
-constexpr std::string_view kPrefix = "base_model.model.";
 // Before a module's name, in the metadata of adapter_model.safetensors: which of q, k and v.
 constexpr const char* kPartsKey = "falconer.parts.";
 
@@ -188,10 +187,10 @@ std::unique_ptr<Method> lora_from_peft(const nlohmann::ordered_json& json, const
   std::map<std::string, Lora::ModuleSpec> modules;
   constexpr std::string_view kB = ".lora_B.weight";
   for (const auto& [name, tensor] : files.tensors()) {
-    if (!name.starts_with(kPrefix) || !name.ends_with(kB)) continue;
-    if (name.size() <= kPrefix.size() + kB.size()) continue;  // of no module
+    if (!name.starts_with(kPeftPrefix) || !name.ends_with(kB)) continue;
+    if (name.size() <= kPeftPrefix.size() + kB.size()) continue;  // of no module
     const std::string module =
-        name.substr(kPrefix.size(), name.size() - kPrefix.size() - kB.size());
+        name.substr(kPeftPrefix.size(), name.size() - kPeftPrefix.size() - kB.size());
     modules[module] = module_spec(*config, module, tensor, files);
   }
   if (modules.empty()) fail("{}: no lora_B tensors beside it; the adapter is empty", where);

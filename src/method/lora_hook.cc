@@ -5,6 +5,7 @@
 #include "base/random.h"
 #include "base/threads.h"
 #include "method/lora.h"
+#include "method/peft_config.h"
 #include "ops/affine.h"
 #include "ops/dora.h"
 #include "ops/dropout.h"
@@ -28,7 +29,7 @@ View ranks_of(const View& a, const LoraBlock& block) {
 }  // namespace
 
 LoraHook::LoraHook(Spec spec) : spec_(std::move(spec)) {
-  const std::string base = "base_model.model." + spec_.site->module();
+  const std::string base = std::string(kPeftPrefix) + spec_.site->module();
   a_ = {.name = base + ".lora_A.weight", .shape = {spec_.rank, spec_.site->in()}};
   b_ = {.name = base + ".lora_B.weight", .shape = {spec_.site->out(), spec_.rank}};
   m_ = {.name = base + ".lora_magnitude_vector", .shape = {spec_.site->out()}};

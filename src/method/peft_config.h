@@ -4,12 +4,16 @@
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "base/regex.h"
 
 namespace falconer {
+
+/// What PEFT writes in front of the names of a model's modules.
+inline constexpr std::string_view kPeftPrefix = "base_model.model.";
 
 /// Whether `target` is the module's whole name, or its part behind a dot.
 bool names_module(const std::string& module, const std::string& target);

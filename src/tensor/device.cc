@@ -9,7 +9,7 @@
 namespace falconer {
 namespace {
 
-constexpr size_t kAlign = 256;
+constexpr size_t kDeviceAlign = 256;
 // Arrays that are looked for before one is sent: more than a pass of the decoder uses.
 constexpr size_t kRemembered = 32;
 
@@ -81,7 +81,7 @@ const void* Device::staged(const void* host, size_t bytes) {
     ring_top_ = 0;
   }
   const size_t at = ring_top_;
-  ring_top_ += (bytes + kAlign - 1) / kAlign * kAlign;
+  ring_top_ += (bytes + kDeviceAlign - 1) / kDeviceAlign * kDeviceAlign;
   std::memcpy(ring_host_ + at, host, bytes);
   copy_async(ring_ + at, ring_host_ + at, bytes);
   sent_.push_back({at, bytes});

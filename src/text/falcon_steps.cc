@@ -10,9 +10,9 @@
 namespace falconer {
 namespace {
 
-enum Kind : uint8_t { kSpace, kLetter, kNumber, kPunctuation, kOther, kBeyondAscii };
+enum Sort : uint8_t { kSpace, kLetter, kNumber, kPunctuation, kOther, kBeyondAscii };
 
-Kind kind_of(char32_t code) {
+Sort kind_of(char32_t code) {
   if (is_punctuation(code)) return kPunctuation;
   if (is_letter(code)) return kLetter;
   if (is_number(code)) return kNumber;
@@ -37,11 +37,11 @@ class FalconSteps final : public PreTokenStep {
     for (size_t begin = 0; begin < text.size();) {
       size_t at = begin;
       bool ascii = true;
-      Kind kind = next(text, at, ascii);
+      Sort kind = next(text, at, ascii);
       if (text[begin] == ' ' && at < text.size()) {
         // A space goes along with what follows it, unless that is more space or punctuation.
         size_t behind = at;
-        const Kind following = next(text, behind, ascii);
+        const Sort following = next(text, behind, ascii);
         if (following != kSpace && following != kPunctuation) {
           at = behind;
           kind = following;
@@ -64,8 +64,8 @@ class FalconSteps final : public PreTokenStep {
   }
 
   /// The kind of the character at `at`; moves past it.
-  Kind next(std::string_view text, size_t& at, bool& ascii) const {
-    const Kind kind = kinds_[byte_at(text, at)];
+  Sort next(std::string_view text, size_t& at, bool& ascii) const {
+    const Sort kind = kinds_[byte_at(text, at)];
     if (kind != kBeyondAscii) return ++at, kind;
     ascii = false;
     const Utf8Char c = decode_utf8(text, at);
@@ -74,7 +74,7 @@ class FalconSteps final : public PreTokenStep {
   }
 
   /// Moves past all characters of a kind.
-  void pass(std::string_view text, size_t& at, Kind kind, bool& ascii) const {
+  void pass(std::string_view text, size_t& at, Sort kind, bool& ascii) const {
     while (true) {
       while (at < text.size() && kinds_[byte_at(text, at)] == kind) ++at;
       if (at == text.size() || byte_at(text, at) < 0x80) return;
@@ -109,7 +109,7 @@ class FalconSteps final : public PreTokenStep {
     }
   }
 
-  std::array<Kind, 256> kinds_;
+  std::array<Sort, 256> kinds_;
   std::array<bool, 256> spelled_number_;
 };
 

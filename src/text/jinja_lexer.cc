@@ -8,7 +8,7 @@
 namespace falconer {
 namespace {
 
-using Kind = JinjaToken::Kind;
+using TokenKind = JinjaToken::Kind;
 
 bool is_blank(char c) {
   return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f' || c == '\v';
@@ -41,7 +41,7 @@ class Lexer {
 
   std::vector<JinjaToken> run() {
     while (at_ < source_.size()) text();
-    push(Kind::kEnd, "");
+    push(TokenKind::kEnd, "");
     return std::move(tokens_);
   }
 
@@ -64,7 +64,7 @@ class Lexer {
   void skip_blanks() {
     while (at_ < source_.size() && is_blank(source_[at_])) advance(1);
   }
-  void push(Kind kind, std::string text) { tokens_.push_back({kind, std::move(text), line_}); }
+  void push(TokenKind kind, std::string text) { tokens_.push_back({kind, std::move(text), line_}); }
 
   /// Text up to the next tag, and that tag.
   void text() {
@@ -77,13 +77,13 @@ class Lexer {
     const char type = tag < source_.size() ? source_[tag + 1] : '\0';
     const char sign = tag + 2 < source_.size() ? source_[tag + 2] : '\0';
     if (type != '\0') text = stripped_before(text, type, sign);
-    if (!text.empty()) push(Kind::kText, std::string(text));
+    if (!text.empty()) push(TokenKind::kText, std::string(text));
     advance(tag - at_);
     if (type == '\0') return;
     advance(sign == '-' || sign == '+' ? 3 : 2);
     if (type == '#') return comment();
     if (type == '%' && raw_begins()) return raw();
-    push(type == '{' ? Kind::kOutputBegin : Kind::kBlockBegin, "");
+    push(type == '{' ? TokenKind::kOutputBegin : TokenKind::kBlockBegin, "");
     inside(type);
   }
 
@@ -146,7 +146,7 @@ class Lexer {
       if (!std::string_view(source_).substr(at).starts_with("%}")) continue;
       const std::string_view text =
           stripped_before(std::string_view(source_).substr(at_, tag - at_), '%', before);
-      if (!text.empty()) push(Kind::kText, std::string(text));
+      if (!text.empty()) push(TokenKind::kText, std::string(text));
       end_tag(behind, at + 2 - at_, true);
       return;
     }
@@ -156,7 +156,7 @@ class Lexer {
   /// Tokens up to the end of the tag.
   void inside(char type) {
     const std::string_view end = type == '{' ? "}}" : "%}";
-    const Kind end_kind = type == '{' ? Kind::kOutputEnd : Kind::kBlockEnd;
+    const TokenKind end_kind = type == '{' ? TokenKind::kOutputEnd : TokenKind::kBlockEnd;
     brackets_.clear();
     for (;;) {
       skip_blanks();
@@ -181,20 +181,20 @@ class Lexer {
     if (is_name_byte(c)) {
       size_t end = at_;
       while (end < source_.size() && is_name_byte(source_[end])) ++end;
-      push(Kind::kName, source_.substr(at_, end - at_));
+      push(TokenKind::kName, source_.substr(at_, end - at_));
       return advance(end - at_);
     }
     if (c == '\'' || c == '"') return string(c);
     for (const std::string_view two : {"//", "**", "==", "!=", ">=", "<="})
       if (ahead(two)) {
-        push(Kind::kOperator, std::string(two));
+        push(TokenKind::kOperator, std::string(two));
         return advance(2);
       }
     if (std::string_view("+-/*%~[](){}><=.:|,;").find(c) == std::string_view::npos || c == '\0')
       fail_here(fmt::format("found \"{}\", which is nothing in a template",
                             printable(std::string_view(&c, 1))));
     bracket(c);
-    push(Kind::kOperator, std::string(1, c));
+    push(TokenKind::kOperator, std::string(1, c));
     advance(1);
   }
 
@@ -232,7 +232,7 @@ class Lexer {
     }
     std::string text = source_.substr(at_, end - at_);
     std::erase(text, '_');
-    push(real ? Kind::kFloat : Kind::kInteger, std::move(text));
+    push(real ? TokenKind::kFloat : TokenKind::kInteger, std::move(text));
     advance(end - at_);
   }
 
@@ -248,7 +248,7 @@ class Lexer {
     }
     if (at >= source_.size()) fail_here("a string has no end");
     advance(at + 1 - at_);
-    tokens_.push_back({Kind::kString, std::move(text), begin});
+    tokens_.push_back({TokenKind::kString, std::move(text), begin});
   }
 
   /// The escape whose character behind the backslash is at `at`; returns where it ends.

@@ -20,7 +20,7 @@ namespace falconer {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr const char* kName = ".falconer-lock";
+constexpr const char* kLockName = ".falconer-lock";
 
 bool has_no_locks(int reason) {
   return reason == ENOLCK || reason == ENOSYS || reason == EOPNOTSUPP || reason == EINVAL;
@@ -71,7 +71,7 @@ void refuse_running(const fs::path& folder) {
 
 RunLock::RunLock(const fs::path& folder) : RunLock(folder, call_flock) {}
 
-RunLock::RunLock(const fs::path& folder, LockCall call) : folder_(folder), path_(folder / kName) {
+RunLock::RunLock(const fs::path& folder, LockCall call) : folder_(folder), path_(folder / kLockName) {
   // Who only looks whether the lock is held has it for a moment.
   constexpr int kTries = 10;
   for (int tries = 0; !try_once(call); ++tries) {
@@ -115,7 +115,7 @@ RunLock::~RunLock() {
 }
 
 LockState lock_state(const fs::path& folder) {
-  const fs::path path = folder / kName;
+  const fs::path path = folder / kLockName;
   const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
   if (file < 0) return LockState::kFree;
   const int reason = ::flock(file, LOCK_SH | LOCK_NB) == 0 ? 0 : errno;
@@ -126,7 +126,7 @@ LockState lock_state(const fs::path& folder) {
 
 void refuse_locked(const fs::path& folder) {
   const LockState state = lock_state(folder);
-  if (state == LockState::kHeld) fail_held(folder, holder_of(folder / kName));
+  if (state == LockState::kHeld) fail_held(folder, holder_of(folder / kLockName));
   if (state == LockState::kUnknown) refuse_running(folder);
 }
 
