@@ -1,17 +1,19 @@
-# Files of one folder are compiled together, several at a time: the headers are then read once for all of
-# them. Names that stand in a file alone must therefore be the only ones of their folder.
+# Files of one folder are compiled together, several at a time: headers are then read, and what they define
+# compiled, once for all of them. So what a file has for itself needs a name of its own in its folder.
 # FALCONER_UNITY=OFF compiles each by itself, which is quicker where one file changes again and again.
 set(unity_files 12)  # at a time, at most
 
-function(unity_by_folder target alone)
-  set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_MODE GROUP)
-  # What a file includes counts as another's; its own names hide nothing of the others on purpose.
-  target_compile_options(${target} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-Wno-subobject-linkage> -Wno-shadow)
+# Puts into `result` what is compiled in the place of the sources behind it: files that include them, by
+# names that are the same in every checkout, so that a compiler cache knows them.
+function(unity_by_folder result alone)
+  set(all)
   set(folders)
   foreach(file ${ARGN})
-    if(file MATCHES "${alone}")
+    if(NOT FALCONER_UNITY OR file MATCHES "${alone}")
+      list(APPEND all ${file})
       continue()
     endif()
+    file(RELATIVE_PATH file ${PROJECT_SOURCE_DIR}/src ${file})
     get_filename_component(folder ${file} DIRECTORY)
     string(MAKE_C_IDENTIFIER ${folder} folder)
     list(APPEND folders ${folder})
@@ -24,8 +26,15 @@ function(unity_by_folder target alone)
     set(at 0)
     foreach(file ${files_of_${folder}})
       math(EXPR group "${at} * ${groups} / ${count}")
-      set_source_files_properties(${file} PROPERTIES UNITY_GROUP ${folder}_${group})
+      string(APPEND text_${folder}_${group} "#include \"${file}\"\n")
       math(EXPR at "${at} + 1")
     endforeach()
+    math(EXPR last "${groups} - 1")
+    foreach(group RANGE ${last})
+      set(together ${PROJECT_BINARY_DIR}/unity/${folder}_${group}.cc)
+      file(CONFIGURE OUTPUT ${together} CONTENT "${text_${folder}_${group}}" @ONLY)  # written where it differs
+      list(APPEND all ${together})
+    endforeach()
   endforeach()
+  set(${result} ${all} PARENT_SCOPE)
 endfunction()

@@ -48,7 +48,7 @@ LineReader::LineReader(const std::filesystem::path& path) : name_(path.string())
   file_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (file_ < 0 && errno == ENOENT)
     fail("{}: {}", name_, not_found_text(path, "a file with rows of JSON"));
-  if (file_ < 0) fail("{}: cannot be opened: {}; expected rows of JSON", name_, reason());
+  if (file_ < 0) fail("{}: cannot be opened: {}; expected rows of JSON", name_, system_reason());
   if (file_ < 0) fail("{}: cannot be opened: {}; expected rows of JSON", name_, system_reason());
   owned_ = true;
   struct stat info {};
@@ -80,7 +80,7 @@ bool LineReader::fill() {
   while (count < 0 && errno == EINTR && !interrupted());
   buffer_.resize(before + static_cast<size_t>(std::max<ssize_t>(count, 0)));
   if (count < 0 && interrupted()) throw Error("interrupted", interrupt_exit_code());
-  if (count < 0) fail("{}: cannot be read: {}", name_, reason());
+  if (count < 0) fail("{}: cannot be read: {}", name_, system_reason());
   if (count < 0 && interrupted()) throw Error("interrupted", kExitInterrupted);
   if (count < 0) fail("{}: cannot be read: {}", name_, system_reason());
   ended_ = count == 0;
