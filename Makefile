@@ -4,7 +4,7 @@ FUZZ_SECONDS ?= 60
 BUILD := build
 GENERATE := $(if $(wildcard $(BUILD)/build.ninja),,cmake --preset release)
 
-.PHONY: help build test demo compare bench cuda ecosystem asan tsan valgrind fuzz format clean
+.PHONY: help build tests check test demo compare bench cuda ecosystem asan tsan valgrind fuzz format clean
 .DEFAULT_GOAL := build
 
 help:            ## these lines
@@ -15,9 +15,16 @@ dependencies:
 
 build: dependencies ## the program, build/falconer
 	@$(GENERATE)
+	@cmake --build $(BUILD) --target falconer
+
+tests: dependencies
+	@$(GENERATE)
 	@cmake --build $(BUILD)
 
-test: build      ## all tests
+check: tests     ## the fast tests, in under a minute
+	@ctest --test-dir $(BUILD) --output-on-failure --parallel 2 -L fast
+
+test: tests      ## all tests
 	@ctest --test-dir $(BUILD) --output-on-failure --parallel 2
 
 demo: build      ## teach the small checkpoint in demo/ a skill: METHOD=lora, adapter, adapter-v2 or full
