@@ -11,11 +11,27 @@
 #include "base/system.h"
 #include "base/threads.h"
 #include "checkpoint/gguf_tokenizer.h"
+#include "falconer/build.h"
 #include "falconer/process.h"
+#include "ops/cpu/instruction_sets.h"
+#include "ops/device_names.h"
 
 namespace falconer {
 
 std::string version() { return FALCONER_VERSION; }
+
+BuildInfo build_info() {
+  BuildInfo info;
+#ifdef __clang__
+  info.compiler = "Clang " __clang_version__;
+#else
+  info.compiler = "GCC " __VERSION__;
+#endif
+  for (const cpu::InstructionSet& set : cpu::instruction_sets())
+    if (set.here) info.instruction_sets.push_back(set.name);
+  info.devices = device_names();
+  return info;
+}
 
 std::optional<Tokenizer> find_tokenizer(const std::string& model) {
   if (is_gguf(model)) {

@@ -11,6 +11,7 @@ namespace falconer::cli {
 void add_chat(Command& command);
 void add_check(Command& command);
 void add_compare(Command& command);
+void add_completions(Command& command);
 void add_download(Command& command);
 void add_evaluate(Command& command);
 void add_export(Command& command);

@@ -93,8 +93,8 @@ class Command {
   const std::vector<std::unique_ptr<Command>>& commands() const { return commands_; }
   const Command* parent() const { return parent_; }
 
-  /// What --version says; empty: there is no such flag. What stands below every help text.
-  std::string version, footer;
+  std::function<std::string()> version;  // what --version says; empty: there is no such flag
+  std::string footer;                    // what stands below every help text
   std::string recipe;  // --config
 
  private:

@@ -3,6 +3,8 @@
 #include <nlohmann/json.hpp>
 #include <type_traits>
 
+#include "falconer/process.h"
+
 namespace falconer::cli {
 namespace {
 
@@ -78,7 +80,7 @@ Json flags_json(const Command& command) {
 
 std::string help_json(const Command& program) {
   Json json = {{"name", program.name()},
-               {"version", program.version.substr(program.version.rfind(' ') + 1)},
+               {"version", version()},
                {"help", program.help().substr(0, program.help().find('\n'))},
                {"flags", flags_json(program)},
                {"commands", Json::array()}};

@@ -1,5 +1,7 @@
 // The program: a table of commands, and the one place that turns errors into messages and exit
 // codes.
+#include <fmt/ranges.h>
+
 #include <exception>
 #include <filesystem>
 #include <new>
@@ -13,11 +15,16 @@
 #include "base/terminal.h"
 #include "cli/help.h"
 #include "cli/help_json.h"
+#include "cli/manual.h"
 #include "cli/method_flags.h"
 #include "cli/parse.h"
 #include "cli/recipe_flags.h"
 #include "cli/words.h"
+#include "falconer/build.h"
 #include "falconer/process.h"
+
+// What the program was built from; empty where that is not known (cmake/record_commit.cmake).
+extern const char* const falconer_commit;
 
 namespace {
 
@@ -55,12 +62,24 @@ constexpr Entry kCommands[] = {
      falconer::cli::add_selftest},
     {"compare", "train with several methods on the same rows and report on them",
      falconer::cli::add_compare},
+    {"completions", "print what lets a shell complete commands, flags and their values",
+     falconer::cli::add_completions},
 };
 
 // A name out of a file may be in any message.
 void say_error(const std::string& what) {
   falconer::print_message(
       falconer::laid_out(falconer::red("falconer:") + " " + falconer::visible(what)) + "\n");
+}
+
+// What a report of a mistake should have; the first line is the program's name and version.
+std::string version_lines() {
+  const falconer::BuildInfo build = falconer::build_info();
+  const std::string commit = falconer_commit;
+  return fmt::format(
+      "falconer {}{}\ncompiler: {}\ninstruction sets of products here: {}\ndevices: {}",
+      falconer::version(), commit.empty() ? "" : " (commit " + commit + ")", build.compiler,
+      fmt::join(build.instruction_sets, ", "), fmt::join(build.devices, ", "));
 }
 
 struct ProgramFlags {
@@ -70,7 +89,7 @@ struct ProgramFlags {
 };
 
 void add_flags(Command& program, ProgramFlags& flags) {
-  program.version = "falconer " + falconer::version();
+  program.version = version_lines;
   program.add("-V,--version", {}, "Display program version information and exit");
   program.add("--log", &flags.log, "quiet, warning, info or debug",
               {.shows_default = true, .offers = {"quiet", "warning", "info", "debug"}});
@@ -106,8 +125,11 @@ int run(int argc, char** argv) {
   ProgramFlags flags;
   add_flags(program, flags);
   add_commands(program);
-  if (argc == 3 && argv[1] == std::string_view("help") && argv[2] == std::string_view("--json")) {
-    falconer::print_result(falconer::cli::help_json(program));
+  const std::string_view asked =
+      argc == 3 && argv[1] == std::string_view("help") ? argv[2] : std::string_view();
+  if (asked == "--json" || asked == "--man") {
+    falconer::print_result(asked == "--json" ? falconer::cli::help_json(program)
+                                             : falconer::cli::manual(program));
     return 0;
   }
   std::vector<std::string> words = falconer::cli::words_of(program, argc, argv);

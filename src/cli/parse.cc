@@ -124,7 +124,7 @@ class Parser {
     const auto style = std::make_shared<HelpStyle>();
     style->label("SUBCOMMAND", "COMMAND");
     app_.formatter(style);
-    if (!program.version.empty()) app_.set_version_flag("-V,--version", program.version);
+    if (program.version) app_.set_version_flag("-V,--version", program.version);
     if (!program.commands().empty()) app_.require_subcommand(1);
     app_.fallthrough();
     add_flags(app_, program);

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/nearest.h"
+#include "ops/device_names.h"
 #ifdef FALCONER_CUDA
 #include "ops/cuda/open.h"
 #endif
@@ -73,6 +74,14 @@ Named parse(const std::string& name) {
 }
 
 }  // namespace
+
+std::vector<std::string> device_names() {
+#ifdef FALCONER_CUDA
+  return {"cpu", "cuda"};
+#else
+  return {"cpu"};
+#endif
+}
 
 int cuda_device_count(std::string& why) {
 #ifdef FALCONER_CUDA

@@ -17,7 +17,7 @@ using Words = std::vector<std::string>;
 class CommandLine : public ::testing::Test {
  protected:
   CommandLine() {
-    app.version = "falconer";
+    app.version = [] { return std::string("falconer"); };
     app.add("-V,--version", {}, "");
     app.add("--threads", &threads, "");
     add("finetune", cli::add_finetune);
