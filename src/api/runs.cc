@@ -125,6 +125,12 @@ RunSummary summarise(const fs::path& run_folder, const fs::path& listed) {
   return run;
 }
 
+void check_sort(const std::string& by) {
+  const std::vector<std::string> all = {"name",  "started", "loss", "eval-loss",
+                                        "speed", "memory",  "time"};
+  if (std::find(all.begin(), all.end(), by) == all.end()) fail_choice("--sort", by, all);
+}
+
 void sort_runs(std::vector<RunSummary>& runs, const std::string& by) {
   static constexpr double kLast = std::numeric_limits<double>::infinity();
   std::function<double(const RunSummary&)> key;
@@ -134,8 +140,6 @@ void sort_runs(std::vector<RunSummary>& runs, const std::string& by) {
   if (by == "memory")
     key = [](const RunSummary& r) { return static_cast<double>(r.peak_rss_bytes); };
   if (by == "time") key = [](const RunSummary& r) { return r.seconds; };
-  if (!key && by != "name" && by != "started")
-    fail_choice("--sort", by, {"name", "started", "loss", "eval-loss", "speed", "memory", "time"});
   std::sort(runs.begin(), runs.end(),
             [](const RunSummary& a, const RunSummary& b) { return a.folder < b.folder; });
   if (by == "name") return;
@@ -214,6 +218,7 @@ std::string json_of(const std::vector<RunSummary>& runs) {
 }  // namespace
 
 RunsReport list_runs(const std::string& folder, const std::string& sort) {
+  check_sort(sort);
   if (!is_there(folder)) fail("{}: {}", folder, not_found_text(folder, "a folder with runs in it"));
   if (!is_folder(folder)) fail("{}: is a file; expected a folder with runs in it", folder);
   std::vector<fs::path> found;
