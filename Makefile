@@ -1,10 +1,11 @@
 # Every target installs what is missing, builds, and is quick the second time.
 METHOD ?= lora
 FUZZ_SECONDS ?= 60
+PREFIX ?= /usr/local
 BUILD := build
 GENERATE := $(if $(wildcard $(BUILD)/build.ninja),,cmake --preset release)
 
-.PHONY: help build tests check test demo compare bench cuda ecosystem asan tsan valgrind fuzz format clean
+.PHONY: help build tests check test install demo compare bench cuda ecosystem asan tsan valgrind fuzz format clean
 .DEFAULT_GOAL := build
 
 help:            ## these lines
@@ -26,6 +27,12 @@ check: tests     ## the fast tests, in under a minute
 
 test: tests      ## all tests
 	@ctest --test-dir $(BUILD) --output-on-failure --parallel 2
+
+install: dependencies ## program, headers and libraries for C++, C and CMake, below PREFIX=/usr/local
+	@$(GENERATE)
+	@cmake -DFALCONER_SHARED=ON $(BUILD) >/dev/null
+	@cmake --build $(BUILD) --target falconer falconer_library falconer_shared
+	@cmake --install $(BUILD) --prefix "$(PREFIX)"
 
 demo: build      ## teach the small checkpoint in demo/ a skill: METHOD=lora, adapter, adapter-v2 or full
 	@demo/run $(METHOD)

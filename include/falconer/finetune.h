@@ -1,9 +1,12 @@
 // Training: settings, plans, runs.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "falconer/error.h"
@@ -81,6 +84,30 @@ struct FinetuneOptions {
   bool any_base = false;
 };
 
+/// One step of a run.
+struct StepReport {
+  /// From 1; 0 is an evaluation before the first step, which has no other numbers than eval_loss.
+  int64_t step = 0;
+  int64_t total_steps = 0;
+  double loss = 0;       // mean over the step's labelled tokens, before its update
+  double lr = 0, grad_norm = 0;
+  int64_t tokens = 0;  // of the step, without padding
+  double tokens_per_second = 0, seconds = 0;
+  std::optional<double> eval_loss;  // of the held-out rows, where they were evaluated behind this step
+};
+
+/// What a run is given besides settings.
+struct RunContext {
+  /// Rows in memory, in the place of FinetuneOptions::data: a JSON array of objects, or JSON lines, in any
+  /// data format. Errors call them "rows in memory". Must live as long as the call.
+  std::optional<std::string_view> rows;
+  /// Called in the thread that called finetune(). What it throws ends the run without saving; `cancel` saves.
+  std::function<void(const StepReport&)> on_step;
+  /// Looked at after each step: where it is true the run is saved and ends, as by Ctrl-C, and
+  /// FinetuneReport::interrupted is true. Each run has its own; it may be set in any thread.
+  const std::atomic<bool>* cancel = nullptr;
+};
+
 struct FinetuneReport {
   int64_t steps = 0, tokens = 0, trainable = 0;
   double last_loss = 0, seconds = 0;
@@ -90,7 +117,8 @@ struct FinetuneReport {
   std::string final_folder;  // empty where the run did not come to its end
   std::string json;          // one object
 };
-FinetuneReport finetune(const FinetuneOptions& options);
+/// Runs in several threads do not disturb each other: each has its own `out`, and they share threads and log.
+FinetuneReport finetune(const FinetuneOptions& options, const RunContext& context = {});
 
 struct FinetunePlan {
   int64_t rows = 0, held_out_rows = 0;
@@ -106,9 +134,9 @@ struct FinetunePlan {
 };
 /// Everything that finetune() checks before its first step: checkpoint, adapter, data, folder, disk.
 /// Trains and writes nothing.
-FinetunePlan dry_run(const FinetuneOptions& options);
+FinetunePlan dry_run(const FinetuneOptions& options, const RunContext& context = {});
 
 /// The bytes that a run would need, by class, before anything is loaded; looks at no disk.
-FinetunePlan plan(const FinetuneOptions& options);
+FinetunePlan plan(const FinetuneOptions& options, const RunContext& context = {});
 
 }  // namespace falconer

@@ -1,6 +1,7 @@
 // A model at work: scores, answers, evaluation.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -52,7 +53,8 @@ void check_sampling(const SamplingSettings& settings);
 
 struct Completion {
   std::vector<int32_t> prompt_ids, ids;
-  std::string text, finish_reason;
+  std::string text;
+  std::string finish_reason;  // "stop", "length", "cancelled"
   double prefill_tokens_per_second = 0, decode_tokens_per_second = 0;
 };
 
@@ -68,7 +70,7 @@ struct Chat {
 /// A JSON object {"messages": [{"role", "content"}], "tools"?} as OpenAI has it. Error: another one.
 Chat parse_chat(const std::string& json);
 
-/// A model in memory, ready to answer.
+/// A model in memory, ready to answer. One thread uses it at a time; several models may be at work at once.
 class Model {
  public:
   static Model open(const ModelOptions& options);
@@ -86,10 +88,17 @@ class Model {
   std::vector<int32_t> encode_chat(const Chat& chat, bool raw = false) const;
   /// Tokens that a prompt and its answer may have together.
   int64_t context() const;
-  /// Called with the number of the prompt and new text.
+  /// The tokens that logits are about.
+  int64_t vocab() const;
+  /// ids.size() x vocab() logits, row by row: row i is about the token behind ids[0..i]. Errors: no ids, one
+  /// outside of the vocabulary, more than context(), a logit that is not finite.
+  std::vector<float> logits(const std::vector<int32_t>& ids);
+  /// Called with the number of the prompt and new text; what it throws ends the call.
   using OnText = std::function<void(size_t, std::string_view)>;
+  /// `cancel` is looked at before each token: where it is true, answers are what they are by then.
   std::vector<Completion> generate(const std::vector<std::vector<int32_t>>& prompts,
-                                   const SamplingSettings& settings, const OnText& on_text = {});
+                                   const SamplingSettings& settings, const OnText& on_text = {},
+                                   const std::atomic<bool>* cancel = nullptr);
   /// "alpaca", ... as recorded with the adapter, or "chat"; empty where there is none.
   std::string prompt_style() const;
   /// The text of an answer's ids: a token at their end that ends the answer is no part of it. Error:

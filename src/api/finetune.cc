@@ -12,6 +12,7 @@
 #include "api/memory_plan.h"
 #include "api/recipe.h"
 #include "api/resolve.h"
+#include "api/run_context.h"
 #include "api/run_place.h"
 #include "api/run_start.h"
 #include "api/run_texts.h"
@@ -42,13 +43,14 @@ enum class Shown { kNothing, kRows, kRowsAndPreview };
 
 class Finetuning {
  public:
-  Finetuning(const FinetuneOptions& options, Shown shown)
-      : asked_(options), o_(options), shown_(shown) {
+  Finetuning(const FinetuneOptions& options, const RunContext& context, Shown shown)
+      : asked_(options), o_(options), context_(context), shown_(shown) {
+    if (context_.rows) take_rows_in_memory(o_);
     check_options(o_);
     o_.checkpoint = resolve_checkpoint(
         o_.checkpoint, o_.from_scratch ? CheckpointPart::kTokenizer : CheckpointPart::kAll);
     o_.init_adapter = resolve_adapter(o_.init_adapter);
-    o_.data = resolve_data(o_.data);
+    if (!context_.rows) o_.data = resolve_data(o_.data);
     config_ = read_model_config(o_.checkpoint);
     tokenizer_ = find_tokenizer(o_.checkpoint);
   }
@@ -58,13 +60,15 @@ class Finetuning {
     if (o_.packing && o_.micro_batch_tokens == 0) o_.micro_batch_tokens = o_.max_seq_length;
     LoadOptions load = load_options_of(o_, o_.checkpoint, config_.vocab);
     load.scratch = scratch_folder(o_.out);
-    check_prepared(o_.data, tokenizer_ ? &*tokenizer_ : nullptr, o_.checkpoint, o_.any_base);
+    load.text = context_.rows;
+    if (!context_.rows)
+      check_prepared(o_.data, tokenizer_ ? &*tokenizer_ : nullptr, o_.checkpoint, o_.any_base);
     data_ = load_dataset(o_.data, tokenizer_ ? &*tokenizer_ : nullptr, load);
     choose_style();
     const RunLength length = run_length(o_.batch_size, o_.epochs, data_.rows().size());
     o_.batch_size = length.batch_size;
     o_.epochs = length.epochs;
-    if (!fs::is_directory(o_.data)) o_.test_size = data_.held_out().size();
+    if (context_.rows || !fs::is_directory(o_.data)) o_.test_size = data_.held_out().size();
     if (shown_ != Shown::kNothing) show_data();
   }
 
@@ -133,40 +137,13 @@ class Finetuning {
   }
 
   TrainOptions train_options() {
-    TrainOptions t;
-    t.out = o_.out;
-    t.batches = step_plan();
-    const FinetuneDefaults defaults = defaults_of(o_.method);
-    t.optimizer = {.kind = parse_optimizer(o_.optimizer),
-                   .lr = o_.lr.value_or(defaults.lr),
-                   .weight_decay = o_.weight_decay.value_or(defaults.weight_decay),
-                   .beta1 = o_.beta1,
-                   .beta2 = o_.beta2,
-                   .eps = o_.eps};
-    t.schedule = parse_schedule(o_.schedule);
-    const int64_t total = StepPlan(data_.rows(), t.batches).total_steps();
-    t.warmup_steps = o_.warmup_steps.value_or(std::min<int64_t>(100, total / 10));
-    t.loss_average = o_.loss_average == "token" ? LossAverage::kToken : LossAverage::kMicroBatch;
-    t.grad_clip = o_.grad_clip;
-    t.save_interval = o_.save_interval;
-    t.save_every = parse_period("--save-every", o_.save_every.empty() ? kSaveEvery : o_.save_every);
-    // What nobody asked for must not cost much.
-    if (o_.save_every.empty()) t.save_share = 0.05;
-    t.keep = o_.keep;
-    t.eval_interval = o_.eval_interval;
-    t.early_stop = o_.early_stop;
-    t.keep_best = o_.keep_best;
-    t.skip_nonfinite = o_.skip_nonfinite;
-    t.on_spike = parse_on_spike(o_.on_spike);
-    t.tensorboard = o_.tensorboard;
+    TrainOptions t =
+        train_options_of(o_, step_plan(), StepPlan(data_.rows(), step_plan()).total_steps());
     t.record = {.method = o_.method,
                 .prompt_style = data_.rendered.prompt_style,
                 .base_checkpoint = asked_.checkpoint,
                 .prompt_template = data_.rendered.prompt_template};
-    t.record.data = {{"path", asked_.data},
-                     {"test_size", fmt::format("{}", o_.test_size.value_or(0))},
-                     {"format", o_.data_format},
-                     {"skip_bad", o_.skip_bad ? "true" : "false"}};
+    t.record.data = data_record(o_, asked_.data);
     return t;
   }
 
@@ -264,6 +241,7 @@ class Finetuning {
   TrainResult train(Trainer& trainer, const TrainOptions& options) {
     trainer.reserve();
     folder_->claim();
+    listen(context_, total_steps(options), trainer);
     trainer.on_first_step([this] { folder_->begun(); });
     std::vector<std::string> notes = recipe_notes(o_);
     if (!o_.init_adapter.empty())
@@ -390,6 +368,7 @@ class Finetuning {
   FinetuneOptions o_;  // with names resolved to paths, "auto" to what was chosen
   ModelConfig config_;
   std::optional<Tokenizer> tokenizer_;
+  const RunContext& context_;
   const Shown shown_;
   std::string memory_text_;
   LoadedData data_;
@@ -402,17 +381,20 @@ class Finetuning {
 
 }  // namespace
 
-FinetuneReport finetune(const FinetuneOptions& options) {
-  return Finetuning(options, Shown::kRows).run();
+FinetuneReport finetune(const FinetuneOptions& options, const RunContext& context) {
+  return Finetuning(options, context, Shown::kRows).run();
 }
 
-CheckedRun check_run(const FinetuneOptions& options, bool show_data) {
-  return Finetuning(options, show_data ? Shown::kRowsAndPreview : Shown::kNothing).dry_run();
+CheckedRun check_run(const FinetuneOptions& options, bool show_data, const RunContext& context) {
+  const Shown shown = show_data ? Shown::kRowsAndPreview : Shown::kNothing;
+  return Finetuning(options, context, shown).dry_run();
 }
-FinetunePlan dry_run(const FinetuneOptions& options) { return check_run(options, true).plan; }
+FinetunePlan dry_run(const FinetuneOptions& options, const RunContext& context) {
+  return check_run(options, true, context).plan;
+}
 
-FinetunePlan plan(const FinetuneOptions& options) {
-  return Finetuning(options, Shown::kRows).plan();
+FinetunePlan plan(const FinetuneOptions& options, const RunContext& context) {
+  return Finetuning(options, context, Shown::kRows).plan();
 }
 
 }  // namespace falconer

@@ -29,6 +29,9 @@ RunLength run_length(std::optional<int64_t> batch_size, std::optional<int64_t> e
 double lora_dropout_of(const FinetuneOptions& options);
 MethodOptions method_options(const FinetuneOptions& options);
 
+/// What rows in memory are called where a path would stand.
+inline constexpr const char* kRowsInMemory = "rows in memory";
+
 inline constexpr const char* kSaveEvery = "10m";  // where nothing was asked for
 
 /// Seconds of "500ms", "90s", "10m" or "1.5h"; 0 of "0" and "off". Error (usage): anything else.

@@ -6,6 +6,7 @@
 #include "api/bounds.h"
 #include "api/chat.h"
 #include "api/common.h"
+#include "api/logits.h"
 #include "api/resolve.h"
 #include "base/error.h"
 #include "falconer/use.h"
@@ -108,8 +109,17 @@ std::vector<int32_t> Model::encode_chat(const Chat& chat, bool raw) const {
 
 void check_sampling(const SamplingSettings& settings) { check_bounds(settings); }
 
+int64_t Model::vocab() const { return impl_->session->config().vocab; }
+
+std::vector<float> Model::logits(const std::vector<int32_t>& ids) {
+  const Tensor all = logits_of(*impl_->session, ids);
+  const float* values = all.view().row<float>(0);
+  return {values, values + all.view().size()};
+}
+
 std::vector<Completion> Model::generate(const std::vector<std::vector<int32_t>>& prompts,
-                                        const SamplingSettings& settings, const OnText& on_text) {
+                                        const SamplingSettings& settings, const OnText& on_text,
+                                        const std::atomic<bool>* cancel) {
   check_sampling(settings);
   Generator generator(*impl_->session, impl_->tokenizer ? &*impl_->tokenizer : nullptr);
   GenerateOptions options{.max_new_tokens = settings.max_new_tokens,
@@ -121,6 +131,7 @@ std::vector<Completion> Model::generate(const std::vector<std::vector<int32_t>>&
                           .ignore_eos = settings.ignore_eos};
   options.stop_ids = impl_->ends_of_turn();
   options.first_number = settings.first_prompt;
+  options.cancel = cancel;
   std::vector<Completion> completions;
   for (Answer& answer : generator.generate(prompts, options, on_text))
     completions.push_back({.prompt_ids = answer.prompt_ids,

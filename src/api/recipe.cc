@@ -7,6 +7,7 @@
 #include <type_traits>
 
 #include "api/common.h"
+#include "api/finetune_options.h"
 #include "api/settings.h"
 #include "base/error.h"
 #include "base/plural.h"
@@ -127,7 +128,9 @@ std::vector<std::string> recipe_notes(const FinetuneOptions& options) {
       fmt::format("The settings of a run, as falconer {} resolved them.", version()),
       "Run it again: falconer finetune --config THIS-FILE --out ANOTHER-FOLDER",
       fmt::format("checkpoint: {}", size_text(options.checkpoint)),
-      fmt::format("data: {}", size_text(options.data))};
+      fmt::format("data: {}", options.data == kRowsInMemory
+                                  ? "rows in memory, which the run was handed; give them as a file"
+                                  : size_text(options.data))};
   if (!options.init_adapter.empty())
     notes.push_back(fmt::format("init-adapter: {}", size_text(options.init_adapter)));
   return notes;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "api/finetune_options.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -29,7 +30,7 @@ bool lies_in(const fs::path& path, const fs::path& folder) {
 // What --overwrite removes must not be what the run reads.
 void refuse_removing_inputs(const FinetuneOptions& o) {
   for (const std::string& input : {o.checkpoint, o.data, o.init_adapter})
-    if (!input.empty() && lies_in(input, o.out))
+    if (!input.empty() && input != kRowsInMemory && lies_in(input, o.out))
       fail("{}: --overwrite would remove it, and the run reads it; choose another --out", input);
 }
 

@@ -4,6 +4,7 @@
 
 #include "api/base_check.h"
 #include "api/common.h"
+#include "api/logits.h"
 #include "api/read_rows.h"
 #include "api/resolve.h"
 #include "base/file.h"
@@ -16,7 +17,6 @@
 #include "falconer/use.h"
 #include "method/finite_weights.h"
 #include "method/session.h"
-#include "tensor/finite.h"
 #include "text/tokenizer.h"
 
 namespace falconer {
@@ -82,7 +82,7 @@ class Scorer {
     scored.json["tokens"] = count;
     scored.json["logprobs"] = logprobs;
     if (!std::isfinite(sum)) fail("the loss is {}: {}", sum, why_not_finite(session_));
-    if (want_logits_) scored.logits = logits(row);
+    if (want_logits_) scored.logits = logits_of(session_, row.ids);
     return scored;
   }
 
@@ -99,18 +99,6 @@ class Scorer {
     run([&](Run& run) { total = session_.decoder().loss(run, buffer.batch()); });
     sum = total.sum;
     count = total.count;
-  }
-
-  Tensor logits(const Row& row) {
-    const int64_t n = static_cast<int64_t>(row.ids.size());
-    const BatchBuffer::Sequence sequence{.ids = row.ids, .labels = {}};
-    const BatchBuffer buffer = BatchBuffer::for_training({&sequence, 1});
-    Tensor out(n, session_.config().vocab, Dtype::kF32), rows(1, n, Dtype::kI32);
-    for (int64_t i = 0; i < n; ++i) rows.view().row<int32_t>(0)[i] = static_cast<int32_t>(i);
-    run([&](Run& run) { session_.decoder().logits(run, buffer.batch(), rows.view(), out.view()); });
-    if (const auto found = first_not_finite(out.view()))
-      fail("a logit of token {} is {}: {}", found->row, found->value, why_not_finite(session_));
-    return out;
   }
 
   Session& session_;

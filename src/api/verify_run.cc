@@ -176,17 +176,22 @@ class Verifying {
 
   void look_at_data(const fs::path& folder) {
     const auto record = read_record(folder);
-    if (!record || !record->hashes.contains("data") || !record->data.contains("path"))
+    if (!record || !record->hashes.contains("data"))
       return say(folder, "data", Verdict::kNotChecked, "its hash was not recorded");
-    const std::string path = o_.data.empty() ? record->data.at("path") : o_.data;
+    const auto recorded = record->data.find("path");
+    const std::string path = !o_.data.empty()                ? o_.data
+                             : recorded == record->data.end() ? std::string()
+                                                              : recorded->second;
+    if (path.empty())
+      return say(folder, "data", Verdict::kNotChecked,
+                 "its rows were in memory; --data FILE compares them with a file's");
     if (!found(path, "data", "--data")) return;
     if (checkpoint_.empty())
       return say(folder, "data", Verdict::kNotChecked, "needs the base's tokenizer");
     const LoadedData data = load(*record, path);
     const auto same = [&](const std::string& name, const RowView& rows) {
-      const auto recorded = record->hashes.find(name);
-      return recorded == record->hashes.end() ? rows.empty()
-                                              : recorded->second == fingerprint(rows);
+      const auto hash = record->hashes.find(name);
+      return hash == record->hashes.end() ? rows.empty() : hash->second == fingerprint(rows);
     };
     if (!same("data", data.rows()) || !same("held_out", data.held_out()))
       fail("{}: other rows than those that it was trained on", path);

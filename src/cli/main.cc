@@ -2,14 +2,11 @@
 // codes.
 #include <fmt/ranges.h>
 
-#include <exception>
-#include <filesystem>
-#include <new>
-#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "base/current_error.h"
 #include "base/log.h"
 #include "base/streams.h"
 #include "base/terminal.h"
@@ -168,22 +165,12 @@ template <class Work>
 int ended(Work&& work) {
   try {
     return work();
-  } catch (const falconer::Error& error) {
-    if (error.exit_code() != falconer::kExitReaderGone) say_error(error.what());
-    return error.exit_code();
-  } catch (const std::bad_alloc&) {
-    say_error("out of memory");
-    return 1;
-  } catch (const std::length_error&) {  // more elements than any memory has
-    say_error("out of memory");
-    return 1;
-  } catch (const std::filesystem::filesystem_error& error) {
-    say_error(error.path1().string() + ": " + error.code().message());
-    return 1;
-  } catch (const std::exception& error) {
-    say_error(std::string(error.what()) +
-              "\nThis is a bug in falconer; please report it with the command.");
-    return 1;
+  } catch (...) {
+    falconer::CurrentError error = falconer::current_error();
+    if (error.kind == falconer::CurrentError::Kind::kBug)
+      error.text += "\nThis is a bug in falconer; please report it with the command.";
+    if (error.exit_code != falconer::kExitReaderGone) say_error(error.text);
+    return error.exit_code;
   }
 }
 

@@ -100,13 +100,13 @@ RowView RowPart::view() const {
 
 LoadedData load_dataset(const fs::path& path, const Tokenizer* tokenizer,
                         const LoadOptions& options) {
-  if (!is_there(path))
+  if (!options.text && !is_there(path))
     fail("{}: {}", path.string(),
          not_found_text(path, "rows (.json, .jsonl, .csv), text (.txt) or a folder with train.*"));
   if (options.encode.max_seq_length < 2)
     fail_usage("--max-seq-length is {}, expected 2 or more", options.encode.max_seq_length);
   LoadedData data;
-  if (is_folder(path))
+  if (!options.text && is_folder(path))
     load_folder(path, tokenizer, options, data);
   else
     load_single(path, tokenizer, options, data);

@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "data/row_store.h"
@@ -16,6 +17,8 @@ class Tokenizer;
 struct RowWatch;
 
 struct LoadOptions {
+  // Rows in memory, in the place of a file: a JSON array, or JSON lines. The path is what errors call them.
+  std::optional<std::string_view> text;
   EncodeOptions encode;
   int64_t vocab = 0;  // ids are below it
   // Rows of a single file that are held out, by the seeded split of torch. Absent:

@@ -46,7 +46,7 @@ class FileLoader {
 
   std::unique_ptr<RowStore> run() {
     if (watch_ != nullptr) watch_->file(file_);
-    if (file_.extension() == ".txt")
+    if (!options_.text && file_.extension() == ".txt")
       read_text();
     else
       read_rows();
@@ -80,10 +80,13 @@ class FileLoader {
   }
 
   void read_rows() {
-    store_->set_counted_by(counted_by(file_));
-    read_raw_rows(
-        file_, [&](const RowObject& object, int64_t line) { take(object, line); },
-        [&](int64_t line, const std::string& what) { bad(line, what); });
+    const OnRawRow on_row = [&](const RowObject& object, int64_t line) { take(object, line); };
+    const OnBadRow on_bad = [&](int64_t line, const std::string& what) { bad(line, what); };
+    store_->set_counted_by(options_.text ? text_counted_by(*options_.text) : counted_by(file_));
+    if (options_.text)
+      read_raw_rows(file_, *options_.text, on_row, on_bad);
+    else
+      read_raw_rows(file_, on_row, on_bad);
     flush();
     if (parser_.format() != nullptr) format_ = parser_.format()->name;
   }

@@ -263,6 +263,17 @@ std::string_view counted_by(const fs::path& file) {
   return array && is_array_in_one_line(mapped.text()) ? "row" : "line";
 }
 
+std::string_view text_counted_by(std::string_view text) {
+  return holds_array(text) && is_array_in_one_line(text) ? "row" : "line";
+}
+
+void read_raw_rows(const fs::path& name, std::string_view text, const OnRawRow& row,
+                   const OnBadRow& bad) {
+  MappedText mapped = MappedText::of(text);
+  if (holds_array(mapped.text())) return read_json_array(name, mapped, row, bad);
+  read_json_lines(name, mapped, row, bad);
+}
+
 void read_raw_rows(const fs::path& file, const OnRawRow& row, const OnBadRow& bad) {
   if (!is_there(file))
     fail("{}: {}", file.string(), not_found_text(file, "a .json, .jsonl or .csv file"));

@@ -5,12 +5,15 @@
 #include <functional>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <string_view>
 
 namespace falconer {
 
 /// What the rows of a file are counted by, from 1, for people: "line", on which a row begins; "row" in a
 /// JSON array that stands in one line, as Python's json.dump writes it.
 std::string_view counted_by(const std::filesystem::path& file);
+/// The same of rows in memory.
+std::string_view text_counted_by(std::string_view text);
 
 /// Receives each object with its number, see counted_by().
 using OnRawRow = std::function<void(const nlohmann::ordered_json& object, int64_t line)>;
@@ -24,6 +27,10 @@ using OnBadRow = std::function<void(int64_t line, const std::string& what)>;
 /// closed, or two columns of one name. Rows that are no objects or have a key twice go to `bad`, as do rows for which `row`
 /// throws an Error, and those of CSV that csv.h finds wrong.
 void read_raw_rows(const std::filesystem::path& file, const OnRawRow& row, const OnBadRow& bad);
+
+/// The same of a text in memory, which is a JSON array of rows or JSON lines; errors call it `name`.
+void read_raw_rows(const std::filesystem::path& name, std::string_view text, const OnRawRow& row,
+                   const OnBadRow& bad);
 
 /// Error: a kind of file that is not read, and what to do about it.
 [[noreturn]] void refuse_file_kind(const std::filesystem::path& file);

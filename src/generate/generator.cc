@@ -175,9 +175,12 @@ std::vector<Answer> Generator::generate(const std::vector<std::vector<int32_t>>&
         prompts.size(), capacity);
   KvCache cache(config, static_cast<int64_t>(prompts.size()), capacity, session_.run().activation,
                 session_.device());
+  const auto stops = [&] {
+    return interrupted() || (options.cancel != nullptr && *options.cancel);
+  };
   for (Sequence& s : sequences)
-    if (!s.done) prefill(s, cache, options);
-  while (!interrupted()) {
+    if (!s.done && !stops()) prefill(s, cache, options);
+  while (!stops()) {
     std::vector<Sequence*> active;
     for (Sequence& s : sequences)
       if (!s.done) active.push_back(&s);
@@ -196,6 +199,8 @@ std::vector<Answer> Generator::generate(const std::vector<std::vector<int32_t>>&
                   options);
   }
   std::vector<Answer> answers;
+  for (Sequence& s : sequences)
+    if (!s.done) s.answer.finish_reason = "cancelled";
   for (Sequence& s : sequences) answers.push_back(std::move(s.answer));
   return answers;
 }

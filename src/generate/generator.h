@@ -1,6 +1,7 @@
 // The only decode loop: prompts in, tokens out, with a cache of keys and values.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <span>
 #include <string>
@@ -18,6 +19,7 @@ struct GenerateOptions {
   std::vector<std::string> stop;  // text that ends an answer and is not part of it
   std::vector<int32_t> stop_ids;  // tokens that end an answer beside the model's own (ends.h)
   bool ignore_eos = false;
+  const std::atomic<bool>* cancel = nullptr;  // looked at before each token, as Ctrl-C is
   uint32_t first_number = 0;  // of the first prompt: it names the random stream that it draws from
 };
 
@@ -25,7 +27,7 @@ struct Answer {
   std::vector<int32_t> prompt_ids, ids;  // ids: new tokens, without the end-of-text token
   std::string text;
   std::string finish_reason;  // "stop": end-of-text or a stop string; "length": max_new_tokens or
-                              // the context
+                              // the context; "cancelled": by Ctrl-C or GenerateOptions::cancel
   double prefill_seconds = 0, decode_seconds = 0;
   int64_t decode_steps = 0;
 

@@ -9,7 +9,8 @@
 namespace falconer {
 namespace {
 
-const Kernels* inner = nullptr;
+// Of the thread that computes: runs in others have devices of their own.
+thread_local const Kernels* inner = nullptr;
 
 /// A text as a template's argument.
 template <size_t N>
@@ -126,7 +127,7 @@ void watch_backward(Kernels& made) {
 }  // namespace
 
 const Kernels& watched_kernels(const Kernels& kernels) {
-  static Kernels made;
+  thread_local Kernels made;
   inner = &kernels;
   made = kernels;
   made.convert = watched_convert;

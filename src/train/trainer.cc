@@ -3,6 +3,7 @@
 #include <fmt/ranges.h>
 
 #include <cmath>
+#include <limits>
 
 #include "base/file.h"
 #include "base/interrupt.h"
@@ -248,7 +249,7 @@ bool Trainer::is_better(const EvalMetrics& metrics) const {
   return false;
 }
 
-void Trainer::evaluate_and_judge(int64_t step, MetricsLog& log) {
+EvalMetrics Trainer::evaluate_and_judge(int64_t step, MetricsLog& log) {
   const EvalMetrics metrics = evaluate(held_out_);
   log.write(metrics);
   progress_->pause();
@@ -258,17 +259,26 @@ void Trainer::evaluate_and_judge(int64_t step, MetricsLog& log) {
   if (on_evaluation_) on_evaluation_(step);
   if (!is_better(metrics)) {
     ++state_.evals_without_gain;
-    return;
+    return metrics;
   }
   state_.best_eval_loss = metrics.loss;
   state_.best_step = step;
   state_.evals_without_gain = 0;
-  if (!options_.keep_best) return;
+  if (!options_.keep_best) return metrics;
   refuse_not_finite("best/");
   AtomicFolder best(options_.out / "best");
   save_model(best.folder(), session_, options_.record);
   best.commit();
+  return metrics;
 }
+
+void Trainer::tell(const StepMetrics& step, const std::optional<EvalMetrics>& evaluation) {
+  if (!on_step_) return;
+  progress_->pause();
+  on_step_(step, evaluation ? &*evaluation : nullptr);
+}
+
+bool Trainer::is_to_stop() const { return interrupted() || (cancel_ != nullptr && *cancel_); }
 
 // Where each of the last evaluations gained, and the last of them no little of what the run's evaluations gained on
 // average, the end of the run came before that of the gain. Held-out rows are the same ones always: they have no
@@ -307,7 +317,9 @@ void Trainer::warn_unmoved(const std::vector<std::vector<float>>& before) const 
 void Trainer::train_from(int64_t first, MetricsLog& log, TrainResult& result) {
   Progress progress(plan_.total_steps(), first);
   progress_ = &progress;
-  if (options_.eval_interval > 0 && first == 1 && evaluates_) evaluate_and_judge(0, log);
+  constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
+  if (options_.eval_interval > 0 && first == 1 && evaluates_)
+    tell({.loss = kNone, .lr = kNone, .grad_norm = kNone}, evaluate_and_judge(0, log));
   for (int64_t s = first; s <= plan_.total_steps() && !stops_early(); ++s) {
     const StepMetrics metrics = step(s);
     log.write(metrics);
@@ -315,9 +327,11 @@ void Trainer::train_from(int64_t first, MetricsLog& log, TrainResult& result) {
     result.last_loss = metrics.loss;
     if (s == first && on_first_step_) on_first_step_();
     const bool last = s == plan_.total_steps();
+    std::optional<EvalMetrics> evaluation;
     if (evaluates_ && (last || (options_.eval_interval > 0 && s % options_.eval_interval == 0)))
-      evaluate_and_judge(s, log);
-    result.interrupted = interrupted();
+      evaluation = evaluate_and_judge(s, log);
+    tell(metrics, evaluation);
+    result.interrupted = is_to_stop();
     const bool asked =
         result.interrupted || (options_.save_interval > 0 && s % options_.save_interval == 0);
     if (asked || time_to_save()) {

@@ -1,6 +1,7 @@
 // The only training loop.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <string>
 #include <vector>
@@ -59,6 +60,12 @@ class Trainer {
   void on_first_step(std::function<void()> call) { on_first_step_ = std::move(call); }
   /// Called after each evaluation, to show what the model says by now.
   void on_evaluation(std::function<void(int64_t step)> call) { on_evaluation_ = std::move(call); }
+  /// Called after each step, with its evaluation where there was one; for one before the first step with
+  /// step 0, whose numbers are NaN. What it throws ends the run, and nothing more is saved.
+  using OnStep = std::function<void(const StepMetrics&, const EvalMetrics* evaluation)>;
+  void on_step(OnStep call) { on_step_ = std::move(call); }
+  /// Looked at after each step, as Ctrl-C is. Must outlive run().
+  void stop_by(const std::atomic<bool>* cancel) { cancel_ = cancel; }
   /// Goes on behind `state`, whose optimizer was restored.
   void resume(const TrainState& state) {
     state_ = state;
@@ -91,7 +98,9 @@ class Trainer {
   StepMetrics step(int64_t number);
   void say_still_falling() const;
   void warn_unmoved(const std::vector<std::vector<float>>& before) const;
-  void evaluate_and_judge(int64_t step, MetricsLog& log);
+  EvalMetrics evaluate_and_judge(int64_t step, MetricsLog& log);
+  void tell(const StepMetrics& step, const std::optional<EvalMetrics>& evaluation);
+  bool is_to_stop() const;
   bool is_better(const EvalMetrics& metrics) const;
   bool stops_early() const;
   void train_from(int64_t first, MetricsLog& log, TrainResult& result);
@@ -113,6 +122,8 @@ class Trainer {
   double next_save_ = 0;          // by time; in now_seconds()
   Progress* progress_ = nullptr;  // while run() runs
   std::function<void()> on_first_step_;
+  OnStep on_step_;
+  const std::atomic<bool>* cancel_ = nullptr;  // null: none
   std::vector<double> held_out_losses_;  // of this process' evaluations
   std::function<void(int64_t)> on_evaluation_;
 };

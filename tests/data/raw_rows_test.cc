@@ -54,6 +54,29 @@ TEST(RawRows, RowsAndBadRowsComeInOrderFromEveryKindOfFile) {
   EXPECT_TRUE(read(folder / "none.json").empty());
 }
 
+// What is handed over in memory is read as a file would be, and counted as one.
+TEST(RawRows, RowsInMemoryAreThoseOfAFile) {
+  const TempFolder folder;
+  for (const std::string text :
+       {"{\"a\":1}\n\n[2]\n{\"wrong\":3}\n{oops\n{\"a\":4}", " [{\"a\":1}, [2], {\"wrong\":3}] \n",
+        "[{\"a\":1}, [2],\n{\"wrong\":3}]", "\xEF\xBB\xBF[{\"a\":1}]", "[ ]", "", "\n"}) {
+    const auto file = folder / "rows.jsonl";
+    write_file(file, text);
+    std::vector<std::string> said;
+    read_raw_rows(
+        "rows", text,
+        [&](const nlohmann::ordered_json& row, int64_t line) {
+          if (row.contains("wrong")) fail("wrong");
+          said.push_back(fmt::format("{}: {}", line, row.dump()));
+        },
+        [&](int64_t line, const std::string& what) {
+          said.push_back(fmt::format("{}! {}", line, what));
+        });
+    EXPECT_EQ(said, read(file)) << text;
+    EXPECT_EQ(text_counted_by(text), counted_by(file)) << text;
+  }
+}
+
 TEST(RawRows, ManyRowsAreTheSameAtAnyThreadCount) {
   const TempFolder folder;
   std::string lines, array = "[";

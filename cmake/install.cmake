@@ -1,0 +1,27 @@
+# What "cmake --install" puts where: the program, headers, libraries, and how CMake and pkg-config find them.
+include(CMakePackageConfigHelpers)
+set(package_folder ${CMAKE_INSTALL_LIBDIR}/cmake/falconer)
+
+install(TARGETS falconer_library EXPORT falconer_cxx ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT development)
+install(DIRECTORY include/falconer DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT development)
+install(EXPORT falconer_cxx NAMESPACE falconer:: FILE falconer_cxx.cmake DESTINATION ${package_folder}
+        COMPONENT development)
+if(FALCONER_SHARED)
+  install(TARGETS falconer_shared EXPORT falconer_c
+          LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT library NAMELINK_COMPONENT development)
+  install(EXPORT falconer_c NAMESPACE falconer:: FILE falconer_c.cmake DESTINATION ${package_folder}
+          COMPONENT development)
+endif()
+
+configure_package_config_file(cmake/falconerConfig.cmake.in ${PROJECT_BINARY_DIR}/falconerConfig.cmake
+                              INSTALL_DESTINATION ${package_folder})
+write_basic_package_version_file(${PROJECT_BINARY_DIR}/falconerConfigVersion.cmake COMPATIBILITY SameMinorVersion)
+install(FILES ${PROJECT_BINARY_DIR}/falconerConfig.cmake ${PROJECT_BINARY_DIR}/falconerConfigVersion.cmake
+              cmake/linked.cmake DESTINATION ${package_folder} COMPONENT development)
+
+foreach(name falconer falconer-c)
+  configure_file(cmake/${name}.pc.in ${PROJECT_BINARY_DIR}/${name}.pc @ONLY)
+  if(name STREQUAL falconer OR FALCONER_SHARED)
+    install(FILES ${PROJECT_BINARY_DIR}/${name}.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT development)
+  endif()
+endforeach()

@@ -1,0 +1,376 @@
+"""Falconer: finetune Falcon models, and use the result.
+
+    import falconer
+
+    report = falconer.finetune("lora", checkpoint="tiiuae/falcon-7b", out="run",
+                               data=[{"instruction": "Say hello.", "output": "Hello!"}])
+    with falconer.Model("tiiuae/falcon-7b", adapter=report.final_folder) as model:
+        print(model.generate("Say hello.").text)
+
+Settings are keyword arguments with the names of the command line's flags, "_" for "-": ``lora_r=8``.
+``falconer.settings()`` lists them. Wrong input raises ``falconer.Error`` with the command line's words.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import math
+import os
+import threading
+from dataclasses import dataclass, field
+from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Union
+
+from . import _library
+from ._interrupts import Cancel, Guard
+from ._library import Error, c_void_p, call, plain
+
+__all__ = [
+    "Cancel",
+    "Completion",
+    "Error",
+    "Model",
+    "Report",
+    "Step",
+    "finetune",
+    "set_threads",
+    "set_verbosity",
+    "settings",
+    "version",
+]
+
+Path = Union[str, "os.PathLike[str]"]
+
+
+def version() -> str:
+    """ "0.1.0" """
+    return str(plain("version").decode())
+
+
+__version__ = version()
+
+
+def set_verbosity(level: str) -> None:
+    """Of the log on stderr: "quiet", "warning" (when the module is imported), "info" or "debug"."""
+    call("set_verbosity", level.encode())
+
+
+def set_threads(threads: int) -> None:
+    """Threads to compute with; 0: OMP_NUM_THREADS, else all cores that the process may use."""
+    call("set_threads", threads)
+
+
+def settings(of: str = "finetune") -> List[Dict[str, Any]]:
+    """What there is to set, with type, default, help and what it may be: "finetune", "model" (open) or
+    "sampling" (generate)."""
+    return [dict(setting) for setting in _library.settings_of(of)]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a run; step 0 is an evaluation before the first, whose other numbers are NaN."""
+
+    step: int
+    total_steps: int
+    loss: float  # mean over the step's labelled tokens, before its update
+    lr: float
+    grad_norm: float
+    tokens: int
+    tokens_per_second: float
+    seconds: float
+    eval_loss: Optional[float]  # of the held-out rows, where they were evaluated behind this step
+
+
+@dataclass(frozen=True)
+class Report:
+    """What came of a run."""
+
+    steps: int
+    tokens: int
+    trainable: int
+    last_loss: float
+    seconds: float
+    peak_rss_bytes: int
+    interrupted: bool  # it was told to stop, and saved
+    was_finished: bool  # with resume: it had come to its end before
+    final_folder: str  # of what was trained; "" where the run did not come to its end
+    json: Dict[str, Any] = field(repr=False)  # all of it and the settings, as falconer finetune --json
+
+
+@dataclass(frozen=True)
+class Completion:
+    """An answer."""
+
+    text: str
+    ids: List[int]
+    prompt_ids: List[int]
+    finish_reason: str  # "stop", "length" or "cancelled"
+    prefill_tokens_per_second: float
+    decode_tokens_per_second: float
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def _rows_text(rows: Iterable[Mapping[str, Any]]) -> bytes:
+    texts = []
+    for number, row in enumerate(rows, 1):
+        try:
+            texts.append(json.dumps(row, allow_nan=False).encode())
+        except (TypeError, ValueError) as error:
+            raise Error(f"rows in memory: row {number}: {error}") from None
+    return b"[" + b",".join(texts) + b"]"  # in one line: errors count rows then
+
+
+def _step_of(step: _library.Step) -> Step:
+    values = {name: getattr(step, name) for name, _ in _library.Step._fields_}
+    if math.isnan(values["eval_loss"]):
+        values["eval_loss"] = None
+    return Step(**values)
+
+
+def finetune(
+    method: str = "lora",
+    *,
+    checkpoint: Path,
+    data: Union[Path, Iterable[Mapping[str, Any]]],
+    out: Path,
+    on_step: Optional[Callable[[Step], Any]] = None,
+    cancel: Optional[Cancel] = None,
+    **settings: Any,
+) -> Report:
+    """Trains with "lora", "adapter", "adapter-v2" or "full" and writes the result to ``out``.
+
+    ``data`` is a path (or a name on the hub), or rows: dictionaries as a file of rows would have them.
+    ``on_step`` is called after each step, in this thread. Ctrl-C, an exception that it raises and
+    ``cancel.request()`` let the run save after the step; the first two are raised then, and
+    ``resume="auto"`` goes on. Other arguments are settings: ``falconer.settings()``.
+    """
+    values: Dict[str, Any] = {"method": method, "checkpoint": checkpoint, "out": out}
+    run = _library.Run()
+    if isinstance(data, (str, os.PathLike)):
+        values["data"] = data
+    else:
+        rows = _rows_text(data)
+        run.rows, run.rows_size = rows, len(rows)
+    array, count = _library.settings("finetune", {**values, **settings})
+    guard = Guard(cancel)
+
+    def step(report: Any, _: Any) -> int:
+        return guard.run(lambda: on_step(_step_of(report.contents)) if on_step else None)
+
+    run.on_step = _library.OnStep(step)
+    run.cancel = guard.cancel._handle
+    made = ctypes.POINTER(_library.Report)()
+    with guard:
+        call("finetune", array, count, ctypes.byref(run), ctypes.byref(made))
+    try:
+        guard.raise_kept()
+        found = made.contents
+        return Report(
+            steps=found.steps,
+            tokens=found.tokens,
+            trainable=found.trainable,
+            last_loss=found.last_loss,
+            seconds=found.seconds,
+            peak_rss_bytes=found.peak_rss_bytes,
+            interrupted=bool(found.interrupted),
+            was_finished=bool(found.was_finished),
+            final_folder=found.final_folder.decode(),
+            json=json.loads(found.json),
+        )
+    finally:
+        plain("report_free", made)
+
+
+class Model:
+    """A checkpoint, with an adapter on it where one is named, ready to answer. One thread uses it at a time:
+    others wait."""
+
+    def __init__(self, checkpoint: Path, adapter: Optional[Path] = None, **settings: Any) -> None:
+        self._handle = c_void_p()
+        self._lock = threading.Lock()
+        self._user: Optional[int] = None
+        values = {"checkpoint": checkpoint, "adapter": adapter, **settings}
+        array, count = _library.settings("model", values)
+        call("model_open", array, count, ctypes.byref(self._handle))
+
+    def close(self) -> None:
+        """Gives its memory back."""
+        with self._used(closing=True):
+            plain("model_free", self._handle)
+            self._handle = c_void_p()
+
+    def __enter__(self) -> "Model":
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        if getattr(self, "_handle", None):
+            plain("model_free", self._handle)
+
+    def _used(self, closing: bool = False) -> "_Use":
+        return _Use(self, closing)
+
+    @property
+    def context(self) -> int:
+        """Tokens that a prompt and its answer may have together."""
+        return int(plain("model_context", self._handle))
+
+    @property
+    def vocab(self) -> int:
+        """Tokens that there are."""
+        return int(plain("model_vocab", self._handle))
+
+    @property
+    def prompt_style(self) -> str:
+        """ "alpaca", "chat", ...; "" where there is none."""
+        return str(plain("model_prompt_style", self._handle).decode())
+
+    def encode(self, instruction: str, input: str = "", *, raw: bool = False) -> List[int]:
+        """The ids of an instruction in the model's prompt style; of the text as it is where ``raw``."""
+        return self._encoded("model_encode", instruction.encode(), input.encode(), int(raw))
+
+    def encode_chat(self, messages: Sequence[Mapping[str, Any]], tools: Optional[List[Any]] = None) -> List[int]:
+        """The ids of messages {"role", "content"} that an answer is to follow."""
+        chat: Dict[str, Any] = {"messages": list(messages)}
+        if tools:
+            chat["tools"] = tools
+        return self._encoded("model_encode_chat", json.dumps(chat).encode())
+
+    def _encoded(self, function: str, *arguments: Any) -> List[int]:
+        ids = ctypes.POINTER(_library.Ids)()
+        with self._used():
+            call(function, self._handle, *arguments, ctypes.byref(ids))
+        try:
+            return _library.list_of_ids(ids.contents)
+        finally:
+            plain("ids_free", ids)
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of an answer's ids."""
+        text = c_void_p()
+        with self._used():
+            call("model_decode", self._handle, _array(ids), len(ids), ctypes.byref(text))
+        return _library.taken_text(text)
+
+    def generate(
+        self,
+        prompt: Union[str, Sequence[int]],
+        input: str = "",
+        *,
+        raw: bool = False,
+        on_text: Optional[Callable[[str], Any]] = None,
+        cancel: Optional[Cancel] = None,
+        **sampling: Any,
+    ) -> Completion:
+        """Answers a prompt: an instruction with its input, or token ids. ``on_text`` is called with new text.
+        ``max_new_tokens=``, ``temperature=``, ``seed=``, ...: ``falconer.settings("sampling")``."""
+        ids = self.encode(prompt, input, raw=raw) if isinstance(prompt, str) else prompt
+        told = None if on_text is None else lambda _, text: on_text(text)  # type: ignore[misc]
+        return self.generate_all([ids], on_text=told, cancel=cancel, **sampling)[0]
+
+    def chat(self, messages: Sequence[Mapping[str, Any]], tools: Optional[List[Any]] = None, **options: Any) -> Completion:
+        """The answer to messages {"role", "content"}; options as of generate()."""
+        return self.generate(self.encode_chat(messages, tools), **options)
+
+    def generate_all(
+        self,
+        prompts: Sequence[Union[str, Sequence[int]]],
+        *,
+        raw: bool = False,
+        on_text: Optional[Callable[[int, str], Any]] = None,
+        cancel: Optional[Cancel] = None,
+        **sampling: Any,
+    ) -> List[Completion]:
+        """Answers several prompts together, which is faster; each gets the answer that it would get alone.
+        ``on_text`` is called with a prompt's number and new text."""
+        all_ids = [self.encode(one, raw=raw) if isinstance(one, str) else one for one in prompts]
+        arrays = [_array(ids) for ids in all_ids]  # which live as long as the call
+        given = (_library.Ids * max(1, len(arrays)))()
+        for i, ids in enumerate(arrays):
+            given[i].ids, given[i].count = ids, len(all_ids[i])
+        array, count = _library.settings("sampling", sampling)
+        guard = Guard(cancel)
+
+        def text(prompt: int, said: Any, size: int, _: Any) -> int:
+            return guard.run(lambda: on_text(prompt, _decoded(said, size)) if on_text else None)
+
+        told, made = _library.OnText(text), ctypes.POINTER(_library.Completions)()
+        with self._used(), guard:
+            call(
+                "model_generate", self._handle, given, len(arrays), array, count, told, None,
+                guard.cancel._handle, ctypes.byref(made),
+            )  # fmt: skip
+        try:
+            guard.raise_kept()
+            return [_completion_of(made.contents.items[i]) for i in range(made.contents.count)]
+        finally:
+            plain("completions_free", made)
+
+    def logits(self, ids: Sequence[int]) -> Any:
+        """len(ids) x vocab numbers; row i is about the token behind ids[0..i]. A numpy array of float32, or
+        where there is no numpy a list of lists."""
+        try:
+            import numpy
+        except ImportError:
+            numpy = None  # type: ignore[assignment]
+        rows, vocab = len(ids), self.vocab
+        if numpy is not None:
+            made = numpy.empty((rows, vocab), numpy.float32)
+            room = made.ctypes.data_as(ctypes.POINTER(ctypes.c_float))
+        else:
+            room = (ctypes.c_float * max(1, rows * vocab))()
+        with self._used():
+            call("model_logits", self._handle, _array(ids), rows, room)
+        if numpy is not None:
+            return made
+        return [list(room[row * vocab : (row + 1) * vocab]) for row in range(rows)]
+
+
+class _Use:
+    """A model that a thread uses; others wait. A callback of a model cannot use it again."""
+
+    def __init__(self, model: Model, closing: bool) -> None:
+        self._model, self._closing = model, closing
+
+    def __enter__(self) -> None:
+        model, me = self._model, threading.get_ident()
+        if model._user == me:
+            raise Error("the model is at work: what it calls cannot use it")
+        model._lock.acquire()
+        if not model._handle and not self._closing:
+            model._lock.release()
+            raise Error("the model is closed; open another")
+        model._user = me
+
+    def __exit__(self, *_: Any) -> None:
+        self._model._user = None
+        self._model._lock.release()
+
+
+def _array(ids: Sequence[int]) -> Any:
+    for id_ in ids:
+        if not -(2**31) <= int(id_) < 2**31:
+            raise Error(f"there is a token {id_}, which is no id")
+    return (ctypes.c_int32 * max(1, len(ids)))(*(int(id_) for id_ in ids))
+
+
+def _decoded(text: Any, size: int) -> str:
+    return ctypes.string_at(text, size).decode("utf-8", "replace")
+
+
+def _completion_of(found: _library.Completion) -> Completion:
+    return Completion(
+        text=found.text.decode("utf-8", "replace"),
+        ids=_library.list_of_ids(found.answer),
+        prompt_ids=_library.list_of_ids(found.prompt),
+        finish_reason=found.finish_reason.decode(),
+        prefill_tokens_per_second=found.prefill_tokens_per_second,
+        decode_tokens_per_second=found.decode_tokens_per_second,
+    )
+
+
+set_verbosity("warning")

@@ -1,0 +1,173 @@
+// A model at work.
+#include <algorithm>
+#include <memory>
+#include <vector>
+
+#include "c_api/settings.h"
+#include "falconer/use.h"
+
+struct falconer_model {
+  falconer::Model model;
+  std::string prompt_style;
+};
+
+namespace falconer::c_api {
+namespace {
+
+struct OwnedIds : falconer_ids {
+  std::vector<int32_t> all;
+};
+OwnedIds* owned(std::vector<int32_t> ids) {
+  auto made = std::make_unique<OwnedIds>();
+  made->all = std::move(ids);
+  made->ids = made->all.data();
+  made->count = made->all.size();
+  return made.release();
+}
+
+/// Completions, and what they point into.
+struct OwnedCompletions : falconer_completions {
+  std::vector<Completion> all;
+  std::vector<falconer_completion> shown;
+};
+OwnedCompletions* owned(std::vector<Completion> completions) {
+  auto made = std::make_unique<OwnedCompletions>();
+  made->all = std::move(completions);
+  for (const Completion& one : made->all)
+    made->shown.push_back({.prompt = {one.prompt_ids.data(), one.prompt_ids.size()},
+                           .answer = {one.ids.data(), one.ids.size()},
+                           .text = one.text.c_str(),
+                           .finish_reason = one.finish_reason.c_str(),
+                           .prefill_tokens_per_second = one.prefill_tokens_per_second,
+                           .decode_tokens_per_second = one.decode_tokens_per_second});
+  made->items = made->shown.data();
+  made->count = made->shown.size();
+  return made.release();
+}
+
+std::vector<int32_t> ids_of(const int32_t* ids, size_t count) {
+  if (count > 0) need(ids, "ids");
+  return {ids, ids + count};
+}
+
+/// Who is told of new text.
+struct Reader {
+  falconer_on_text on_text;
+  void* context;
+};
+
+std::vector<Completion> generate(Model& model, const std::vector<std::vector<int32_t>>& prompts,
+                                 const SamplingSettings& sampling, Reader reader,
+                                 falconer_cancel& cancel) {
+  const SignalsHeld held;
+  Model::OnText on_text;
+  if (reader.on_text != nullptr)
+    on_text = [&](size_t prompt, std::string_view text) {
+      const std::string ended(text);
+      if (held.released([&] {
+            return reader.on_text(prompt, ended.c_str(), ended.size(), reader.context);
+          }) != 0)
+        cancel.requested = true;
+    };
+  return model.generate(prompts, sampling, on_text, &cancel.requested);
+}
+
+}  // namespace
+}  // namespace falconer::c_api
+
+using namespace falconer::c_api;  // NOLINT: what this file is about
+
+falconer_status falconer_model_open(const falconer_setting* settings, size_t count,
+                                    falconer_model** model) {
+  return call([&] {
+    need(model, "model");
+    *model = nullptr;
+    falconer::ModelOptions options;
+    set_all(options, settings, count);
+    if (options.checkpoint.empty())
+      throw falconer::Error("--checkpoint is required: a Hugging Face model folder", 2);
+    const SignalsHeld held;
+    falconer::Model opened = falconer::Model::open(options);
+    std::string style = opened.prompt_style();
+    *model = new falconer_model{.model = std::move(opened), .prompt_style = std::move(style)};
+  });
+}
+void falconer_model_free(falconer_model* model) { delete model; }
+
+int64_t falconer_model_context(const falconer_model* model) {
+  return model == nullptr ? 0 : model->model.context();
+}
+int64_t falconer_model_vocab(const falconer_model* model) {
+  return model == nullptr ? 0 : model->model.vocab();
+}
+const char* falconer_model_prompt_style(const falconer_model* model) {
+  return model == nullptr ? "" : model->prompt_style.c_str();
+}
+
+falconer_status falconer_model_encode(const falconer_model* model, const char* instruction,
+                                      const char* input, int raw, falconer_ids** ids) {
+  return call([&] {
+    need(ids, "ids");
+    *ids = nullptr;
+    need(model, "model");
+    need(instruction, "instruction");
+    *ids = owned(
+        model->model.encode_prompt(instruction, input == nullptr ? "" : input, raw != 0));
+  });
+}
+falconer_status falconer_model_encode_chat(const falconer_model* model, const char* chat_json,
+                                           falconer_ids** ids) {
+  return call([&] {
+    need(ids, "ids");
+    *ids = nullptr;
+    need(model, "model");
+    need(chat_json, "chat_json");
+    *ids = owned(model->model.encode_chat(falconer::parse_chat(chat_json)));
+  });
+}
+void falconer_ids_free(falconer_ids* ids) { delete static_cast<OwnedIds*>(ids); }
+
+falconer_status falconer_model_decode(const falconer_model* model, const int32_t* ids,
+                                      size_t count, char** text) {
+  return call([&] {
+    need(text, "text");
+    *text = nullptr;
+    need(model, "model");
+    *text = text_copy(model->model.decode(ids_of(ids, count)));
+  });
+}
+
+falconer_status falconer_model_generate(falconer_model* model, const falconer_ids* prompts,
+                                        size_t prompt_count, const falconer_setting* settings,
+                                        size_t count, falconer_on_text on_text, void* context,
+                                        falconer_cancel* cancel,
+                                        falconer_completions** completions) {
+  return call([&] {
+    need(completions, "completions");
+    *completions = nullptr;
+    need(model, "model");
+    if (prompt_count > 0) need(prompts, "prompts");
+    falconer::SamplingSettings sampling;
+    set_all(sampling, settings, count);
+    std::vector<std::vector<int32_t>> all;
+    for (size_t i = 0; i < prompt_count; ++i)
+      all.push_back(ids_of(prompts[i].ids, prompts[i].count));
+    falconer_cancel own;
+    *completions = owned(generate(model->model, all, sampling, {on_text, context},
+                                  cancel != nullptr ? *cancel : own));
+  });
+}
+void falconer_completions_free(falconer_completions* completions) {
+  delete static_cast<OwnedCompletions*>(completions);
+}
+
+falconer_status falconer_model_logits(falconer_model* model, const int32_t* ids, size_t count,
+                                      float* logits) {
+  return call([&] {
+    need(model, "model");
+    need(logits, "logits");
+    const SignalsHeld held;
+    const std::vector<float> all = model->model.logits(ids_of(ids, count));
+    std::copy(all.begin(), all.end(), logits);
+  });
+}
