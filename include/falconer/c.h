@@ -65,15 +65,15 @@ FALCONER_API void falconer_cancel_free(falconer_cancel *cancel);
 
 /* A step of a run. Numbers that there are not are NaN. Later versions may have more behind the last field. */
 typedef struct falconer_step {
-  int64_t step;        /* from 1; 0: an evaluation before the first step */
+  int64_t step; /* from 1; 0: an evaluation before the first step */
   int64_t total_steps;
-  double loss;         /* mean over the step's labelled tokens, before its update */
+  double loss; /* mean over the step's labelled tokens, before its update */
   double lr;
   double grad_norm;
-  int64_t tokens;      /* of the step, without padding */
+  int64_t tokens; /* of the step, without padding */
   double tokens_per_second;
   double seconds;
-  double eval_loss;    /* of the held-out rows, where they were evaluated behind this step */
+  double eval_loss; /* of the held-out rows, where they were evaluated behind this step */
 } falconer_step;
 
 /* Called after each step, in the thread that trains. Not 0: the run is saved and ends, as by a cancel. */
@@ -81,9 +81,10 @@ typedef int (*falconer_on_step)(const falconer_step *step, void *context);
 
 /* What a run is given besides settings. Fill it with zeros first. */
 typedef struct falconer_run {
-  const char *rows; /* rows in memory, in the place of the setting "data": a JSON array of objects, or JSON
+  const char
+      *rows; /* rows in memory, in the place of the setting "data": a JSON array of objects, or JSON
                        lines; NULL: none */
-  size_t rows_size; /* its bytes */
+  size_t rows_size;         /* its bytes */
   falconer_on_step on_step; /* NULL: nobody */
   void *context;            /* of on_step */
   falconer_cancel *cancel;  /* looked at after each step: the run is saved and ends; NULL: none */
@@ -154,10 +155,10 @@ typedef struct falconer_completions {
 } falconer_completions;
 
 /* Answers prompts together. Settings: "max-new-tokens", "temperature", "top-k", "top-p", "seed", "stop", ... */
-FALCONER_API falconer_status falconer_model_generate(
-    falconer_model *model, const falconer_ids *prompts, size_t prompt_count,
-    const falconer_setting *settings, size_t count, falconer_on_text on_text, void *context,
-    falconer_cancel *cancel, falconer_completions **completions);
+FALCONER_API falconer_status
+falconer_model_generate(falconer_model *model, const falconer_ids *prompts, size_t prompt_count,
+                        const falconer_setting *settings, size_t count, falconer_on_text on_text,
+                        void *context, falconer_cancel *cancel, falconer_completions **completions);
 FALCONER_API void falconer_completions_free(falconer_completions *completions);
 
 /* Fills `logits`, which has room for count x falconer_model_vocab() numbers, row by row: row i is about the

@@ -3,12 +3,12 @@ has."""
 
 from __future__ import annotations
 
+import ctypes
 import signal
 import threading
 from typing import Any, Callable, List, Optional, Tuple
 
 from ._library import c_void_p, call, plain
-import ctypes
 
 
 class Cancel:

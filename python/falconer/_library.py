@@ -129,9 +129,10 @@ def _places() -> Iterator[str]:
     """Where the library may be: in a wheel beside this file, in a checkout where it was built, or wherever the
     system looks."""
     package = pathlib.Path(__file__).resolve().parent
-    for path in (package / "lib" / NAME, package.parents[1] / "build" / NAME):
-        if path.exists():
-            yield str(path)
+    yield from map(str, sorted((package / "lib").glob(NAME + "*")))
+    built = package.parents[1] / "build" / NAME
+    if built.exists():
+        yield str(built)
     yield f"{NAME}.{VERSION}"
 
 

@@ -14,6 +14,7 @@ struct CheckedRun {
 };
 
 /// falconer::dry_run with more of what was found; `show_data`: a look at the rows for people.
-CheckedRun check_run(const FinetuneOptions& options, bool show_data, const RunContext& context = {});
+CheckedRun check_run(const FinetuneOptions& options, bool show_data,
+                     const RunContext& context = {});
 
 }  // namespace falconer

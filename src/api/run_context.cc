@@ -13,9 +13,10 @@ void take_rows_in_memory(FinetuneOptions& o) {
 }
 
 std::map<std::string, std::string> data_record(const FinetuneOptions& o, const std::string& asked) {
-  std::map<std::string, std::string> record = {{"test_size", fmt::format("{}", o.test_size.value_or(0))},
-                                               {"format", o.data_format},
-                                               {"skip_bad", o.skip_bad ? "true" : "false"}};
+  std::map<std::string, std::string> record = {
+      {"test_size", fmt::format("{}", o.test_size.value_or(0))},
+      {"format", o.data_format},
+      {"skip_bad", o.skip_bad ? "true" : "false"}};
   if (!asked.empty()) record["path"] = asked;
   return record;
 }

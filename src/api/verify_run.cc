@@ -179,7 +179,7 @@ class Verifying {
     if (!record || !record->hashes.contains("data"))
       return say(folder, "data", Verdict::kNotChecked, "its hash was not recorded");
     const auto recorded = record->data.find("path");
-    const std::string path = !o_.data.empty()                ? o_.data
+    const std::string path = !o_.data.empty()                 ? o_.data
                              : recorded == record->data.end() ? std::string()
                                                               : recorded->second;
     if (path.empty())

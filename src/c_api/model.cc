@@ -111,8 +111,7 @@ falconer_status falconer_model_encode(const falconer_model* model, const char* i
     *ids = nullptr;
     need(model, "model");
     need(instruction, "instruction");
-    *ids = owned(
-        model->model.encode_prompt(instruction, input == nullptr ? "" : input, raw != 0));
+    *ids = owned(model->model.encode_prompt(instruction, input == nullptr ? "" : input, raw != 0));
   });
 }
 falconer_status falconer_model_encode_chat(const falconer_model* model, const char* chat_json,
@@ -127,8 +126,8 @@ falconer_status falconer_model_encode_chat(const falconer_model* model, const ch
 }
 void falconer_ids_free(falconer_ids* ids) { delete static_cast<OwnedIds*>(ids); }
 
-falconer_status falconer_model_decode(const falconer_model* model, const int32_t* ids,
-                                      size_t count, char** text) {
+falconer_status falconer_model_decode(const falconer_model* model, const int32_t* ids, size_t count,
+                                      char** text) {
   return call([&] {
     need(text, "text");
     *text = nullptr;

@@ -124,7 +124,7 @@ class Trainer {
   std::function<void()> on_first_step_;
   OnStep on_step_;
   const std::atomic<bool>* cancel_ = nullptr;  // null: none
-  std::vector<double> held_out_losses_;  // of this process' evaluations
+  std::vector<double> held_out_losses_;        // of this process' evaluations
   std::function<void(int64_t)> on_evaluation_;
 };
 

@@ -1,6 +1,4 @@
 // The C interface, as a C program has it: statuses, messages, callbacks, tokens.
-#include "falconer/c.h"
-
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -10,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "falconer/c.h"
 #include "falconer/falconer.h"
 #include "support/paths.h"
 #include "support/temp_folder.h"
