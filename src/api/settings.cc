@@ -16,6 +16,8 @@ template <class... Visitors>
 struct Overloaded : Visitors... {
   using Visitors::operator()...;
 };
+template <class... Visitors>
+Overloaded(Visitors...) -> Overloaded<Visitors...>;  // clang before 17 does not find it
 
 // "lr,learning-rate,!no-lr"
 std::vector<std::string> names_in(const SettingRow& row) {
