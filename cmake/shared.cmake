@@ -16,7 +16,8 @@ set_target_properties(falconer_shared PROPERTIES OUTPUT_NAME falconer EXPORT_NAM
 target_include_directories(falconer_shared INTERFACE $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>
                            $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
 target_link_libraries(falconer_shared PRIVATE ${FALCONER_LINKED})
-if(FALCONER_CUDA)
+if(TARGET falconer_cuda)
+  target_sources(falconer_shared PRIVATE $<TARGET_OBJECTS:falconer_cuda>)
   target_link_libraries(falconer_shared PRIVATE CUDA::cudart_static)
 endif()
 target_link_options(falconer_shared PRIVATE -Wl,--version-script=${exported} -Wl,--no-undefined)

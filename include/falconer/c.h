@@ -107,6 +107,11 @@ FALCONER_API falconer_status falconer_finetune(const falconer_setting *settings,
                                                const falconer_run *run, falconer_report **report);
 FALCONER_API void falconer_report_free(falconer_report *report);
 
+/* Checks all that falconer_finetune() checks before its first step, trains and writes nothing, and says what the
+ * run would be and need: a JSON object, as falconer finetune --dry-run --json. Freed by falconer_text_free(). */
+FALCONER_API falconer_status falconer_plan(const falconer_setting *settings, size_t count,
+                                           const falconer_run *run, char **json);
+
 /* ---- A model at work ---- */
 
 typedef struct falconer_model falconer_model;

@@ -33,6 +33,7 @@ __all__ = [
     "Report",
     "Step",
     "finetune",
+    "plan",
     "set_threads",
     "set_verbosity",
     "settings",
@@ -146,14 +147,8 @@ def finetune(
     ``cancel.request()`` let the run save after the step; the first two are raised then, and
     ``resume="auto"`` goes on. Other arguments are settings: ``falconer.settings()``.
     """
-    values: Dict[str, Any] = {"method": method, "checkpoint": checkpoint, "out": out}
     run = _library.Run()
-    if isinstance(data, (str, os.PathLike)):
-        values["data"] = data
-    else:
-        rows = _rows_text(data)
-        run.rows, run.rows_size = rows, len(rows)
-    array, count = _library.settings("finetune", {**values, **settings})
+    array, count = _settings_of_run(run, method, checkpoint, data, out, settings)
     guard = Guard(cancel)
 
     def step(report: Any, _: Any) -> int:
@@ -181,6 +176,40 @@ def finetune(
         )
     finally:
         plain("report_free", made)
+
+
+def plan(
+    method: str = "lora",
+    *,
+    checkpoint: Path,
+    data: Union[Path, Iterable[Mapping[str, Any]]],
+    out: Path,
+    **settings: Any,
+) -> Dict[str, Any]:
+    """What a run would be and need, as falconer finetune --dry-run --json says it. Checks all that finetune()
+    checks before its first step; trains and writes nothing."""
+    run, text = _library.Run(), c_void_p()
+    array, count = _settings_of_run(run, method, checkpoint, data, out, settings)
+    call("plan", array, count, ctypes.byref(run), ctypes.byref(text))
+    found: Dict[str, Any] = json.loads(_library.taken_text(text))
+    return found
+
+
+def _settings_of_run(
+    run: _library.Run,
+    method: str,
+    checkpoint: Path,
+    data: Union[Path, Iterable[Mapping[str, Any]]],
+    out: Path,
+    settings: Dict[str, Any],
+) -> Any:
+    values: Dict[str, Any] = {"method": method, "checkpoint": checkpoint, "out": out}
+    if isinstance(data, (str, os.PathLike)):
+        values["data"] = data
+    else:
+        rows = _rows_text(data)
+        run.rows, run.rows_size = rows, len(rows)
+    return _library.settings("finetune", {**values, **settings})
 
 
 class Model:

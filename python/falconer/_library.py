@@ -91,6 +91,7 @@ _STATUS = {
     "settings": [c_char_p, POINTER(c_void_p)],
     "cancel_new": [POINTER(c_void_p)],
     "finetune": [POINTER(Setting), c_size_t, POINTER(Run), POINTER(POINTER(Report))],
+    "plan": [POINTER(Setting), c_size_t, POINTER(Run), POINTER(c_void_p)],
     "model_open": [POINTER(Setting), c_size_t, POINTER(c_void_p)],
     "model_encode": [c_void_p, c_char_p, c_char_p, c_int, POINTER(POINTER(Ids))],
     "model_encode_chat": [c_void_p, c_char_p, POINTER(POINTER(Ids))],

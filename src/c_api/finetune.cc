@@ -43,12 +43,23 @@ falconer_step step_of(const StepReport& from) {
           .eval_loss = from.eval_loss.value_or(std::numeric_limits<double>::quiet_NaN())};
 }
 
+FinetuneOptions options_of(const falconer_setting* settings, size_t count) {
+  FinetuneOptions options;
+  set_all(options, settings, count);
+  if (options.out.empty()) throw Error("--out is required: the run's folder", 2);
+  return options;
+}
+
+std::optional<std::string_view> rows_of(const falconer_run& run) {
+  if (run.rows == nullptr) return {};
+  return std::string_view(run.rows, run.rows_size);
+}
+
 FinetuneReport train(const FinetuneOptions& options, const falconer_run& run) {
   falconer_cancel own;
   falconer_cancel& cancel = run.cancel != nullptr ? *run.cancel : own;
   const SignalsHeld held;
-  RunContext context{.rows = {}, .on_step = {}, .cancel = &cancel.requested};
-  if (run.rows != nullptr) context.rows = {run.rows, run.rows_size};
+  RunContext context{.rows = rows_of(run), .on_step = {}, .cancel = &cancel.requested};
   if (run.on_step != nullptr)
     context.on_step = [&](const StepReport& report) {
       const falconer_step step = step_of(report);
@@ -67,10 +78,20 @@ falconer_status falconer_finetune(const falconer_setting* settings, size_t count
   return call([&] {
     need(report, "report");
     *report = nullptr;
-    falconer::FinetuneOptions options;
-    set_all(options, settings, count);
-    if (options.out.empty()) throw falconer::Error("--out is required: the run's folder", 2);
-    *report = owned(train(options, run != nullptr ? *run : falconer_run{}));
+    *report = owned(train(options_of(settings, count), run != nullptr ? *run : falconer_run{}));
+  });
+}
+
+falconer_status falconer_plan(const falconer_setting* settings, size_t count,
+                              const falconer_run* run, char** json) {
+  using namespace falconer::c_api;
+  return call([&] {
+    need(json, "json");
+    *json = nullptr;
+    const SignalsHeld held;
+    falconer::RunContext context;
+    if (run != nullptr) context.rows = rows_of(*run);
+    *json = text_copy(falconer::dry_run(options_of(settings, count), context).json);
   });
 }
 

@@ -263,7 +263,9 @@ std::string_view counted_by(const fs::path& file) {
   return array && is_array_in_one_line(mapped.text()) ? "row" : "line";
 }
 
-std::string_view text_counted_by(std::string_view text) {
+std::string_view text_counted_by(std::string_view given) {
+  const MappedText mapped = MappedText::of(given);
+  const std::string_view text = mapped.text();
   return holds_array(text) && is_array_in_one_line(text) ? "row" : "line";
 }
 

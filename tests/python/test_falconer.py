@@ -140,6 +140,13 @@ class Finetuning(Case):
         self.assertEqual((reports["b"].steps, reports["b"].interrupted), (1, True))
         self.assertEqual((reports["a"].interrupted, reports["a"].last_loss), (False, alone.last_loss))
 
+    def test_a_plan_says_what_a_run_would_need_and_writes_nothing(self) -> None:
+        plan = falconer.plan("lora", checkpoint=CHECKPOINT, data=ROWS, out=self.out, max_steps=4)
+        self.assertEqual((plan["steps"], plan["train_rows"]), (4, len(ROWS)))
+        self.assertFalse(self.out.exists())
+        with self.assertRaisesRegex(falconer.Error, "rows in memory: row 1"):
+            falconer.plan("lora", checkpoint=CHECKPOINT, data=[{"nothing": 1}], out=self.out)
+
     def test_ctrl_c_saves(self) -> None:
         script = (
             "import falconer, sys\n"
@@ -185,6 +192,19 @@ class Models(Case):
             self.assertEqual(answer.finish_reason, "cancelled")
             with self.assertRaisesRegex(falconer.Error, "at work"):
                 model.generate("The fox", raw=True, on_text=lambda _: model.logits([1]))
+
+    def test_ctrl_c_ends_an_answer(self) -> None:
+        script = (
+            f"import falconer\nmodel = falconer.Model({str(CHECKPOINT)!r})\n"
+            "while True:\n"
+            "    model.generate('The fox', raw=True, ignore_eos=True, on_text=lambda text: print('.', flush=True))\n"
+        )
+        program = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        program.stdout.readline()
+        program.send_signal(signal.SIGINT)
+        _, said = program.communicate(timeout=60)
+        self.assertIn(b"KeyboardInterrupt", said)
+        self.assertNotIn(b"Exception ignored", said)
 
     def test_logits(self) -> None:
         with falconer.Model(CHECKPOINT) as model:
