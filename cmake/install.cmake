@@ -19,6 +19,7 @@ write_basic_package_version_file(${PROJECT_BINARY_DIR}/falconerConfigVersion.cma
 install(FILES ${PROJECT_BINARY_DIR}/falconerConfig.cmake ${PROJECT_BINARY_DIR}/falconerConfigVersion.cmake
               cmake/linked.cmake DESTINATION ${package_folder} COMPONENT development)
 
+file(RELATIVE_PATH up_to_prefix /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
 foreach(name falconer falconer-c)
   configure_file(cmake/${name}.pc.in ${PROJECT_BINARY_DIR}/${name}.pc @ONLY)
   if(name STREQUAL falconer OR FALCONER_SHARED)

@@ -14,6 +14,7 @@ Settings are keyword arguments with the names of the command line's flags, "_" f
 from __future__ import annotations
 
 import ctypes
+import importlib
 import json
 import math
 import os
@@ -23,7 +24,7 @@ from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Seque
 
 from . import _library
 from ._interrupts import Cancel, Guard
-from ._library import Error, c_void_p, call, plain
+from ._library import Error, call, plain
 
 __all__ = [
     "Cancel",
@@ -124,7 +125,7 @@ def _rows_text(rows: Iterable[Mapping[str, Any]]) -> bytes:
 
 
 def _step_of(step: _library.Step) -> Step:
-    values = {name: getattr(step, name) for name, _ in _library.Step._fields_}
+    values = {name: getattr(step, name) for name in (each[0] for each in _library.Step._fields_)}
     if math.isnan(values["eval_loss"]):
         values["eval_loss"] = None
     return Step(**values)
@@ -188,7 +189,7 @@ def plan(
 ) -> Dict[str, Any]:
     """What a run would be and need, as falconer finetune --dry-run --json says it. Checks all that finetune()
     checks before its first step; trains and writes nothing."""
-    run, text = _library.Run(), c_void_p()
+    run, text = _library.Run(), ctypes.c_void_p()
     array, count = _settings_of_run(run, method, checkpoint, data, out, settings)
     call("plan", array, count, ctypes.byref(run), ctypes.byref(text))
     found: Dict[str, Any] = json.loads(_library.taken_text(text))
@@ -217,7 +218,7 @@ class Model:
     others wait."""
 
     def __init__(self, checkpoint: Path, adapter: Optional[Path] = None, **settings: Any) -> None:
-        self._handle = c_void_p()
+        self._handle = ctypes.c_void_p()
         self._lock = threading.Lock()
         self._user: Optional[int] = None
         values = {"checkpoint": checkpoint, "adapter": adapter, **settings}
@@ -228,7 +229,7 @@ class Model:
         """Gives its memory back."""
         with self._used(closing=True):
             plain("model_free", self._handle)
-            self._handle = c_void_p()
+            self._handle = ctypes.c_void_p()
 
     def __enter__(self) -> "Model":
         return self
@@ -280,7 +281,7 @@ class Model:
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of an answer's ids."""
-        text = c_void_p()
+        text = ctypes.c_void_p()
         with self._used():
             call("model_decode", self._handle, _array(ids), len(ids), ctypes.byref(text))
         return _library.taken_text(text)
@@ -298,7 +299,7 @@ class Model:
         """Answers a prompt: an instruction with its input, or token ids. ``on_text`` is called with new text.
         ``max_new_tokens=``, ``temperature=``, ``seed=``, ...: ``falconer.settings("sampling")``."""
         ids = self.encode(prompt, input, raw=raw) if isinstance(prompt, str) else prompt
-        told = None if on_text is None else lambda _, text: on_text(text)  # type: ignore[misc]
+        told = None if on_text is None else lambda _, text: on_text(text)
         return self.generate_all([ids], on_text=told, cancel=cancel, **sampling)[0]
 
     def chat(self, messages: Sequence[Mapping[str, Any]], tools: Optional[List[Any]] = None, **options: Any) -> Completion:
@@ -343,9 +344,9 @@ class Model:
         """len(ids) x vocab numbers; row i is about the token behind ids[0..i]. A numpy array of float32, or
         where there is no numpy a list of lists."""
         try:
-            import numpy
+            numpy: Any = importlib.import_module("numpy")
         except ImportError:
-            numpy = None  # type: ignore[assignment]
+            numpy = None
         rows, vocab = len(ids), self.vocab
         if numpy is not None:
             made = numpy.empty((rows, vocab), numpy.float32)

@@ -8,7 +8,7 @@ import signal
 import threading
 from typing import Any, Callable, List, Optional, Tuple
 
-from ._library import c_void_p, call, plain
+from ._library import call, plain
 
 
 class Cancel:
@@ -16,7 +16,7 @@ class Cancel:
     ``resume="auto"`` goes on with it."""
 
     def __init__(self) -> None:
-        self._handle = c_void_p()
+        self._handle = ctypes.c_void_p()
         call("cancel_new", ctypes.byref(self._handle))
 
     def request(self) -> None:

@@ -200,7 +200,7 @@ def _text_of(name: str, value: Any) -> str:
     if isinstance(value, (str, int, float)):
         return str(value)
     if isinstance(value, os.PathLike):
-        return os.fspath(value)
+        return str(os.fspath(value))
     if hasattr(value, "item"):  # a number of numpy's
         return _text_of(name, value.item())
     raise Error(f"{name} is {value!r}, a {type(value).__name__}; expected a text, a number or a list of them")
