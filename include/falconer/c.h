@@ -141,9 +141,10 @@ FALCONER_API falconer_status falconer_model_encode(const falconer_model *model,
 FALCONER_API falconer_status falconer_model_encode_chat(const falconer_model *model,
                                                         const char *chat_json, falconer_ids **ids);
 FALCONER_API void falconer_ids_free(falconer_ids *ids);
-/* The text of an answer's ids. Freed by falconer_text_free(). */
+/* The text of an answer's ids, and its bytes where `size` is not NULL: a text may hold characters 0. Freed by
+ * falconer_text_free(). */
 FALCONER_API falconer_status falconer_model_decode(const falconer_model *model, const int32_t *ids,
-                                                   size_t count, char **text);
+                                                   size_t count, char **text, size_t *size);
 
 /* New text of prompt number `prompt`, as soon as it is certain. Not 0: the answers end here. */
 typedef int (*falconer_on_text)(size_t prompt, const char *text, size_t size, void *context);
@@ -151,6 +152,7 @@ typedef int (*falconer_on_text)(size_t prompt, const char *text, size_t size, vo
 typedef struct falconer_completion {
   falconer_ids prompt, answer;
   const char *text;
+  size_t text_size;          /* its bytes: it may hold characters 0 */
   const char *finish_reason; /* "stop", "length", "cancelled" */
   double prefill_tokens_per_second, decode_tokens_per_second;
 } falconer_completion;

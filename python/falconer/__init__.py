@@ -261,6 +261,8 @@ class Model:
 
     def encode(self, instruction: str, input: str = "", *, raw: bool = False) -> List[int]:
         """The ids of an instruction in the model's prompt style; of the text as it is where ``raw``."""
+        if "\0" in instruction + input:
+            raise Error("the prompt holds a character 0, with which a text ends here; leave it out")
         return self._encoded("model_encode", instruction.encode(), input.encode(), int(raw))
 
     def encode_chat(self, messages: Sequence[Mapping[str, Any]], tools: Optional[List[Any]] = None) -> List[int]:
@@ -281,10 +283,10 @@ class Model:
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of an answer's ids."""
-        text = ctypes.c_void_p()
+        text, size = ctypes.c_void_p(), ctypes.c_size_t()
         with self._used():
-            call("model_decode", self._handle, _array(ids), len(ids), ctypes.byref(text))
-        return _library.taken_text(text)
+            call("model_decode", self._handle, _array(ids), len(ids), ctypes.byref(text), ctypes.byref(size))
+        return _library.taken_text(text, size.value)
 
     def generate(
         self,
@@ -394,7 +396,7 @@ def _decoded(text: Any, size: int) -> str:
 
 def _completion_of(found: _library.Completion) -> Completion:
     return Completion(
-        text=found.text.decode("utf-8", "replace"),
+        text=_decoded(found.text, found.text_size),
         ids=_library.list_of_ids(found.answer),
         prompt_ids=_library.list_of_ids(found.prompt),
         finish_reason=found.finish_reason.decode(),

@@ -73,7 +73,8 @@ class Completion(ctypes.Structure):
     _fields_ = [
         ("prompt", Ids),
         ("answer", Ids),
-        ("text", c_char_p),
+        ("text", c_void_p),
+        ("text_size", c_size_t),
         ("finish_reason", c_char_p),
         ("prefill_tokens_per_second", c_double),
         ("decode_tokens_per_second", c_double),
@@ -95,7 +96,7 @@ _STATUS = {
     "model_open": [POINTER(Setting), c_size_t, POINTER(c_void_p)],
     "model_encode": [c_void_p, c_char_p, c_char_p, c_int, POINTER(POINTER(Ids))],
     "model_encode_chat": [c_void_p, c_char_p, POINTER(POINTER(Ids))],
-    "model_decode": [c_void_p, POINTER(c_int32), c_size_t, POINTER(c_void_p)],
+    "model_decode": [c_void_p, POINTER(c_int32), c_size_t, POINTER(c_void_p), POINTER(c_size_t)],
     "model_generate": [
         c_void_p,
         POINTER(Ids),
@@ -171,10 +172,10 @@ def call(name: str, *arguments: Any) -> None:
         raise Error(_library.falconer_last_error().decode("utf-8", "replace"))
 
 
-def taken_text(text: c_void_p) -> str:
-    """A text that was handed out, which is freed."""
+def taken_text(text: c_void_p, size: int = -1) -> str:
+    """A text that was handed out, which is freed; of `size` bytes, where it may hold characters 0."""
     try:
-        return ctypes.string_at(text.value or 0).decode("utf-8", "replace")
+        return ctypes.string_at(text.value or 0, size).decode("utf-8", "replace")
     finally:
         plain("text_free", text)
 

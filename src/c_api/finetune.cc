@@ -1,6 +1,7 @@
 // Training.
 #include "falconer/finetune.h"
 
+#include <algorithm>
 #include <limits>
 #include <memory>
 
@@ -43,9 +44,36 @@ falconer_step step_of(const StepReport& from) {
           .eval_loss = from.eval_loss.value_or(std::numeric_limits<double>::quiet_NaN())};
 }
 
+bool has(const std::vector<std::string>& names, const std::string& name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+std::string as_flag(std::string name) {
+  std::replace(name.begin(), name.end(), '_', '-');
+  return name;
+}
+
+/// Error (usage): one of `settings` is another method's, and would do nothing.
+void refuse_settings_of_other_methods(FinetuneOptions& options, const falconer_setting* settings,
+                                      size_t count) {
+  const std::vector<Setting> table = settings_of(options);
+  for (size_t i = 0; i < count; ++i) {
+    const std::string name = as_flag(settings[i].name);
+    for (const Setting& setting : table) {
+      const auto& methods = setting.methods;
+      if (setting.name != name && !has(setting.aliases, name)) continue;
+      if (!setting.refused_elsewhere || has(methods, options.method)) continue;
+      fail_usage(
+          "--{} is a setting of {}, and this run's method is {}: it would do nothing; leave it out",
+          name, methods.front(), options.method);
+    }
+  }
+}
+
 FinetuneOptions options_of(const falconer_setting* settings, size_t count) {
   FinetuneOptions options;
   set_all(options, settings, count);
+  refuse_settings_of_other_methods(options, settings, count);
   if (options.out.empty()) throw Error("--out is required: the run's folder", 2);
   return options;
 }

@@ -37,6 +37,7 @@ OwnedCompletions* owned(std::vector<Completion> completions) {
     made->shown.push_back({.prompt = {one.prompt_ids.data(), one.prompt_ids.size()},
                            .answer = {one.ids.data(), one.ids.size()},
                            .text = one.text.c_str(),
+                           .text_size = one.text.size(),
                            .finish_reason = one.finish_reason.c_str(),
                            .prefill_tokens_per_second = one.prefill_tokens_per_second,
                            .decode_tokens_per_second = one.decode_tokens_per_second});
@@ -127,12 +128,14 @@ falconer_status falconer_model_encode_chat(const falconer_model* model, const ch
 void falconer_ids_free(falconer_ids* ids) { delete static_cast<OwnedIds*>(ids); }
 
 falconer_status falconer_model_decode(const falconer_model* model, const int32_t* ids, size_t count,
-                                      char** text) {
+                                      char** text, size_t* size) {
   return call([&] {
     need(text, "text");
     *text = nullptr;
     need(model, "model");
-    *text = text_copy(model->model.decode(ids_of(ids, count)));
+    const std::string decoded = model->model.decode(ids_of(ids, count));
+    *text = text_copy(decoded);
+    if (size != nullptr) *size = decoded.size();
   });
 }
 

@@ -51,6 +51,10 @@ TEST_F(CApi, FailuresHaveAStatusAndTheWordsOfTheProgram) {
   EXPECT_EQ(train("a", {}, {{"init-adapter", "none"}}), FALCONER_ERROR);
   EXPECT_NE(std::string(falconer_last_error()).find("none"), std::string::npos);
   EXPECT_EQ(train("a", {}, {{"data", "x"}}), FALCONER_USAGE) << "rows are given twice";
+  EXPECT_EQ(train("a", {}, {{"adapter_length", "4"}}), FALCONER_USAGE);
+  EXPECT_STREQ(falconer_last_error(),
+               "--adapter-length is a setting of adapter, and this run's method is lora: it would "
+               "do nothing; leave it out");
   EXPECT_EQ(train("a", {.rows = "[{\"a\": 1}]"}), FALCONER_ERROR);
   EXPECT_NE(std::string(falconer_last_error()).find("rows in memory: row 1"), std::string::npos);
   falconer_model* model = nullptr;
@@ -170,8 +174,9 @@ TEST_F(CApi, AModelAnswersAndSaysItsLogits) {
   EXPECT_EQ(said, answers->items[0].text);
   char* text = nullptr;
   const falconer_ids answer = answers->items[0].answer;
-  ASSERT_EQ(falconer_model_decode(model, answer.ids, answer.count, &text), FALCONER_OK);
+  ASSERT_EQ(falconer_model_decode(model, answer.ids, answer.count, &text, nullptr), FALCONER_OK);
   EXPECT_EQ(said, text);
+  EXPECT_EQ(said.size(), answers->items[0].text_size);
   falconer_text_free(text);
 
   const size_t vocab = static_cast<size_t>(falconer_model_vocab(model));

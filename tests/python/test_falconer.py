@@ -49,6 +49,12 @@ class Settings(Case):
         self.fails("lora_r is {}, a dict", lora_r={})
         self.fails("--schedule is", "linear", schedule="linar")
 
+    def test_those_of_another_method_are_refused(self) -> None:
+        with self.assertRaisesRegex(falconer.Error, "--lora-r is a setting of lora, and this run's method is adapter"):
+            falconer.finetune("adapter", checkpoint=CHECKPOINT, data=ROWS, out=self.out, lora_r=8)
+        self.fails("--adapter-length is a setting of adapter", adapter_length=4)
+        self.fails("there is no setting", stop="x")
+
     def test_all_are_listed(self) -> None:
         listed = {setting["name"]: setting for setting in falconer.settings()}
         self.assertEqual(listed["lora-r"]["default"], 8)
@@ -192,6 +198,15 @@ class Models(Case):
             self.assertEqual(answer.finish_reason, "cancelled")
             with self.assertRaisesRegex(falconer.Error, "at work"):
                 model.generate("The fox", raw=True, on_text=lambda _: model.logits([1]))
+
+    def test_texts_with_a_character_0_are_whole(self) -> None:
+        with falconer.Model(CHECKPOINT) as model:
+            zero = model.encode_chat([{"role": "user", "content": "a\0b"}])
+            self.assertIn("a\0b", model.decode(zero))
+            with self.assertRaisesRegex(falconer.Error, "a character 0"):
+                model.encode("a\0b")
+            with self.assertRaisesRegex(falconer.Error, "a character 0"):
+                model.generate("a", stop="\0")
 
     def test_ctrl_c_ends_an_answer(self) -> None:
         script = (
