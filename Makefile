@@ -5,7 +5,7 @@ PREFIX ?= /usr/local
 BUILD := build
 GENERATE := $(if $(wildcard $(BUILD)/build.ninja),,cmake --preset release)
 
-.PHONY: help build tests check test install demo compare bench cuda ecosystem asan tsan valgrind fuzz format clean
+.PHONY: help build tests check test install package demo compare bench cuda ecosystem asan tsan valgrind fuzz format clean
 .DEFAULT_GOAL := build
 
 help:            ## these lines
@@ -33,6 +33,13 @@ install: dependencies ## program, headers and libraries for C++, C and CMake, be
 	@cmake -DFALCONER_SHARED=ON $(BUILD) >/dev/null
 	@cmake --build $(BUILD) --target falconer falconer_library falconer_shared
 	@cmake --install $(BUILD) --prefix "$(PREFIX)"
+
+package: dependencies ## a wheel, a Debian package and a tarball, in build/packages (docs/install.md)
+	@tools/install_dependencies --packages
+	@$(GENERATE)
+	@cmake -DFALCONER_SHARED=ON $(BUILD) >/dev/null
+	@cmake --build $(BUILD) --target falconer falconer_shared
+	@tools/make_packages $(BUILD)
 
 demo: build      ## teach the small checkpoint in demo/ a skill: METHOD=lora, adapter, adapter-v2 or full
 	@demo/run $(METHOD)

@@ -7,10 +7,24 @@
 namespace falconer::hub {
 namespace {
 
+// libcurl takes its own libraries before those that are loaded already: a packaged program brings a libcrypto,
+// and where libcurl's is newer, the two must not be mixed. Sanitizers refuse this.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr int kOwnLibrariesFirst = 0;
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+constexpr int kOwnLibrariesFirst = 0;
+#else
+constexpr int kOwnLibrariesFirst = RTLD_DEEPBIND;
+#endif
+#else
+constexpr int kOwnLibrariesFirst = RTLD_DEEPBIND;
+#endif
+
 void* open_library() {
   // Any flavour will do; git brings the one with GnuTLS.
   for (const char* name : {"libcurl.so.4", "libcurl-gnutls.so.4"})
-    if (void* library = ::dlopen(name, RTLD_NOW | RTLD_LOCAL)) return library;
+    if (void* library = ::dlopen(name, RTLD_NOW | RTLD_LOCAL | kOwnLibrariesFirst)) return library;
   fail(
       "libcurl, which downloads need, cannot be loaded ({}); install it with apt-get install "
       "libcurl4",
