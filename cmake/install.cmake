@@ -26,3 +26,19 @@ foreach(name falconer falconer-c)
     install(FILES ${PROJECT_BINARY_DIR}/${name}.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT development)
   endif()
 endforeach()
+
+# The manual page and the completions, as the program that is installed prints them.
+if(TARGET falconer)
+  foreach(page "man/man1/falconer.1 help --man" "bash-completion/completions/falconer completions bash"
+               "zsh/site-functions/_falconer completions zsh" "fish/vendor_completions.d/falconer.fish completions fish")
+    separate_arguments(page)
+    list(POP_FRONT page name)
+    install(CODE "
+      set(file \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_DATADIR}/${name}\")
+      message(STATUS \"Installing: \${file}\")
+      get_filename_component(folder \"\${file}\" DIRECTORY)
+      file(MAKE_DIRECTORY \"\${folder}\")
+      execute_process(COMMAND \"$<TARGET_FILE:falconer>\" ${page} OUTPUT_FILE \"\${file}\" COMMAND_ERROR_IS_FATAL ANY)"
+      COMPONENT program)
+  endforeach()
+endif()
