@@ -146,6 +146,32 @@ class Finetuning(Case):
         self.assertEqual((reports["b"].steps, reports["b"].interrupted), (1, True))
         self.assertEqual((reports["a"].interrupted, reports["a"].last_loss), (False, alone.last_loss))
 
+    def test_a_callback_may_use_models_and_runs(self) -> None:
+        alone = self.train(out=self.out.parent / "alone")
+        inner = []
+
+        def step(report):
+            if report.step == 1:
+                with falconer.Model(CHECKPOINT) as model:
+                    inner.append(model.generate("The fox", raw=True, max_new_tokens=2).text)
+                inner.append(self.train(out=self.out.parent / "inner").last_loss)
+
+        self.assertEqual(self.train(on_step=step).last_loss, alone.last_loss)
+        self.assertEqual(inner[1], alone.last_loss)
+
+    def test_one_folder_has_one_run(self) -> None:
+        said = []
+
+        def step(report):
+            try:
+                self.train()
+            except falconer.Error as error:
+                said.append(str(error))
+
+        self.train(on_step=step, max_steps=1)
+        self.assertEqual(len(said), 1)
+        self.assertIn("trains in this folder", said[0])
+
     def test_a_plan_says_what_a_run_would_need_and_writes_nothing(self) -> None:
         plan = falconer.plan("lora", checkpoint=CHECKPOINT, data=ROWS, out=self.out, max_steps=4)
         self.assertEqual((plan["steps"], plan["train_rows"]), (4, len(ROWS)))
