@@ -147,8 +147,8 @@ def _load() -> ctypes.CDLL:
         except OSError as error:
             reasons.append(f"  {place}: {error}")
     raise ImportError(
-        "falconer: its library could not be loaded; install the wheel, build it with "
-        "-DFALCONER_SHARED=ON, or name it with FALCONER_LIBRARY\n" + "\n".join(reasons)
+        "falconer: its library could not be loaded; install the wheel, build it (docs/library.md), "
+        "or name it with FALCONER_LIBRARY\n" + "\n".join(reasons)
     )
 
 
