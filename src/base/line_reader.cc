@@ -49,7 +49,6 @@ LineReader::LineReader(const std::filesystem::path& path) : name_(path.string())
   if (file_ < 0 && errno == ENOENT)
     fail("{}: {}", name_, not_found_text(path, "a file with rows of JSON"));
   if (file_ < 0) fail("{}: cannot be opened: {}; expected rows of JSON", name_, system_reason());
-  if (file_ < 0) fail("{}: cannot be opened: {}; expected rows of JSON", name_, system_reason());
   owned_ = true;
   struct stat info {};
   if (::fstat(file_, &info) == 0 && S_ISDIR(info.st_mode)) {

@@ -116,7 +116,9 @@ std::string not_found_text(const fs::path& path, const std::string& expected) {
   if (path.string().starts_with("~"))
     return "no such file: a shell puts the home folder for ~ only where a word begins with it";
   const fs::path missing = first_missing(path);
-  std::string text = path.has_extension() ? "no such file" : "no such folder";
+  const bool file =
+      path.has_extension() || expected.starts_with("a file") || expected.starts_with("a .");
+  std::string text = file ? "no such file" : "no such folder";
   if (const std::string meant = did_you_mean_path(path); !meant.empty()) return text + meant;
   if (missing != path && missing.filename() != path.filename())
     text += fmt::format(": there is no {}", without_controls(missing.string()));

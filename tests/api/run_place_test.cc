@@ -579,7 +579,7 @@ TEST(KeptRun, GoingOnWithFewerStepsThanWereMade) {
   expect_mentions(report.text, {"finished", "6/6"});
 }
 
-TEST(Runs, OneThatLeftNoWordIsSaidToHaveCrashed) {
+TEST(CrashedRuns, AreSaidToBe) {
   const TinyRun run;
   const FinetuneOptions o = run.options("lora", "out");
   finetune(o);
