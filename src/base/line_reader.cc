@@ -80,8 +80,6 @@ bool LineReader::fill() {
   buffer_.resize(before + static_cast<size_t>(std::max<ssize_t>(count, 0)));
   if (count < 0 && interrupted()) throw Error("interrupted", interrupt_exit_code());
   if (count < 0) fail("{}: cannot be read: {}", name_, system_reason());
-  if (count < 0 && interrupted()) throw Error("interrupted", kExitInterrupted);
-  if (count < 0) fail("{}: cannot be read: {}", name_, system_reason());
   ended_ = count == 0;
   return !ended_;
 }
