@@ -46,7 +46,7 @@ TEST(Bounds, CountsOfARun) {
       {"--adapter-length", [](O& o, int64_t n) { o.adapter_length = n; }}};
   for (const auto& [flag, set] : least_one)
     for (const int64_t value : {int64_t{-1}, int64_t{0}, kHuge})
-      expect_refused(flag, [&](O& o) { set(o, value); });
+      expect_refused(flag, [&, set = set](O& o) { set(o, value); });
   const std::pair<const char*, std::function<void(O&, int64_t)>> least_zero[] = {
       {"--max-steps", [](O& o, int64_t n) { o.max_steps = n; }},
       {"--warmup-steps", [](O& o, int64_t n) { o.warmup_steps = n; }},
@@ -59,7 +59,7 @@ TEST(Bounds, CountsOfARun) {
       {"--keep", [](O& o, int64_t n) { o.keep = n < 0 ? -1 : INT32_MAX; }}};
   for (const auto& [flag, set] : least_zero)
     for (const int64_t value : {int64_t{-1}, kHuge})
-      expect_refused(flag, [&](O& o) { set(o, value); });
+      expect_refused(flag, [&, set = set](O& o) { set(o, value); });
 }
 
 TEST(Bounds, RealsOfARun) {
@@ -75,7 +75,7 @@ TEST(Bounds, RealsOfARun) {
       {"--lora-dropout", [](O& o, double x) { o.lora_dropout = x; }}};
   for (const auto& [flag, set] : reals)
     for (const double value : {-1e300, 1e300, std::nan(""), static_cast<double>(INFINITY)})
-      expect_refused(flag, [&](O& o) { set(o, value); });
+      expect_refused(flag, [&, set = set](O& o) { set(o, value); });
   for (const double almost : {1.0, 0.99999999999}) {  // 1 in f32
     expect_refused("--beta1", [&](O& o) { o.beta1 = almost; });
     expect_refused("--beta2", [&](O& o) { o.beta2 = almost; });
