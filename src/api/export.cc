@@ -11,11 +11,13 @@
 #include "api/resolve.h"
 #include "api/run_place.h"
 #include "base/error.h"
-#include "checkpoint/gguf_tokenizer.h"
 #include "base/file.h"
 #include "base/nearest.h"
 #include "base/output.h"
+#include "base/partial.h"
+#include "base/path.h"
 #include "base/plural.h"
+#include "checkpoint/gguf_tokenizer.h"
 
 namespace falconer {
 namespace {
@@ -51,24 +53,22 @@ constexpr std::string_view kEnds[] = {".safetensors",
                                       "trainer_state.json",
                                       "rest"};
 
+bool ends_with_one(const std::string& name, const auto& ends) {
+  return std::any_of(std::begin(ends), std::end(ends),
+                     [&](std::string_view one) { return name.ends_with(one); });
+}
+
+bool is_mark(const std::string& name) {
+  return std::find(std::begin(kMarks), std::end(kMarks), name) != std::end(kMarks);
+}
+
 /// All of the folder goes: it must be a model or an adapter and hold nothing else.
 void check_replaceable(const fs::path& folder) {
-  const auto names = [](const auto& all, const std::string& name) {
-    return std::any_of(std::begin(all), std::end(all),
-                       [&](std::string_view one) { return name.ends_with(one); });
-  };
-  bool model = false;
-  std::string foreign;
-  for (const auto& entry : fs::directory_iterator(folder)) {
-    const std::string name = entry.path().filename().string();
-    const bool mark = std::find(std::begin(kMarks), std::end(kMarks), name) != std::end(kMarks);
-    model = model || mark;
-    if (!mark && !names(kEnds, name) && !names(kSideFiles, name)) foreign = name;
-  }
-  if (!model)
+  if (std::none_of(std::begin(kMarks), std::end(kMarks),
+                   [&](const char* name) { return is_there(folder / name); }))
     fail("{}: is a folder that holds neither a model nor an adapter; it is not replaced",
          folder.string());
-  if (!foreign.empty())
+  if (const std::string foreign = foreign_name_in(folder); !foreign.empty())
     fail(
         "{}: holds {} as well, which no export writes, and all of it would be replaced; move that "
         "away, or give --out another name",
@@ -81,6 +81,16 @@ bool same_place(const fs::path& a, const fs::path& b) {
 }
 
 }  // namespace
+
+std::string foreign_name_in(const fs::path& folder) {
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    const std::string name = entry.path().filename().string();
+    if (!is_mark(name) && !ends_with_one(name, kEnds) && !ends_with_one(name, kSideFiles) &&
+        !is_partial_name(name))
+      return name;
+  }
+  return {};
+}
 
 ExportDtype parse_export_dtype(const std::string& name, Dtype otherwise, bool q8_0_too) {
   if (name == "auto") return {otherwise, false, true};

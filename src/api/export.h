@@ -29,6 +29,10 @@ bool writes_a_file(const ExportOptions& options);
 /// wrote, or one that this export reads.
 void check_target(const ExportOptions& options);
 
+/// The name of something in a model's or an adapter's folder that neither an export nor a run writes
+/// there; empty where there is none.
+std::string foreign_name_in(const std::filesystem::path& folder);
+
 /// falconer.json, which knows the prompt style, goes along with what was made of its folder.
 void carry_record(const std::string& from, const std::string& to);
 

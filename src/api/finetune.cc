@@ -226,7 +226,7 @@ class Finetuning {
 
   void go_on_from_checkpoint(Trainer& trainer, const TrainOptions& options) {
     const TrainState state = read_train_state(checkpoint_);
-    warn_of_changes(options.record, checkpoint_);
+    warn_of_changes(options.record, o_, checkpoint_);
     restore_optimizer(checkpoint_, *session_);
     trainer.resume(state);
     log_info("resuming behind step {}", state.step);

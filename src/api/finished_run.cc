@@ -4,6 +4,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "api/run_start.h"
 #include "base/error.h"
 #include "base/json_text.h"
 #include "base/log.h"
@@ -55,12 +56,14 @@ FinishedRun read_metrics(const fs::path& path) {
 }
 
 // "settings", "data", ...: what differs; nothing where all is the same.
-std::string differing(const ModelRecord& saved, const ModelRecord& asked) {
+std::string differing(const ModelRecord& saved, const ModelRecord& asked,
+                      const FinetuneOptions& o) {
   const auto hash = [](const ModelRecord& record, const char* what) {
     const auto found = record.hashes.find(what);
     return found == record.hashes.end() ? std::string() : found->second;
   };
-  for (const char* what : {"settings", "data", "held_out", "base"})
+  if (!has_settings_of(saved, asked, o)) return "settings";
+  for (const char* what : {"data", "held_out", "base"})
     if (hash(saved, what) != hash(asked, what)) return what;
   return {};
 }
@@ -89,7 +92,7 @@ std::optional<FinishedRun> find_finished(const FinetuneOptions& o, int64_t steps
                                        run.state.step, plural(run.state.step, "step"), instead);
   const auto saved = read_record(final_folder);
   if (!saved) fail("{}; its final/falconer.json cannot be found", text);
-  if (const std::string what = differing(*saved, record); !what.empty())
+  if (const std::string what = differing(*saved, record, o); !what.empty())
     fail("{}; it was trained with other {}", text, what == "held_out" ? "held-out rows" : what);
   log_info("{}", text);
   return run;

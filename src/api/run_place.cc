@@ -5,11 +5,13 @@
 #include <algorithm>
 #include <utility>
 
+#include "api/export.h"
 #include "api/finetune_options.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/output.h"
+#include "base/path.h"
 #include "train/run_folder.h"
 #include "train/run_status.h"
 #include "train/tensorboard.h"
@@ -133,6 +135,12 @@ void check_outputs(const FinetuneOptions& o, bool ours) {
   for (const char* name : kFiles) rule.check_file(out / name, "--out");
   for (const fs::path& folder : saved_folders(out)) {
     rule.check_folder(folder, "--out");
+    const std::string foreign = o.overwrite ? foreign_name_in(folder) : std::string();
+    if (!foreign.empty())
+      fail(
+          "{}: holds {} as well, which no run writes, and --overwrite would remove it; move that away, "
+          "or give --out another name",
+          folder.string(), foreign);
     if (!ours && !o.overwrite)
       fail(
           "{}: is there already, and Falconer did not write it; give --out another name, or "
@@ -255,7 +263,8 @@ fs::path find_checkpoint(const FinetuneOptions& o, bool dry) {
         set_aside(checkpoint, error);
     }
   }
-  log_info("{}: no checkpoint to go on from, starting at the beginning", o.out);
+  if (!is_there(fs::path(o.out) / "final"))  // else it may be finished
+    log_info("{}: no checkpoint to go on from, starting at the beginning", o.out);
   return {};
 }
 

@@ -9,6 +9,8 @@
 #include "base/log.h"
 #include "base/plural.h"
 #include "base/system.h"
+#include "method/precision.h"
+#include "model/open_model.h"
 #include "report/table.h"
 #include "train/run_folder.h"
 
@@ -51,17 +53,35 @@ void record_method(std::map<std::string, std::string>& settings, Session& sessio
   }
 }
 
-void warn_of_changes(const ModelRecord& record, const fs::path& checkpoint) {
+bool has_settings_of(const ModelRecord& saved, const ModelRecord& asked,
+                     const FinetuneOptions& o) {
+  const auto hash = [](const ModelRecord& record) {
+    const auto found = record.hashes.find("settings");
+    return found == record.hashes.end() ? std::string() : found->second;
+  };
+  if (hash(saved) == hash(asked)) return true;
+  auto before = saved.settings, now = asked.settings;
+  std::string &one = before["precision"], &other = now["precision"];
+  if ((one == "auto") == (other == "auto") || o.from_scratch) return false;
+  const TensorFiles files = open_weights(o.checkpoint, read_model_config(o.checkpoint));
+  (one == "auto" ? one : other) =
+      name_of(computed_in(Precision::kAuto, files).activation);
+  return before == now;
+}
+
+void warn_of_changes(const ModelRecord& record, const FinetuneOptions& o,
+                     const fs::path& checkpoint) {
   const auto saved = read_record(checkpoint);
   if (!saved) return;
-  for (const char* what : {"data", "settings"}) {
-    const auto before = saved->hashes.find(what);
-    if (before == saved->hashes.end() || before->second == record.hashes.at(what)) continue;
+  const auto warn = [&](const char* what) {
     log_warning(
         "{}: was saved by a run with other {}; this run will not be the same as one that was never "
         "interrupted",
         checkpoint.string(), what);
-  }
+  };
+  const auto data = saved->hashes.find("data");
+  if (data != saved->hashes.end() && data->second != record.hashes.at("data")) warn("data");
+  if (saved->hashes.contains("settings") && !has_settings_of(*saved, record, o)) warn("settings");
 }
 
 int64_t tokens_of(const RowView& rows) {

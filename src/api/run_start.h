@@ -20,8 +20,14 @@ void check_held_out(const RowView& rows, const FinetuneOptions& options);
 void record_method(std::map<std::string, std::string>& settings, Session& session,
                    const FinetuneOptions& options, const std::filesystem::path& checkpoint);
 
+/// Whether a run was made with the settings of `asked`, the record of `options`. Precision "auto" is what it
+/// comes to for the checkpoint, which a run's recipe says.
+bool has_settings_of(const ModelRecord& saved, const ModelRecord& asked,
+                     const FinetuneOptions& options);
+
 /// A run that is gone on with in another way is told apart, and allowed: more rows, fewer steps.
-void warn_of_changes(const ModelRecord& record, const std::filesystem::path& checkpoint);
+void warn_of_changes(const ModelRecord& record, const FinetuneOptions& options,
+                     const std::filesystem::path& checkpoint);
 
 /// Says what of the learning rate is hardly meant: 0, or a warm-up that `steps` never come out of.
 void warn_of_learning_rate(const TrainOptions& options, int64_t steps);

@@ -263,8 +263,10 @@ class Translation {
 
   // "help", "help COMMAND"
   void take_help() {
-    if (at_ < words_.size()) made_.push_back(words_[at_]);
-    made_.emplace_back("--help");
+    const std::string word = at_ < words_.size() ? words_[at_] : std::string();
+    if (!word.empty()) made_.push_back(word);
+    if (word.empty() || word[0] == '-' || find_command(app_, word) != nullptr)
+      made_.emplace_back("--help");  // else the command line is wrong, which is said
     at_ = words_.size();
   }
 

@@ -579,6 +579,53 @@ TEST(KeptRun, GoingOnWithFewerStepsThanWereMade) {
   expect_mentions(report.text, {"finished", "6/6"});
 }
 
+// A recipe says what "auto" came to.
+TEST(KeptRun, ItsOwnRecipesPrecisionIsNoOther) {
+  const TinyRun run;
+  FinetuneOptions o = run.options("lora", "out");
+  o.precision = "auto";
+  const std::string final_folder = finetune(o).final_folder;
+  o.resume = "auto";
+  o.precision = "f32";
+  EXPECT_TRUE(finetune(o).was_finished);
+  o.precision = "bf16";
+  expect_mentions(message_of([&] { finetune(o); }), {"is finished", "trained with other settings"});
+  FinetuneOptions other = run.options("lora", "other");
+  other.precision = "f32";
+  finetune(other);
+  other.resume = "auto";
+  other.precision = "auto";
+  EXPECT_TRUE(finetune(other).was_finished);
+}
+
+// What is finished and kept no checkpoint does not begin anew, and is not said to.
+TEST(KeptRun, AFinishedOneIsNotSaidToBeginAnew) {
+  const TinyRun run;
+  FinetuneOptions o = run.options("lora", "out");
+  finetune(o);
+  o.resume = "auto";
+  const LogLevel level = log_level();
+  set_log_level(LogLevel::kInfo);
+  testing::internal::CaptureStderr();
+  finetune(o);
+  const std::string said = testing::internal::GetCapturedStderr();
+  set_log_level(level);
+  EXPECT_EQ(said.find("starting at the beginning"), std::string::npos);
+  expect_mentions(said, {"nothing to resume"});
+}
+
+TEST(KeptRun, NothingOfTheUsersInWhatARunSavedIsReplaced) {
+  const TinyRun run;
+  FinetuneOptions o = run.options("lora", "out");
+  const fs::path notes = fs::path(finetune(o).final_folder) / "notes.txt";
+  write_file(notes, "mine");
+  o.overwrite = true;
+  expect_mentions(message_of([&] { finetune(o); }), {"final", "holds notes.txt", "move that away"});
+  EXPECT_EQ(file_bytes(notes), "mine");
+  fs::remove(notes);
+  finetune(o);
+}
+
 TEST(CrashedRuns, AreSaidToBe) {
   const TinyRun run;
   const FinetuneOptions o = run.options("lora", "out");
