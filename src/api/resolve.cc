@@ -5,6 +5,7 @@
 #include <set>
 #include <vector>
 
+#include "api/run_place.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/nearest.h"
@@ -95,7 +96,8 @@ std::string saved_in(const std::string& name) {
     return (folder / "final").string();
   }
   const std::vector<fs::path> checkpoints = list_checkpoints(folder);
-  if (checkpoints.empty()) fail("{}: is the folder of a run that has saved nothing yet", name);
+  if (checkpoints.empty())
+    fail("{}: is the folder of a run that has saved nothing yet{}", name, earlier_run_hint(folder));
   log_warning("{}: the run did not come to its end; taking its newest checkpoint, {}", name,
               checkpoints.front().filename().string());
   return checkpoints.front().string();

@@ -188,6 +188,13 @@ void refuse_inside_model(const std::string& out, const std::string& checkpoint) 
     fail("{}: lies in the model's own folder, {}; give --out another one", out, checkpoint);
 }
 
+std::string earlier_run_hint(const fs::path& out) {
+  if (!is_folder(earlier_run(out))) return {};
+  return fmt::format(
+      "; the earlier run is whole in {}: falconer finetune with --out {} and --resume puts it back",
+      earlier_run(out).string(), out.string());
+}
+
 RunFolder::RunFolder(const FinetuneOptions& o, bool dry)
     : out_(o.out), overwrite_(o.overwrite && o.resume.empty()) {
   if (o.out.empty()) fail_usage("--out is required: the folder of this run");

@@ -37,6 +37,10 @@ class RunFolder {
   std::optional<RunLock> lock_;
 };
 
+/// "; the earlier run is in ...", where a run that was to replace it was killed before its first step and
+/// `out` thus looks as if nothing had been saved; else nothing.
+std::string earlier_run_hint(const std::filesystem::path& out);
+
 /// Error: `out` is the model's folder or lies in it.
 void refuse_inside_model(const std::string& out, const std::string& checkpoint);
 

@@ -6,6 +6,7 @@
 #include "api/base_check.h"
 #include "api/load_options.h"
 #include "api/read_rows.h"
+#include "api/run_place.h"
 #include "base/error.h"
 #include "base/nearest.h"
 #include "base/number.h"
@@ -91,8 +92,8 @@ class Verifying {
     if (found.empty())
       fail(
           "{}: holds nothing that a run saved; expected final, best or checkpoint-<step> in it, or "
-          "falconer.json",
-          o_.folder);
+          "falconer.json{}",
+          o_.folder, earlier_run_hint(folder));
     return found;
   }
 

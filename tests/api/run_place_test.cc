@@ -626,6 +626,22 @@ TEST(KeptRun, NothingOfTheUsersInWhatARunSavedIsReplaced) {
   finetune(o);
 }
 
+// As a process leaves it that was killed between the two.
+TEST(KeptRun, OneThatLiesAsideIsNotSaidToBeLost) {
+  const TinyRun run;
+  FinetuneOptions o = run.options("lora", "out");
+  const std::string weights = file_bytes(weights_of(finetune(o).final_folder));
+  const fs::path out = o.out, aside = out / ".earlier-run";
+  fs::create_directory(aside);
+  fs::rename(out / "final", aside / "final");
+  const auto ask = [&] { Model::open({.checkpoint = run.checkpoint, .adapter = o.out}); };
+  expect_mentions(message_of(ask), {"saved nothing yet", ".earlier-run", "--resume puts it back"});
+  expect_mentions(message_of([&] { verify({.folder = o.out}); }), {".earlier-run"});
+  o.resume = "auto";
+  EXPECT_EQ(file_bytes(weights_of(finetune(o).final_folder)), weights);
+  ask();
+}
+
 TEST(CrashedRuns, AreSaidToBe) {
   const TinyRun run;
   const FinetuneOptions o = run.options("lora", "out");
