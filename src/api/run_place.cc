@@ -135,7 +135,7 @@ void check_outputs(const FinetuneOptions& o, bool ours) {
   for (const char* name : kFiles) rule.check_file(out / name, "--out");
   for (const fs::path& folder : saved_folders(out)) {
     rule.check_folder(folder, "--out");
-    const std::string foreign = o.overwrite ? foreign_name_in(folder) : std::string();
+    const std::string foreign = ours && o.overwrite ? foreign_name_in(folder) : std::string();
     if (!foreign.empty())
       fail(
           "{}: holds {} as well, which no run writes, and --overwrite would remove it; move that away, "
