@@ -232,8 +232,7 @@ class Finetuning {
     log_info("resuming behind step {}", state.step);
     if (const int64_t total = total_steps(options); state.step > total)
       log_warning(
-          "{} is behind the {} {} that this run would have: nothing is left to train, and final/ "
-          "is "
+          "{} is behind the {} {} that this run would have: nothing is left to train, and final/ is "
           "of step {}; more --epochs or --max-steps train on",
           checkpoint_.string(), total, plural(total, "step"), state.step);
   }

@@ -58,13 +58,9 @@ FinishedRun read_metrics(const fs::path& path) {
 // "settings", "data", ...: what differs; nothing where all is the same.
 std::string differing(const ModelRecord& saved, const ModelRecord& asked,
                       const FinetuneOptions& o) {
-  const auto hash = [](const ModelRecord& record, const char* what) {
-    const auto found = record.hashes.find(what);
-    return found == record.hashes.end() ? std::string() : found->second;
-  };
   if (!has_settings_of(saved, asked, o)) return "settings";
   for (const char* what : {"data", "held_out", "base"})
-    if (hash(saved, what) != hash(asked, what)) return what;
+    if (hash_in(saved, what) != hash_in(asked, what)) return what;
   return {};
 }
 

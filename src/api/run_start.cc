@@ -53,19 +53,19 @@ void record_method(std::map<std::string, std::string>& settings, Session& sessio
   }
 }
 
+std::string hash_in(const ModelRecord& record, const char* what) {
+  const auto found = record.hashes.find(what);
+  return found == record.hashes.end() ? std::string() : found->second;
+}
+
 bool has_settings_of(const ModelRecord& saved, const ModelRecord& asked,
                      const FinetuneOptions& o) {
-  const auto hash = [](const ModelRecord& record) {
-    const auto found = record.hashes.find("settings");
-    return found == record.hashes.end() ? std::string() : found->second;
-  };
-  if (hash(saved) == hash(asked)) return true;
+  if (hash_in(saved, "settings") == hash_in(asked, "settings")) return true;
   auto before = saved.settings, now = asked.settings;
   std::string &one = before["precision"], &other = now["precision"];
   if ((one == "auto") == (other == "auto") || o.from_scratch) return false;
   const TensorFiles files = open_weights(o.checkpoint, read_model_config(o.checkpoint));
-  (one == "auto" ? one : other) =
-      name_of(computed_in(Precision::kAuto, files).activation);
+  (one == "auto" ? one : other) = name_of(computed_in(Precision::kAuto, files).activation);
   return before == now;
 }
 

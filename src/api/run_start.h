@@ -20,6 +20,9 @@ void check_held_out(const RowView& rows, const FinetuneOptions& options);
 void record_method(std::map<std::string, std::string>& settings, Session& session,
                    const FinetuneOptions& options, const std::filesystem::path& checkpoint);
 
+/// The record's fingerprint of "data", "base", ...; empty where it has none.
+std::string hash_in(const ModelRecord& record, const char* what);
+
 /// Whether a run was made with the settings of `asked`, the record of `options`. Precision "auto" is what it
 /// comes to for the checkpoint, which a run's recipe says.
 bool has_settings_of(const ModelRecord& saved, const ModelRecord& asked,

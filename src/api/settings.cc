@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/nearest.h"
+#include "base/setting_words.h"
 #include "falconer/falconer.h"
 
 namespace falconer {
@@ -19,13 +20,15 @@ struct Overloaded : Visitors... {
 template <class... Visitors>
 Overloaded(Visitors...) -> Overloaded<Visitors...>;  // clang before 17 does not find it
 
-// "lr,learning-rate,!no-lr"
-std::vector<std::string> names_in(const SettingRow& row) {
-  std::vector<std::string> names;
-  std::istringstream list(row.names);
-  for (std::string name; std::getline(list, name, ',');) names.push_back(name);
-  return names;
+std::vector<std::string> items_of(const std::string& text) {
+  std::vector<std::string> items;
+  std::istringstream list(text);
+  for (std::string item; std::getline(list, item, ',');) items.push_back(item);
+  return items;
 }
+
+// "lr,learning-rate,!no-lr"
+std::vector<std::string> names_in(const SettingRow& row) { return items_of(row.names); }
 
 template <class Range>
 void show_range(const Range& range, Setting& setting) {
@@ -97,13 +100,6 @@ bool take(const std::optional<Number>& number, Target& target) {
   return number.has_value();
 }
 
-std::vector<std::string> items_of(const std::string& text) {
-  std::vector<std::string> items;
-  std::istringstream list(text);
-  for (std::string item; std::getline(list, item, ',');) items.push_back(item);
-  return items;
-}
-
 // What a text must be, to follow "expected".
 std::string kind_text(const SettingRow& row) {
   const std::string type = type_of(row.value);
@@ -114,7 +110,7 @@ std::string kind_text(const SettingRow& row) {
 }
 
 const SettingRow& find_row(const std::vector<SettingRow>& rows, std::string name) {
-  std::replace(name.begin(), name.end(), '_', '-');
+  name = dashed(name);
   std::vector<std::string> keys;
   for (const SettingRow& row : rows) {
     if (key_of(row) == name) return row;

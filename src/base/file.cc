@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "base/output.h"
 #include "base/partial.h"
+#include "base/path.h"
 #include "base/streams.h"
 #include "base/system.h"
 
@@ -36,10 +37,6 @@ void sync_path(const fs::path& path, int flags) {
     fail("{}: cannot sync to disk: {}", path.string(), system_reason());
 }
 
-fs::path parent_of(const fs::path& path) {
-  return path.has_parent_path() ? path.parent_path() : fs::path(".");
-}
-
 // Swaps two names in one step, so that neither is missing even after a crash in between.
 bool exchange(const fs::path& a, const fs::path& b) {
 #ifdef RENAME_EXCHANGE
@@ -53,7 +50,7 @@ bool exchange(const fs::path& a, const fs::path& b) {
 void put_in_place(const fs::path& partial, const fs::path& path) {
   if (::rename(partial.c_str(), path.c_str()) != 0)
     fail("{}: cannot be put in place: {}", path.string(), system_reason());
-  sync_path(parent_of(path), O_RDONLY | O_DIRECTORY);
+  sync_path(folder_of(path), O_RDONLY | O_DIRECTORY);
 }
 
 }  // namespace
@@ -69,7 +66,8 @@ MappedFile::MappedFile(const fs::path& path) : path_(path) {
   size_ = static_cast<size_t>(info.st_size);
   if (size_ == 0) return;
   void* address = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, file.fd, 0);
-  if (address == MAP_FAILED) fail("{}: cannot be mapped into memory: {}", path.string(), system_reason());
+  if (address == MAP_FAILED)
+    fail("{}: cannot be mapped into memory: {}", path.string(), system_reason());
   data_ = static_cast<std::byte*>(address);
 }
 
@@ -235,7 +233,7 @@ AtomicFolder::AtomicFolder(const fs::path& path) : path_(place_of(path).path) {
   std::error_code ignored;
   if (fs::exists(path_, ignored) && !fs::is_directory(path_, ignored))
     fail("{}: is no folder, and one is to be written there; give another path", path.string());
-  make_folder(parent_of(path_));
+  make_folder(folder_of(path_));
   partial_ = hold_on(begin_partial_folder(path_));
 }
 
@@ -251,7 +249,7 @@ void AtomicFolder::commit() {
   sync_path(partial_, O_RDONLY | O_DIRECTORY);
   if (exchange(partial_, path_)) {  // what stood there now has the partial name
     done_ = true;
-    sync_path(parent_of(path_), O_RDONLY | O_DIRECTORY);
+    sync_path(folder_of(path_), O_RDONLY | O_DIRECTORY);
     std::error_code ignored;
     fs::remove_all(partial_, ignored);
     return;
@@ -270,7 +268,7 @@ void AtomicFolder::commit() {
     fail("{}: cannot be put in place: {}", path_.string(), why);
   }
   done_ = true;
-  sync_path(parent_of(path_), O_RDONLY | O_DIRECTORY);
+  sync_path(folder_of(path_), O_RDONLY | O_DIRECTORY);
   if (replaced) fs::remove_all(aside, error);
 }
 

@@ -5,6 +5,7 @@
 #include <limits>
 #include <memory>
 
+#include "base/setting_words.h"
 #include "c_api/settings.h"
 
 namespace falconer::c_api {
@@ -48,24 +49,16 @@ bool has(const std::vector<std::string>& names, const std::string& name) {
   return std::find(names.begin(), names.end(), name) != names.end();
 }
 
-std::string as_flag(std::string name) {
-  std::replace(name.begin(), name.end(), '_', '-');
-  return name;
-}
-
 /// Error (usage): one of `settings` is another method's, and would do nothing.
 void refuse_settings_of_other_methods(FinetuneOptions& options, const falconer_setting* settings,
                                       size_t count) {
   const std::vector<Setting> table = settings_of(options);
   for (size_t i = 0; i < count; ++i) {
-    const std::string name = as_flag(settings[i].name);
+    const std::string name = dashed(settings[i].name);
     for (const Setting& setting : table) {
-      const auto& methods = setting.methods;
-      if (setting.name != name && !has(setting.aliases, name)) continue;
-      if (!setting.refused_elsewhere || has(methods, options.method)) continue;
-      fail_usage(
-          "--{} is a setting of {}, and this run's method is {}: it would do nothing; leave it out",
-          name, methods.front(), options.method);
+      const bool is_this = setting.name == name || has(setting.aliases, name);
+      if (is_this && setting.refused_elsewhere)
+        refuse_of_other_method("--" + name, setting.methods, options.method);
     }
   }
 }
@@ -74,7 +67,7 @@ FinetuneOptions options_of(const falconer_setting* settings, size_t count) {
   FinetuneOptions options;
   set_all(options, settings, count);
   refuse_settings_of_other_methods(options, settings, count);
-  if (options.out.empty()) throw Error("--out is required: the run's folder", 2);
+  if (options.out.empty()) fail_usage("--out is required: the run's folder");
   return options;
 }
 

@@ -86,7 +86,7 @@ falconer_status falconer_model_open(const falconer_setting* settings, size_t cou
     falconer::ModelOptions options;
     set_all(options, settings, count);
     if (options.checkpoint.empty())
-      throw falconer::Error("--checkpoint is required: a Hugging Face model folder", 2);
+      falconer::fail_usage("--checkpoint is required: a Hugging Face model folder");
     const SignalsHeld held;
     falconer::Model opened = falconer::Model::open(options);
     std::string style = opened.prompt_style();

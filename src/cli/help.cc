@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/nearest.h"
+#include "base/setting_words.h"
 
 namespace falconer::cli {
 namespace {
@@ -18,9 +19,7 @@ std::string unknown_flag(const Command& app, const Command& command, const std::
   for (const Command* one : {&command, &app})
     for (const Flag& flag : one->flags())
       for (const std::string& long_name : flag.long_names) names.push_back("--" + long_name);
-  std::string dashed = name;  // "_" is "-" in a flag
-  std::replace(dashed.begin(), dashed.end(), '_', '-');
-  return command.name() + " has no flag " + name + did_you_mean(dashed, names);
+  return command.name() + " has no flag " + name + did_you_mean(dashed(name), names);
 }
 
 }  // namespace

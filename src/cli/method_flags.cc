@@ -1,9 +1,7 @@
 #include "cli/method_flags.h"
 
-#include <algorithm>
-
+#include "base/setting_words.h"
 #include "cli/words.h"
-#include "falconer/error.h"
 
 namespace falconer::cli {
 namespace {
@@ -34,11 +32,7 @@ void refuse_flags_of_other_methods(const Command& app, const std::vector<std::st
   for (const std::string& word : flag_names(app, given)) {
     const Flag* flag = find_flag(*command, word);
     if (flag == nullptr || !flag->traits.refused_elsewhere) continue;
-    const std::vector<std::string>& owners = flag->traits.methods;
-    if (std::find(owners.begin(), owners.end(), method) != owners.end()) continue;
-    throw Error(word + " is a setting of " + owners.front() + ", and this run's method is " +
-                    method + ": it would do nothing; leave it out",
-                2);
+    refuse_of_other_method(word, flag->traits.methods, method);
   }
 }
 

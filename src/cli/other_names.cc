@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "base/setting_words.h"
 #include "falconer/error.h"
 
 namespace falconer::cli {
@@ -186,11 +187,6 @@ constexpr OtherCommand kCommands[] = {
     {"merge_lora", {"merge", nullptr}},
     {"version", {"--version", nullptr}},
 };
-
-std::string dashed(std::string name) {
-  std::replace(name.begin(), name.end(), '_', '-');
-  return name;
-}
 
 bool has(const Command& app, const Command& command, const std::string& flag) {
   return find_flag(command, flag) != nullptr || find_flag(app, flag) != nullptr;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/nearest.h"
+#include "base/setting_words.h"
 #include "base/toml.h"
 #include "falconer/error.h"
 
@@ -10,11 +11,6 @@ namespace falconer::cli {
 namespace {
 
 constexpr int kUsage = 2;
-
-std::string dashed(std::string key) {
-  std::replace(key.begin(), key.end(), '_', '-');
-  return key;
-}
 
 [[noreturn]] void unknown_key(const Command& command, const std::string& place,
                               const std::string& key) {

@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "base/nearest.h"
+#include "base/setting_words.h"
 #include "base/terminal.h"
 #include "cli/other_names.h"
 
@@ -63,8 +64,7 @@ namespace {
 void make_dashes(const Command& app, std::string& word) {
   if (!word.starts_with("--")) return;
   const size_t end = std::min(word.find('='), word.size());
-  std::string name = word.substr(0, end);
-  std::replace(name.begin(), name.end(), '_', '-');
+  const std::string name = dashed(word.substr(0, end));
   if (knows_flag(app, name)) word.replace(0, end, name);
 }
 
