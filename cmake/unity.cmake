@@ -1,11 +1,13 @@
-# Files of one folder are compiled together, several at a time: headers are then read, and what they define
-# compiled, once for all of them. So what a file has for itself needs a name of its own in its folder.
+# Files of one folder of src/ or tests/, with the folders in it, are compiled together, several at a time:
+# headers are then read, and what they define compiled, once for all of them. So what a file has for itself
+# needs a name of its own in its folder.
 # FALCONER_UNITY=OFF compiles each by itself, which is quicker where one file changes again and again.
 set(unity_files 12)  # at a time, at most
 
-# Puts into `result` what is compiled in the place of the sources behind it: files that include them, by
-# names that are the same in every checkout, so that a compiler cache knows them.
-function(unity_by_folder result alone)
+# Puts into `result` what is compiled in the place of the sources of `root` behind it: files that include
+# them, by names that are the same in every checkout, so that a compiler cache knows them. What matches
+# `alone` stays as it is.
+function(unity_by_folder result root alone)
   set(all)
   set(folders)
   foreach(file ${ARGN})
@@ -13,9 +15,8 @@ function(unity_by_folder result alone)
       list(APPEND all ${file})
       continue()
     endif()
-    file(RELATIVE_PATH file ${PROJECT_SOURCE_DIR}/src ${file})
-    get_filename_component(folder ${file} DIRECTORY)
-    string(MAKE_C_IDENTIFIER ${folder} folder)
+    file(RELATIVE_PATH file ${root} ${file})
+    string(REGEX REPLACE "/.*" "" folder ${file})
     list(APPEND folders ${folder})
     list(APPEND files_of_${folder} ${file})
   endforeach()
@@ -31,7 +32,7 @@ function(unity_by_folder result alone)
     endforeach()
     math(EXPR last "${groups} - 1")
     foreach(group RANGE ${last})
-      set(together ${PROJECT_BINARY_DIR}/unity/${folder}_${group}.cc)
+      set(together ${CMAKE_CURRENT_BINARY_DIR}/unity/${folder}_${group}.cc)
       file(CONFIGURE OUTPUT ${together} CONTENT "${text_${folder}_${group}}" @ONLY)  # written where it differs
       list(APPEND all ${together})
     endforeach()

@@ -8,7 +8,7 @@
 #include "base/error.h"
 #include "folder.h"
 #include "targets.h"
-#include "text/jinja.h"
+#include "text/jinja/jinja.h"
 #include "text/prompt.h"
 #include "text/prompt_encoder.h"
 

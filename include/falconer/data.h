@@ -63,8 +63,8 @@ struct CheckOptions {
   std::optional<int64_t> batch_size, epochs;  // for the estimate of steps
   /// Rows that one kind of error may concern: a count, or a share ("1%", "0.01").
   std::string max_bad = "0";
-  bool strict = false;  // warnings count as errors do
-  bool json = false;    // make CheckReport::json, which names every row
+  bool strict = false;    // warnings count as errors do
+  bool json = false;      // make CheckReport::json, which names every row
   bool any_base = false;  // rows that were prepared with another tokenizer, as FinetuneOptions
 };
 struct CheckFinding {

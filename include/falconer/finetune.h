@@ -89,11 +89,12 @@ struct StepReport {
   /// From 1; 0 is an evaluation before the first step, which has no other numbers than eval_loss.
   int64_t step = 0;
   int64_t total_steps = 0;
-  double loss = 0;       // mean over the step's labelled tokens, before its update
+  double loss = 0;  // mean over the step's labelled tokens, before its update
   double lr = 0, grad_norm = 0;
   int64_t tokens = 0;  // of the step, without padding
   double tokens_per_second = 0, seconds = 0;
-  std::optional<double> eval_loss;  // of the held-out rows, where they were evaluated behind this step
+  std::optional<double>
+      eval_loss;  // of the held-out rows, where they were evaluated behind this step
 };
 
 /// What a run is given besides settings.
@@ -114,8 +115,8 @@ struct FinetuneReport {
   int64_t peak_rss_bytes = 0;
   bool interrupted = false;
   bool was_finished = false;  // --resume of a run that had come to its end: nothing was done
-  std::string final_folder;  // empty where the run did not come to its end
-  std::string json;          // one object
+  std::string final_folder;   // empty where the run did not come to its end
+  std::string json;           // one object
 };
 /// Runs in several threads do not disturb each other: each has its own `out`, and they share threads and log.
 FinetuneReport finetune(const FinetuneOptions& options, const RunContext& context = {});

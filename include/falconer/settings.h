@@ -51,9 +51,9 @@ struct Setting {
   std::string name;  // "lora-r": the flag without its dashes, a recipe's key; where
                      // there is no flag, as `bare`
   std::vector<std::string> aliases = {};  // other names of the flag: "learning-rate"
-  std::string bare = {};  // what help calls the value where it may stand without its flag
-  bool has_flag = true;   // false: it stands there as a word alone
-  std::string negation = {};              // the flag that says false: "no-shuffle"; empty: none
+  std::string bare = {};      // what help calls the value where it may stand without its flag
+  bool has_flag = true;       // false: it stands there as a word alone
+  std::string negation = {};  // the flag that says false: "no-shuffle"; empty: none
   SettingValue value = {};
   std::string help = {};   // in a line
   std::string group = {};  // the title that it stands under

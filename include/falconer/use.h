@@ -17,8 +17,8 @@ struct ScoreOptions {
   std::string checkpoint, adapter, data, output;
   std::string logits;  // safetensors file with logits.<row>; empty: none
   std::string precision = "auto";
-  std::string device;  // as in FinetuneOptions
-  bool any_base = false;  // as in ModelOptions
+  std::string device;      // as in FinetuneOptions
+  bool any_base = false;   // as in ModelOptions
   bool overwrite = false;  // files at `output` and `logits` that Falconer did not write
 };
 void score(const ScoreOptions& options);

@@ -2,7 +2,7 @@
 
 #include <filesystem>
 
-#include "api/bounds.h"
+#include "api/settings/bounds.h"
 #include "base/cores.h"
 #include "base/error.h"
 #include "base/interrupt.h"

@@ -214,8 +214,7 @@ class Pool {
   void wait_for_others() {
     if (spin(spins_, [&] { return left_.load(std::memory_order_acquire) == 0; })) return;
     caller_asleep_.store(true);
-    for (int32_t left = left_.load(); left != 0; left = left_.load())
-      sleep_while(left_, left);
+    for (int32_t left = left_.load(); left != 0; left = left_.load()) sleep_while(left_, left);
     caller_asleep_.store(false, std::memory_order_relaxed);
   }
 

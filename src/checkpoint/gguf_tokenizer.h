@@ -28,7 +28,7 @@ using SideFiles = std::map<std::string, std::string>;
 SideFiles side_files(const std::filesystem::path& model);
 
 struct GgufTokenizerOptions {
-  int64_t vocab = 0;  // rows of the embedding; ids without a token are filled up
+  int64_t vocab = 0;              // rows of the embedding; ids without a token are filled up
   std::optional<int32_t> bos_id;  // where the files do not name it
   std::vector<int32_t> ends;      // of a generation, beside the end-of-text token that they name
 };

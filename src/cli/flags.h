@@ -95,7 +95,7 @@ class Command {
 
   std::function<std::string()> version;  // what --version says; empty: there is no such flag
   std::string footer;                    // what stands below every help text
-  std::string recipe;  // --config
+  std::string recipe;                    // --config
 
  private:
   std::string name_, help_, group_;

@@ -31,8 +31,7 @@ std::vector<int32_t> read_prompt(const std::string& line, const std::string& whe
     throw Error(where + ": is no row: " + wrong);
   if (row.is_discarded())
     throw Error(where + ": is not valid JSON; expected a row {\"prompt\"} in each line");
-  if (const auto key = repeated_key(line, row))
-    throw Error(where + ": " + repeated_key_text(*key));
+  if (const auto key = repeated_key(line, row)) throw Error(where + ": " + repeated_key_text(*key));
   const JsonFields fields(row, where);
   try {
     if (fields.find("prompt_ids") != nullptr) {

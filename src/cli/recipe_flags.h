@@ -10,9 +10,9 @@ namespace falconer::cli {
 
 /// A flag that a recipe gives, as it would be written on the command line.
 struct RecipeFlag {
-  std::string word;                     // --name=value
-  const Flag* option = nullptr;         // what it sets
-  std::string place;                    // FILE:LINE
+  std::string word;              // --name=value
+  const Flag* option = nullptr;  // what it sets
+  std::string place;             // FILE:LINE
 };
 
 /// The flags of the recipe at `path` for `command`, a command of `app` (whose own flags are known

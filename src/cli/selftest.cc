@@ -1,8 +1,9 @@
 // falconer selftest
+#include "falconer/selftest.h"
+
 #include <memory>
 
 #include "cli/print.h"
-#include "falconer/selftest.h"
 
 namespace falconer::cli {
 

@@ -8,7 +8,7 @@ namespace falconer {
 
 struct PrepareSettings {
   std::filesystem::path input, out;
-  std::string checkpoint;  // whose tokenizer it is, as the user named it
+  std::string checkpoint;                  // whose tokenizer it is, as the user named it
   std::filesystem::path checkpoint_files;  // the same as a path: they are not written over
   LoadOptions load;
   bool overwrite = false;  // files in `out` that Falconer did not write

@@ -56,7 +56,8 @@ class Generator {
   struct Sequence;
   void check_prompt(const std::vector<int32_t>& ids) const;
   void prefill(Sequence& sequence, KvCache& cache, const GenerateOptions& options);
-  void decode_step(std::span<Sequence* const> active, KvCache& cache, const GenerateOptions& options);
+  void decode_step(std::span<Sequence* const> active, KvCache& cache,
+                   const GenerateOptions& options);
   void accept(Sequence& sequence, int32_t id, const GenerateOptions& options);
   /// The next token of a sequence, out of its logits.
   int32_t choose(const Sequence& sequence, std::span<const float> logits,

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "text/conversation.h"
-#include "text/jinja.h"
+#include "text/jinja/jinja.h"
 #include "text/marked_text.h"
 
 namespace falconer {

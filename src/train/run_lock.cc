@@ -71,7 +71,8 @@ void refuse_running(const fs::path& folder) {
 
 RunLock::RunLock(const fs::path& folder) : RunLock(folder, call_flock) {}
 
-RunLock::RunLock(const fs::path& folder, LockCall call) : folder_(folder), path_(folder / kLockName) {
+RunLock::RunLock(const fs::path& folder, LockCall call)
+    : folder_(folder), path_(folder / kLockName) {
   // Who only looks whether the lock is held has it for a moment.
   constexpr int kTries = 10;
   for (int tries = 0; !try_once(call); ++tries) {

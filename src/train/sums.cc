@@ -2,9 +2,9 @@
 
 #include <algorithm>
 
+#include "base/digest.h"
 #include "base/error.h"
 #include "base/file.h"
-#include "base/digest.h"
 
 namespace falconer {
 namespace fs = std::filesystem;

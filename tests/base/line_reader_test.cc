@@ -34,7 +34,8 @@ TEST(LineReader, LinesAreThoseOfTheFile) {
 TEST(LineReader, WhatCannotBeReadIsSaid) {
   const TempFolder folder;
   expect_mentions(message_of([&] { lines_of(folder.path()); }), {"is a folder"});
-  expect_mentions(message_of([&] { lines_of(folder / "none"); }), {"none", "no such file; expected a file"});
+  expect_mentions(message_of([&] { lines_of(folder / "none"); }),
+                  {"none", "no such file; expected a file"});
   expect_mentions(message_of([] { lines_of("/proc/self/mem"); }),
                   {"/proc/self/mem", "cannot be read"});
 }

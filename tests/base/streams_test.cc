@@ -107,7 +107,7 @@ TEST(Streams, ALimitOnFilesIsNoSignal) {
 
 /// What a terminal was sent while `work` ran with it as stdout and stderr.
 template <class Work>
-std::string on_terminal(Work&& work) {
+std::string seen_on_terminal(Work&& work) {
   int terminal = -1, screen = -1;
   if (::openpty(&screen, &terminal, nullptr, nullptr, nullptr) != 0) return "no terminal";
   EXPECT_EQ(in_child([&] {
@@ -126,7 +126,7 @@ std::string on_terminal(Work&& work) {
 }
 
 TEST(Streams, NothingCommandsATerminal) {
-  const std::string seen = on_terminal([] {
+  const std::string seen = seen_on_terminal([] {
     ::setenv("NO_COLOR", "1", 1);  // the styles of our own aside
     print_result("answer \x1b[2J\xC2\x9B done\n");
     print_message("message \x1b]0;x\x07\n");

@@ -16,9 +16,7 @@ namespace {
 
 using nlohmann::json;
 
-std::filesystem::path demo() {
-  return std::filesystem::path(source_dir()) / "demo/checkpoint";
-}
+std::filesystem::path demo() { return std::filesystem::path(source_dir()) / "demo/checkpoint"; }
 
 class GgufTokenizer : public ::testing::Test {
  protected:

@@ -10,23 +10,23 @@
 namespace falconer::test {
 namespace {
 
-using Entries = std::vector<std::pair<std::string, std::string>>;
+using ZipEntries = std::vector<std::pair<std::string, std::string>>;
 
 class ZipWriterTest : public ::testing::Test {
  protected:
-  void write(const Entries& entries, uint64_t most32 = 0xFFFFFFFF) {
+  void write(const ZipEntries& entries, uint64_t most32 = 0xFFFFFFFF) {
     ZipWriter writer(path, most32);
     for (const auto& [name, content] : entries) writer.add(name, content);
     writer.commit();
   }
 
   /// By libzip, which checks the format more strictly than most and compares checksums.
-  Entries read() {
+  ZipEntries read() {
     int why = 0;
     zip_t* archive = zip_open(path.c_str(), ZIP_RDONLY | ZIP_CHECKCONS, &why);
     EXPECT_NE(archive, nullptr) << why;
     if (archive == nullptr) return {};
-    Entries entries;
+    ZipEntries entries;
     for (zip_int64_t i = 0; i < zip_get_num_entries(archive, 0); ++i) {
       zip_stat_t info;
       EXPECT_EQ(zip_stat_index(archive, static_cast<zip_uint64_t>(i), 0, &info), 0);
@@ -47,7 +47,7 @@ class ZipWriterTest : public ::testing::Test {
   std::filesystem::path path = folder / "x.zip";
 };
 
-const Entries kThree = {
+const ZipEntries kThree = {
     {"a/first", "some content"}, {"a/empty", ""}, {"b", std::string(5000, 'x')}};
 
 TEST_F(ZipWriterTest, LibzipReadsWhatWasWritten) {

@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <set>
 
-#include "api/recipe.h"
+#include "api/finetune/recipe.h"
 #include "base/file.h"
 #include "base/toml.h"
 #include "cli/finetune_flags.h"

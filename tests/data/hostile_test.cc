@@ -12,7 +12,7 @@
 namespace falconer::test {
 namespace {
 
-std::vector<std::string> read(const std::filesystem::path& file) {
+std::vector<std::string> read_hostile(const std::filesystem::path& file) {
   std::vector<std::string> said;
   read_raw_rows(
       file, [&](const nlohmann::ordered_json& row, int64_t) { said.push_back(row.dump()); },
@@ -34,7 +34,7 @@ TEST(HostileRows, DeepAndWideRowsAreBadOnes) {
     const std::string between = array ? ",\n" : "\n";
     write_file(folder / name, (array ? "[" : "") + deep + between + wide + between +
                                   R"({"text":"x"})" + (array ? "]" : ""));
-    const auto said = read(folder / name);
+    const auto said = read_hostile(folder / name);
     ASSERT_EQ(said.size(), 3u);
     expect_mentions(said[0], {"1! ", "more than 100 deep"});
     expect_mentions(said[1], {"2! ", "more than 4096 members"});
@@ -50,16 +50,16 @@ TEST(HostileRows, TablesOfManyColumnsTakeNoLonger) {
     row += ",";
   }
   write_file(folder / "rows.csv", header + "text\n" + row + "a\n" + row + "b\n");
-  EXPECT_EQ(read(folder / "rows.csv").size(), 2u);
+  EXPECT_EQ(read_hostile(folder / "rows.csv").size(), 2u);
 }
 
 TEST(HostileRows, TwoColumnsOfOneNameAreAnErrorAndWithoutANameAreNone) {
   const TempFolder folder;
   write_file(folder / "rows.csv", "text,n,text\na,1,b\n");
-  expect_mentions(message_of([&] { read(folder / "rows.csv"); }),
+  expect_mentions(message_of([&] { read_hostile(folder / "rows.csv"); }),
                   {"rows.csv", "line 1", "\"text\" twice", "rename"});
   write_file(folder / "rows.csv", "text,,\na,1,b\n");
-  EXPECT_EQ(read(folder / "rows.csv"), std::vector<std::string>{R"({"text":"a","":"b"})"});
+  EXPECT_EQ(read_hostile(folder / "rows.csv"), std::vector<std::string>{R"({"text":"a","":"b"})"});
 }
 
 TEST(HostileRows, ConversationsAreNotWithoutEnd) {

@@ -16,8 +16,7 @@ namespace falconer::test {
 namespace {
 
 const Tokenizer& tokenizer() {
-  static const Tokenizer loaded =
-      Tokenizer::load(std::string(source_dir()) + "/demo/checkpoint");
+  static const Tokenizer loaded = Tokenizer::load(std::string(source_dir()) + "/demo/checkpoint");
   return loaded;
 }
 

@@ -7,10 +7,10 @@
 namespace falconer::hub {
 namespace {
 
-const std::string kCommit(40, 'c');
+const std::string kListed(40, 'c');
 
 std::string answer(const std::string& siblings) {
-  return "{\"sha\": \"" + kCommit + "\", \"siblings\": [" + siblings + "]}";
+  return "{\"sha\": \"" + kListed + "\", \"siblings\": [" + siblings + "]}";
 }
 
 TEST(HubListing, HasTheHashOfLargeFilesFromGitLfs) {
@@ -19,7 +19,7 @@ TEST(HubListing, HasTheHashOfLargeFilesFromGitLfs) {
           R"({"rfilename": "m.bin", "size": 134, "blobId": "01", "lfs": {"sha256": "ab", "size": 99}},
                 {"rfilename": "config.json", "size": 7, "blobId": "02"}, {"rfilename": "x"})"),
       "hub");
-  EXPECT_EQ(listing.commit, kCommit);
+  EXPECT_EQ(listing.commit, kListed);
   ASSERT_EQ(listing.files.size(), 3u);
   EXPECT_EQ(listing.files[0].path, "config.json");
   EXPECT_EQ(listing.files[0].etag, "02");
@@ -44,7 +44,7 @@ TEST(HubListing, ThatIsNoneSaysWhatToCheck) {
   for (const std::string& text :
        {std::string("<html>Log in</html>"), std::string("[]"), std::string("{}"),
         std::string("{\"sha\": \"../../x\", \"siblings\": []}"),
-        "{\"sha\": \"" + kCommit + "\", \"siblings\": 3}", std::string()})
+        "{\"sha\": \"" + kListed + "\", \"siblings\": 3}", std::string()})
     test::expect_mentions(test::message_of([&] { parse_listing(text, "https://proxy"); }),
                           {"https://proxy", "HF_ENDPOINT"});
   EXPECT_THROW(parse_listing(answer("3"), "hub"), Error);

@@ -41,7 +41,7 @@ class HubResume : public test::HubFixture {
     const pid_t child = ::fork();
     if (child != 0) return child;
     const char* const arguments[] = {program_path(), "download", "org/model",
-                                     "--log",          "warning",  nullptr};
+                                     "--log",        "warning",  nullptr};
     const char* const variables[] = {endpoint.c_str(), home.c_str(), nullptr};
     ::freopen("/dev/null", "w", stdout);
     ::execve(program_path(), const_cast<char* const*>(arguments),

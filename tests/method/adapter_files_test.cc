@@ -1,5 +1,5 @@
 // Adapters in files: what they say is what is computed, and what is saved says it again.
-#include "api/adapter_files.h"
+#include "api/model/adapter_files.h"
 
 #include <gtest/gtest.h>
 
@@ -449,7 +449,7 @@ TEST_F(AdapterFiles, NumbersThatNoAdapterHasAreRefusedByNameOrMeanWhatTheySay) {
       }
       const std::string message = message_of([&] { open(folder); });
       expect_mentions(message, {folder.c_str()});
-      const bool number_of_json = 
+      const bool number_of_json =
           std::string(number) != "NaN" && !std::string(number).ends_with("1e400");
       const bool of_the_tensors = message.find("lora_B") != message.npos ||
                                   message.find("missing") != message.npos ||

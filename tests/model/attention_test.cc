@@ -12,8 +12,8 @@ struct AttentionPass {
 };
 
 /// Forward and back; the gradient of the input, where it is wanted, without what it was added to.
-Block<double> pass(TestLayer& test, const Block<double>& n, const Block<double>& weights,
-                   AttentionPass p) {
+Block<double> attention_pass(TestLayer& test, const Block<double>& n, const Block<double>& weights,
+                             AttentionPass p) {
   test.learn(p.learning);
   const Attention attention(test.config(), test.params(), 0);
   const BlockTables tables = test.tables();
@@ -56,7 +56,8 @@ TEST(AttentionBranch, BackwardMatchesDualNumbersWhateverLearns) {
         for (const bool want_dn : {true, false})
           for (const bool add_dn : {true, false}) {
             if (!want_dn && (learning.empty() || add_dn)) continue;
-            const Block<double> dn = pass(test, n, dy, {learning, want_dn, add_dn, wanted});
+            const Block<double> dn =
+                attention_pass(test, n, dy, {learning, want_dn, add_dn, wanted});
             if (want_dn) expect_gradient(dn, want.x, what + (add_dn ? ": dn added" : ": dn"));
             expect_gradients(test, want, learning, what);
           }

@@ -13,8 +13,8 @@ struct BlockPass {
 };
 
 /// Forward and back; the gradient of x where it is wanted.
-Block<double> pass(TestLayer& test, const Block<double>& at, const Block<double>& weights,
-                   BlockPass p) {
+Block<double> block_pass(TestLayer& test, const Block<double>& at, const Block<double>& weights,
+                         BlockPass p) {
   test.learn(p.learning);
   const falconer::Block block(test.config(), test.params(), 0);
   const View wanted = p.wanted.empty() ? View{} : ints(p.wanted);
@@ -56,7 +56,8 @@ TEST(DecoderBlock, BackwardMatchesDualNumbersWhateverLearns) {
                 name + (wanted.empty() ? "" : ", some rows") +
                 (recompute ? ", computed again" : "") +
                 (learning.size() == 1 ? std::string(", only ") + part_name(*learning.begin()) : "");
-            const Block<double> dx = pass(test, x, dy, {learning, want_dx, recompute, wanted});
+            const Block<double> dx =
+                block_pass(test, x, dy, {learning, want_dx, recompute, wanted});
             if (want_dx) expect_gradient(dx, want.x, what + ": dx");
             expect_gradients(test, want, learning, what);
           }

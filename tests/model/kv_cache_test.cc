@@ -47,9 +47,11 @@ TEST(Decoding, GivesASequenceTheBitsThatItHasAlone) {
         std::vector<Tensor> alone;
         for (const int32_t id : ids) alone.push_back(decoded(*session, {id}));
         for (const size_t n : {2, 7, 8, 9, 17, 32}) {
-          const Tensor all = decoded(*session, {ids.begin(), ids.begin() + static_cast<int64_t>(n)});
+          const Tensor all =
+              decoded(*session, {ids.begin(), ids.begin() + static_cast<int64_t>(n)});
           for (size_t i = 0; i < n; ++i)
-            EXPECT_TRUE(same_bytes(all.view().row_range(static_cast<int64_t>(i), 1), alone[i].view()))
+            EXPECT_TRUE(
+                same_bytes(all.view().row_range(static_cast<int64_t>(i), 1), alone[i].view()))
                 << name_of(method) << (precision == Precision::kF32 ? " f32" : " bf16")
                 << (grouped ? " grouped" : "") << ": sequence " << i << " of " << n << ", off by "
                 << largest_difference(all.view().row_range(static_cast<int64_t>(i), 1),

@@ -6,8 +6,8 @@ namespace falconer::test {
 namespace {
 
 /// One pass forward and back with these learning; the gradient of the input where it is wanted.
-Block<double> pass(TestLayer& test, const Block<double>& n, const Block<double>& weights,
-                   const std::set<int>& learning, bool want_dn) {
+Block<double> mlp_pass(TestLayer& test, const Block<double>& n, const Block<double>& weights,
+                       const std::set<int>& learning, bool want_dn) {
   test.learn(learning);
   const Mlp mlp(test.params(), 0);
   const TestView input(n), dy(weights);
@@ -38,7 +38,7 @@ TEST(Mlp, BackwardMatchesDualNumbersWhateverLearns) {
     for (const std::set<int>& learning : choices(parts))
       for (const bool want_dn : {true, false}) {
         if (learning.empty() && !want_dn) continue;
-        const Block<double> dn = pass(test, n, dy, learning, want_dn);
+        const Block<double> dn = mlp_pass(test, n, dy, learning, want_dn);
         if (want_dn) expect_gradient(dn, want.x, name + ": dn");
         expect_gradients(test, want, learning, name);
       }

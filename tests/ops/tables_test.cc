@@ -6,16 +6,16 @@
 namespace falconer::test {
 namespace {
 
-struct Shape {
+struct ProductShape {
   int64_t n, k, m;
 };
-constexpr Shape kShapes[] = {{1, 1, 1},    {1, 67, 5},     {2, 64, 33},   {3, 130, 7},
-                             {4, 31, 70},  {5, 48, 3},     {6, 100, 9},   {7, 65, 17},
-                             {8, 257, 12}, {9, 40, 21},    {13, 515, 29}, {17, 64, 26},
-                             {22, 513, 3}, {32, 1100, 51}, {33, 70, 129}};
+constexpr ProductShape kProductShapes[] = {
+    {1, 1, 1},     {1, 67, 5},   {2, 64, 33},  {3, 130, 7},    {4, 31, 70},
+    {5, 48, 3},    {6, 100, 9},  {7, 65, 17},  {8, 257, 12},   {9, 40, 21},
+    {13, 515, 29}, {17, 64, 26}, {22, 513, 3}, {32, 1100, 51}, {33, 70, 129}};
 
 TEST_P(Tables, LinearForward) {
-  for (const Shape& s : kShapes)
+  for (const ProductShape& s : kProductShapes)
     for (const bool add : {false, true})
       for (const Dtype out : {dtype(), Dtype::kF32}) {
         SCOPED_TRACE(fmt::format("{} x {} x {}", s.n, s.k, s.m));
@@ -48,7 +48,7 @@ TEST_P(Tables, LinearForwardOfARowIsThatOfManyBitForBit) {
 }
 
 TEST_P(Tables, LinearBackward) {
-  for (const Shape& s : kShapes)
+  for (const ProductShape& s : kProductShapes)
     for (const bool add : {false, true}) {
       SCOPED_TRACE(fmt::format("{} x {} x {}", s.n, s.k, s.m));
       compare([&](falconer::Run& run) {
@@ -71,10 +71,10 @@ TEST_P(Tables, LinearBackward) {
 // A checkpoint's bf16 or f16 matrix in an f32 run: x f32, W as it lies in the file; a device has f16
 // in f32. With depths, rows and columns past what is packed at one time.
 TEST_P(Tables, LinearOfAMatrixThatStays16Bits) {
-  std::vector<Shape> shapes(std::begin(kShapes), std::end(kShapes));
+  std::vector<ProductShape> shapes(std::begin(kProductShapes), std::end(kProductShapes));
   shapes.insert(shapes.end(), {{800, 300, 40}, {40, 520, 2100}, {37, 2100, 520}});
   for (const Dtype kept : {Dtype::kBF16, Dtype::kF16})
-    for (const Shape& s : shapes)
+    for (const ProductShape& s : shapes)
       for (const bool add : {false, true}) {
         if (kept == Dtype::kF16 && on_device()) continue;
         SCOPED_TRACE(fmt::format("{}, {} x {} x {}", name_of(kept), s.n, s.k, s.m));

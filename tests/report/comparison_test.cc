@@ -6,13 +6,10 @@
 
 #include "report/article.h"
 #include "report/comparison_charts.h"
+#include "support/holds.h"
 
 namespace falconer::test {
 namespace {
-
-bool holds(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
 
 Comparison sample(const std::string& name) {
   Comparison c;

@@ -5,15 +5,13 @@
 #include <cmath>
 #include <limits>
 
+#include "support/holds.h"
+
 namespace falconer::test {
 namespace {
 
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 constexpr double kInf = std::numeric_limits<double>::infinity();
-
-bool holds(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
 
 size_t count_of(const std::string& text, const std::string& part) {
   size_t count = 0;

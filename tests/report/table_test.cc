@@ -7,12 +7,12 @@
 namespace falconer::test {
 namespace {
 
-Table sample(const std::string& cell) {
+Table sample_table(const std::string& cell) {
   return {.columns = {{"name"}, {"n", true}}, .rows = {{cell, "12"}, {"b", "3"}}};
 }
 
 TEST(Table, TextIsAligned) {
-  EXPECT_EQ(text_table(sample("aé")), "name   n\naé    12\nb      3\n");
+  EXPECT_EQ(text_table(sample_table("aé")), "name   n\naé    12\nb      3\n");
 }
 
 struct Width {
@@ -52,16 +52,16 @@ TEST(Table, HeadsAreBoldWhereStylesAre) {
 }
 
 TEST(Table, NoNameMovesTheCursor) {
-  EXPECT_EQ(text_table(sample("\x1b[2J\n")).find('\x1b'), std::string::npos);
+  EXPECT_EQ(text_table(sample_table("\x1b[2J\n")).find('\x1b'), std::string::npos);
 }
 
 TEST(Table, MarkdownCannotBeBrokenByAName) {
-  EXPECT_EQ(markdown_table(sample("a|b\n<x>`*_")),
+  EXPECT_EQ(markdown_table(sample_table("a|b\n<x>`*_")),
             "| name | n |\n|---|---:|\n| a\\|b \\<x\\>\\`\\*\\_ | 12 |\n| b | 3 |\n");
 }
 
 TEST(Table, HtmlCannotBeBrokenByAName) {
-  const std::string html = html_table(sample("</td><script>alert('x')</script>\"&"), "a<b");
+  const std::string html = html_table(sample_table("</td><script>alert('x')</script>\"&"), "a<b");
   EXPECT_EQ(html.find("<script"), std::string::npos);
   EXPECT_NE(html.find("&lt;/td&gt;&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;&quot;&amp;"),
             std::string::npos);

@@ -27,8 +27,7 @@ struct Result {
   std::string weights, logits;
 };
 
-class ThreadMatrix
-    : public testing::TestWithParam<std::tuple<const char*, const char*, bool>> {
+class ThreadMatrix : public testing::TestWithParam<std::tuple<const char*, const char*, bool>> {
  protected:
   ThreadMatrix() : run_(shape()) {
     const std::filesystem::path config = std::filesystem::path(run_.checkpoint) / "config.json";

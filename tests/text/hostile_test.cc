@@ -4,7 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "support/errors.h"
-#include "text/jinja.h"
+#include "text/jinja/jinja.h"
 #include "text/tokenizer.h"
 
 namespace falconer::test {

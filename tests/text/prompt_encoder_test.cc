@@ -1,11 +1,11 @@
 // From messages to ids: what is control, what is learned, and that training and use agree.
-#include "support/paths.h"
 #include "text/prompt_encoder.h"
 
 #include <gtest/gtest.h>
 
 #include "support/chat_checkpoint.h"
 #include "support/errors.h"
+#include "support/paths.h"
 
 namespace falconer::test {
 namespace {
@@ -169,8 +169,7 @@ TEST(PromptEncoder, ATemplateMayRefuseWhatComesBeforeAnAnswerAlone) {
 }
 
 TEST(PromptEncoder, OurStylesEndEveryAnswerWithEndOfText) {
-  const Tokenizer tokenizer =
-      Tokenizer::load(std::string(source_dir()) + "/demo/checkpoint");
+  const Tokenizer tokenizer = Tokenizer::load(std::string(source_dir()) + "/demo/checkpoint");
   const Conversation talk =
       chat({{"user", "a"}, {"assistant", "b"}, {"user", "c"}, {"assistant", "d"}});
   const auto text_of = [&](const char* name) {

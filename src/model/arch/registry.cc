@@ -57,11 +57,11 @@ ModelConfig read_hugging_face_config(const std::string& folder) {
   const std::string where = folder + "/config.json";
   if (!is_there(where))
     fail("{}: {}", folder,
-         !is_there(folder) ? not_found_text(folder, kExpected)
-                             : fmt::format("{}; expected {}",
-                                           is_folder(folder) ? "holds no config.json"
-                                                                    : "is no GGUF file",
-                                           kExpected));
+         !is_there(folder)
+             ? not_found_text(folder, kExpected)
+             : fmt::format("{}; expected {}",
+                           is_folder(folder) ? "holds no config.json" : "is no GGUF file",
+                           kExpected));
   const nlohmann::json json = read_json_object(where, 1 << 24);
   const std::string type = json.contains("model_type") && json["model_type"].is_string()
                                ? json["model_type"].get<std::string>()

@@ -41,8 +41,7 @@ std::vector<Known> known_sets() {
     const bool plain = name == "EMU128" || name == "SCALAR";
     // Highway's targets beyond AVX3 are for CPUs with bf16 products.
     const bool beyond = name.starts_with("AVX3");
-    all.push_back(
-        {plain ? "portable" : name, bit, beyond ? Isa::kAvx512Bf16 : Isa::kSse41});
+    all.push_back({plain ? "portable" : name, bit, beyond ? Isa::kAvx512Bf16 : Isa::kSse41});
   }
   return all;
 }

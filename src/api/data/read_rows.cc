@@ -1,0 +1,75 @@
+#include "api/data/read_rows.h"
+
+#include <iostream>
+#include <optional>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/json_file.h"
+#include "base/json_text.h"
+#include "base/line_reader.h"
+#include "base/streams.h"
+
+namespace falconer {
+
+void for_each_json_line(const std::string& path,
+                        const std::function<void(const nlohmann::ordered_json&, int64_t)>& row) {
+  LineReader input(path);
+  std::string line;
+  for (int64_t number = 1; input.next(line); ++number) {
+    if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
+    const auto json = parse_ordered_json(line);
+    if (json.is_discarded() || !json.is_object()) {
+      std::string wrong = array_text(line);
+      if (wrong.empty()) wrong = json_complaint(line);
+      fail("{}: line {} is not a JSON object{}{}", path, number, wrong.empty() ? "" : ": ", wrong);
+    }
+    if (const auto key = repeated_key(line, json))
+      fail("{}: line {} {}", path, number, repeated_key_text(*key));
+    try {
+      row(json, number);
+    } catch (const nlohmann::json::exception& error) {
+      fail("{}: line {}: {}", path, number, json_reason(error));
+    } catch (const OutputError&) {
+      throw;  // not the row's fault
+    } catch (const Error& error) {
+      throw Error(fmt::format("{}: line {}: {}", path, number, error.what()), error.exit_code());
+    }
+  }
+}
+
+struct ResultWriter::State {
+  std::string path;
+  std::optional<AtomicFile> file;
+};
+
+ResultWriter::ResultWriter(const std::string& path, OutputRule& rule, const char* flag)
+    : state_(std::make_unique<State>()) {
+  if (path.empty() || path == "-") return;
+  rule.check_file(path, flag);
+  state_->path = path;
+  state_->file.emplace(path);
+}
+ResultWriter::~ResultWriter() = default;
+
+void ResultWriter::write(const nlohmann::ordered_json& row) {
+  // Bytes that are no UTF-8 cannot be in JSON: they become U+FFFD rather than an exception.
+  const std::string text =
+      row.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+  if (!state_->file) return print_result(text);
+  try {
+    state_->file->write(text);
+  } catch (const OutputError&) {
+    throw;
+  } catch (const Error& error) {
+    throw OutputError(error.what(), error.exit_code());
+  }
+}
+
+void ResultWriter::commit() {
+  if (!state_->file) return;
+  state_->file->commit();
+  mark_written(state_->path);
+}
+
+}  // namespace falconer

@@ -1,0 +1,52 @@
+// What the formats of falconer export share, and the functions that write each.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "api/model/model_source.h"
+#include "falconer/checkpoint.h"
+
+namespace falconer {
+
+/// What --dtype asks for.
+struct ExportDtype {
+  Dtype dtype = Dtype::kF32;  // of most tensors, where each keeps its own
+  bool q8_0 = false;
+  bool kept = false;  // "auto": each tensor of a model stays in what it is stored in
+
+  std::string name() const { return q8_0 ? "q8_0" : std::string(name_of(dtype)); }
+};
+/// What a tensor of `source` is written as.
+Dtype dtype_for(const ExportDtype& asked, const ModelSource& source, const Param& param);
+/// `otherwise` for "auto". Error (usage): another name, or q8_0 where it cannot be.
+ExportDtype parse_export_dtype(const std::string& name, Dtype otherwise, bool q8_0_too = false);
+
+/// A single file, not a folder.
+bool writes_a_file(const ExportOptions& options);
+
+/// Error: something stands at `out` and `force` was not given; or it is a folder that no export
+/// wrote, or one that this export reads.
+void check_target(const ExportOptions& options);
+
+/// The name of something in a model's or an adapter's folder that neither an export nor a run writes
+/// there; empty where there is none.
+std::string foreign_name_in(const std::filesystem::path& folder);
+
+/// falconer.json, which knows the prompt style, goes along with what was made of its folder.
+void carry_record(const std::string& from, const std::string& to);
+
+// Each returns text for people. Checkpoint and adapter are paths; `named` is the checkpoint as the
+// user has it, which may be a name on the hub.
+std::string export_hf(const ExportOptions& options, const std::string& named);
+std::string export_gguf(const ExportOptions& options, const std::string& named);
+std::string export_lit(const ExportOptions& options, const std::string& named);
+std::string export_adapter(const ExportOptions& options, const std::string& named);
+
+/// What was written, of which `text` tells.
+ExportReport export_report(const ExportOptions& options, std::string text);
+
+/// "7.21 GB in 196 tensors"
+std::string amount_of(const std::vector<TensorSpec>& specs);
+
+}  // namespace falconer

@@ -1,0 +1,123 @@
+// A GGUF file of a model: tensors under llama.cpp's names, and the tokenizer.
+#include <cmath>
+#include <filesystem>
+
+#include "api/export/export.h"
+#include "api/measure/verify.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "checkpoint/gguf_tokenizer.h"
+#include "checkpoint/gguf_writer.h"
+#include "model/arch/gguf_config.h"
+#include "model/arch/other_names.h"
+#include "model/qkv_rows.h"
+
+namespace falconer {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// llama.cpp's numbers for what most of a file is stored as.
+uint32_t file_type(const ExportDtype& dtype) {
+  if (dtype.q8_0) return 7;
+  switch (dtype.dtype) {
+    case Dtype::kF16:
+      return 1;
+    case Dtype::kBF16:
+      return 32;
+    default:
+      return 0;
+  }
+}
+
+/// "7.2B", "163K"
+std::string size_label(const ModelSource& source) {
+  double count = 0;
+  for (const auto& param : source.weights().params) count += static_cast<double>(param->size());
+  const char* unit = count >= 1e9 ? "B" : count >= 1e6 ? "M" : "K";
+  count /= count >= 1e9 ? 1e9 : count >= 1e6 ? 1e6 : 1e3;
+  return count < 9.5 ? fmt::format("{:.1f}{}", count, unit) : fmt::format("{:.0f}{}", count, unit);
+}
+
+/// "falcon-7b" of "tiiuae/falcon-7b".
+std::string last_name(const std::string& path) {
+  fs::path clean = fs::absolute(path).lexically_normal();
+  if (!clean.has_filename()) clean = clean.parent_path();
+  return (clean.extension() == ".gguf" ? clean.stem() : clean.filename()).string();
+}
+
+/// Vectors stay f32, as llama.cpp's own converter has them; where rows are no whole blocks of 32, it
+/// falls back to f16, and so does this.
+std::vector<ExportedTensor> gguf_tensors(const ModelSource& source, const ExportDtype& dtype) {
+  const ModelConfig& config = source.config();
+  const auto names = names_elsewhere(config, gguf_names());
+  std::vector<ExportedTensor> tensors;
+  for (const auto& param : source.weights().params) {
+    ExportedTensor tensor{param.get(), param->name, {names.at(param->name)}, {}};
+    tensor.spec.shape = param->shape;
+    tensor.spec.q8_0 = dtype.q8_0 && !param->vector() && param->cols() % kQ8Block == 0;
+    if (!param->vector() && !tensor.spec.q8_0)
+      tensor.spec.dtype = dtype.q8_0 ? Dtype::kF16 : dtype_for(dtype, source, *param);
+    tensors.push_back(std::move(tensor));
+  }
+  for (const LayerParams& layer : source.weights().layers)
+    for (ExportedTensor& tensor : tensors)
+      if (tensor.source == layer.qkv.w) tensor.order = ours_in_parts(config);
+  return tensors;
+}
+
+GgufMetadata metadata_of(const ModelSource& source, const std::string& named,
+                         const ExportDtype& dtype) {
+  const ModelConfig& config = source.config();
+  GgufMetadata metadata;
+  metadata.add("general.architecture", "falcon");
+  metadata.add("general.type", "model");
+  metadata.add("general.name", last_name(named));
+  metadata.add("general.size_label", size_label(source));
+  metadata.add("general.quantization_version", uint32_t{2});
+  metadata.add("general.file_type", file_type(dtype));
+  add_gguf_config(config, metadata);
+  const GgufTokenizerOptions options{
+      .vocab = config.vocab, .bos_id = config.bos_id, .ends = config.eos_ids};
+  add_gguf_tokenizer(side_files(source.checkpoint()), source.checkpoint(), options, metadata);
+  return metadata;
+}
+
+void say_fallbacks(const std::vector<ExportedTensor>& tensors) {
+  int64_t count = 0;
+  for (const ExportedTensor& tensor : tensors)
+    count += !tensor.source->vector() && !tensor.spec.q8_0;
+  if (count > 0)
+    log_info("{} of {} tensors are f16: their rows are not whole blocks of {} values", count,
+             tensors.size(), kQ8Block);
+}
+
+}  // namespace
+
+std::string export_gguf(const ExportOptions& options, const std::string& named) {
+  const ModelSource source(options.checkpoint, options.adapter);
+  check_gguf_model(source.config());
+  if (source.method() != nullptr && !source.method()->unmerged().tensors.empty())
+    fail("{}: its prompts cannot be folded into weights, and llama.cpp has none", options.adapter);
+  const ExportDtype dtype = parse_export_dtype(options.dtype, source.dtype(), true);
+  const std::vector<ExportedTensor> tensors = gguf_tensors(source, dtype);
+  const GgufMetadata metadata = metadata_of(source, named, dtype);
+  if (dtype.q8_0) say_fallbacks(tensors);
+  if (dtype.kept) source.say_narrowed();
+  PendingFile file(options.out);
+  GgufWriter writer(file.partial(), specs_of(tensors), metadata);
+  write_tensors(source, tensors, writer);
+  compare_with_source(source, tensors, file.partial().string());
+  std::string text = fmt::format("wrote {}: GGUF in {}, {}\n", options.out, dtype.name(),
+                                 amount_of(specs_of(tensors)));
+  text += dtype.q8_0 ? "read back: every value is there, within Q8_0's rounding\n"
+                     : "read back: every value is there\n";
+  if (options.verify)
+    text += compare_logits({options.checkpoint, options.adapter}, {file.partial().string(), ""},
+                           dtype.dtype, dtype.q8_0, options.out);
+  file.commit();
+  return text;
+}
+
+}  // namespace falconer

@@ -1,0 +1,400 @@
+// falconer finetune: settings to a run.
+#include "falconer/finetune.h"
+
+#include <filesystem>
+
+#include "api/common.h"
+#include "api/finetune/finetune_options.h"
+#include "api/finetune/finetuning.h"
+#include "api/finetune/finished_run.h"
+#include "api/finetune/memory_plan.h"
+#include "api/finetune/recipe.h"
+#include "api/finetune/run_context.h"
+#include "api/finetune/run_place.h"
+#include "api/finetune/run_start.h"
+#include "api/finetune/run_texts.h"
+#include "api/finetune/sample_prompt.h"
+#include "api/model/base_check.h"
+#include "api/model/load_options.h"
+#include "api/model/resolve.h"
+#include "base/digest.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/plural.h"
+#include "base/system.h"
+#include "data/load.h"
+#include "data/prepared.h"
+#include "falconer/data.h"
+#include "generate/generator.h"
+#include "model/arch/architecture.h"
+#include "ops/watched.h"
+#include "text/prompt_encoder.h"
+#include "train/run_status.h"
+#include "train/trainer.h"
+
+namespace falconer {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// What is said of the rows.
+enum class Shown { kNothing, kRows, kRowsAndPreview };
+
+class Finetuning {
+ public:
+  Finetuning(const FinetuneOptions& options, const RunContext& context, Shown shown)
+      : asked_(options), o_(options), context_(context), shown_(shown) {
+    if (context_.rows) take_rows_in_memory(o_);
+    check_options(o_);
+    o_.checkpoint = resolve_checkpoint(
+        o_.checkpoint, o_.from_scratch ? CheckpointPart::kTokenizer : CheckpointPart::kAll);
+    o_.init_adapter = resolve_adapter(o_.init_adapter);
+    if (!context_.rows) o_.data = resolve_data(o_.data);
+    config_ = read_model_config(o_.checkpoint);
+    tokenizer_ = find_tokenizer(o_.checkpoint);
+  }
+
+  void load_data() {
+    o_.max_seq_length = std::min(o_.max_seq_length, config_.context);
+    if (o_.packing && o_.micro_batch_tokens == 0) o_.micro_batch_tokens = o_.max_seq_length;
+    LoadOptions load = load_options_of(o_, o_.checkpoint, config_.vocab);
+    load.scratch = scratch_folder(o_.out);
+    load.text = context_.rows;
+    if (!context_.rows)
+      check_prepared(o_.data, tokenizer_ ? &*tokenizer_ : nullptr, o_.checkpoint, o_.any_base);
+    data_ = load_dataset(o_.data, tokenizer_ ? &*tokenizer_ : nullptr, load);
+    choose_style();
+    const RunLength length = run_length(o_.batch_size, o_.epochs, data_.rows().size());
+    o_.batch_size = length.batch_size;
+    o_.epochs = length.epochs;
+    if (context_.rows || !fs::is_directory(o_.data)) o_.test_size = data_.held_out().size();
+    if (shown_ != Shown::kNothing) show_data();
+  }
+
+  void show_data() const {
+    say_rows(o_, data_, step_plan(), tokenizer_ && style_ ? &*tokenizer_ : nullptr,
+             shown_ == Shown::kRowsAndPreview);
+    if (data_.report.truncated > 0 && o_.max_seq_length == config_.context)
+      log_info("rows are cut at {} tokens, the model's context", config_.context);
+  }
+
+  // No more rows are computed at one time than a step has, whatever is asked for.
+  StepPlanOptions step_plan() const {
+    return {.batch_size = *o_.batch_size,
+            .micro_batch_size = std::min(o_.micro_batch_size, *o_.batch_size),
+            .micro_batch_tokens = o_.micro_batch_tokens,
+            .max_steps = o_.max_steps,
+            .epochs = *o_.epochs,
+            .shuffle = o_.shuffle,
+            .seed = o_.seed};
+  }
+
+  // Rows that were token ids already say nothing themselves: what the flag says, or what they were
+  // prepared with.
+  void choose_style() {
+    RenderedAs& rendered = data_.rendered;
+    if (!o_.prompt_style.empty() && rendered.prompt_style != o_.prompt_style) {
+      rendered.prompt_style = o_.prompt_style;
+      rendered.prompt_template.clear();
+    }
+    if (rendered.prompt_style.empty()) return;
+    style_ = PromptStyle::recorded(rendered.prompt_style, rendered.prompt_template,
+                                   template_files(o_.checkpoint));
+    rendered.prompt_template = style_->source();
+  }
+
+  void open_session(const fs::path& checkpoint, bool planning) {
+    SessionOptions s{.checkpoint = o_.checkpoint,
+                     .precision = parse_precision(o_.precision),
+                     .training = true,
+                     .optimizer = optimizer_memory(parse_optimizer(o_.optimizer)),
+                     .from_scratch = o_.from_scratch,
+                     .seed = o_.seed,
+                     .device = o_.device,
+                     .deterministic = o_.deterministic,
+                     .low_memory = o_.low_memory,
+                     .recompute = o_.recompute == "on",
+                     .planning = planning};
+    s.optimizer.offload = o_.offload_optimizer == "on";
+    s.lora_dropout = o_.lora_dropout;
+    if (o_.method == "full") {
+      s.method = method_options(o_);
+      if (!checkpoint.empty()) {
+        s.checkpoint = checkpoint.string();
+        s.source = o_.checkpoint;  // a checkpoint is removed when newer ones have been saved
+        s.from_scratch = false;
+      }
+    } else if (!checkpoint.empty() || !o_.init_adapter.empty()) {
+      s.adapter = checkpoint.empty() ? o_.init_adapter : checkpoint.string();
+    } else {
+      s.method = method_options(o_);
+    }
+    session_ = Session::open(s);
+    if (session_->method()->name() != o_.method)
+      fail_usage("{} is an adapter of method {}, and the command asks for {}", s.adapter,
+                 session_->method()->name(), o_.method);
+  }
+
+  TrainOptions train_options() {
+    TrainOptions t =
+        train_options_of(o_, step_plan(), StepPlan(data_.rows(), step_plan()).total_steps());
+    t.record = {.method = o_.method,
+                .prompt_style = data_.rendered.prompt_style,
+                .base_checkpoint = asked_.checkpoint,
+                .prompt_template = data_.rendered.prompt_template};
+    t.record.data = data_record(o_, asked_.data);
+    return t;
+  }
+
+  std::string plan_text(const TrainOptions& options) {
+    Trainer trainer(*session_, data_.rows(), data_.held_out(), options);
+    trainer.reserve();
+    return memory_plan_text(*session_, o_.method, options.batches);
+  }
+
+  // All that can be wrong is found here, before anything in the run's folder is touched.
+  TrainOptions check(bool dry) {
+    folder_.emplace(o_, dry);
+    checkpoint_ = find_checkpoint(o_, dry);
+    open_before_data();
+    load_data();
+    check_held_out(data_.held_out(), o_);
+    if (!o_.sample_prompt.empty())
+      sample_ = sample_prompt(o_, tokenizer_ ? &*tokenizer_ : nullptr, style_, config_.context);
+    TrainOptions options = train_options();
+    choose_plan(options);
+    options.record.settings = recorded_settings(o_, options.optimizer, options.warmup_steps);
+    record_method(options.record.settings, *session_, o_, checkpoint_);
+    refuse_full_disk(*session_, data_.rows(), o_, options);
+    return options;
+  }
+
+  // Rows may be many, and what model, adapter and method refuse is known without them.
+  void open_before_data() {
+    // A run goes on in what it began with, however much memory there is now.
+    if (const auto record = read_record(checkpoint_); record && o_.master_weights == "auto")
+      if (const auto was = record->settings.find("master_weights"); was != record->settings.end())
+        o_.master_weights = was->second;
+    open_session(checkpoint_, true);
+    opened_ = true;
+  }
+
+  // Makes the plan, and tries where it does not fit what needs less memory.
+  void choose_plan(const TrainOptions& options) {
+    warn_of_learning_rate(options, StepPlan(data_.rows(), options.batches).total_steps());
+    const FinetuneOptions asked = o_;
+    MemoryChoice chosen;
+    const auto plan = [&] {
+      o_ = with_choice(asked, chosen);
+      if (!std::exchange(opened_, false)) open_session(checkpoint_, true);
+      memory_text_ = plan_text(options);
+      return fits(*session_);
+    };
+    if (!plan())
+      for (const MemoryChoice& choice : memory_choices(asked, *session_)) {
+        chosen = choice;
+        if (plan()) break;
+      }
+    if (o_.master_weights == "bf16" && session_->run().activation == Dtype::kF32)
+      fail_usage("--master-weights bf16 goes with --precision bf16, and this run computes in f32");
+    if (!fits(*session_)) return;
+    for (const std::string& line : choice_lines(chosen)) log_info("memory is short: {}", line);
+  }
+
+  // The options with what their defaults came to: a later version may have other defaults.
+  FinetuneOptions resolved(const TrainOptions& t) const {
+    FinetuneOptions all = o_;
+    // Names mean the same on every machine, and what memory is short of does not.
+    all.checkpoint = asked_.checkpoint;
+    all.data = asked_.data;
+    all.init_adapter = asked_.init_adapter;
+    all.recompute = asked_.recompute;
+    all.offload_optimizer = asked_.offload_optimizer;
+    all.precision = session_->run().activation == Dtype::kF32 ? "f32" : "bf16";
+    all.lr = t.optimizer.lr;
+    all.weight_decay = t.optimizer.weight_decay;
+    all.warmup_steps = t.warmup_steps;
+    all.prompt_style = data_.rendered.prompt_style;
+    if (o_.init_adapter.empty()) all.lora_dropout = lora_dropout_of(o_);
+    if (o_.save_every.empty()) all.save_every = kSaveEvery;
+    const auto given = all.lora_dropout;
+    take_method_settings(t.record.settings, all);
+    if (!o_.init_adapter.empty()) all.lora_dropout = given;  // else the adapter's own
+    return all;
+  }
+
+  void go_on_from_checkpoint(Trainer& trainer, const TrainOptions& options) {
+    const TrainState state = read_train_state(checkpoint_);
+    warn_of_changes(options.record, o_, checkpoint_);
+    restore_optimizer(checkpoint_, *session_);
+    trainer.resume(state);
+    log_info("resuming behind step {}", state.step);
+    if (const int64_t total = total_steps(options); state.step > total)
+      log_warning(
+          "{} is behind the {} {} that this run would have: nothing is left to train, and final/ "
+          "is "
+          "of step {}; more --epochs or --max-steps train on",
+          checkpoint_.string(), total, plural(total, "step"), state.step);
+  }
+
+  TrainResult train(Trainer& trainer, const TrainOptions& options) {
+    trainer.reserve();
+    folder_->claim();
+    listen(context_, total_steps(options), trainer);
+    trainer.on_first_step([this] { folder_->begun(); });
+    std::vector<std::string> notes = recipe_notes(o_);
+    if (!o_.init_adapter.empty())
+      for (const auto& [key, value] : session_->method()->settings())
+        notes.push_back(fmt::format("{} of the adapter: {}", key, value));
+    const int64_t tokens = tokens_of(data_.rows());
+    notes.push_back(fmt::format("rows: {} to train on with {} {}, {} held out", data_.rows().size(),
+                                tokens, plural(tokens, "token"), data_.held_out().size()));
+    // First: it says whose the folder is.
+    // One that goes on with fewer steps than were made has made more.
+    RunStatusFile status(o_.out, o_.method, std::max(total_steps(options), trainer.state().step));
+    try {
+      write_file(fs::path(o_.out) / "recipe.toml", recipe_text(resolved(options), notes));
+      const TrainResult result = trainer.run();
+      status.finish(result.interrupted ? "stopped" : "finished");
+      return result;
+    } catch (const std::exception& error) {
+      status.fail(error.what());
+      throw;
+    }
+  }
+
+  int64_t total_steps(const TrainOptions& options) const {
+    return StepPlan(data_.rows(), options.batches).total_steps();
+  }
+
+  std::optional<FinishedRun> finished(const TrainOptions& options) const {
+    return find_finished(o_, total_steps(options), options.record, checkpoint_);
+  }
+
+  FinetuneReport report_of(const FinishedRun& before, const TrainOptions& options) const {
+    FinetuneReport report{.steps = before.state.step,
+                          .tokens = before.state.tokens,
+                          .trainable = session_->method()->trainable_count(),
+                          .last_loss = before.last_loss,
+                          .seconds = before.state.seconds,
+                          .peak_rss_bytes = peak_rss_bytes(),
+                          .was_finished = true,
+                          .final_folder = (fs::path(o_.out) / "final").string()};
+    report.json = run_json(report, resolved(options), before.state);
+    return report;
+  }
+
+  // What is trained on, and that what is gone on with was trained on it too.
+  void record_hashes(ModelRecord& record) const {
+    record.hashes = {{"data", fingerprint(data_.rows())}};
+    if (!data_.held_out().empty()) record.hashes["held_out"] = fingerprint(data_.held_out());
+    Digest settings = Digest::sha256();
+    for (const auto& [key, value] : record.settings) settings.update(key + "=" + value + ";");
+    record.hashes["settings"] = settings.finish();
+    if (o_.from_scratch) return;
+    Hashes base = base_hashes(o_.checkpoint, tokenizer_ ? &*tokenizer_ : nullptr);
+    for (const std::string& adapter : {o_.init_adapter, checkpoint_.string()})
+      check_base(adapter, o_.checkpoint, base, o_.any_base);
+    record.hashes.merge(base);
+  }
+
+  FinetuneReport run() {
+    TrainOptions options = check(false);
+    refuse_too_large(o_, *session_, memory_text_);
+    record_hashes(options.record);
+    if (const auto before = finished(options)) return report_of(*before, options);
+    open_session(checkpoint_, false);
+    if (o_.check_finite) session_->run().kernels = &watched_kernels(*session_->run().kernels);
+    Trainer trainer(*session_, data_.rows(), data_.held_out(), options);
+    if (!checkpoint_.empty()) go_on_from_checkpoint(trainer, options);
+    if (!sample_.ids.empty()) trainer.on_evaluation([this](int64_t) { show_sample(); });
+    log_info("{}: {} trainable numbers", o_.method, session_->method()->trainable_count());
+    const TrainResult result = train(trainer, options);
+    FinetuneReport report{.steps = result.steps,
+                          .tokens = result.tokens,
+                          .trainable = session_->method()->trainable_count(),
+                          .last_loss = result.last_loss,
+                          .seconds = result.seconds,
+                          .peak_rss_bytes = peak_rss_bytes(),
+                          .interrupted = result.interrupted};
+    if (!result.interrupted) report.final_folder = (fs::path(o_.out) / "final").string();
+    report.json = run_json(report, resolved(options), trainer.state());
+    return report;
+  }
+
+  CheckedRun dry_run() {
+    TrainOptions t = check(true);
+    if (!o_.resume.empty()) {
+      record_hashes(t.record);
+      static_cast<void>(finished(t));
+    }
+    FinetunePlan plan = plan_run(*session_, data_, t);
+    plan.text = memory_text_ + plan_text_of(plan, t, checkpoint_, session_->plan().mapped > 0);
+    plan.json = plan_json(plan, resolved(t));
+    // Only real memory can be read into: what an adapter's file holds shows when it fits.
+    if (plan.fits && o_.method != "full" && (!checkpoint_.empty() || !o_.init_adapter.empty()))
+      open_session(checkpoint_, false);
+    CheckedRun checked{.plan = std::move(plan), .resolved = resolved(t)};
+    for (const auto& param : session_->weights().params) checked.parameters += param->size();
+    checked.data = std::move(data_);
+    return checked;
+  }
+
+  FinetunePlan plan() {
+    open_before_data();
+    load_data();
+    const TrainOptions options = train_options();
+    choose_plan(options);
+    refuse_too_large(o_, *session_, memory_text_);
+    FinetunePlan plan = plan_run(*session_, data_, options);
+    plan.text = memory_text_;
+    plan.json = plan_json(plan, resolved(options));
+    return plan;
+  }
+
+ private:
+  void show_sample() {
+    Generator generator(*session_, &*tokenizer_);
+    GenerateOptions options;
+    options.max_new_tokens = 100;
+    options.stop_ids = sample_.ends;
+    const auto answers = generator.generate({sample_.ids}, options);
+    log_info("sample: {}", answers.front().text);
+  }
+
+  std::optional<RunFolder> folder_;  // first: its lock goes last
+  const FinetuneOptions asked_;
+  FinetuneOptions o_;  // with names resolved to paths, "auto" to what was chosen
+  ModelConfig config_;
+  std::optional<Tokenizer> tokenizer_;
+  const RunContext& context_;
+  const Shown shown_;
+  std::string memory_text_;
+  LoadedData data_;
+  std::optional<PromptStyle> style_;
+  SamplePrompt sample_;
+  fs::path checkpoint_;  // that the run goes on from
+  std::unique_ptr<Session> session_;
+  bool opened_ = false;  // the session is new, and was not planned with
+};
+
+}  // namespace
+
+FinetuneReport finetune(const FinetuneOptions& options, const RunContext& context) {
+  return Finetuning(options, context, Shown::kRows).run();
+}
+
+CheckedRun check_run(const FinetuneOptions& options, bool show_data, const RunContext& context) {
+  const Shown shown = show_data ? Shown::kRowsAndPreview : Shown::kNothing;
+  return Finetuning(options, context, shown).dry_run();
+}
+FinetunePlan dry_run(const FinetuneOptions& options, const RunContext& context) {
+  return check_run(options, true, context).plan;
+}
+
+FinetunePlan plan(const FinetuneOptions& options, const RunContext& context) {
+  return Finetuning(options, context, Shown::kRows).plan();
+}
+
+}  // namespace falconer

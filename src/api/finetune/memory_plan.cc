@@ -1,0 +1,132 @@
+#include "api/finetune/memory_plan.h"
+
+#include <fmt/ranges.h>
+
+#include "base/error.h"
+#include "base/system.h"
+
+namespace falconer {
+
+int64_t memory_needed(const Session& session) {
+  const MemoryPlan plan = session.plan();
+  return static_cast<int64_t>(plan.fixed + plan.kept + plan.scratch + plan.services);
+}
+
+bool fits(const Session& session) {
+  // Pinned memory cannot be taken back: the system keeps a tenth for itself.
+  const auto pinned = static_cast<double>(session.plan().pinned);
+  return memory_needed(session) <= session.available_bytes() &&
+         pinned <= 0.9 * static_cast<double>(available_memory_bytes());
+}
+
+namespace {
+
+bool learns_in_bf16(const Session& session) {
+  const auto& method = session.options().method;
+  return method && method->bf16_weights;
+}
+
+// "with gradients and optimizer state", as far as they are there.
+std::string learning_text(const Session& session) {
+  const OptimizerMemory& optimizer = session.options().optimizer;
+  const bool state = optimizer.moments > 0 && !optimizer.offload;
+  return fmt::format("{}with gradients{}", learns_in_bf16(session) ? "weights in bf16, " : "",
+                     !state            ? ""
+                     : optimizer.coded ? " and 8-bit optimizer state"
+                                       : " and optimizer state");
+}
+
+}  // namespace
+
+std::string memory_plan_text(Session& session, const std::string& method,
+                             const StepPlanOptions& batches) {
+  const MemoryPlan plan = session.plan();
+  Device* const device = session.device();
+  const size_t program =
+      plan.services + (device != nullptr ? 0 : static_cast<size_t>(resident_bytes()));
+  const auto line = [](const char* what, size_t bytes, const std::string& note = {}) {
+    return fmt::format("  {:<21} {:>12.1f} MB{}\n", what, static_cast<double>(bytes) / 1e6,
+                       note.empty() ? "" : " (" + note + ")");
+  };
+  std::string text = fmt::format(
+      "memory plan ({}, {}, micro-batches of {}{}, on {}):\n", method,
+      name_of(session.run().activation),
+      batches.micro_batch_tokens > 0 ? batches.micro_batch_tokens : batches.micro_batch_size,
+      batches.micro_batch_tokens > 0 ? " tokens" : "",
+      device != nullptr ? device->name() : "the CPU");
+  if (!session.why_computed_so().empty()) text += "  " + session.why_computed_so() + "\n";
+  text += line("weights, mapped", plan.mapped);
+  text += line("trainable and tables", plan.fixed, learning_text(session));
+  text += line("kept for backward", plan.kept, session.run().recompute ? "--recompute" : "");
+  text += line("scratch", plan.scratch);
+  text += line(device != nullptr ? "workspace etc." : "program and rows", program);
+  text += line("together", plan.mapped + plan.fixed + plan.kept + plan.scratch + program);
+  if (plan.pinned > 0)
+    text += line("on the host, pinned", plan.pinned,
+                 session.options().optimizer.coded ? "8-bit optimizer state" : "optimizer state");
+  return text;
+}
+
+std::vector<MemoryChoice> memory_choices(const FinetuneOptions& o, const Session& planned) {
+  const auto values = [](const std::string& asked, const char* yes, bool sensible) {
+    if (asked == "auto")
+      return sensible ? std::vector<bool>{false, true} : std::vector<bool>{false};
+    return std::vector<bool>{asked == yes};
+  };
+  // Of the other methods next to nothing learns.
+  const bool full = o.method == "full";
+  const bool bf16 = planned.run().activation == Dtype::kBF16;
+  std::vector<MemoryChoice> choices;
+  for (const bool bf16_weights : values(o.master_weights, "bf16", full && bf16))
+    for (const bool offload :
+         values(o.offload_optimizer, "on", full && planned.device() != nullptr))
+      for (const bool recompute : values(o.recompute, "on", true))
+        choices.push_back({recompute, offload, bf16_weights});
+  choices.erase(choices.begin());
+  return choices;
+}
+
+FinetuneOptions with_choice(FinetuneOptions o, const MemoryChoice& choice) {
+  const auto set = [](std::string& option, const char* value) {
+    if (option == "auto") option = value;
+  };
+  set(o.recompute, choice.recompute ? "on" : "off");
+  set(o.offload_optimizer, choice.offload ? "on" : "off");
+  set(o.master_weights, choice.bf16_weights ? "bf16" : "f32");
+  return o;
+}
+
+std::vector<std::string> choice_lines(const MemoryChoice& choice) {
+  std::vector<std::string> lines;
+  if (choice.recompute)
+    lines.emplace_back("what backward reads is computed again (--recompute on)");
+  if (choice.offload)
+    lines.emplace_back("the optimizer's state stays on the host (--offload-optimizer on)");
+  if (choice.bf16_weights)
+    lines.emplace_back("weights learn in bf16, without f32 masters (--master-weights bf16)");
+  return lines;
+}
+
+std::string smaller_text(const FinetuneOptions& o, const Session& planned) {
+  std::vector<std::string> ways;
+  if (o.micro_batch_size > 1 || o.micro_batch_tokens > 0) ways.emplace_back("--micro-batch-size 1");
+  ways.emplace_back("a shorter --max-seq-length");
+  if (planned.run().activation == Dtype::kF32) ways.emplace_back("--precision bf16");
+  if (o.method == "full" && o.optimizer == "adamw") ways.emplace_back("--optimizer adamw-8bit");
+  if (planned.device() == nullptr && o.method != "full") ways.emplace_back("--low-memory");
+  return fmt::format("{}, or a method that trains less than {}", fmt::join(ways, ", "), o.method);
+}
+
+void refuse_too_large(const FinetuneOptions& options, const Session& session,
+                      const std::string& plan) {
+  if (fits(session)) return;
+  const Device* const device = session.device();
+  fail("{}{:.1f} GB of memory can be had{}. Smaller: {}", plan,
+       static_cast<double>(session.available_bytes()) / 1e9,
+       device != nullptr ? fmt::format(" on {}, and {:.1f} GB on the host", device->name(),
+                                       static_cast<double>(available_memory_bytes()) / 1e9)
+                         : "",
+       smaller_text(options, session));
+}
+
+}  // namespace falconer

@@ -1,0 +1,141 @@
+// falconer evaluate: answers beside what was expected.
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "api/common.h"
+#include "api/data/read_rows.h"
+#include "api/model/chat.h"
+#include "api/model/resolve.h"
+#include "api/settings/bounds.h"
+#include "base/error.h"
+#include "base/trim.h"
+#include "data/formats.h"
+#include "data/prepared.h"
+#include "data/raw_rows.h"
+#include "falconer/use.h"
+#include "ops/devices.h"
+
+namespace falconer {
+namespace {
+
+/// What is asked, and the last answer of a row, which is expected.
+struct Question {
+  Chat chat;                              // messages, or
+  std::vector<int32_t> prompt, expected;  // token ids
+  bool stands = false;                    // no prompt style is the row's
+  std::string answer;                     // that is expected, of messages
+};
+
+Question question_of(const Conversation& conversation, bool stands) {
+  Question made{.stands = stands};
+  size_t count = conversation.messages.size();
+  while (count > 0 && !conversation.messages[count - 1].is_assistant()) --count;
+  if (count < 2 || conversation.messages[count - 1].content.empty())
+    fail("expected an instruction, a prompt or messages, and an answer");
+  made.chat = chat_of(conversation, count - 1);
+  made.answer = conversation.messages[count - 1].content;
+  return made;
+}
+
+// The last stretch of labelled tokens is the answer, what stands before it is the prompt.
+Question question_of(const Row& row) {
+  const auto labelled = [&](size_t i) { return row.labels[i] != kIgnoredLabel; };
+  size_t end = row.ids.size();
+  while (end > 0 && !labelled(end - 1)) --end;
+  size_t begin = end;
+  while (begin > 0 && labelled(begin - 1)) --begin;
+  if (begin == end) fail("has no labelled tokens to expect as the answer");
+  if (begin == 0) fail("has labels from its first token on, so that there is no prompt to ask");
+  const auto at = [&](size_t i) { return row.ids.begin() + static_cast<int64_t>(i); };
+  Question made;
+  made.prompt = {at(0), at(begin)};
+  made.expected = {at(begin), at(end)};
+  return made;
+}
+
+std::vector<Question> read_questions(const std::string& path, int64_t limit) {
+  constexpr int64_t kAnyId =
+      std::numeric_limits<int32_t>::max();  // the model's own bound is tested
+  std::vector<Question> questions;
+  FormatParser parser(nullptr, kAnyId);
+  read_raw_rows(
+      path,
+      [&](const nlohmann::ordered_json& object, int64_t) {
+        const auto parsed = parser.parse(object);
+        const auto* row = std::get_if<Row>(&parsed);
+        Question question = row != nullptr ? question_of(*row)
+                                           : question_of(std::get<Example>(parsed).conversation,
+                                                         parser.format()->stands);
+        if (limit == 0 || std::ssize(questions) < limit) questions.push_back(std::move(question));
+      },
+      [&](int64_t line, const std::string& what) { fail("{}: line {}: {}", path, line, what); });
+  if (questions.empty()) fail("{}: has no rows", path);
+  return questions;
+}
+
+std::vector<int32_t> prompt_of(const Question& question, const Model& model) {
+  if (!question.prompt.empty()) return question.prompt;
+  return model.encode_chat(question.chat, question.stands);
+}
+
+EvaluatedRow judged(const Question& question, const std::string& answer, const Model& model) {
+  EvaluatedRow row;
+  if (question.prompt.empty()) {
+    const ChatMessage& asked = question.chat.messages.back();
+    row = {asked.content, asked.input, question.answer};
+  } else {
+    row = {model.decode(question.prompt), "", model.decode(question.expected)};
+  }
+  row.expected = std::string(trimmed(row.expected));
+  row.answer = std::string(trimmed(answer));
+  row.exact = row.answer == row.expected;
+  return row;
+}
+
+}  // namespace
+
+EvaluateReport evaluate(const EvaluateOptions& options) {
+  check_bounds(options);
+  check_device_name(options.model.device);
+  const std::string data = resolve_data(options.data);
+  std::optional<ResultWriter> output;
+  if (!options.output.empty()) {
+    OutputRule rule(options.overwrite);
+    for (const std::string& input : {data, options.model.checkpoint, options.model.adapter})
+      rule.reads(input);
+    output.emplace(options.output, rule);
+  }
+  if (is_prepared(data)) {
+    const auto tokenizer = find_tokenizer(resolve_checkpoint(options.model.checkpoint));
+    check_prepared(data, tokenizer ? &*tokenizer : nullptr, options.model.checkpoint,
+                   options.model.any_base);
+  }
+  const std::vector<Question> questions = read_questions(data, options.limit);
+  Model model = Model::open(options.model);
+  EvaluateReport report;
+  for (size_t begin = 0; begin < questions.size();
+       begin += static_cast<size_t>(options.batch_size)) {
+    const size_t end = std::min(questions.size(), begin + static_cast<size_t>(options.batch_size));
+    std::vector<std::vector<int32_t>> prompts;
+    for (size_t i = begin; i < end; ++i) prompts.push_back(prompt_of(questions[i], model));
+    SamplingSettings sampling = options.sampling;
+    sampling.first_prompt = static_cast<uint32_t>(begin);
+    const auto completions = model.generate(prompts, sampling);
+    for (size_t i = begin; i < end; ++i) {
+      report.rows.push_back(judged(questions[i], completions[i - begin].text, model));
+      report.exact += report.rows.back().exact;
+    }
+  }
+  if (!output) return report;
+  for (const EvaluatedRow& row : report.rows)
+    output->write({{"instruction", row.instruction},
+                   {"input", row.input},
+                   {"expected", row.expected},
+                   {"answer", row.answer},
+                   {"exact", row.exact}});
+  output->commit();
+  return report;
+}
+
+}  // namespace falconer

@@ -1,0 +1,152 @@
+// falconer score: losses and logits of rows.
+#include <cmath>
+#include <optional>
+
+#include "api/common.h"
+#include "api/data/read_rows.h"
+#include "api/model/base_check.h"
+#include "api/model/logits.h"
+#include "api/model/resolve.h"
+#include "base/file.h"
+#include "base/output.h"
+#include "checkpoint/safetensors_writer.h"
+#include "data/dataset.h"
+#include "data/format/fields.h"
+#include "data/format/tokens.h"
+#include "data/prepared.h"
+#include "falconer/use.h"
+#include "method/finite_weights.h"
+#include "method/session.h"
+#include "text/tokenizer.h"
+
+namespace falconer {
+namespace {
+
+Row read_row(const nlohmann::ordered_json& json, const ModelConfig& config,
+             const Tokenizer* tokenizer) {
+  Row row;
+  if (find_field(json, "input_ids") != nullptr) {
+    row = std::get<Row>(parse_tokens(json, config.vocab));
+  } else if (find_field(json, "text") != nullptr) {
+    if (tokenizer == nullptr) fail("holds text, and the checkpoint has no tokenizer.json");
+    row.ids = tokenizer->encode(text_field(json, "text"));
+    row.labels = row.ids;
+    for (const int32_t id : row.ids)
+      if (id >= config.vocab)
+        fail("its text has the token {}, expected 0 to {}", id, config.vocab - 1);
+  } else {
+    fail("has neither \"input_ids\" nor \"text\"");
+  }
+  if (row.ids.empty()) fail("has no tokens");
+  if (static_cast<int64_t>(row.ids.size()) > config.context)
+    fail("has {} tokens, and the model's context is {}", row.ids.size(), config.context);
+  return row;
+}
+
+class Scorer {
+ public:
+  Scorer(Session& session, bool logits) : session_(session), want_logits_(logits) {}
+
+  struct Scored {
+    nlohmann::ordered_json json;
+    Tensor logits;
+  };
+
+  Scored score(const Row& row) {
+    Scored scored;
+    // One pass with every next token as a target; the labels choose among the losses afterwards.
+    std::vector<int32_t> labels = row.ids;
+    const BatchBuffer::Sequence sequence{.ids = row.ids, .labels = labels};
+    const BatchBuffer buffer = BatchBuffer::for_training({&sequence, 1});
+    const int64_t n = buffer.batch().target_count();
+    Tensor losses(1, n, Dtype::kF32);
+    run([&](Run& run) { session_.decoder().loss(run, buffer.batch(), losses.view()); });
+    double sum = 0;
+    int64_t count = 0;
+    std::vector<float> logprobs;
+    for (int64_t i = 0; i < n; ++i) {
+      const float loss = losses.view().row<float>(0)[i];
+      if (!std::isfinite(loss))
+        fail("the loss of token {} is {}: {}", i + 1, loss, why_not_finite(session_));
+      logprobs.push_back(-loss);
+      if (row.labels[i + 1] == kIgnoredLabel) continue;
+      // Labels are the ids in ordinary data; where they differ the loss is that of the label.
+      if (row.labels[i + 1] != row.ids[i + 1]) other_labels_ = true;
+      sum += loss;
+      ++count;
+    }
+    if (other_labels_) relabelled(row, sum, count);
+    other_labels_ = false;
+    scored.json["loss"] = count > 0 ? nlohmann::ordered_json(sum / static_cast<double>(count))
+                                    : nlohmann::ordered_json(nullptr);
+    scored.json["tokens"] = count;
+    scored.json["logprobs"] = logprobs;
+    if (!std::isfinite(sum)) fail("the loss is {}: {}", sum, why_not_finite(session_));
+    if (want_logits_) scored.logits = logits_of(session_, row.ids);
+    return scored;
+  }
+
+ private:
+  void run(const std::function<void(Run&)>& pass) {
+    session_.reserve(pass);
+    pass(session_.run());
+  }
+
+  void relabelled(const Row& row, double& sum, int64_t& count) {
+    const BatchBuffer::Sequence sequence{.ids = row.ids, .labels = row.labels};
+    const BatchBuffer buffer = BatchBuffer::for_training({&sequence, 1});
+    LossSum total;
+    run([&](Run& run) { total = session_.decoder().loss(run, buffer.batch()); });
+    sum = total.sum;
+    count = total.count;
+  }
+
+  Session& session_;
+  bool want_logits_ = false;
+  bool other_labels_ = false;
+};
+
+void write_logits(const std::string& path, const std::vector<NamedView>& views) {
+  if (place_of(path).through) return write_safetensors(path, views);
+  PendingFile file(path);
+  write_safetensors(file.partial(), views);
+  mark_written(file.partial());
+  file.commit();
+}
+
+}  // namespace
+
+void score(const ScoreOptions& options) {
+  const std::string checkpoint = resolve_checkpoint(options.checkpoint);
+  const std::string adapter = resolve_adapter(options.adapter);
+  const std::string data = resolve_data(options.data);
+  OutputRule rule(options.overwrite);
+  for (const std::string& input : {checkpoint, adapter, data}) rule.reads(input);
+  if (!options.logits.empty()) rule.check_file(options.logits, "--logits");
+  ResultWriter output(options.output, rule);
+  const std::optional<Tokenizer> tokenizer = find_tokenizer(checkpoint);
+  check_base(adapter, checkpoint, tokenizer ? &*tokenizer : nullptr, options.any_base);
+  const auto session = Session::open({.checkpoint = checkpoint,
+                                      .adapter = adapter,
+                                      .precision = parse_precision(options.precision),
+                                      .device = options.device});
+  check_prepared(data, tokenizer ? &*tokenizer : nullptr, checkpoint, options.any_base);
+  Scorer scorer(*session, !options.logits.empty());
+  std::vector<Tensor> all;
+  for_each_json_line(data, [&](const nlohmann::ordered_json& json, int64_t) {
+    Scorer::Scored scored =
+        scorer.score(read_row(json, session->config(), tokenizer ? &*tokenizer : nullptr));
+    output.write(scored.json);
+    if (!options.logits.empty()) all.push_back(std::move(scored.logits));
+  });
+  if (!options.logits.empty()) {
+    std::vector<NamedView> views;
+    for (size_t i = 0; i < all.size(); ++i)
+      views.push_back(
+          {fmt::format("logits.{}", i), {all[i].view().rows, all[i].view().cols}, all[i].view()});
+    write_logits(options.logits, views);
+  }
+  output.commit();
+}
+
+}  // namespace falconer

@@ -1,0 +1,146 @@
+// falconer::Model: a checkpoint with an adapter, ready to answer.
+#include <algorithm>
+#include <filesystem>
+
+#include "api/common.h"
+#include "api/model/base_check.h"
+#include "api/model/chat.h"
+#include "api/model/logits.h"
+#include "api/model/resolve.h"
+#include "api/settings/bounds.h"
+#include "base/error.h"
+#include "falconer/use.h"
+#include "generate/ends.h"
+#include "generate/generator.h"
+#include "text/prompt_encoder.h"
+#include "train/run_folder.h"
+
+namespace falconer {
+
+struct Model::Impl {
+  std::unique_ptr<Session> session;
+  std::optional<Tokenizer> tokenizer;
+  std::optional<PromptStyle> style;
+  bool parse_special = false;
+
+  const Tokenizer& needed_tokenizer() const {
+    if (!tokenizer)
+      fail("{}: has no tokenizer.json; give token ids with --prompt-ids",
+           session->options().checkpoint);
+    return *tokenizer;
+  }
+  // Special tokens that end an answer beside end-of-text.
+  std::vector<int32_t> ends_of_turn() const {
+    if (!style || !tokenizer) return {};
+    return PromptEncoder(*tokenizer, *style).end_of_turn_ids();
+  }
+};
+
+namespace {
+
+// What the flag says; what was recorded with the adapter, or with a fully finetuned model; the chat
+// template of a checkpoint of which nothing was recorded.
+std::optional<PromptStyle> choose_style(const ModelOptions& options) {
+  const TemplateFiles files = template_files(options.checkpoint);
+  if (!options.prompt_style.empty()) return PromptStyle::of_checkpoint(options.prompt_style, files);
+  const auto record = read_record(options.adapter.empty() ? options.checkpoint : options.adapter);
+  if (!record) {
+    if (!PromptStyle::has_chat_template(files)) return {};
+    return PromptStyle::of_checkpoint("chat", files);
+  }
+  if (record->prompt_style.empty()) return {};
+  return PromptStyle::recorded(record->prompt_style, record->prompt_template, files);
+}
+
+}  // namespace
+
+Model::Model(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Model::Model(Model&&) noexcept = default;
+Model& Model::operator=(Model&&) noexcept = default;
+Model::~Model() = default;
+
+Model Model::open(const ModelOptions& named) {
+  ModelOptions options = named;
+  options.checkpoint = resolve_checkpoint(named.checkpoint);
+  options.adapter = resolve_adapter(named.adapter);
+  auto impl = std::make_unique<Impl>();
+  impl->tokenizer = find_tokenizer(options.checkpoint);
+  if (!options.random_weights)
+    check_base(options.adapter, options.checkpoint, impl->tokenizer ? &*impl->tokenizer : nullptr,
+               options.any_base);
+  impl->session = Session::open({.checkpoint = options.checkpoint,
+                                 .adapter = options.adapter,
+                                 .precision = parse_precision(options.precision),
+                                 .from_scratch = options.random_weights,
+                                 .device = options.device});
+  impl->style = choose_style(options);
+  impl->parse_special = options.parse_special;
+  return Model(std::move(impl));
+}
+
+std::string Model::prompt_style() const { return impl_->style ? impl_->style->name() : ""; }
+
+int64_t Model::context() const { return impl_->session->config().context; }
+
+std::string Model::decode(const std::vector<int32_t>& ids) const {
+  const Tokenizer& tokenizer = impl_->needed_tokenizer();
+  const std::vector<int32_t> ends =
+      ends_of_answer(impl_->session->config(), &tokenizer, impl_->ends_of_turn());
+  const bool ended = !ids.empty() && std::binary_search(ends.begin(), ends.end(), ids.back());
+  return tokenizer.decode({ids.begin(), ids.end() - (ended ? 1 : 0)});
+}
+
+std::vector<int32_t> Model::encode_prompt(const std::string& instruction, const std::string& input,
+                                          bool raw) const {
+  const Tokenizer& tokenizer = impl_->needed_tokenizer();
+  if (raw || !impl_->style) return tokenizer.encode(instruction);
+  return PromptEncoder(tokenizer, *impl_->style, impl_->parse_special)
+      .prompt(Conversation::of(instruction, input));
+}
+
+std::vector<int32_t> Model::encode_chat(const Chat& chat, bool raw) const {
+  const Tokenizer& tokenizer = impl_->needed_tokenizer();
+  const std::optional<PromptStyle> as_they_stand =
+      raw || !impl_->style ? std::optional(PromptStyle::named("raw")) : std::nullopt;
+  return PromptEncoder(tokenizer, as_they_stand ? *as_they_stand : *impl_->style,
+                       impl_->parse_special)
+      .prompt(conversation_of(chat));
+}
+
+void check_sampling(const SamplingSettings& settings) { check_bounds(settings); }
+
+int64_t Model::vocab() const { return impl_->session->config().vocab; }
+
+std::vector<float> Model::logits(const std::vector<int32_t>& ids) {
+  const Tensor all = logits_of(*impl_->session, ids);
+  const float* values = all.view().row<float>(0);
+  return {values, values + all.view().size()};
+}
+
+std::vector<Completion> Model::generate(const std::vector<std::vector<int32_t>>& prompts,
+                                        const SamplingSettings& settings, const OnText& on_text,
+                                        const std::atomic<bool>* cancel) {
+  check_sampling(settings);
+  Generator generator(*impl_->session, impl_->tokenizer ? &*impl_->tokenizer : nullptr);
+  GenerateOptions options{.max_new_tokens = settings.max_new_tokens,
+                          .sampling = {.temperature = settings.temperature,
+                                       .top_k = settings.top_k,
+                                       .top_p = settings.top_p,
+                                       .seed = settings.seed},
+                          .stop = settings.stop,
+                          .ignore_eos = settings.ignore_eos};
+  options.stop_ids = impl_->ends_of_turn();
+  options.first_number = settings.first_prompt;
+  options.cancel = cancel;
+  std::vector<Completion> completions;
+  for (Answer& answer : generator.generate(prompts, options, on_text))
+    completions.push_back({.prompt_ids = answer.prompt_ids,
+                           .ids = answer.ids,
+                           .text = answer.text,
+                           .finish_reason = answer.finish_reason,
+                           .prefill_tokens_per_second = answer.prefill_tokens_per_second(),
+                           .decode_tokens_per_second = answer.decode_tokens_per_second()});
+  return completions;
+}
+
+}  // namespace falconer

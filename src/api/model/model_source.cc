@@ -1,0 +1,274 @@
+#include "api/model/model_source.h"
+
+#include <chrono>
+#include <cmath>
+#include <cstring>
+#include <map>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/interrupt.h"
+#include "base/log.h"
+#include "checkpoint/gguf_blocks.h"
+#include "model/arch/architecture.h"
+#include "model/open_model.h"
+#include "tensor/finite.h"
+
+namespace falconer {
+namespace {
+
+constexpr int64_t kBandBytes = 32 << 20;
+
+/// The rows of `order` in bands that are not larger than kBandBytes as f32.
+void for_each_band(const std::vector<RowRange>& order, int64_t rows, int64_t cols,
+                   const std::function<void(RowRange)>& use) {
+  const int64_t most = std::max<int64_t>(1, kBandBytes / 4 / std::max<int64_t>(1, cols));
+  const std::vector<RowRange> all = order.empty() ? std::vector<RowRange>{{0, rows}} : order;
+  for (const RowRange& range : all)
+    for (int64_t at = 0; at < range.count; at += most)
+      use({range.begin + at, std::min(most, range.count - at)});
+}
+
+/// What a tensor stays in where nothing is asked for.
+Dtype kept_dtype(const StoredTensor& stored) {
+  if (stored.q8_0) return Dtype::kBF16;
+  return stored.dtype == Dtype::kF64 ? Dtype::kF32 : stored.dtype;
+}
+
+}  // namespace
+
+ModelSource::ModelSource(const std::string& checkpoint, const std::string& adapter)
+    : checkpoint_(checkpoint), config_(read_model_config(checkpoint)) {
+  files_ = open_weights(checkpoint, config_);
+  settle_head(checkpoint, files_, config_);
+  check_weights(declare_weights(config_), config_, files_);
+  std::map<Dtype, int64_t> numbers;
+  for (const auto& [name, stored] : files_.tensors())
+    if (stored.shape.size() > 1) numbers[kept_dtype(stored)] += stored.size();
+  for (const auto& [dtype, count] : numbers)
+    if (count > numbers[dtype_]) dtype_ = dtype;
+  if (!adapter.empty()) {
+    session_ = Session::open({.checkpoint = checkpoint, .adapter = adapter, .adapter_only = true});
+    if (!session_->method()->merges())
+      fail(
+          "{}: an adapter's prompts are no part of any weight and cannot be merged; use it with "
+          "--adapter",
+          adapter);
+    config_ = session_->method()->merged_config(config_);
+  }
+  weights_ = declare_weights(config_);
+}
+
+// Files that hold vectors in f32 beside narrower matrices, as a GGUF's, often widened them for that:
+// where nothing is lost by it, they are as the rest again.
+Dtype ModelSource::dtype_of(const Param& param) const {
+  const StoredTensor* stored = find(param);
+  if (stored == nullptr) return dtype_;
+  const Dtype own = kept_dtype(*stored);
+  if (own == dtype_ || !param.vector()) return own;
+  const Tensor values(1, stored->cols(), Dtype::kF32), narrow(1, stored->cols(), dtype_);
+  stored->copy_to(values.view());
+  copy_converted(values.view(), narrow.view());
+  const std::vector<float> before = host_values(values.view()), after = host_values(narrow.view());
+  return std::memcmp(before.data(), after.data(), values.view().bytes()) == 0 ? dtype_ : own;
+}
+
+void ModelSource::say_narrowed() const {
+  int64_t doubles = 0, blocks = 0;
+  for (const auto& [name, stored] : files_.tensors()) {
+    doubles += stored.dtype == Dtype::kF64;
+    blocks += stored.q8_0;
+  }
+  if (doubles > 0) log_info("{}: {} tensors are f64, and are written as f32", checkpoint_, doubles);
+  if (blocks > 0)
+    log_info("{}: {} tensors are Q8_0, and are rounded to bf16; --dtype f32 holds every bit",
+             checkpoint_, blocks);
+}
+
+/// Null: a bias that the base does not have. A head that was tied is the embedding.
+const StoredTensor* ModelSource::find(const Param& param) const {
+  const Architecture& arch = architecture(config_.family);
+  const StoredTensor* stored = files_.find(param.name);
+  if (stored == nullptr && param.name == arch.top.head + ".weight")
+    stored = files_.find(arch.top.embedding + ".weight");
+  return stored;
+}
+
+void ModelSource::read_stored(const StoredTensor& stored, const std::vector<RowRange>& order,
+                              const UseRows& use) const {
+  const int64_t row_bytes = static_cast<int64_t>(stored.bytes.size()) / stored.rows();
+  Tensor memory;
+  for_each_band(order, stored.rows(), stored.cols(), [&](RowRange band) {
+    if (stored.plain()) {
+      use(stored.view().row_range(band.begin, band.count));
+      if (stored.mapped)
+        forget_pages(stored.bytes.subspan(static_cast<size_t>(band.begin * row_bytes),
+                                          static_cast<size_t>(band.count * row_bytes)));
+      return;
+    }
+    if (!memory || memory.view().rows < band.count)
+      memory = Tensor(band.count, stored.cols(), Dtype::kF32);
+    const View rows = memory.view().row_range(0, band.count);
+    stored.copy_rows_to(band.begin, rows);
+    if (stored.mapped) forget_pages(stored.bytes);
+    use(rows);
+  });
+}
+
+void ModelSource::read(const Param& param, const std::vector<RowRange>& order,
+                       const UseRows& use) const {
+  const StoredTensor* stored = find(param);
+  const bool merged = method() != nullptr && method()->merges_into(param.name);
+  if (stored != nullptr && !merged && !param.vector()) return read_stored(*stored, order, use);
+  const Tensor values(param.rows(), param.cols(), Dtype::kF32);
+  if (stored != nullptr && param.vector()) {
+    stored->copy_to(values.view());
+  } else if (stored != nullptr) {
+    int64_t first = 0;
+    read_stored(*stored, {}, [&](const View& rows) {
+      copy_converted(rows, values.view().row_range(first, rows.rows));
+      first += rows.rows;
+    });
+  }
+  if (merged) method()->merge_tensor(param.name, values.view());
+  if (!param.vector())
+    return for_each_band(order, param.rows(), param.cols(), [&](RowRange band) {
+      use(values.view().row_range(band.begin, band.count));
+    });
+  if (order.empty()) return use(values.view());
+  for (const RowRange& range : order) use(values.view().col_range(range.begin, range.count));
+}
+
+std::vector<TensorSpec> specs_of(const std::vector<ExportedTensor>& tensors) {
+  std::vector<TensorSpec> specs;
+  for (const ExportedTensor& tensor : tensors) specs.push_back(tensor.spec);
+  return specs;
+}
+
+namespace {
+
+/// A line every few seconds, and an end where the user asks for one.
+class Watch {
+ public:
+  Watch(const char* done, size_t tensors) : done_(done), tensors_(tensors) {}
+
+  void look(size_t tensor) {
+    if (interrupted()) throw Error("stopped; nothing was left behind", interrupt_exit_code());
+    const auto now = std::chrono::steady_clock::now();
+    if (now - last_ < std::chrono::seconds(5)) return;
+    last_ = now;
+    log_info("{} {} of {} tensors", done_, tensor, tensors_);
+  }
+
+ private:
+  const char* done_;
+  size_t tensors_;
+  std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
+};
+
+}  // namespace
+
+namespace {
+
+/// A model with such a number computes nothing: it is found before it is passed on.
+void refuse_not_finite(const ModelSource& source, const ExportedTensor& tensor, const View& rows,
+                       int64_t first) {
+  const auto found = first_not_finite(rows);
+  if (!found) return;
+  const std::string& name = tensor.source->name;
+  const std::string at = tensor.order.empty()
+                             ? fmt::format(" at row {}, column {}", first + found->row, found->col)
+                             : std::string();
+  if (source.method() != nullptr && source.method()->merges_into(name))
+    fail(
+        "{}: with the adapter folded in, {} holds {}{}; one of the two is damaged, or diverged in "
+        "training",
+        source.checkpoint(), name, found->value, at);
+  fail("{}: {} holds {}{}; the checkpoint is damaged, or its training diverged: fetch it again",
+       source.checkpoint(), name, found->value, at);
+}
+
+}  // namespace
+
+void write_tensors(const ModelSource& source, const std::vector<ExportedTensor>& tensors,
+                   TensorWriter& writer) {
+  Watch watch("wrote", tensors.size());
+  for (size_t i = 0; i < tensors.size(); ++i) {
+    int64_t first = 0;
+    source.read(*tensors[i].source, tensors[i].order, [&](const View& rows) {
+      watch.look(i);
+      refuse_not_finite(source, tensors[i], rows, first);
+      writer.write(rows);
+      first += rows.rows;
+    });
+  }
+  writer.commit();
+}
+
+namespace {
+
+/// The largest difference that Q8_0 makes in a block: half of its step d = most / 127, and 127 times
+/// what d loses in f16, which has 11 bits and no step below 2^-24.
+void check_q8_0(const View& expected, const View& found, const std::string& name) {
+  for (int64_t i = 0; i < expected.rows; ++i)
+    for (int64_t j = 0; j < expected.cols; j += kQ8Block) {
+      const float *x = expected.row<float>(i) + j, *y = found.row<float>(i) + j;
+      float most = 0;
+      for (int64_t k = 0; k < kQ8Block; ++k) most = std::max(most, std::fabs(x[k]));
+      const float d = most / 127;
+      const float bound = 1.001f * (d / 2 + 127 * std::max(d * 0x1p-11f, 0x1p-25f));
+      for (int64_t k = 0; k < kQ8Block; ++k)
+        if (!(std::fabs(x[k] - y[k]) <= bound))
+          fail("{}: reads back as {} at {}, {}; expected {} within {}", name, y[k], i, j + k, x[k],
+               bound);
+    }
+}
+
+void check_equal(const View& expected, const View& found, const std::string& name) {
+  for (int64_t i = 0; i < expected.rows; ++i)
+    for (int64_t j = 0; j < expected.cols; ++j) {
+      const float x = expected.row<float>(i)[j], y = found.row<float>(i)[j];
+      if (x != y && !(std::isnan(x) && std::isnan(y)))
+        fail("{}: reads back as {} at {}, {}; expected {}", name, y, i, j, x);
+    }
+}
+
+void compare_rows(const ExportedTensor& tensor, const StoredTensor& written, const View& rows,
+                  int64_t first) {
+  const Tensor expected(rows.rows, rows.cols, Dtype::kF32);
+  const Tensor found(rows.rows, rows.cols, Dtype::kF32);
+  written.copy_rows_to(first, found.view());
+  if (tensor.spec.q8_0) {
+    copy_converted(rows, expected.view());
+    return check_q8_0(expected.view(), found.view(), tensor.spec.name);
+  }
+  const Tensor rounded(rows.rows, rows.cols, tensor.spec.dtype);
+  copy_converted(rows, rounded.view());
+  copy_converted(rounded.view(), expected.view());
+  check_equal(expected.view(), found.view(), tensor.spec.name);
+}
+
+}  // namespace
+
+void compare_with_source(const ModelSource& source, const std::vector<ExportedTensor>& tensors,
+                         const std::string& path) {
+  const ModelConfig config = read_model_config(path);
+  const TensorFiles files = open_weights(path, config);
+  Watch watch("compared", tensors.size());
+  for (size_t i = 0; i < tensors.size(); ++i) {
+    const ExportedTensor& tensor = tensors[i];
+    const StoredTensor* written = files.find(tensor.name);
+    if (written == nullptr || written->rows() != tensor.source->rows() ||
+        written->cols() != tensor.source->cols())
+      fail("{}: {} was not written, or with another shape", path, tensor.spec.name);
+    int64_t first = 0;
+    source.read(*tensor.source, {}, [&](const View& rows) {
+      watch.look(i);
+      compare_rows(tensor, *written, rows, first);
+      first += rows.rows;
+      if (written->mapped) forget_pages(written->bytes);
+    });
+  }
+}
+
+}  // namespace falconer

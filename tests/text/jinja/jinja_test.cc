@@ -1,0 +1,176 @@
+// Chat templates beside what jinja2 gives as transformers sets it up, and what hostile ones can do.
+#include "text/jinja/jinja.h"
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "base/file.h"
+#include "support/errors.h"
+#include "support/paths.h"
+
+namespace falconer::test {
+namespace {
+
+using nlohmann::ordered_json;
+
+ordered_json read_golden(const char* name) {
+  return ordered_json::parse(read_text_file(std::string(source_dir()) + "/tests/golden/" + name));
+}
+
+/// What a template gives; "error: ..." where it fails.
+std::string render(const std::string& source, const ordered_json& variables,
+                   const JinjaLimits& limits = {}) {
+  try {
+    const JinjaTemplate parsed(source, "template");
+    JinjaHeap heap(limits);
+    std::vector<std::pair<std::string_view, JinjaValue>> given;
+    for (const auto& [name, value] : variables.get_ref<const ordered_json::object_t&>())
+      given.emplace_back(name, heap.from_json(value, false));
+    return parsed.render(given, heap).text();
+  } catch (const Error& error) {
+    return std::string("error: ") + error.what();
+  }
+}
+
+TEST(Jinja, EveryConstructAsJinja2) {
+  const ordered_json golden = read_golden("jinja_cases.json");
+  for (const ordered_json& one : golden["cases"]) {
+    const std::string source = one["template"];
+    const std::string text = render(source, golden["variables"]);
+    if (one["expected"].is_null())
+      EXPECT_TRUE(text.starts_with("error: template: line ")) << source << "\n" << text;
+    else
+      EXPECT_EQ(text, one["expected"].get<std::string>()) << source;
+  }
+}
+
+TEST(Jinja, TemplatesOfPopularModelsAsJinja2) {
+  const ordered_json golden = read_golden("chat_templates.json");
+  for (const ordered_json& model : golden["templates"])
+    for (const ordered_json& one : model["cases"]) {
+      const ordered_json& conversation =
+          golden["conversations"][one["conversation"].get<std::string>()];
+      ordered_json variables = model["special"];
+      variables["messages"] = conversation["messages"];
+      variables["tools"] = conversation.value("tools", ordered_json());
+      variables["documents"] = nullptr;
+      variables["add_generation_prompt"] = one["prompt"];
+      const std::string text = render(model["template"], variables);
+      const std::string where =
+          model["name"].get<std::string>() + ", " + one["conversation"].get<std::string>();
+      if (one["expected"].is_null())
+        EXPECT_TRUE(text.starts_with("error: ")) << where << "\n" << text;
+      else
+        EXPECT_EQ(text, one["expected"].get<std::string>()) << where;
+    }
+}
+
+TEST(Jinja, ErrorsNameTheLineAndTheConstruct) {
+  const auto refused = [](const std::string& source, std::initializer_list<const char*> parts) {
+    const std::string text = render(source, ordered_json::object());
+    EXPECT_TRUE(text.starts_with("error: ")) << text;
+    expect_mentions(text, parts);
+  };
+  refused("a\n{% include 'x' %}", {"template", "line 2", "include"});
+  refused("a\nb\n{{ x | frobnicate }}", {"line 3", "frobnicate"});
+  refused("\n{{ x is frobnicated }}", {"line 2", "frobnicated"});
+  refused("\n\n{{ 'a'.frobnicate() }}", {"line 3", "frobnicate", "string"});
+  refused("{{ missing.attr }}", {"line 1", "missing"});
+  refused("{% for x in y recursive %}{% endfor %}", {"line 1", "recursive"});
+  refused("{% if x %}\n", {"endif"});
+  refused("\n{{ raise_exception('only two turns') }}", {"line 2", "only two turns"});
+  refused("{{ f(*x) }}", {"*args"});
+  refused("{{ '1' | int(0, 1) }}", {"base 1"});
+}
+
+TEST(Jinja, HostileTemplatesEnd) {
+  JinjaLimits limits{.steps = 200'000, .bytes = size_t{8} << 20, .output = size_t{1} << 16};
+  const auto refused = [&](const std::string& source, const char* part) {
+    const std::string text = render(source, ordered_json::object(), limits);
+    EXPECT_TRUE(text.starts_with("error: ")) << source << "\n" << text.substr(0, 200);
+    expect_mentions(text, {part});
+  };
+  const std::string deep = "{% for a in range(99999) %}", end = "{% endfor %}";
+  refused(deep + deep + deep + end + end + end, "steps");
+  refused("{% set ns = namespace(x='aaaa') %}" + deep + "{% set ns.x = ns.x + ns.x %}" + end, "MB");
+  refused(deep + "aaaaaaaaaaaaaaaaaaaaaaaa" + end, "writes more");
+  refused("{{ 'a' * 1000000000 }}", "too long");
+  refused("{{ [0] * 1000000000 }}", "too long");
+  refused("{{ 'a' * 9223372036854775807 }}", "too long");
+  refused("{{ 9 ** 999999 }}", "too large");
+  refused("{{ 9223372036854775807 + 1 }}", "too large");
+  refused("{{ range(10 ** 12) }}", "range");
+  refused("{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}", "deep");
+  refused("{% set ns = namespace(x=[]) %}" + deep + "{% set ns.x = [ns.x] %}" + end, "deep");
+  refused(
+      "{% set ns = namespace(a=[1], b=[1]) %}{% for i in range(60) %}{% set ns.a = [ns.a, ns.a] %}"
+      "{% set ns.b = [ns.b, ns.b] %}{% endfor %}{{ ns.a == ns.b }}",
+      "steps");
+  refused(
+      "{% set ns = namespace(a=['x']) %}{% for i in range(60) %}{% set ns.a = [ns.a, ns.a] %}"
+      "{% endfor %}{{ ns.a | tojson }}",
+      "more than");
+  refused("{{ " + std::string(10000, '(') + "x" + std::string(10000, ')') + " }}", "deep");
+  refused("{{ " + std::string(10000, '[') + " }}", "bracket");
+  refused("{{ " + std::string(10000, '-') + "1 }}", "deep");
+  std::string sum = "1", nots, ifs;
+  for (int i = 0; i < 10000; ++i) {
+    sum += "+1";
+    nots += "not ";
+    ifs += "{% if 1 %}";
+  }
+  refused("{{ " + sum + " }}", "deep");
+  refused("{{ " + nots + "1 }}", "deep");
+  refused(ifs, "deep");
+}
+
+TEST(Jinja, ANamespaceInItselfIsNoLoop) {
+  EXPECT_EQ(render("{% set ns = namespace() %}{% set ns.me = ns %}{{ ns.me.me == ns }}",
+                   ordered_json::object()),
+            "True");
+  const std::string text =
+      render("{% set ns = namespace() %}{% set ns.me = [ns] %}{{ ns.me }}|{{ ns.me == ns.me }}",
+             ordered_json::object());
+  EXPECT_EQ(text, "[<namespace>]|True");
+}
+
+/// Data in brackets.
+std::string marked(const std::string& source) {
+  const JinjaTemplate parsed(source, "template");
+  const ordered_json list = ordered_json::parse(R"([{"k":"v"},"w"])");
+  JinjaHeap heap{JinjaLimits{}};
+  const std::vector<std::pair<std::string_view, JinjaValue>> given = {
+      {"d", heap.view("Data, data", true)}, {"l", heap.from_json(list, true)}};
+  const MarkedText text = parsed.render(given, heap);
+  std::string shown;
+  size_t begin = 0;
+  for (const MarkedText::Part& part : text.parts()) {
+    const std::string bytes = text.text().substr(begin, part.end - begin);
+    shown += part.data ? "[" + bytes + "]" : bytes;
+    begin = part.end;
+  }
+  return shown;
+}
+
+TEST(Jinja, WhatIsMadeOfDataIsData) {
+  EXPECT_EQ(marked("<a>{{ d }}<b>"), "<a>[Data, data]<b>");
+  EXPECT_EQ(marked("{{ '<a>' + d + '<b>' }}{{ '<' ~ d ~ '>' }}"),
+            "<a>[Data, data]<b><[Data, data]>");
+  EXPECT_EQ(marked("{{ ('<' + d + '>')[:3] }}{{ d[5:] }}{{ d[::-1] }}"), "<[Da dataatad ,ataD]");
+  EXPECT_EQ(marked("{{ d | upper }} {{ d.lower() }} {{ ('<' + d) | title }}"),
+            "[DATA, DATA] [data, data] <[Data, Data]");
+  EXPECT_EQ(marked("{{ d.split(', ')[0] }}{{ d.split()[1].strip('a') }}"), "[Datadat]");
+  EXPECT_EQ(marked("{{ d | replace('a', '<x>') }}"), "[D]<x>[t]<x>[, d]<x>[t]<x>");
+  EXPECT_EQ(marked("{{ '<x>' | replace('x', d) }}"), "<[Data, data]>");
+  EXPECT_EQ(marked("{{ [d, '<x>'] | join('|') }}"), "[Data, data]|<x>");
+  EXPECT_EQ(marked("{{ l | tojson }}{{ [1] | tojson }}{{ l }}"),
+            R"([[{"k": "v"}, "w"]][1][[{'k': 'v'}, 'w']])");
+  EXPECT_EQ(marked("{% set x %}<{{ d }}>{% endset %}{{ x }}"), "<[Data, data]>");
+  EXPECT_EQ(marked("{% macro m(a) %}<{{ a }}>{% endmacro %}{{ m(d) }}"), "<[Data, data]>");
+  EXPECT_EQ(marked("{{ d | indent }}{{ ('a\\n' + d) | indent(2) }}"),
+            "[Data, data]a\n  [Data, data]");
+}
+
+}  // namespace
+}  // namespace falconer::test
