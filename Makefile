@@ -81,8 +81,7 @@ fuzz:            ## every parser on hostile input, a minute each (needs clang): 
 	@fuzz/run $(FUZZ_SECONDS)
 
 format:          ## lay out the sources as .clang-format says
-	@command -v clang-format >/dev/null || { echo "make format needs clang-format: apt-get install clang-format" >&2; exit 1; }
-	@git ls-files '*.cc' '*.cu' '*.h' | xargs clang-format -i
+	@tools/check_format --mend
 
 clean:           ## remove what was built
 	@rm -rf build build-debug build-asan build-tsan build-bench build-cuda build-gpu build-fuzz
