@@ -79,6 +79,9 @@ struct FinetuneOptions {
   std::string on_spike = "warn";  // "skip", "off": steps far above those before (spike_guard.h)
   bool check_finite = false;      // look at all that is computed, and stop at the first op that
                                   // writes a number that is not finite; slow
+  // Take the time of every op, log it by op and by layer at the end, and write a trace for Perfetto and
+  // chrome://tracing to this file; empty: no.
+  std::string profile;
   /// Go on from an adapter or a run that was trained on another checkpoint, or with rows that were
   /// prepared with another tokenizer.
   bool any_base = false;

@@ -16,10 +16,12 @@ namespace falconer {
 struct ScoreOptions {
   std::string checkpoint, adapter, data, output;
   std::string logits;  // safetensors file with logits.<row>; empty: none
+  std::string
+      dump_activations;  // as Model::dump_activations() writes it, of the first row; empty: none
   std::string precision = "auto";
   std::string device;      // as in FinetuneOptions
   bool any_base = false;   // as in ModelOptions
-  bool overwrite = false;  // files at `output` and `logits` that Falconer did not write
+  bool overwrite = false;  // files at these paths that Falconer did not write
 };
 void score(const ScoreOptions& options);
 
@@ -93,6 +95,15 @@ class Model {
   /// ids.size() x vocab() logits, row by row: row i is about the token behind ids[0..i]. Errors: no ids, one
   /// outside of the vocabulary, more than context(), a logit that is not finite.
   std::vector<float> logits(const std::vector<int32_t>& ids);
+  /// Writes what every part of the model makes of `ids` to a safetensors file, in f32: embedding, layers.N.*,
+  /// final_norm, logits. Numbers that are not finite are written as they are. Errors: as logits(); a file
+  /// that Falconer did not write and that is not to be overwritten.
+  void dump_activations(const std::vector<int32_t>& ids, const std::string& file,
+                        bool overwrite = false);
+  /// From here to end_profile(), in one thread, the time of every op is taken. Error: as of dump_activations().
+  void begin_profile(const std::string& file, bool overwrite = false);
+  /// Logs the times by op and by layer, and writes a trace for Perfetto and chrome://tracing to the file.
+  void end_profile();
   /// Called with the number of the prompt and new text; what it throws ends the call.
   using OnText = std::function<void(size_t, std::string_view)>;
   /// `cancel` is looked at before each token: where it is true, answers are what they are by then.

@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/path.h"
 
 namespace falconer {
@@ -89,6 +90,14 @@ bool is_marked_written(const fs::path& path) {
   const ssize_t size = ::getxattr(path.c_str(), kAttribute, found, sizeof found);
   return size > 0 && ::stat(path.c_str(), &info) == 0 &&
          std::string_view(found, static_cast<size_t>(size)) == mark_of(info);
+}
+
+void write_marked(const fs::path& path, const std::function<void(const fs::path&)>& write) {
+  if (place_of(path).through) return write(path);
+  PendingFile file(path);
+  write(file.partial());
+  mark_written(file.partial());
+  file.commit();
 }
 
 void OutputRule::reads(const std::string& path) {

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include <filesystem>
+#include <functional>
 #include <set>
 #include <string>
 #include <utility>
@@ -26,6 +27,10 @@ OutputPlace place_of(const std::filesystem::path& path);
 void mark_written(const std::filesystem::path& path);
 /// Whether Falconer wrote the file and nothing else has since.
 bool is_marked_written(const std::filesystem::path& path);
+/// `write` is given a name beside `path`: what it writes there appears whole under `path`, marked as
+/// Falconer's own. What is no file is written through: then it is given `path`.
+void write_marked(const std::filesystem::path& path,
+                  const std::function<void(const std::filesystem::path&)>& write);
 
 /// Made by a command before it writes anything; it is told what the command reads, and then asked.
 /// Files are compared by device and number, so that links and other spellings deceive nobody.

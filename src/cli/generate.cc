@@ -20,7 +20,8 @@ struct Flags {
   SamplingSettings sampling;
   std::string prompt, input, prompts;
   std::vector<int32_t> prompt_ids;
-  bool raw = false, json = false;
+  std::string activations, profile;
+  bool raw = false, json = false, overwrite = false;
 };
 
 // One row: {"prompt"} or {"instruction", "input"?} or {"messages"} or {"prompt_ids"}.
@@ -84,13 +85,24 @@ void run(const Flags& flags) {
   check_sampling(flags.sampling);
   Model model = Model::open(flags.model);
   const auto prompts = prompts_of(flags, model);
+  if (!flags.activations.empty()) {
+    if (prompts.size() != 1)
+      throw Error("--dump-activations is of one prompt, and there are " +
+                      std::to_string(prompts.size()) + "; give one",
+                  2);
+    model.dump_activations(prompts.front(), flags.activations, flags.overwrite);
+  }
+  if (!flags.profile.empty()) model.begin_profile(flags.profile, flags.overwrite);
   const bool stream = !flags.json && prompts.size() == 1;
   AnswerPrinter printer;
   const auto completions =
       model.generate(prompts, flags.sampling, [&](size_t, std::string_view text) {
         if (stream) printer.add(text);
       });
-  if (flags.json) return print_json(completions);
+  if (flags.json) {
+    print_json(completions);
+    return model.end_profile();
+  }
   if (!stream)
     for (const Completion& c : completions) print_result(c.text + "\n");
   if (stream) printer.end();
@@ -99,6 +111,7 @@ void run(const Flags& flags) {
   log_info("{} {}, prompt {:.1f} tokens/s, answer {:.1f} tokens/s, peak memory {:.2f} GB",
            last.ids.size(), plural(last.ids.size(), "token"), last.prefill_tokens_per_second,
            last.decode_tokens_per_second, static_cast<double>(peak_memory_bytes()) / 1e9);
+  model.end_profile();
   if (interrupted()) throw Error("interrupted", interrupt_exit_code());
 }
 
@@ -119,6 +132,12 @@ void add_generate(Command& command) {
   add_settings(command, settings_of(flags->model));
   add_settings(command, settings_of(flags->sampling));
   command.add("--json", &flags->json, "a JSON row for each prompt");
+  command.add("--dump-activations", &flags->activations,
+              "safetensors file for what every part of the model makes of the prompt",
+              {.kind = ValueKind::kFile});
+  add_as_finetune(command, "profile", &flags->profile);
+  command.add("--overwrite,--force", &flags->overwrite,
+              "replace files at these paths that Falconer did not write");
   command.does([flags, &command] {
     int given = 0;
     for (const char* name : {"--prompt", "--prompts", "--prompt-ids"})

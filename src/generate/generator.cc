@@ -10,6 +10,7 @@
 #include "generate/stop.h"
 #include "method/finite_weights.h"
 #include "ops/cpu/small_product.h"
+#include "ops/pass_observer.h"
 
 namespace falconer {
 namespace {
@@ -96,6 +97,9 @@ int32_t Generator::choose(const Sequence& s, std::span<const float> logits,
 
 void Generator::prefill(Sequence& s, KvCache& cache, const GenerateOptions& options) {
   const double start = now_seconds();
+  const InPart part(
+      session_.run(),
+      {.name = "prompt", .number = options.first_number + static_cast<int64_t>(s.number)});
   const std::span<const int32_t> ids = s.answer.prompt_ids;
   const int64_t count = static_cast<int64_t>(ids.size());
   Tensor logits(1, session_.config().vocab, Dtype::kF32), row(1, 1, Dtype::kI32);
@@ -123,6 +127,7 @@ void Generator::prefill(Sequence& s, KvCache& cache, const GenerateOptions& opti
 void Generator::decode_step(std::span<Sequence* const> active, KvCache& cache,
                             const GenerateOptions& options) {
   const double start = now_seconds();
+  const InPart part(session_.run(), {"token"});
   const int64_t n = static_cast<int64_t>(active.size());
   std::vector<BatchBuffer::Continuation> parts;
   Tensor rows(1, n, Dtype::kI32), logits(n, session_.config().vocab, Dtype::kF32);

@@ -2,6 +2,7 @@
 
 #include "ops/embedding.h"
 #include "ops/norm.h"
+#include "ops/pass_observer.h"
 #include "ops/residual.h"
 
 namespace falconer {
@@ -11,6 +12,7 @@ Block::Block(const ModelConfig& config, const LayerParams& params, int64_t layer
       norm2_(params.norm2),
       attention_(config, params, layer),
       mlp_(params, layer),
+      layer_(layer),
       parallel_(config.parallel),
       eps_(static_cast<float>(config.norm_eps)) {}
 
@@ -19,14 +21,15 @@ bool Block::trainable() const {
   return norms || attention_.trainable() || mlp_.trainable();
 }
 
-View Block::normed(Run& run, const NormParams& norm, const View& x, bool want_dn, bool keep_output,
-                   NormKept& kept) const {
+View Block::normed(Run& run, const char* name, const NormParams& norm, const View& x, bool want_dn,
+                   bool keep_output, NormKept& kept) const {
   kept.x = x;
   kept.stats = run.store(want_dn).push(x.rows, 2, Dtype::kF32);
   const View n = run.push(keep_output, x.rows, x.cols);
   norm_forward(
       run,
       {.x = x, .w = norm.w->value, .b = norm.b->value, .y = n, .stats = kept.stats, .eps = eps_});
+  tell_made(run, {name, layer_}, n);
   return n;
 }
 
@@ -59,30 +62,34 @@ void Block::forward(Run& run, const Batch& batch, const View& x, const View& wan
       parallel_ ? want_dx : want_dx || attention_.trainable() || wants_dn(norm1_, false);
   const bool want_dn1 = wants_dn(norm1_, want_dx);
   const bool keep_n1 = attention_.needs_input() || (shared_norm() && !wanted && mlp_.needs_input());
-  const View n1 = normed(run, norm1_, x, want_dn1, keep_n1, kept.norm1);
+  const View n1 = normed(run, "input_norm", norm1_, x, want_dn1, keep_n1, kept.norm1);
   const View a = y || !parallel_ ? run.scratch->push(rows, x.cols, run.activation) : View{};
   attention_.forward(run, batch, n1, wanted, a, tables.rope, tables.alibi, cache, want_dn1,
                      kept.attention);
+  tell_made(run, {"attention", layer_}, a);
   if (parallel_) {
     const bool want_dn2 = shared_norm() ? want_dn1 : wants_dn(norm2_, want_dx);
     const View from = taken(x, !shared_norm() && want_dn2);
-    const View n2 = shared_norm()
-                        ? taken(n1, mlp_.needs_input())
-                        : normed(run, norm2_, from, want_dn2, mlp_.needs_input(), kept.norm2);
+    const View n2 = shared_norm() ? taken(n1, mlp_.needs_input())
+                                  : normed(run, "mlp_norm", norm2_, from, want_dn2,
+                                           mlp_.needs_input(), kept.norm2);
     const View m = y ? run.scratch->push(rows, x.cols, run.activation) : View{};
     const LabelledRows labelled(run, static_cast<bool>(wanted));
     mlp_.forward(run, n2, m, want_dn2, kept.mlp);
+    tell_made(run, {"mlp", layer_}, m);
     if (y) residual(run, {.x = from, .a = a, .b = m, .y = y});
-    return;
+    return tell_made(run, {"block", layer_}, y);
   }
   const bool want_dn2 = wants_dn(norm2_, want_dz), keep_z = run.keep && want_dn2;
   const View z = keep_z || !y ? run.push(keep_z, rows, x.cols) : y;
   residual(run, {.x = taken(x, false), .a = a, .y = z});
-  const View n2 = normed(run, norm2_, z, want_dn2, mlp_.needs_input(), kept.norm2);
+  const View n2 = normed(run, "mlp_norm", norm2_, z, want_dn2, mlp_.needs_input(), kept.norm2);
   const View m = y ? a : View{};  // the attention's output was added: its memory is free
   const LabelledRows labelled(run, static_cast<bool>(wanted));
   mlp_.forward(run, n2, m, want_dn2, kept.mlp);
+  tell_made(run, {"mlp", layer_}, m);
   if (y) residual(run, {.x = z, .a = m, .y = y});
+  tell_made(run, {"block", layer_}, y);
 }
 
 void Block::backward(Run& run, const Batch& batch, const View& dy, const View& dx,

@@ -53,14 +53,15 @@ class Block {
   static bool wants_dn(const NormParams& norm, bool want_dx) {
     return want_dx || norm.w->trainable() || norm.b->trainable();
   }
-  View normed(Run& run, const NormParams& norm, const View& x, bool want_dn, bool keep_output,
-              NormKept& kept) const;
+  View normed(Run& run, const char* name, const NormParams& norm, const View& x, bool want_dn,
+              bool keep_output, NormKept& kept) const;
   void norm_gradient(Run& run, const NormParams& norm, const View& dn, const View& dx_add,
                      const NormKept& kept) const;
 
   NormParams norm1_, norm2_;
   Attention attention_;
   Mlp mlp_;
+  int64_t layer_;
   bool parallel_;
   float eps_;
 };

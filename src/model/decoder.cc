@@ -7,6 +7,7 @@
 #include "ops/embedding.h"
 #include "ops/loss.h"
 #include "ops/norm.h"
+#include "ops/pass_observer.h"
 #include "ops/residual.h"
 #include "ops/rope.h"
 
@@ -115,12 +116,15 @@ int64_t Decoder::first_trainable() const {
 
 View Decoder::embed(Run& run, const Batch& batch, bool kept) const {
   const View x = run.push(kept, batch.tokens(), config_.width);
+  const InPart part(run, {"embedding"});
   embedding_forward(run, {.ids = batch.ids, .w = weights_->embedding->value, .y = x});
+  tell_made(run, {"embedding"}, x);
   forget_after(run, *weights_->embedding);
   return x;
 }
 
 View Decoder::last_norm(Run& run, const View& x, bool keep, NormKept& kept) const {
+  const InPart part(run, {"final_norm"});
   kept.x = x;
   kept.stats = run.store(keep).push(x.rows, 2, Dtype::kF32);
   const View n = run.push(keep, x.rows, x.cols);
@@ -130,6 +134,7 @@ View Decoder::last_norm(Run& run, const View& x, bool keep, NormKept& kept) cons
                      .y = n,
                      .stats = kept.stats,
                      .eps = static_cast<float>(config_.norm_eps)});
+  tell_made(run, {"final_norm"}, n);
   return n;
 }
 
@@ -137,6 +142,7 @@ View Decoder::last_norm(Run& run, const View& x, bool keep, NormKept& kept) cons
 void Decoder::head_loss(Run& run, const Batch& batch, const View& n, const View& dn, float scale,
                         const View& losses) const {
   const bool backward = scale != 0;
+  const InPart part(run, {"head"});
   for (int64_t begin = 0; begin < n.rows; begin += kHeadRows) {
     const ArenaScope scope(*run.scratch), kept_scope(*run.kept);
     const LabelledRows labelled(run, true, begin);
@@ -154,7 +160,10 @@ void Decoder::head_loss(Run& run, const Batch& batch, const View& n, const View&
                         .losses = losses.col_range(begin, rows).reshape(rows, 1),
                         .dlogits = dlogits,
                         .scale = scale});
-    if (backward) head_.backward(run, kept, dlogits, dn.row_range(begin, rows));
+    if (backward) {
+      const InPart back(run, {.name = "head", .backward = true});
+      head_.backward(run, kept, dlogits, dn.row_range(begin, rows));
+    }
   }
 }
 
@@ -184,6 +193,7 @@ LossSum Decoder::loss_and_gradient(Run& run, const Batch& batch, float scale,
                    : learns ? run.kept->push(x.rows, x.cols, run.activation)
                             : x;
     const LayerPages pages(run, *weights_, l, 1);
+    const InPart part(run, {"layer", l});
     blocks_[l].forward(run, batch, x, wanted, y, tables_, nullptr, l > first || embedding, kept[l]);
     x = y;
   }
@@ -203,6 +213,7 @@ LossSum Decoder::loss_and_gradient(Run& run, const Batch& batch, float scale,
 
   View dy = run.scratch->push(n.rows, n.cols, run.activation);
   if (want_dn) {
+    const InPart part(run, {.name = "final_norm", .backward = true});
     set_zero(run, dy);
     norm_backward(run, {.x = x,
                         .w = last.w->value,
@@ -215,6 +226,7 @@ LossSum Decoder::loss_and_gradient(Run& run, const Batch& batch, float scale,
   const View dx = run.scratch->push(batch.tokens(), config_.width, run.activation);
   for (int64_t l = config_.layers - 1; l >= first; --l) {
     const LayerPages pages(run, *weights_, l, -1);
+    const InPart part(run, {.name = "layer", .layer = l, .backward = true});
     const bool want_dx = l > first || embedding;
     if (run.recompute) {
       run.kept->release(marks[l]);
@@ -226,8 +238,10 @@ LossSum Decoder::loss_and_gradient(Run& run, const Batch& batch, float scale,
     dy = dx;
     run.kept->release(marks[l]);
   }
-  if (embedding)
+  if (embedding) {
+    const InPart part(run, {.name = "embedding", .backward = true});
     embedding_backward(run, {.ids = batch.ids, .dy = dx, .dw = weights_->embedding->grad});
+  }
   return sum_of(run, own, losses);
 }
 
@@ -250,6 +264,7 @@ void Decoder::logits(Run& run, const Batch& batch, const View& rows, const View&
   for (int64_t l = 0; l < config_.layers; ++l) {
     BlockKept kept;
     const LayerPages pages(run, *weights_, l, 1);
+    const InPart part(run, {"layer", l});
     const bool some = out && l + 1 == config_.layers && rows.size() < x.rows;
     const View y = some ? run.scratch->push(rows.size(), config_.width, run.activation) : x;
     blocks_[l].forward(run, batch, x, some ? rows : View{}, y, tables_,
@@ -258,10 +273,12 @@ void Decoder::logits(Run& run, const Batch& batch, const View& rows, const View&
   }
   if (!out) return;
   NormKept norm;
+  const InPart part(run, {"head"});
   const View n = last_norm(run, x, false, norm);
   if (run.device() == nullptr) {
     HookKept kept;
     head_.forward(run, n, out, kept);
+    tell_made(run, {"logits"}, out);
     return forget_after(run, *weights_->head.w);
   }
   for (int64_t begin = 0; begin < n.rows; begin += kHeadRows) {
@@ -272,6 +289,7 @@ void Decoder::logits(Run& run, const Batch& batch, const View& rows, const View&
     head_.forward(run, n.row_range(begin, count), chunk, kept);
     if (!run.dry) copy_converted(chunk, out.row_range(begin, count));
   }
+  tell_made(run, {"logits"}, out);
 }
 
 }  // namespace falconer

@@ -1,9 +1,9 @@
 #include "ops/watched.h"
 
-#include <algorithm>
 #include <cmath>
 
 #include "base/error.h"
+#include "ops/literal.h"
 #include "tensor/buffer.h"
 
 namespace falconer {
@@ -11,13 +11,6 @@ namespace {
 
 // Of the thread that computes: runs in others have devices of their own.
 thread_local const Kernels* inner = nullptr;
-
-/// A text as a template's argument.
-template <size_t N>
-struct Name {
-  char text[N];
-  constexpr Name(const char (&from)[N]) { std::copy_n(from, N, text); }  // NOLINT: as a text
-};
 
 void look_at_host(const char* op, const char* tensor, const View& x) {
   for (int64_t i = 0; i < x.rows; ++i)
@@ -48,7 +41,7 @@ void look(const char* op, const char* tensor, const Heads& heads) {
 }
 
 /// What a kernel writes.
-template <Name kName, auto kMember>
+template <Literal kName, auto kMember>
 struct Output {
   template <class Args>
   static void look_at(const char* op, const Args& args) {
@@ -56,7 +49,7 @@ struct Output {
   }
 };
 
-template <Name kOp, auto kKernel, class Args, class... Outputs>
+template <Literal kOp, auto kKernel, class Args, class... Outputs>
 void watched(const Args& args) {
   (inner->*kKernel)(args);
   (Outputs::look_at(kOp.text, args), ...);

@@ -11,6 +11,7 @@
 #include "base/plural.h"
 #include "base/system.h"
 #include "base/terminal.h"
+#include "ops/pass_observer.h"
 
 namespace falconer {
 namespace {
@@ -92,6 +93,7 @@ EvalMetrics Trainer::evaluate(RowView rows) {
   LossSum total;
   Run& run = session_.run();
   run.training = false;
+  const InPart evaluation(run, {.name = "evaluation", .number = state_.step});
   for (const auto& batch : eval_batches(rows)) {
     const BatchBuffer buffer = batch_of(rows, batch);
     const LossSum one = session_.decoder().loss(run, buffer.batch());
@@ -119,7 +121,10 @@ Trainer::StepSums Trainer::accumulate(const std::vector<std::vector<int64_t>>& m
   run.training = true;
   run.first_row = run.first_target = 0;
   for (const auto& micro : micro_batches) {
-    const BatchBuffer buffer = batch_of(rows_, micro);
+    const BatchBuffer buffer = [&] {
+      const InPart part(run, {"rows"});
+      return batch_of(rows_, micro);
+    }();
     const int64_t targets = buffer.batch().target_count();
     const double weight =
         options_.loss_average == LossAverage::kToken
@@ -163,9 +168,13 @@ StepMetrics Trainer::step(int64_t number) {
   Run& run = session_.run();
   run.seed = options_.batches.seed;
   run.step = static_cast<uint32_t>(number);
+  const InPart part(run, {.name = "step", .number = number});
   optimizer_.zero_gradients(run);
   const StepSums sums = accumulate(plan_.step(number));
-  const double norm = optimizer_.gradient_norm(run);
+  const double norm = [&] {
+    const InPart gradients(run, {"optimizer"});
+    return optimizer_.gradient_norm(run);
+  }();
   const double lr =
       options_.optimizer.lr *
       schedule_factor(options_.schedule, number, options_.warmup_steps, plan_.total_steps());
@@ -186,6 +195,7 @@ StepMetrics Trainer::step(int64_t number) {
   if (usable && !skips_spike(number, sums.loss, norm)) {
     const double clip = options_.grad_clip;
     const double scale = clip > 0 && norm > clip ? clip / (norm + 1e-6) : 1;
+    const InPart update(run, {"optimizer"});
     optimizer_.step(run, number - state_.skipped_steps, lr, scale);
   } else {
     ++state_.skipped_steps;
@@ -226,6 +236,7 @@ bool Trainer::time_to_save() const {
 void Trainer::save(bool by_time) {
   if (saved_step_ == state_.step) return;
   const double begin = now_seconds();
+  const InPart part(session_.run(), {.name = "checkpoint", .number = state_.step});
   refuse_not_finite("the checkpoint");
   state_.recent = guard_.recent();
   state_.by_time = by_time;

@@ -14,6 +14,7 @@
 #include "api/finetune/run_start.h"
 #include "api/finetune/run_texts.h"
 #include "api/finetune/sample_prompt.h"
+#include "api/measure/profiling.h"
 #include "api/model/base_check.h"
 #include "api/model/load_options.h"
 #include "api/model/resolve.h"
@@ -306,11 +307,13 @@ class Finetuning {
     if (const auto before = finished(options)) return report_of(*before, options);
     open_session(checkpoint_, false);
     if (o_.check_finite) session_->run().kernels = &watched_kernels(*session_->run().kernels);
+    Profiling profiling(*session_, o_.profile);
     Trainer trainer(*session_, data_.rows(), data_.held_out(), options);
     if (!checkpoint_.empty()) go_on_from_checkpoint(trainer, options);
     if (!sample_.ids.empty()) trainer.on_evaluation([this](int64_t) { show_sample(); });
     log_info("{}: {} trainable numbers", o_.method, session_->method()->trainable_count());
     const TrainResult result = train(trainer, options);
+    profiling.finish();
     FinetuneReport report{.steps = result.steps,
                           .tokens = result.tokens,
                           .trainable = session_->method()->trainable_count(),

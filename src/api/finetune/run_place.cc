@@ -133,6 +133,10 @@ void check_outputs(const FinetuneOptions& o, bool ours) {
     tell_reads(rule, input, out);
   if (!ours) rule.reads(o.recipe);
   for (const char* name : kFiles) rule.check_file(out / name, "--out");
+  if (!o.profile.empty()) {
+    rule.check_file(o.profile, "--profile");
+    OutputRule(o.overwrite).check_file(o.profile, "--profile");  // it is no part of the run
+  }
   for (const fs::path& folder : saved_folders(out)) {
     rule.check_folder(folder, "--out");
     const std::string foreign = ours && o.overwrite ? foreign_name_in(folder) : std::string();

@@ -1,13 +1,14 @@
 // falconer score: losses and logits of rows.
 #include <cmath>
 #include <optional>
+#include <utility>
 
 #include "api/common.h"
 #include "api/data/read_rows.h"
+#include "api/model/activations.h"
 #include "api/model/base_check.h"
 #include "api/model/logits.h"
 #include "api/model/resolve.h"
-#include "base/file.h"
 #include "base/output.h"
 #include "checkpoint/safetensors_writer.h"
 #include "data/dataset.h"
@@ -106,14 +107,6 @@ class Scorer {
   bool other_labels_ = false;
 };
 
-void write_logits(const std::string& path, const std::vector<NamedView>& views) {
-  if (place_of(path).through) return write_safetensors(path, views);
-  PendingFile file(path);
-  write_safetensors(file.partial(), views);
-  mark_written(file.partial());
-  file.commit();
-}
-
 }  // namespace
 
 void score(const ScoreOptions& options) {
@@ -123,6 +116,8 @@ void score(const ScoreOptions& options) {
   OutputRule rule(options.overwrite);
   for (const std::string& input : {checkpoint, adapter, data}) rule.reads(input);
   if (!options.logits.empty()) rule.check_file(options.logits, "--logits");
+  if (!options.dump_activations.empty())
+    rule.check_file(options.dump_activations, "--dump-activations");
   ResultWriter output(options.output, rule);
   const std::optional<Tokenizer> tokenizer = find_tokenizer(checkpoint);
   check_base(adapter, checkpoint, tokenizer ? &*tokenizer : nullptr, options.any_base);
@@ -133,9 +128,13 @@ void score(const ScoreOptions& options) {
   check_prepared(data, tokenizer ? &*tokenizer : nullptr, checkpoint, options.any_base);
   Scorer scorer(*session, !options.logits.empty());
   std::vector<Tensor> all;
+  std::string dump = options.dump_activations;  // of the first row
   for_each_json_line(data, [&](const nlohmann::ordered_json& json, int64_t) {
-    Scorer::Scored scored =
-        scorer.score(read_row(json, session->config(), tokenizer ? &*tokenizer : nullptr));
+    const Row row = read_row(json, session->config(), tokenizer ? &*tokenizer : nullptr);
+    // Before the losses: where one is not finite, what the file holds says where it comes from.
+    if (const std::string to = std::exchange(dump, ""); !to.empty())
+      write_activations(*session, row.ids, to);
+    Scorer::Scored scored = scorer.score(row);
     output.write(scored.json);
     if (!options.logits.empty()) all.push_back(std::move(scored.logits));
   });
@@ -144,7 +143,7 @@ void score(const ScoreOptions& options) {
     for (size_t i = 0; i < all.size(); ++i)
       views.push_back(
           {fmt::format("logits.{}", i), {all[i].view().rows, all[i].view().cols}, all[i].view()});
-    write_logits(options.logits, views);
+    write_marked(options.logits, [&](const auto& path) { write_safetensors(path, views); });
   }
   output.commit();
 }

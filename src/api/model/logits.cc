@@ -6,7 +6,7 @@
 
 namespace falconer {
 
-Tensor logits_of(Session& session, std::span<const int32_t> ids) {
+Tensor unchecked_logits_of(Session& session, std::span<const int32_t> ids) {
   const ModelConfig& config = session.config();
   const int64_t n = static_cast<int64_t>(ids.size());
   if (n == 0) fail_usage("there are no ids: logits are about what follows a token");
@@ -23,6 +23,11 @@ Tensor logits_of(Session& session, std::span<const int32_t> ids) {
   };
   session.reserve(pass);
   pass(session.run());
+  return out;
+}
+
+Tensor logits_of(Session& session, std::span<const int32_t> ids) {
+  Tensor out = unchecked_logits_of(session, ids);
   if (const auto found = first_not_finite(out.view()))
     fail("a logit of token {} is {}: {}", found->row, found->value, why_not_finite(session));
   return out;

@@ -3,12 +3,15 @@
 #include <filesystem>
 
 #include "api/common.h"
+#include "api/measure/profiling.h"
+#include "api/model/activations.h"
 #include "api/model/base_check.h"
 #include "api/model/chat.h"
 #include "api/model/logits.h"
 #include "api/model/resolve.h"
 #include "api/settings/bounds.h"
 #include "base/error.h"
+#include "base/output.h"
 #include "falconer/use.h"
 #include "generate/ends.h"
 #include "generate/generator.h"
@@ -22,12 +25,20 @@ struct Model::Impl {
   std::optional<Tokenizer> tokenizer;
   std::optional<PromptStyle> style;
   bool parse_special = false;
+  std::unique_ptr<Profiling> profiling;  // before the session is let go
 
   const Tokenizer& needed_tokenizer() const {
     if (!tokenizer)
       fail("{}: has no tokenizer.json; give token ids with --prompt-ids",
            session->options().checkpoint);
     return *tokenizer;
+  }
+  // Error: the file may not be written.
+  void check_output(const std::string& file, const char* flag, bool overwrite) const {
+    OutputRule rule(overwrite);
+    for (const std::string& input : {session->options().checkpoint, session->options().adapter})
+      rule.reads(input);
+    rule.check_file(file, flag);
   }
   // Special tokens that end an answer beside end-of-text.
   std::vector<int32_t> ends_of_turn() const {
@@ -115,6 +126,23 @@ std::vector<float> Model::logits(const std::vector<int32_t>& ids) {
   const Tensor all = logits_of(*impl_->session, ids);
   const float* values = all.view().row<float>(0);
   return {values, values + all.view().size()};
+}
+
+void Model::dump_activations(const std::vector<int32_t>& ids, const std::string& file,
+                             bool overwrite) {
+  impl_->check_output(file, "--dump-activations", overwrite);
+  write_activations(*impl_->session, ids, file);
+}
+
+void Model::begin_profile(const std::string& file, bool overwrite) {
+  impl_->check_output(file, "--profile", overwrite);
+  impl_->profiling.reset();
+  impl_->profiling = std::make_unique<Profiling>(*impl_->session, file);
+}
+
+void Model::end_profile() {
+  if (impl_->profiling) impl_->profiling->finish();
+  impl_->profiling.reset();
 }
 
 std::vector<Completion> Model::generate(const std::vector<std::vector<int32_t>>& prompts,

@@ -201,6 +201,10 @@ Rows watching_rows(FinetuneOptions& o) {
        .choices = {"warn", "skip", "off"}, .shows_default = true, .recorded = true},
       {.names = "check-finite", .value = &o.check_finite,
        .help = "stop at the first op that writes a number that is not finite, and name it (slow)"},
+      {.names = "profile", .value = &o.profile,
+       .help = "print the time by op and by layer at the end, and write a trace for Perfetto and "
+               "chrome://tracing to this file",
+       .kind = ValueKind::kFile, .in_recipe = false},
       {.names = "skip-nonfinite", .value = &o.skip_nonfinite,
        .help = "leave out steps that are not finite instead of stopping"},
       {.names = "tensorboard,!no-tensorboard", .value = &o.tensorboard,
