@@ -31,15 +31,16 @@ void print_likeliest(const char* title, falconer::Model& model, const std::vecto
 int main(int argc, char** argv) try {
   if (argc != 3) throw falconer::Error("usage: logits CHECKPOINT ADAPTER", 2);
   falconer::set_verbosity("warning");
-  falconer::ModelOptions base, adapted;
-  base.checkpoint = adapted.checkpoint = argv[1];
-  adapted.adapter = argv[2];
-  falconer::Model without = falconer::Model::open(base);
-  falconer::Model with = falconer::Model::open(adapted);  // both at once
+  falconer::ModelOptions options;
+  options.checkpoint = argv[1];
+  options.adapter = argv[2];
+  falconer::Model model = falconer::Model::open(options);
   const auto ids =
-      with.encode_prompt("Where is the owl?", "The small white owl sings near the lake.");
-  print_likeliest("without the adapter", without, ids);
-  print_likeliest("with it", with, ids);
+      model.encode_prompt("Where is the owl?", "The small white owl sings near the lake.");
+  model.set_adapter("");  // the base alone; load_adapter() reads further adapters
+  print_likeliest("without the adapter", model, ids);
+  model.set_adapter("default");
+  print_likeliest("with it", model, ids);
   return 0;
 } catch (const falconer::Error& error) {
   std::fprintf(stderr, "%s\n", error.what());

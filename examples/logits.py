@@ -21,10 +21,11 @@ def print_likeliest(title: str, model: falconer.Model, ids: List[int]) -> None:
 
 
 def main(checkpoint: str, adapter: str) -> None:
-    with falconer.Model(checkpoint) as without, falconer.Model(checkpoint, adapter) as adapted:
-        ids = adapted.encode("Where is the owl?", "The small white owl sings near the lake.")
-        print_likeliest("without the adapter", without, ids)
-        print_likeliest("with it", adapted, ids)
+    with falconer.Model(checkpoint, adapter) as model:
+        ids = model.encode("Where is the owl?", "The small white owl sings near the lake.")
+        with model.using(None):  # the base alone; load_adapter() reads further adapters
+            print_likeliest("without the adapter", model, ids)
+        print_likeliest("with it", model, ids)
 
 
 if __name__ == "__main__":

@@ -4,8 +4,8 @@
  * ("lora-r", "8"; '_' is as good as '-'); falconer_settings() lists them. What a function hands out is freed by
  * the falconer_..._free() of its type, which takes NULL.
  *
- * Every function that can fail returns a status and leaves its message to falconer_last_error(): the words of
- * the command line. What it would hand out is then NULL.
+ * Every function that can fail returns a status and leaves its message to falconer_last_error(): that of the
+ * command line, with the names of settings for flags. What it would hand out is then NULL.
  *
  * Functions may be called in any thread. One thread at a time uses a model; several runs and models may be at
  * work at once, on one pool of threads. While one computes, SIGINT, SIGTERM and SIGHUP are held back in the
@@ -37,9 +37,14 @@ FALCONER_API const char *falconer_last_error(void);
 
 /* "0.1.0" */
 FALCONER_API const char *falconer_version(void);
-/* Of the log on stderr, for the whole process: "quiet", "warning", "info" (at the start) or "debug". */
+/* The next three hold for the whole process, for all runs and models in it. */
+/* Of the log on stderr: "quiet", "warning", "info" (at the start) or "debug". A run can have its own. */
 FALCONER_API falconer_status falconer_set_verbosity(const char *level);
-/* Threads of all computation; 0: by OMP_NUM_THREADS, else the cores that the process may use. */
+/* How messages spell settings: "c" (at the start: lora_r, resume="auto", overwrite=true) or
+ * "python" (overwrite=True). */
+FALCONER_API falconer_status falconer_set_spelling(const char *language);
+/* Threads of all computation, which what is at work at once shares; 0: by OMP_NUM_THREADS, else the cores that the
+ * process may use. Results do not depend on it. */
 FALCONER_API falconer_status falconer_set_threads(int threads);
 
 /* A setting by name. One that takes a list has its items behind commas ("q,v"), but "stop", which is given
@@ -88,6 +93,8 @@ typedef struct falconer_run {
   falconer_on_step on_step; /* NULL: nobody */
   void *context;            /* of on_step */
   falconer_cancel *cancel;  /* looked at after each step: the run is saved and ends; NULL: none */
+  const char
+      *verbosity; /* of what this run writes to the log; NULL: as falconer_set_verbosity() says */
 } falconer_run;
 
 /* What came of a run. */
@@ -124,7 +131,10 @@ FALCONER_API void falconer_model_free(falconer_model *model);
 /* Tokens that a prompt and its answer may have together; tokens that there are. */
 FALCONER_API int64_t falconer_model_context(const falconer_model *model);
 FALCONER_API int64_t falconer_model_vocab(const falconer_model *model);
-/* "alpaca", "chat", ...; "" where there is none. Lives as long as the model. */
+/* Blocks of the decoder; numbers of a hidden state. */
+FALCONER_API int64_t falconer_model_layers(const falconer_model *model);
+FALCONER_API int64_t falconer_model_width(const falconer_model *model);
+/* "alpaca", "chat", ...; "" where there is none. Lives until the model's adapter is changed. */
 FALCONER_API const char *falconer_model_prompt_style(const falconer_model *model);
 
 typedef struct falconer_ids {
@@ -172,6 +182,28 @@ FALCONER_API void falconer_completions_free(falconer_completions *completions);
  * token behind ids[0..i]. */
 FALCONER_API falconer_status falconer_model_logits(falconer_model *model, const int32_t *ids,
                                                    size_t count, float *logits);
+/* Fills `states`, which has room for (falconer_model_layers() + 1) x count x falconer_model_width() numbers: the
+ * embedding, what each block but the last gives, and what is behind the last block and the last norm. */
+FALCONER_API falconer_status falconer_model_hidden_states(falconer_model *model, const int32_t *ids,
+                                                          size_t count, float *states);
+
+/* ---- Adapters on one base ---- */
+
+/* The base is read once, whatever is loaded, and each adapter gives the answers of a model that is opened with it
+ * alone. That of the setting "adapter" is named "default". None of these may be called while the model answers,
+ * from falconer_on_text. */
+
+/* Reads another adapter under a name of yours; it is used after falconer_model_set_adapter(). */
+FALCONER_API falconer_status falconer_model_load_adapter(falconer_model *model, const char *name,
+                                                         const char *adapter);
+/* NULL or "": the base alone. */
+FALCONER_API falconer_status falconer_model_set_adapter(falconer_model *model, const char *name);
+/* Gives its memory back. Where it was in use, the base alone is. */
+FALCONER_API falconer_status falconer_model_unload_adapter(falconer_model *model, const char *name);
+/* The one in use; "" where it is the base alone. Lives until the model's adapter is changed. */
+FALCONER_API const char *falconer_model_adapter(const falconer_model *model);
+/* The names of those that are loaded, as a JSON list. Freed by falconer_text_free(). */
+FALCONER_API falconer_status falconer_model_adapters(const falconer_model *model, char **json);
 
 #ifdef __cplusplus
 }

@@ -13,21 +13,50 @@
 
 namespace falconer {
 
+// The words of settings that are one of a few, so that a compiler finds a wrong one:
+// options.schedule = ScheduleName::kCosine. The texts do as well; they are looked at before a run begins.
+struct MethodName {
+  static constexpr char kLora[] = "lora", kAdapter[] = "adapter", kAdapterV2[] = "adapter-v2",
+                        kFull[] = "full";
+};
+struct PrecisionName {
+  static constexpr char kAuto[] = "auto", kF32[] = "f32", kBF16[] = "bf16";
+};
+struct OptimizerName {
+  static constexpr char kAdamW[] = "adamw", kAdamW8bit[] = "adamw-8bit", kSgd[] = "sgd";
+};
+struct ScheduleName {
+  static constexpr char kConstant[] = "constant", kLinear[] = "linear", kCosine[] = "cosine";
+};
+struct LossAverageName {
+  static constexpr char kToken[] = "token", kMicroBatch[] = "micro-batch";
+};
+struct TrainOnName {
+  static constexpr char kAllTurns[] = "all-turns", kLastTurn[] = "last-turn",
+                        kEverything[] = "everything";
+};
+struct AutoOnOff {
+  static constexpr char kAuto[] = "auto", kOn[] = "on", kOff[] = "off";
+};
+struct OnSpikeName {
+  static constexpr char kWarn[] = "warn", kSkip[] = "skip", kOff[] = "off";
+};
+
 struct FinetuneOptions {
-  std::string method = "lora";  // "lora", "adapter", "adapter-v2", "full"
+  std::string method = MethodName::kLora;
   std::string checkpoint, data, out;
-  std::string precision = "auto";
+  std::string precision = PrecisionName::kAuto;
   std::string device;  // "cpu", "cuda", "cuda:N" or "auto"; empty: FALCONER_DEVICE, else cpu
   // On a GPU: choose no kernel by measuring it. The CPU gives the same bytes always.
   bool deterministic = false;
   // optimizer; an absent value is the method's default
-  std::string optimizer = "adamw";  // "adamw-8bit", "sgd"
+  std::string optimizer = OptimizerName::kAdamW;
   std::optional<double> lr, weight_decay;
   double beta1 = 0.9, beta2 = 0.999, eps = 1e-8;
-  std::string schedule = "constant";
+  std::string schedule = ScheduleName::kConstant;
   std::optional<int64_t> warmup_steps;
   double grad_clip = 1;
-  std::string loss_average = "token";
+  std::string loss_average = LossAverageName::kToken;
   // length; absent: 16 rows a step, and 3 passes over fewer than 4000 rows, else one
   int64_t max_steps = 0;
   std::optional<int64_t> epochs, batch_size;
@@ -43,7 +72,7 @@ struct FinetuneOptions {
   std::string data_format;   // as PrepareOptions
   std::string prompt_style;  // empty: what the data was prepared with, else as PrepareOptions
   bool mask_prompt = true, skip_bad = false, parse_special = false;
-  std::string train_on = "all-turns";
+  std::string train_on = TrainOnName::kAllTurns;
   bool shuffle = true;
   uint64_t seed = 1337;
   // methods
@@ -68,17 +97,17 @@ struct FinetuneOptions {
   bool tensorboard = true;    // event files beside metrics.jsonl
   // Keep a block's input alone for backward and compute the rest again, a quarter more work: "auto"
   // (where the run would not fit otherwise), "on", "off".
-  std::string recompute = "auto";
+  std::string recompute = AutoOnOff::kAuto;
   // On a GPU: keep the optimizer's state in the host's memory: "auto" (full, where the run would not fit
   // otherwise), "on", "off".
-  std::string offload_optimizer = "auto";
+  std::string offload_optimizer = AutoOnOff::kAuto;
   // Full finetuning in bf16: what learns is kept in "f32", in "bf16" and rounded stochastically, or as
   // "auto" says: in f32 where that fits.
-  std::string master_weights = "auto";
+  std::string master_weights = PrecisionName::kAuto;
   bool low_memory = false;  // keep about one layer of a mapped model resident, and read it again
-  std::string on_spike = "warn";  // "skip", "off": steps far above those before (spike_guard.h)
-  bool check_finite = false;      // look at all that is computed, and stop at the first op that
-                                  // writes a number that is not finite; slow
+  std::string on_spike = OnSpikeName::kWarn;  // steps far above those before
+  bool check_finite = false;  // look at all that is computed, and stop at the first op that
+                              // writes a number that is not finite; slow
   // Take the time of every op, log it by op and by layer at the end, and write a trace for Perfetto and
   // chrome://tracing to this file; empty: no.
   std::string profile;
@@ -110,6 +139,8 @@ struct RunContext {
   /// Looked at after each step: where it is true the run is saved and ends, as by Ctrl-C, and
   /// FinetuneReport::interrupted is true. Each run has its own; it may be set in any thread.
   const std::atomic<bool>* cancel = nullptr;
+  /// Of what this run writes to the log: "quiet", ... as set_verbosity() has them; empty: as that says.
+  std::string verbosity = {};
 };
 
 struct FinetuneReport {
@@ -121,7 +152,8 @@ struct FinetuneReport {
   std::string final_folder;   // empty where the run did not come to its end
   std::string json;           // one object
 };
-/// Runs in several threads do not disturb each other: each has its own `out`, and they share threads and log.
+/// Runs in several threads do not disturb each other: each has its own `out`, its own `cancel` and verbosity.
+/// They share the pool of threads (set_threads), stderr, and handle_interrupts(), which stops them all.
 FinetuneReport finetune(const FinetuneOptions& options, const RunContext& context = {});
 
 struct FinetunePlan {

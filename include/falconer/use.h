@@ -92,9 +92,17 @@ class Model {
   int64_t context() const;
   /// The tokens that logits are about.
   int64_t vocab() const;
+  /// Blocks of the decoder, and the numbers of a hidden state.
+  int64_t layers() const;
+  int64_t width() const;
   /// ids.size() x vocab() logits, row by row: row i is about the token behind ids[0..i]. Errors: no ids, one
   /// outside of the vocabulary, more than context(), a logit that is not finite.
   std::vector<float> logits(const std::vector<int32_t>& ids);
+  /// layers() + 1 states of ids.size() x width() numbers, row by row: entry 0 is the embedding, entry i what
+  /// block i - 1 gives, and the last one is behind the last norm, where the head begins. These are
+  /// `output_hidden_states` of transformers. Where the model computes in bf16, so are they, in f32. Errors: as
+  /// of logits(); but a number that is not finite is handed out as it is.
+  std::vector<std::vector<float>> hidden_states(const std::vector<int32_t>& ids);
   /// Writes what every part of the model makes of `ids` to a safetensors file, in f32: embedding, layers.N.*,
   /// final_norm, logits. Numbers that are not finite are written as they are. Errors: as logits(); a file
   /// that Falconer did not write and that is not to be overwritten.
@@ -112,6 +120,25 @@ class Model {
                                    const std::atomic<bool>* cancel = nullptr);
   /// "alpaca", ... as recorded with the adapter, or "chat"; empty where there is none.
   std::string prompt_style() const;
+
+  // Adapters on one base. The base is read once and its memory is shared: each costs its own tensors, and
+  // each gives the answers, to the bit, of a model that is opened with it alone. That of ModelOptions::adapter
+  // is named "default".
+
+  /// Reads another adapter (a path or a name on the hub), under a name of yours; it is used after
+  /// set_adapter(). Errors, and nothing changes: the name is taken or empty; what Model::open says of an
+  /// adapter; the model is at work, as of the next two.
+  void load_adapter(const std::string& name, const std::string& adapter);
+  /// Answers, logits and the prompt style are those of this adapter from now on; of the base alone where
+  /// `name` is empty. Error: none of that name is loaded; the message lists those that are.
+  void set_adapter(const std::string& name);
+  /// Gives its memory back (that of "default" when the model is closed). Where it was in use, the base alone
+  /// is. Error: as set_adapter().
+  void unload_adapter(const std::string& name);
+  /// The names of those that are loaded, sorted; of the one in use, empty where it is the base alone.
+  std::vector<std::string> adapters() const;
+  std::string adapter() const;
+
   /// The text of an answer's ids: a token at their end that ends the answer is no part of it. Error:
   /// the checkpoint has no tokenizer.
   std::string decode(const std::vector<int32_t>& ids) const;

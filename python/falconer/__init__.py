@@ -8,11 +8,12 @@
         print(model.generate("Say hello.").text)
 
 Settings are keyword arguments with the names of the command line's flags, "_" for "-": ``lora_r=8``.
-``falconer.settings()`` lists them. Wrong input raises ``falconer.Error`` with the command line's words.
+``falconer.settings()`` lists them. Wrong input raises ``falconer.Error``, in the same words.
 """
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import importlib
 import json
@@ -20,7 +21,7 @@ import math
 import os
 import threading
 from dataclasses import dataclass, field
-from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Union
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Union
 
 from . import _library
 from ._interrupts import Cancel, Guard
@@ -139,6 +140,7 @@ def finetune(
     out: Path,
     on_step: Optional[Callable[[Step], Any]] = None,
     cancel: Optional[Cancel] = None,
+    verbosity: Optional[str] = None,
     **settings: Any,
 ) -> Report:
     """Trains with "lora", "adapter", "adapter-v2" or "full" and writes the result to ``out``.
@@ -146,7 +148,7 @@ def finetune(
     ``data`` is a path (or a name on the hub), or rows: dictionaries as a file of rows would have them.
     ``on_step`` is called after each step, in this thread. Ctrl-C, an exception that it raises and
     ``cancel.request()`` let the run save after the step; the first two are raised then, and
-    ``resume="auto"`` goes on. Other arguments are settings: ``falconer.settings()``.
+    ``resume="auto"`` goes on. ``verbosity`` is that of this run's log. Other arguments are settings: ``falconer.settings()``.
     """
     run = _library.Run()
     array, count = _settings_of_run(run, method, checkpoint, data, out, settings)
@@ -157,6 +159,7 @@ def finetune(
 
     run.on_step = _library.OnStep(step)
     run.cancel = guard.cancel._handle
+    run.verbosity = verbosity.encode() if verbosity is not None else None
     made = ctypes.POINTER(_library.Report)()
     with guard:
         call("finetune", array, count, ctypes.byref(run), ctypes.byref(made))
@@ -255,6 +258,16 @@ class Model:
         return int(plain("model_vocab", self._handle))
 
     @property
+    def layers(self) -> int:
+        """Blocks of the decoder."""
+        return int(plain("model_layers", self._handle))
+
+    @property
+    def width(self) -> int:
+        """Numbers of a hidden state."""
+        return int(plain("model_width", self._handle))
+
+    @property
     def prompt_style(self) -> str:
         """ "alpaca", "chat", ...; "" where there is none."""
         return str(plain("model_prompt_style", self._handle).decode())
@@ -345,21 +358,80 @@ class Model:
     def logits(self, ids: Sequence[int]) -> Any:
         """len(ids) x vocab numbers; row i is about the token behind ids[0..i]. A numpy array of float32, or
         where there is no numpy a list of lists."""
+        return self._numbers("model_logits", ids, (len(ids), self.vocab))
+
+    def hidden_states(self, ids: Sequence[int]) -> Any:
+        """(layers + 1) x len(ids) x width numbers, as output_hidden_states of transformers: the embedding, what
+        each block but the last gives, and what is behind the last norm, where the head begins. A numpy array of
+        float32, or where there is no numpy a list of lists of lists."""
+        return self._numbers("model_hidden_states", ids, (self.layers + 1, len(ids), self.width))
+
+    def _numbers(self, function: str, ids: Sequence[int], shape: Sequence[int]) -> Any:
+        """What the function fills with numbers about ids."""
         try:
             numpy: Any = importlib.import_module("numpy")
         except ImportError:
             numpy = None
-        rows, vocab = len(ids), self.vocab
         if numpy is not None:
-            made = numpy.empty((rows, vocab), numpy.float32)
+            made = numpy.empty(shape, numpy.float32)
             room = made.ctypes.data_as(ctypes.POINTER(ctypes.c_float))
         else:
-            room = (ctypes.c_float * max(1, rows * vocab))()
+            room = (ctypes.c_float * max(1, math.prod(shape)))()
         with self._used():
-            call("model_logits", self._handle, _array(ids), rows, room)
-        if numpy is not None:
-            return made
-        return [list(room[row * vocab : (row + 1) * vocab]) for row in range(rows)]
+            call(function, self._handle, _array(ids), len(ids), room)
+        return made if numpy is not None else _nested(room, 0, shape)
+
+    def load_adapter(self, name: str, adapter: Path) -> None:
+        """Reads another adapter under a name of yours; the base is not read again. It is used after
+        set_adapter(), or in ``with model.using(name)``. That of the constructor is named "default"."""
+        self._adapter("model_load_adapter", name, os.fspath(adapter))
+
+    def set_adapter(self, name: Optional[str]) -> None:
+        """Answers, logits and the prompt style are those of this adapter from now on; None: of the base alone."""
+        self._adapter("model_set_adapter", name or "")
+
+    def unload_adapter(self, name: str) -> None:
+        """Gives its memory back. Where it was in use, the base alone is."""
+        self._adapter("model_unload_adapter", name)
+
+    def _adapter(self, function: str, *texts: str) -> None:
+        if any("\0" in text for text in texts):
+            raise Error("an adapter's name or path holds a character 0")
+        with self._used():
+            call(function, self._handle, *(text.encode() for text in texts))
+
+    @property
+    def adapters(self) -> List[str]:
+        """The names of those that are loaded."""
+        text = ctypes.c_void_p()
+        with self._used():
+            call("model_adapters", self._handle, ctypes.byref(text))
+        return list(json.loads(_library.taken_text(text)))
+
+    @property
+    def adapter(self) -> Optional[str]:
+        """The name of the one in use; None: the base alone."""
+        return str(plain("model_adapter", self._handle).decode()) or None
+
+    @contextlib.contextmanager
+    def using(self, name: Optional[str]) -> Iterator["Model"]:
+        """Inside of ``with model.using("owl"):`` this adapter is used, and behind it what was used before. None:
+        the base alone. Other threads that use the model use that adapter, too."""
+        before = self.adapter
+        self.set_adapter(name)
+        try:
+            yield self
+        finally:
+            if before is None or before in self.adapters:
+                self.set_adapter(before)
+
+
+def _nested(numbers: Any, begin: int, shape: Sequence[int]) -> List[Any]:
+    """Numbers from ``begin`` on as lists in lists."""
+    if len(shape) == 1:
+        return list(numbers[begin : begin + shape[0]])
+    size = math.prod(shape[1:])
+    return [_nested(numbers, begin + i * size, shape[1:]) for i in range(shape[0])]
 
 
 class _Use:
@@ -405,4 +477,5 @@ def _completion_of(found: _library.Completion) -> Completion:
     )
 
 
+call("set_spelling", b"python")
 set_verbosity("warning")

@@ -14,8 +14,8 @@ VERSION = "0.1"  # of the interface: the end of the installed library's name
 
 
 class Error(Exception):
-    """Wrong input: a setting, a file, a row. The message is the command line's: it names the thing, what was
-    expected, what was found and what to do next."""
+    """Wrong input: a setting, a file, a row. The message names the thing, what was expected, what was found and
+    what to do next."""
 
 
 class Setting(ctypes.Structure):
@@ -51,6 +51,7 @@ class Run(ctypes.Structure):
         ("on_step", OnStep),
         ("context", c_void_p),
         ("cancel", c_void_p),
+        ("verbosity", c_char_p),
     ]
 
 
@@ -89,6 +90,7 @@ class Completions(ctypes.Structure):
 _STATUS = {
     "set_verbosity": [c_char_p],
     "set_threads": [c_int],
+    "set_spelling": [c_char_p],
     "settings": [c_char_p, POINTER(c_void_p)],
     "cancel_new": [POINTER(c_void_p)],
     "finetune": [POINTER(Setting), c_size_t, POINTER(Run), POINTER(POINTER(Report))],
@@ -109,6 +111,11 @@ _STATUS = {
         POINTER(POINTER(Completions)),
     ],
     "model_logits": [c_void_p, POINTER(c_int32), c_size_t, POINTER(c_float)],
+    "model_hidden_states": [c_void_p, POINTER(c_int32), c_size_t, POINTER(c_float)],
+    "model_load_adapter": [c_void_p, c_char_p, c_char_p],
+    "model_set_adapter": [c_void_p, c_char_p],
+    "model_unload_adapter": [c_void_p, c_char_p],
+    "model_adapters": [c_void_p, POINTER(c_void_p)],
 }
 _OTHERS: Dict[str, Tuple[Any, List[Any]]] = {
     "last_error": (c_char_p, []),
@@ -121,7 +128,10 @@ _OTHERS: Dict[str, Tuple[Any, List[Any]]] = {
     "model_free": (None, [c_void_p]),
     "model_context": (c_int64, [c_void_p]),
     "model_vocab": (c_int64, [c_void_p]),
+    "model_layers": (c_int64, [c_void_p]),
+    "model_width": (c_int64, [c_void_p]),
     "model_prompt_style": (c_char_p, [c_void_p]),
+    "model_adapter": (c_char_p, [c_void_p]),
     "ids_free": (None, [POINTER(Ids)]),
     "completions_free": (None, [POINTER(Completions)]),
 }

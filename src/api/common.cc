@@ -63,13 +63,16 @@ TrainOn train_on_of(const std::string& train_on, bool mask_prompt) {
   return TrainOn::kEverything;
 }
 
-void set_verbosity(const std::string& level) {
-  if (level == "quiet") return set_log_level(LogLevel::kQuiet);
-  if (level == "warning") return set_log_level(LogLevel::kWarning);
-  if (level == "info") return set_log_level(LogLevel::kInfo);
-  if (level == "debug") return set_log_level(LogLevel::kDebug);
-  fail_choice("--log", level, {"quiet", "warning", "info", "debug"});
+LogLevel parse_verbosity(const std::string& level) {
+  if (level == "quiet") return LogLevel::kQuiet;
+  if (level == "warning") return LogLevel::kWarning;
+  if (level == "info") return LogLevel::kInfo;
+  if (level == "debug") return LogLevel::kDebug;
+  fail_choice(current_spelling() == Spelling::kFlags ? "--log" : "verbosity", level,
+              {"quiet", "warning", "info", "debug"});
 }
+
+void set_verbosity(const std::string& level) { set_log_level(parse_verbosity(level)); }
 
 void set_threads(int threads) {
   check_threads(threads);
@@ -77,6 +80,8 @@ void set_threads(int threads) {
 }
 
 void handle_interrupts() { catch_interrupts(); }
+
+void clear_interrupts() { forget_interrupts(); }
 
 int64_t peak_memory_bytes() { return peak_rss_bytes(); }
 

@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 
+#include "base/log.h"
 #include "data/dataset.h"
 #include "text/prompt.h"
 #include "text/tokenizer.h"
@@ -14,6 +15,9 @@ namespace falconer {
 std::optional<Tokenizer> find_tokenizer(const std::string& model);
 /// Error where it has none.
 Tokenizer load_tokenizer(const std::string& model);
+
+/// "quiet", "warning", "info" or "debug". Error (usage): another word.
+LogLevel parse_verbosity(const std::string& level);
 
 /// Where the chat template of a folder or a GGUF file is.
 TemplateFiles template_files(const std::string& model);

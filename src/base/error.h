@@ -2,7 +2,7 @@
 #pragma once
 
 #ifndef __CUDACC__  // nvcc cannot read fmt's headers: files of kernels check, and do not format
-#include <fmt/format.h>
+#include "base/spelling.h"
 #endif
 
 #include <stdexcept>
@@ -19,16 +19,17 @@ inline constexpr int kExitUsage = 2;          // the command line was wrong
 inline constexpr int kExitInterrupted = 130;  // stopped by Ctrl-C, after saving
 
 #ifndef __CUDACC__
-/// Throws Error (exit code 1) with a formatted message.
+/// Throws Error (exit code 1) with a formatted message. Settings in it are flags here, "--lora-r": users of the
+/// library read "lora_r" (spelling.h).
 template <class... Args>
 [[noreturn]] void fail(fmt::format_string<Args...> format, Args&&... args) {
-  throw Error(fmt::format(format, std::forward<Args>(args)...), kExitFailure);
+  throw Error(worded(format, std::forward<Args>(args)...), kExitFailure);
 }
 
 /// Throws Error (exit code 2): the command line or a recipe asks for something that cannot be.
 template <class... Args>
 [[noreturn]] void fail_usage(fmt::format_string<Args...> format, Args&&... args) {
-  throw Error(fmt::format(format, std::forward<Args>(args)...), kExitUsage);
+  throw Error(worded(format, std::forward<Args>(args)...), kExitUsage);
 }
 
 #endif

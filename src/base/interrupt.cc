@@ -32,6 +32,22 @@ void on_signal(int number) {
   }
 }
 
+/// Memory for a thread's handlers, which are without a stack of their own once it is gone.
+struct HandlerStack {
+  explicit HandlerStack(size_t size) : room(new std::byte[size]) {
+    const stack_t own = {.ss_sp = room.get(), .ss_flags = 0, .ss_size = size};
+    ::sigaltstack(&own, nullptr);
+  }
+  HandlerStack(const HandlerStack&) = delete;
+  HandlerStack& operator=(const HandlerStack&) = delete;
+  ~HandlerStack() {
+    const stack_t none = {.ss_sp = nullptr, .ss_flags = SS_DISABLE, .ss_size = 0};
+    ::sigaltstack(&none, nullptr);
+  }
+
+  std::unique_ptr<std::byte[]> room;
+};
+
 // A stack of their own for this thread's handlers. Kernels that oneDNN 2.6.3 generates compute with the
 // stack pointer as if it were any register, and what a handler puts below it then lies in a product's
 // memory: runs that were told to stop ended on a damaged heap instead of saving.
@@ -39,10 +55,8 @@ void give_handlers_a_stack() {
   stack_t now = {};
   if (::sigaltstack(nullptr, &now) == 0 && (now.ss_flags & SS_DISABLE) == 0) return;
   constexpr size_t kHandler = size_t{1} << 16;
-  static const size_t size = std::max<size_t>(::getauxval(AT_MINSIGSTKSZ), MINSIGSTKSZ) + kHandler;
-  static const std::unique_ptr<std::byte[]> room(new std::byte[size]);
-  const stack_t own = {.ss_sp = room.get(), .ss_flags = 0, .ss_size = size};
-  ::sigaltstack(&own, nullptr);
+  thread_local const HandlerStack stack(std::max<size_t>(::getauxval(AT_MINSIGSTKSZ), MINSIGSTKSZ) +
+                                        kHandler);
 }
 
 void handle(int number) {
@@ -63,6 +77,12 @@ void catch_interrupts() {
 }
 
 bool interrupted() { return requested; }
+
+void forget_interrupts() {
+  first = 0;
+  asked = false;
+  requested = false;
+}
 
 int interrupt_exit_code() {
   const int number = first;

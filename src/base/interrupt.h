@@ -8,6 +8,8 @@ namespace falconer {
 /// where the process was told to ignore it, as by nohup.
 void catch_interrupts();
 bool interrupted();
+/// As if none had come yet.
+void forget_interrupts();
 
 /// What a program that stopped for one of them ends with, as shells say it: 128 and the signal's number, 130
 /// for SIGINT, 143 for SIGTERM, 129 for SIGHUP. That of SIGINT where none came.

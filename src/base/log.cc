@@ -3,6 +3,7 @@
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include <atomic>
 #include <memory>
 #include <string>
 
@@ -17,47 +18,29 @@ spdlog::logger& logger() {
     auto made = std::make_shared<spdlog::logger>(
         "falconer", std::make_shared<spdlog::sinks::stderr_color_sink_mt>());
     made->set_pattern("%v");
-    made->set_level(spdlog::level::info);
+    made->set_level(spdlog::level::debug);  // log_level() says what is written
     return made;
   }();
   return *instance;
 }
 
+std::atomic<LogLevel> of_process = LogLevel::kInfo;
+thread_local std::optional<LogLevel> of_thread;
+
 }  // namespace
 
-void set_log_level(LogLevel level) {
-  switch (level) {
-    case LogLevel::kDebug:
-      logger().set_level(spdlog::level::debug);
-      break;
-    case LogLevel::kInfo:
-      logger().set_level(spdlog::level::info);
-      break;
-    case LogLevel::kWarning:
-      logger().set_level(spdlog::level::warn);
-      break;
-    case LogLevel::kQuiet:
-      logger().set_level(spdlog::level::off);
-      break;
-  }
-}
+void set_log_level(LogLevel level) { of_process = level; }
 
-LogLevel log_level() {
-  switch (logger().level()) {
-    case spdlog::level::trace:
-    case spdlog::level::debug:
-      return LogLevel::kDebug;
-    case spdlog::level::info:
-      return LogLevel::kInfo;
-    case spdlog::level::warn:
-      return LogLevel::kWarning;
-    default:
-      return LogLevel::kQuiet;
-  }
+LogLevel log_level() { return of_thread.value_or(of_process); }
+
+LogLevelHere::LogLevelHere(std::optional<LogLevel> level) : before_(of_thread) {
+  if (level) of_thread = level;
 }
+LogLevelHere::~LogLevelHere() { of_thread = before_; }
 
 // Names out of files are in it: none may command a terminal, nor a log that is shown on one later.
 void log_line(LogLevel level, std::string_view said) {
+  if (level < log_level()) return;
   // Long lines are broken between words, as a terminal does not.
   const bool warns = level == LogLevel::kWarning;
   const std::string shown = visible(said);

@@ -78,7 +78,7 @@ std::string not_one_of(const std::string& value, const std::vector<std::string>&
 
 void fail_choice(const std::string& flag, const std::string& value,
                  const std::vector<std::string>& known, const std::vector<std::string>& more) {
-  fail_usage("{} {}", flag, not_one_of(value, known, more));
+  fail_usage("{} {}", spelled_name(flag), not_one_of(value, known, more));
 }
 
 namespace {

@@ -121,23 +121,23 @@ void OutputRule::check_file(const fs::path& path, const char* flag) {
   std::error_code ignored;
   if (!place.through && !written_.insert(fs::weakly_canonical(place.path, ignored)).second)
     fail("{}: two of this command's results would be written there; give {} another name",
-         path.string(), flag);
+         path.string(), spelled_name(flag));
   if (error != 0) return;  // it is not there
   if (is_read(info))
     fail("{}: is read by this command, and would be written over; give {} another name",
-         path.string(), flag);
+         path.string(), spelled_name(flag));
   if (place.through || S_ISDIR(info.st_mode) || overwrite_ || is_marked_written(place.path)) return;
   fail(
       "{}: is there already, and Falconer did not write it, or it was changed since; give {} "
       "another name, or --overwrite to replace it",
-      path.string(), flag);
+      path.string(), spelled_name(flag));
 }
 
 void OutputRule::check_folder(const fs::path& path, const char* flag) {
   for_each_file(place_of(path).path.string(), [&](const struct stat& info) {
     if (is_read(info))
       fail("{}: holds what this command reads, and would be replaced; give {} another name",
-           path.string(), flag);
+           path.string(), spelled_name(flag));
   });
 }
 

@@ -20,8 +20,8 @@ inline void refuse_of_other_method(const std::string& flag, const std::vector<st
                                    const std::string& method) {
   if (std::find(owners.begin(), owners.end(), method) != owners.end()) return;
   fail_usage(
-      "{} is a setting of {}, and this run's method is {}: it would do nothing; leave it out", flag,
-      owners.front(), method);
+      "{} is a setting of {}, and this run's method is {}: it would do nothing; leave it out",
+      spelled_name(flag), owners.front(), method);
 }
 
 }  // namespace falconer

@@ -58,7 +58,7 @@ void refuse_settings_of_other_methods(FinetuneOptions& options, const falconer_s
     for (const Setting& setting : table) {
       const bool is_this = setting.name == name || has(setting.aliases, name);
       if (is_this && setting.refused_elsewhere)
-        refuse_of_other_method("--" + name, setting.methods, options.method);
+        refuse_of_other_method(name, setting.methods, options.method);
     }
   }
 }
@@ -80,7 +80,10 @@ FinetuneReport train(const FinetuneOptions& options, const falconer_run& run) {
   falconer_cancel own;
   falconer_cancel& cancel = run.cancel != nullptr ? *run.cancel : own;
   const SignalsHeld held;
-  RunContext context{.rows = rows_of(run), .on_step = {}, .cancel = &cancel.requested};
+  RunContext context{.rows = rows_of(run),
+                     .on_step = {},
+                     .cancel = &cancel.requested,
+                     .verbosity = run.verbosity != nullptr ? run.verbosity : ""};
   if (run.on_step != nullptr)
     context.on_step = [&](const StepReport& report) {
       const falconer_step step = step_of(report);
@@ -111,7 +114,10 @@ falconer_status falconer_plan(const falconer_setting* settings, size_t count,
     *json = nullptr;
     const SignalsHeld held;
     falconer::RunContext context;
-    if (run != nullptr) context.rows = rows_of(*run);
+    if (run != nullptr) {
+      context.rows = rows_of(*run);
+      if (run->verbosity != nullptr) context.verbosity = run->verbosity;
+    }
     *json = text_copy(falconer::dry_run(options_of(settings, count), context).json);
   });
 }

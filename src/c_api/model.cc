@@ -1,14 +1,21 @@
 // A model at work.
 #include <algorithm>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <vector>
 
 #include "c_api/settings.h"
 #include "falconer/use.h"
 
 struct falconer_model {
+  explicit falconer_model(falconer::Model opened) : model(std::move(opened)) { adapter_changed(); }
+  void adapter_changed() {
+    prompt_style = model.prompt_style();
+    adapter = model.adapter();
+  }
+
   falconer::Model model;
-  std::string prompt_style;
+  std::string prompt_style, adapter;
 };
 
 namespace falconer::c_api {
@@ -88,9 +95,7 @@ falconer_status falconer_model_open(const falconer_setting* settings, size_t cou
     if (options.checkpoint.empty())
       falconer::fail_usage("--checkpoint is required: a Hugging Face model folder");
     const SignalsHeld held;
-    falconer::Model opened = falconer::Model::open(options);
-    std::string style = opened.prompt_style();
-    *model = new falconer_model{.model = std::move(opened), .prompt_style = std::move(style)};
+    *model = new falconer_model(falconer::Model::open(options));
   });
 }
 void falconer_model_free(falconer_model* model) { delete model; }
@@ -100,6 +105,12 @@ int64_t falconer_model_context(const falconer_model* model) {
 }
 int64_t falconer_model_vocab(const falconer_model* model) {
   return model == nullptr ? 0 : model->model.vocab();
+}
+int64_t falconer_model_layers(const falconer_model* model) {
+  return model == nullptr ? 0 : model->model.layers();
+}
+int64_t falconer_model_width(const falconer_model* model) {
+  return model == nullptr ? 0 : model->model.width();
 }
 const char* falconer_model_prompt_style(const falconer_model* model) {
   return model == nullptr ? "" : model->prompt_style.c_str();
@@ -171,5 +182,53 @@ falconer_status falconer_model_logits(falconer_model* model, const int32_t* ids,
     const SignalsHeld held;
     const std::vector<float> all = model->model.logits(ids_of(ids, count));
     std::copy(all.begin(), all.end(), logits);
+  });
+}
+
+falconer_status falconer_model_hidden_states(falconer_model* model, const int32_t* ids,
+                                             size_t count, float* states) {
+  return call([&] {
+    need(model, "model");
+    need(states, "states");
+    const SignalsHeld held;
+    for (const std::vector<float>& state : model->model.hidden_states(ids_of(ids, count)))
+      states = std::copy(state.begin(), state.end(), states);
+  });
+}
+
+falconer_status falconer_model_load_adapter(falconer_model* model, const char* name,
+                                            const char* adapter) {
+  return call([&] {
+    need(model, "model");
+    need(name, "name");
+    need(adapter, "adapter");
+    const SignalsHeld held;
+    model->model.load_adapter(name, adapter);
+  });
+}
+falconer_status falconer_model_set_adapter(falconer_model* model, const char* name) {
+  return call([&] {
+    need(model, "model");
+    model->model.set_adapter(name == nullptr ? "" : name);
+    model->adapter_changed();
+  });
+}
+falconer_status falconer_model_unload_adapter(falconer_model* model, const char* name) {
+  return call([&] {
+    need(model, "model");
+    need(name, "name");
+    model->model.unload_adapter(name);
+    model->adapter_changed();
+  });
+}
+const char* falconer_model_adapter(const falconer_model* model) {
+  return model == nullptr ? "" : model->adapter.c_str();
+}
+falconer_status falconer_model_adapters(const falconer_model* model, char** json) {
+  return call([&] {
+    need(json, "json");
+    *json = nullptr;
+    need(model, "model");
+    *json = text_copy(nlohmann::json(model->model.adapters()).dump());
   });
 }

@@ -26,7 +26,7 @@ Json setting_json(const Setting& setting) {
   Json json = {{"name", setting.name},
                {"type", type_of(setting.value)},
                {"default", default_json(setting.value)},
-               {"help", setting.help},
+               {"help", spelled(setting.help)},
                {"group", setting.group},
                {"required", setting.required}};
   if (!setting.expected.empty()) json["expected"] = setting.expected;
@@ -60,6 +60,18 @@ falconer_status falconer_set_verbosity(const char* level) {
   return call([&] {
     need(level, "level");
     falconer::set_verbosity(level);
+  });
+}
+
+falconer_status falconer_set_spelling(const char* language) {
+  return call([&] {
+    need(language, "language");
+    const std::string_view name = language;
+    if (name != "c" && name != "python")
+      falconer::fail_usage("there is no spelling of \"{}\"; expected c or python",
+                           falconer::printable(name));
+    falconer::set_spelling(name == "c" ? falconer::Spelling::kFields
+                                       : falconer::Spelling::kKeywords);
   });
 }
 

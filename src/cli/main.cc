@@ -8,6 +8,7 @@
 
 #include "base/current_error.h"
 #include "base/log.h"
+#include "base/spelling.h"
 #include "base/streams.h"
 #include "base/terminal.h"
 #include "cli/help.h"
@@ -177,6 +178,7 @@ int ended(Work&& work) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  falconer::set_spelling(falconer::Spelling::kFlags);
   return ended([&] {
     falconer::prepare_streams();
     const int code = run(argc, argv);

@@ -306,11 +306,11 @@ class Doctor {
     const FindingText& text = text_of(kind);
     made_.findings.push_back({.kind = text.kind,
                               .severity = text.severity,
-                              .what = text.what,
+                              .what = spelled(text.what),
                               .places = std::move(places),
                               .messages = {},
                               .detail = detail_of(kind),
-                              .next_step = text.next_step});
+                              .next_step = spelled(text.next_step)});
     if (kind == bad_kind()) give_messages(made_.findings.back());
   }
 

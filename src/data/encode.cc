@@ -31,8 +31,8 @@ void refuse_hidden_answers(const EncodedConversation& encoded, TrainOn train_on)
       "the place of message {} cannot be told: the chat template writes it another way once others "
       "follow, or refuses what comes before it; {}",
       encoded.untold.front() + 1,
-      last ? "give another --prompt-style, or learn all with --train-on everything"
-           : "learn the last answer alone with --train-on last-turn");
+      last ? spelled("give another --prompt-style, or learn all with --train-on everything")
+           : spelled("learn the last answer alone with --train-on last-turn"));
 }
 
 /// Sees to it that the last answer ends with a token that stops a model. Returns that token; -1

@@ -93,7 +93,10 @@ void AdapterV2::attach(Run&, Decoder& decoder, Weights& weights, Arena& fixed, b
   }
   add_norm("transformer.ln_f", weights.norm);
   for (const Norm& norm : norms_) {
-    if (training) make_trainable(*norm.param, fixed);
+    if (training)
+      make_trainable(*norm.param, fixed);
+    else
+      own_value(*norm.param, fixed);
     params_.push_back(norm.param);
   }
 }

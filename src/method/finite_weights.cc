@@ -45,8 +45,9 @@ std::string why_not_finite(Session& session) {
   if (session.run().activation == Dtype::kF32)
     return "all weights are finite, so that what is computed between them grew beyond f32; the "
            "model may be damaged";
-  return "all weights are finite, so that what is computed between them grew too large: try "
-         "--precision f32";
+  return spelled(
+      "all weights are finite, so that what is computed between them grew too large: try "
+      "--precision f32");
 }
 
 }  // namespace falconer

@@ -70,8 +70,9 @@ class Method {
   virtual std::string_view name() const = 0;
 
   /// Makes the method's tensors in `fixed` (with gradients where `training`) and attaches its
-  /// hooks. Called once; with a measuring arena only sizes are noted. Errors: options that this
-  /// model cannot have.
+  /// hooks. Where not `training`, tensors of the base that it changes get memory of their own there, so that
+  /// the base can be had back. Called once; with a measuring arena only sizes are noted. Errors: options that
+  /// this model cannot have.
   virtual void attach(Run& run, Decoder& decoder, Weights& weights, Arena& fixed,
                       bool training) = 0;
   /// First values of the method's own tensors: the model then computes what the base does.

@@ -35,7 +35,7 @@ struct Matrices {
 };
 
 std::string why_f32(const Matrices& m) {
-  const char* const said = "--precision bf16 takes less memory and rounds";
+  const std::string said = spelled("--precision bf16 takes less memory and rounds");
   if (m.f64 > 0)
     return fmt::format(
         "computing in f32: {} of {} matrices are stored in f64, which is rounded to it", m.f64,
@@ -78,9 +78,9 @@ ComputedIn computed_in(Precision precision, const TensorFiles& files) {
   const Matrices m(files);
   if (m.q8_0 > 0)
     return {Dtype::kBF16,
-            fmt::format("computing in bf16: {} of {} matrices are Q8_0 and are rounded to it "
-                        "(--precision f32 keeps every bit, in twice the memory)",
-                        m.q8_0, m.all)};
+            worded("computing in bf16: {} of {} matrices are Q8_0 and are rounded to it "
+                   "(--precision f32 keeps every bit, in twice the memory)",
+                   m.q8_0, m.all)};
   if (m.all > 0 && m.bf16 == m.all) return {Dtype::kBF16, {}};
   return {Dtype::kF32, why_f32(m)};
 }

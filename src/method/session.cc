@@ -56,6 +56,12 @@ std::unique_ptr<Session> Session::open(const SessionOptions& options) {
   if (session->state_bytes_ > 0)
     session->state_ = Arena(session->state_bytes_, device, Place::kPinned);
   session->build(session->fixed_, session->state_);
+  if (!options.adapter.empty()) {
+    session->used_ = kFirstAdapter;
+    LoadedAdapter& first = session->loaded_[kFirstAdapter];
+    first.path = options.adapter;
+    first.attached = session->attached();
+  }
   return session;
 }
 
@@ -78,17 +84,21 @@ Dtype Session::matrix_dtype() const {
   return masters ? Dtype::kF32 : run_.activation;
 }
 
+size_t Session::building_room(size_t measured) const {
+  // The host takes pages only when they are touched.
+  return std::max(measured, device() != nullptr ? size_t{256} << 20 : size_t{1} << 30);
+}
+
 // Called twice: with measuring arenas, which give the sizes, and with real ones. `state` is for an
 // optimizer that is kept off the device.
 void Session::build(Arena& fixed, Arena& state) {
+  attached_ = nullptr;
   method_.reset();
   decoder_.reset();
   optimizer_state_.clear();
   Arena measuring_scratch = Arena::measuring_for(device());
-  // The host takes pages only when they are touched.
-  const size_t building =
-      std::max(building_bytes_, device() != nullptr ? size_t{256} << 20 : size_t{1} << 30);
-  Arena building_scratch(fixed.measuring() ? 0 : building, fixed.measuring() ? nullptr : device());
+  Arena building_scratch(fixed.measuring() ? 0 : building_room(building_bytes_),
+                         fixed.measuring() ? nullptr : device());
   run_.dry = fixed.measuring();
   run_.scratch = fixed.measuring() ? &measuring_scratch : &building_scratch;
   run_.kept = run_.scratch;
@@ -111,12 +121,19 @@ void Session::build(Arena& fixed, Arena& state) {
   // What will learn goes to a device once: with its gradient.
   if (method_ == nullptr || !method_->saves_whole_model())
     place_weights(weights_, run_.activation, fixed);
+  base_ = attached();
   if (method_ != nullptr) {
+    attached_ = method_.get();
     method_->attach(run_, *decoder_, weights_, fixed, options_.training);
     for (const Param* param : method_->params())
       optimizer_state_.push_back(
           push_state(options_.optimizer.offload ? state : fixed, *param, options_.optimizer));
-    if (!fixed.measuring()) set_method_values();
+    if (!fixed.measuring()) {
+      if (options_.adapter.empty())
+        method_->initialise(options_.seed);
+      else
+        read_values(*method_, *adapter_);
+    }
   }
   place_weights(weights_, run_.activation, fixed);
   if (fixed.measuring()) building_bytes_ = measuring_scratch.high_water();
@@ -125,14 +142,13 @@ void Session::build(Arena& fixed, Arena& state) {
   run_.kept = &kept_;
 }
 
-void Session::set_method_values() {
-  if (options_.adapter.empty()) return method_->initialise(options_.seed);
+void Session::read_values(Method& method, const OpenedAdapter& adapter) {
   const auto base = [this]() -> const TensorFiles* {
     if (!files_ && !options_.from_scratch && has_weights(options_.checkpoint))
       files_ = open_weights(options_.checkpoint, config_);
     return files_ ? &*files_ : nullptr;
   };
-  method_->load(adapter_->files, base_copies(adapter_->files, weights_, base));
+  method.load(adapter.files, base_copies(adapter.files, weights_, base));
 }
 
 void Session::reserve(const std::function<void(Run&)>& pass) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -24,7 +25,7 @@ struct SessionOptions {
   std::string checkpoint;                  // a Hugging Face folder
   std::string source;                      // whose config and tokenizer a saved model has; "": its
   std::optional<MethodOptions> method;     // attach a new one
-  std::string adapter;                     // or one that was saved (a folder or .pth), and
+  std::string adapter;  // or one that was saved (a folder or .pth), named "default", and
   std::optional<double> lora_dropout;      // the one setting that may be given beside it
   Precision precision = Precision::kAuto;  // see computed_in()
   bool training = false;
@@ -61,8 +62,8 @@ class Session {
   const ModelConfig& config() const { return config_; }
   Decoder& decoder() { return *decoder_; }
   Weights& weights() { return weights_; }
-  /// Null where nothing was attached.
-  Method* method() { return method_.get(); }
+  /// Null where nothing is attached.
+  Method* method() { return attached_; }
   Run& run() { return run_; }
   const Run& run() const { return run_; }
   /// Where the model lies; null: the host's memory.
@@ -73,6 +74,23 @@ class Session {
   /// For each of method()->params() its moments in f32, or in u8 and behind them a row of f32 scales
   /// for each; zeroed.
   const std::vector<std::vector<View>>& optimizer_state() const { return optimizer_state_; }
+
+  /// The name of SessionOptions::adapter.
+  static constexpr const char* kFirstAdapter = "default";
+  /// Reads an adapter beside those that are loaded, under a name of the caller's. All are on one base, of
+  /// which nothing is read again, and wait to be used. Of a session that computes and does not train. Errors:
+  /// there is one of that name, or whatever is wrong with the adapter; nothing changes then.
+  void load_adapter(const std::string& name, const std::string& path);
+  /// From the next pass on; "": the base alone. Error (usage): none of that name is loaded.
+  void use_adapter(const std::string& name);
+  /// Gives its memory back; where it was used, the base alone is. That of kFirstAdapter lies with the
+  /// base's, and goes with the session. Error (usage): none of that name is loaded.
+  void unload_adapter(const std::string& name);
+  /// The names of those that are loaded, and of the one that is used ("": none).
+  std::vector<std::string> adapters() const;
+  const std::string& adapter() const { return used_; }
+  /// Where the one that is used was read from; "": none.
+  std::string adapter_path() const;
 
   /// Runs `pass` dry, then makes kept and scratch arenas that are large enough for it (never
   /// smaller than before).
@@ -87,7 +105,27 @@ class Session {
   /// Of matrices that cannot stay as they lie in files.
   Dtype matrix_dtype() const;
   void build(Arena& fixed, Arena& state);
-  void set_method_values();
+  void read_values(Method& method, const OpenedAdapter& adapter);
+
+  /// What the decoder computes with: hooks, and where the base's tensors have their values.
+  struct Attached {
+    std::vector<const LinearHook*> sites;
+    std::vector<const AttentionHook*> blocks;
+    std::vector<View> values;
+    Method* method = nullptr;
+  };
+  struct LoadedAdapter {
+    std::string path;
+    Arena memory;
+    std::unique_ptr<Method> method;  // null of kFirstAdapter, which is method_
+    Attached attached;
+  };
+  class Build;
+  /// Of scratch, for building what needs `measured` bytes.
+  size_t building_room(size_t measured) const;
+  Attached attached() const;
+  void attach(const Attached& wanted);
+  LoadedAdapter& loaded(const std::string& name);
 
   SessionOptions options_;
   OpenedDevice device_;  // before all that lies on it
@@ -99,6 +137,10 @@ class Session {
   Weights weights_;
   std::unique_ptr<Decoder> decoder_;
   std::unique_ptr<Method> method_;
+  Method* attached_ = nullptr;
+  Attached base_;  // without an adapter
+  std::map<std::string, LoadedAdapter> loaded_;
+  std::string used_;  // of loaded_; "": none
   std::vector<std::vector<View>> optimizer_state_;
   std::string why_computed_so_;
   size_t fixed_bytes_ = 0, state_bytes_ = 0, kept_bytes_ = 0, scratch_bytes_ = 0;

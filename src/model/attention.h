@@ -22,6 +22,7 @@ class Attention {
   LinearSite& dense() { return dense_; }
   const QkvLayout& layout() const { return layout_; }
   void attach(const AttentionHook* hook) { hook_ = hook; }
+  const AttentionHook* hook() const { return hook_; }
   bool trainable() const;
   bool needs_input() const { return qkv_.needs_x(); }
 

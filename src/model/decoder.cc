@@ -292,4 +292,24 @@ void Decoder::logits(Run& run, const Batch& batch, const View& rows, const View&
   tell_made(run, {"logits"}, out);
 }
 
+void Decoder::hidden_states(Run& run, const Batch& batch, const View& out) const {
+  reach_positions(run, batch);
+  const ArenaScope scope(*run.scratch);
+  run.keep = false;
+  const auto hand_out = [&](int64_t state, const View& x) {
+    if (!run.dry) copy_converted(x, out.row_range(state * x.rows, x.rows));
+  };
+  const View x = embed(run, batch, false);
+  for (int64_t l = 0; l < config_.layers; ++l) {
+    hand_out(l, x);
+    BlockKept kept;
+    const LayerPages pages(run, *weights_, l, 1);
+    const InPart part(run, {"layer", l});
+    blocks_[l].forward(run, batch, x, {}, x, tables_, nullptr, false, kept);
+  }
+  NormKept norm;
+  const InPart part(run, {"head"});
+  hand_out(config_.layers, last_norm(run, x, false, norm));
+}
+
 }  // namespace falconer

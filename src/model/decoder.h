@@ -43,6 +43,11 @@ class Decoder {
   void logits(Run& run, const Batch& batch, const View& rows, const View& out,
               KvCache* cache = nullptr) const;
 
+  /// What goes into each block, and what comes out behind the last norm, of all tokens: `out`
+  /// ((layers+1)*N, C) f32, in host memory, has them below each other. The first is the embedding, the
+  /// last what the head is given.
+  void hidden_states(Run& run, const Batch& batch, const View& out) const;
+
   /// The first block whose backward is needed: 0 where the embedding learns or the first block
   /// does; the number of blocks where none does.
   int64_t first_trainable() const;

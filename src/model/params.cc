@@ -91,6 +91,15 @@ void make_trainable(Param& param, Arena& arena, Dtype matrix) {
   if (!arena.measuring()) clear(param.grad);
 }
 
+void own_value(Param& param, Arena& arena) {
+  FALCONER_CHECK(param.vector() && param.value.dtype == Dtype::kF32 && !param.trainable());
+  const View value = arena.push(param.rows(), param.cols(), Dtype::kF32);
+  if (!arena.measuring()) set_values(value, host_values(param.value));
+  param.value = value;
+  param.in_arena = true;
+  param.mapped = false;
+}
+
 Weights declare_weights(const ModelConfig& config) {
   const Architecture& arch = architecture(config.family);
   const int64_t c = config.width, attention = config.heads * config.head_size;

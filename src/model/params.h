@@ -33,6 +33,10 @@ struct Param {
 /// `matrix`. With a measuring arena only sizes are noted.
 void make_trainable(Param& param, Arena& arena, Dtype matrix = Dtype::kF32);
 
+/// Gives a frozen vector another memory in `arena`, with the value that it has: what is then set leaves the
+/// one before as it is, and whoever keeps its view can bring it back.
+void own_value(Param& param, Arena& arena);
+
 struct NormParams {
   Param* w = nullptr;
   Param* b = nullptr;

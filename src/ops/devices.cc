@@ -27,7 +27,7 @@ OpenedDevice open_cuda_device(int index) {
 OpenedDevice open_auto() {
   std::string why;
   if (cuda::device_count(&why) > 0) return open_cuda_device(0);
-  log_info("device: cpu, because {}", why);
+  log_info("device: cpu, because {}", spelled(why));
   return open_cpu();
 }
 #else

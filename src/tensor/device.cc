@@ -103,7 +103,7 @@ void Device::release_services() noexcept {
 }
 
 void fail_on_device(const std::string& what, const std::string& detail) {
-  fail("{}: {}", what, detail);
+  fail("{}: {}", spelled(what), spelled(detail));
 }
 
 }  // namespace falconer

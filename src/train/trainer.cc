@@ -225,8 +225,8 @@ void Trainer::refuse_not_finite(const char* what) const {
       "smaller --grad-clip, or --precision f32{}",
       state_.step, *found, what,
       saved.empty() ? ""
-                    : fmt::format("; {} is as it was before, and --resume goes on from it",
-                                  saved.front().string()));
+                    : worded("; {} is as it was before, and --resume goes on from it",
+                             saved.front().string()));
 }
 
 bool Trainer::time_to_save() const {
@@ -304,7 +304,7 @@ void Trainer::say_still_falling() const {
   const double usual = (held_out_losses_.front() - c) / static_cast<double>(n - 1);
   if (!(b < a && b - c >= kShare * usual && b - c >= kLeast * b)) return;
   log_info("the held-out loss was still falling ({:.4f}, {:.4f}, {:.4f}): more {} may help", a, b,
-           c, options_.batches.max_steps > 0 ? "--max-steps" : "--epochs");
+           c, spelled_name(options_.batches.max_steps > 0 ? "--max-steps" : "--epochs"));
 }
 
 // A function of the state: a run that was killed after it had stopped stops again.

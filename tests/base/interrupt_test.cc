@@ -5,6 +5,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <thread>
+
 namespace falconer::test {
 namespace {
 
@@ -33,6 +35,45 @@ TEST(Interrupts, HandlersHaveAStackOfTheirOwn) {
     ::sigaction(SIGUSR1, &look, nullptr);
     ::raise(SIGUSR1);
     ::_exit(own_stack == 1 ? 0 : 100);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFEXITED(status));
+  EXPECT_EQ(WEXITSTATUS(status), 0);
+}
+
+// Each thread that computes has one, and a thread that ends takes its own along.
+TEST(Interrupts, EveryThreadHasAHandlerStackOfItsOwn) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    const auto stack = [] {
+      catch_interrupts();
+      stack_t now = {};
+      ::sigaltstack(nullptr, &now);
+      return now.ss_sp;
+    };
+    const void *mine = stack(), *again = stack(), *other = nullptr;
+    std::thread([&] { other = stack(); }).join();
+    ::_exit(mine != nullptr && mine == again && other != nullptr && other != mine ? 0 : 1);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFEXITED(status));
+  EXPECT_EQ(WEXITSTATUS(status), 0);
+}
+
+TEST(Interrupts, OnesThatAreForgottenStopNothingMore) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    catch_interrupts();
+    bool right = true;
+    for (int i = 0; i < 3; ++i) {  // the second would end the process
+      ::raise(SIGTERM);
+      right = right && interrupted() && interrupt_exit_code() == 143;
+      forget_interrupts();
+      right = right && !interrupted();
+    }
+    ::_exit(right ? 0 : 1);
   }
   int status = 0;
   ASSERT_EQ(::waitpid(child, &status, 0), child);

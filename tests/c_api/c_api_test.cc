@@ -11,6 +11,7 @@
 #include "falconer/c.h"
 #include "falconer/falconer.h"
 #include "support/paths.h"
+#include "support/spelling.h"
 #include "support/temp_folder.h"
 
 namespace falconer::test {
@@ -24,7 +25,10 @@ const std::string kRows =
 
 class CApi : public ::testing::Test {
  protected:
-  CApi() { falconer_set_verbosity("quiet"); }
+  CApi() {
+    falconer_set_verbosity("quiet");
+    falconer_set_spelling("c");  // as it is where nobody sets it
+  }
 
   /// A run on rows in memory, with `more` settings.
   falconer_status train(const std::string& name, falconer_run run,
@@ -38,6 +42,8 @@ class CApi : public ::testing::Test {
   }
   ~CApi() override { falconer_report_free(report); }
 
+  const SpelledAs as_before{current_spelling()};
+
   TempFolder folder;
   falconer_report* report = nullptr;
 };
@@ -45,7 +51,7 @@ class CApi : public ::testing::Test {
 TEST_F(CApi, FailuresHaveAStatusAndTheWordsOfTheProgram) {
   EXPECT_EQ(train("a", {}, {{"lora-rr", "3"}}), FALCONER_USAGE);
   EXPECT_EQ(report, nullptr);
-  EXPECT_STREQ(falconer_last_error(), "there is no setting \"lora-rr\"; did you mean lora-r?");
+  EXPECT_STREQ(falconer_last_error(), "there is no setting \"lora-rr\"; did you mean lora_r?");
   EXPECT_EQ(train("a", {}, {{"lora_r", "0"}}), FALCONER_USAGE);
   EXPECT_EQ(train("a", {}, {{"lora_r", nullptr}}), FALCONER_USAGE);
   EXPECT_EQ(train("a", {}, {{"init-adapter", "none"}}), FALCONER_ERROR);
@@ -53,8 +59,11 @@ TEST_F(CApi, FailuresHaveAStatusAndTheWordsOfTheProgram) {
   EXPECT_EQ(train("a", {}, {{"data", "x"}}), FALCONER_USAGE) << "rows are given twice";
   EXPECT_EQ(train("a", {}, {{"adapter_length", "4"}}), FALCONER_USAGE);
   EXPECT_STREQ(falconer_last_error(),
-               "--adapter-length is a setting of adapter, and this run's method is lora: it would "
+               "adapter_length is a setting of adapter, and this run's method is lora: it would "
                "do nothing; leave it out");
+  EXPECT_EQ(train("a", {}, {{"resume", "auto"}, {"overwrite", "true"}, {"epochs", "-1"}}),
+            FALCONER_USAGE);
+  EXPECT_NE(std::string(falconer_last_error()).find("epochs is -1; expected"), std::string::npos);
   EXPECT_EQ(train("a", {.rows = "[{\"a\": 1}]"}), FALCONER_ERROR);
   EXPECT_NE(std::string(falconer_last_error()).find("rows in memory: row 1"), std::string::npos);
   falconer_model* model = nullptr;
@@ -154,6 +163,23 @@ TEST_F(CApi, RunsInThreadsHaveTokensOfTheirOwn) {
   falconer_cancel_free(cancel);
 }
 
+TEST_F(CApi, ARunHasItsOwnVerbosity) {
+  const auto said = [&](const char* verbosity) {
+    ::testing::internal::CaptureStderr();
+    EXPECT_EQ(train("a", {.verbosity = verbosity}, {{"max-steps", "1"}, {"overwrite", "true"}}),
+              FALCONER_OK)
+        << falconer_last_error();
+    return ::testing::internal::GetCapturedStderr();
+  };
+  EXPECT_EQ(said(nullptr), "");
+  EXPECT_NE(said("info"), "");
+  EXPECT_EQ(said(nullptr), "");
+  ASSERT_EQ(falconer_set_verbosity("info"), FALCONER_OK);
+  EXPECT_EQ(said("quiet"), "");
+  EXPECT_EQ(train("b", {.verbosity = "loud"}), FALCONER_USAGE);
+  EXPECT_NE(std::string(falconer_last_error()).find("verbosity is \"loud\""), std::string::npos);
+}
+
 TEST_F(CApi, AModelAnswersAndSaysItsLogits) {
   const falconer_setting settings[] = {{"checkpoint", kDemo.c_str()}};
   falconer_model* model = nullptr;
@@ -196,6 +222,65 @@ TEST_F(CApi, AModelAnswersAndSaysItsLogits) {
   falconer_completions_free(answers);
   falconer_ids_free(prompt);
   falconer_model_free(model);
+}
+
+TEST_F(CApi, SettingsAreSpelledAsTheLanguageHasThem) {
+  for (const auto& [language, wanted] :
+       {std::pair("c", "overwrite=true"), std::pair("python", "overwrite=True")}) {
+    ASSERT_EQ(falconer_set_spelling(language), FALCONER_OK);
+    ASSERT_EQ(train("run", {}, {{"max-steps", "1"}, {"overwrite", "true"}}), FALCONER_OK);
+    EXPECT_EQ(train("run", {}, {{"max-steps", "1"}}), FALCONER_ERROR);
+    EXPECT_NE(std::string(falconer_last_error()).find(wanted), std::string::npos)
+        << falconer_last_error();
+    EXPECT_NE(std::string(falconer_last_error()).find("resume=\"auto\""), std::string::npos)
+        << falconer_last_error();
+  }
+  EXPECT_EQ(falconer_set_spelling("cobol"), FALCONER_USAGE);
+  EXPECT_EQ(falconer_set_spelling(nullptr), FALCONER_USAGE);
+  char* json = nullptr;
+  ASSERT_EQ(falconer_settings("finetune", &json), FALCONER_OK);
+  EXPECT_EQ(std::string(json).find(" --"), std::string::npos) << "help names a flag";
+  falconer_text_free(json);
+}
+
+TEST_F(CApi, AdaptersAreSwappedOnOneBase) {
+  ASSERT_EQ(train("owl", {}, {{"max-steps", "2"}, {"lr", "0.01"}}), FALCONER_OK)
+      << falconer_last_error();
+  const std::string owl = report->final_folder;
+  const falconer_setting settings[] = {{"checkpoint", kDemo.c_str()}, {"adapter", owl.c_str()}};
+  falconer_model *model = nullptr, *base = nullptr;
+  ASSERT_EQ(falconer_model_open(settings, 2, &model), FALCONER_OK) << falconer_last_error();
+  ASSERT_EQ(falconer_model_open(settings, 1, &base), FALCONER_OK) << falconer_last_error();
+  EXPECT_STREQ(falconer_model_adapter(model), "default");
+  EXPECT_STREQ(falconer_model_adapter(base), "");
+  EXPECT_STREQ(falconer_model_prompt_style(base), "");
+  ASSERT_EQ(falconer_model_load_adapter(base, "owl", owl.c_str()), FALCONER_OK)
+      << falconer_last_error();
+  char* names = nullptr;
+  ASSERT_EQ(falconer_model_adapters(base, &names), FALCONER_OK);
+  EXPECT_STREQ(names, "[\"owl\"]");
+  falconer_text_free(names);
+  ASSERT_EQ(falconer_model_set_adapter(base, "owl"), FALCONER_OK);
+  EXPECT_STREQ(falconer_model_prompt_style(base), "alpaca");
+  const int32_t ids[] = {20, 21, 22};
+  const auto states = [&](falconer_model* of) {
+    std::vector<float> all(
+        static_cast<size_t>((falconer_model_layers(of) + 1) * 3 * falconer_model_width(of)));
+    EXPECT_EQ(falconer_model_hidden_states(of, ids, 3, all.data()), FALCONER_OK);
+    return all;
+  };
+  const std::vector<float> with = states(model);
+  EXPECT_EQ(states(base), with);
+  ASSERT_EQ(falconer_model_set_adapter(base, nullptr), FALCONER_OK);
+  EXPECT_STREQ(falconer_model_adapter(base), "");
+  EXPECT_NE(states(base), with);
+  EXPECT_EQ(falconer_model_set_adapter(base, "fox"), FALCONER_USAGE);
+  EXPECT_STREQ(falconer_last_error(), "no adapter named \"fox\" is loaded; loaded are owl");
+  EXPECT_EQ(falconer_model_unload_adapter(base, "owl"), FALCONER_OK);
+  EXPECT_EQ(falconer_model_unload_adapter(base, nullptr), FALCONER_USAGE);
+  EXPECT_EQ(falconer_model_hidden_states(base, ids, 0, nullptr), FALCONER_USAGE);
+  falconer_model_free(model);
+  falconer_model_free(base);
 }
 
 TEST_F(CApi, NothingIsFreedTwiceByNull) {

@@ -20,7 +20,7 @@ int main(int argc, char **argv) {
   if (argc != 3) return 2;
   const falconer_setting settings[] = {
       {"checkpoint", argv[1]}, {"out", argv[2]}, {"max_steps", "2"}};
-  const falconer_run run = {rows, strlen(rows), on_step, &steps, NULL};
+  const falconer_run run = {rows, strlen(rows), on_step, &steps, NULL, NULL};
   falconer_report *report;
   falconer_set_verbosity("quiet");
   if (falconer_finetune(settings, 3, &run, &report) != FALCONER_OK) return failed();

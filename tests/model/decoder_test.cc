@@ -118,6 +118,47 @@ TEST_P(GoldenModel, LogitsAndLossAgree) {
   }
 }
 
+// output_hidden_states of transformers, of one model of each kind of block; what the last of them gives with
+// the head are the logits.
+TEST_P(GoldenModel, HiddenStatesAgree) {
+  const fs::path file = fs::path("goldens") / model() / "hidden_states.safetensors";
+  SKIP_WITHOUT_GOLDEN(file);
+  const TensorFiles golden = TensorFiles::open_file(test::golden(file));
+  const std::vector<int32_t> ids = ids_of(*golden.find("input_ids"));
+  const StoredTensor& want = *golden.find("hidden_states");
+  const auto session = Session::open(
+      {.checkpoint = folder_.string(), .precision = Precision::kF32, .device = device()});
+  const ModelConfig& config = session->config();
+  const auto n = static_cast<int64_t>(ids.size());
+  ASSERT_EQ(want.shape, (std::vector<int64_t>{config.layers + 1, n, config.width}));
+  const BatchBuffer::Sequence row{.ids = ids, .labels = {}};
+  const BatchBuffer buffer = BatchBuffer::for_training({&row, 1});
+  Tensor states((config.layers + 1) * n, config.width, Dtype::kF32);
+  Tensor rows(1, n, Dtype::kI32), logits(n, config.vocab, Dtype::kF32);
+  for (int64_t i = 0; i < n; ++i) rows.view().row<int32_t>(0)[i] = static_cast<int32_t>(i);
+  const auto pass = [&](falconer::Run& run) {
+    session->decoder().hidden_states(run, buffer.batch(), states.view());
+    session->decoder().logits(run, buffer.batch(), rows.view(), logits.view());
+  };
+  session->reserve(pass);
+  pass(session->run());
+  const float* got = states.view().row<float>(0);
+  const float* wanted = reinterpret_cast<const float*>(want.bytes.data());
+  const double bound = 2e-5 * std::max(1.0, largest(wanted, want.size()));
+  for (int64_t i = 0; i < want.size(); ++i)
+    ASSERT_NEAR(got[i], wanted[i], bound) << "state " << i / (n * config.width);
+  const std::vector<float> head = host_values(session->weights().head.w->value);
+  const float* last = got + config.layers * n * config.width;
+  for (int64_t i = 0; i < n; ++i)
+    for (int64_t v = 0; v < config.vocab; ++v) {
+      double sum = 0;
+      for (int64_t c = 0; c < config.width; ++c)
+        sum += static_cast<double>(last[i * config.width + c]) *
+               static_cast<double>(head[static_cast<size_t>(v * config.width + c)]);
+      ASSERT_NEAR(logits.view().row<float>(i)[v], sum, 2e-4) << "token " << i << " logit " << v;
+    }
+}
+
 // bf16 keeps 8 bits of every activation: the mean of a batch's losses moves by less than a hundredth.
 TEST_P(GoldenModel, Bf16LossIsNear) {
   const auto session = Session::open(

@@ -41,18 +41,18 @@ class Case(unittest.TestCase):
 
 class Settings(Case):
     def test_wrong_names_are_told_the_nearest(self) -> None:
-        self.fails('there is no setting "lora-rr"', "did you mean lora-r", lora_rr=8)
+        self.fails('there is no setting "lora_rr"', "did you mean lora_r?", lora_rr=8)
 
     def test_values_are_checked_by_the_table(self) -> None:
-        self.fails("--lora-r is 0", "expected a whole number from 1", lora_r=0)
-        self.fails('--lora-r is "many"', "expected a whole number", lora_r="many")
+        self.fails("lora_r is 0", "expected a whole number from 1", lora_r=0)
+        self.fails('lora_r is "many"', "expected a whole number", lora_r="many")
         self.fails("lora_r is {}, a dict", lora_r={})
-        self.fails("--schedule is", "linear", schedule="linar")
+        self.fails("schedule is", "linear", schedule="linar")
 
     def test_those_of_another_method_are_refused(self) -> None:
-        with self.assertRaisesRegex(falconer.Error, "--lora-r is a setting of lora, and this run's method is adapter"):
+        with self.assertRaisesRegex(falconer.Error, "lora_r is a setting of lora, and this run's method is adapter"):
             falconer.finetune("adapter", checkpoint=CHECKPOINT, data=ROWS, out=self.out, lora_r=8)
-        self.fails("--adapter-length is a setting of adapter", adapter_length=4)
+        self.fails("adapter_length is a setting of adapter", adapter_length=4)
         self.fails("there is no setting", stop="x")
 
     def test_all_are_listed(self) -> None:
@@ -97,6 +97,13 @@ class Finetuning(Case):
         self.train(test_size=1, eval_interval=2, on_step=steps.append)
         self.assertEqual([step.step for step in steps], [0, 1, 2, 3, 4])
         self.assertEqual([step.eval_loss is None for step in steps], [False, True, False, True, False])
+
+    def test_errors_speak_of_keywords(self) -> None:
+        self.train(max_steps=1)
+        self.fails("overwrite=True", 'resume="auto"', "another out", max_steps=1)
+        self.fails("epochs is 0", epochs=0)
+        for setting in falconer.settings():
+            self.assertNotIn(" --", setting["help"])
 
     def test_errors_have_the_programs_words(self) -> None:
         self.fails("no such folder", checkpoint="none")
@@ -158,6 +165,11 @@ class Finetuning(Case):
 
         self.assertEqual(self.train(on_step=step).last_loss, alone.last_loss)
         self.assertEqual(inner[1], alone.last_loss)
+
+    def test_a_run_has_its_own_verbosity(self) -> None:
+        self.train(max_steps=1, verbosity="quiet")
+        with self.assertRaisesRegex(falconer.Error, 'verbosity is "loud"'):
+            self.train(out=self.out.parent / "loud", verbosity="loud")
 
     def test_one_folder_has_one_run(self) -> None:
         said = []
@@ -263,6 +275,45 @@ class Models(Case):
         with falconer.Model(CHECKPOINT) as base, falconer.Model(CHECKPOINT, report.final_folder) as adapted:
             self.assertNotEqual(list(base.logits([1, 2])[1]), list(adapted.logits([1, 2])[1]))
             self.assertEqual((base.prompt_style, adapted.prompt_style), ("", "alpaca"))
+
+    def test_hidden_states(self) -> None:
+        with falconer.Model(CHECKPOINT) as model:
+            states = model.hidden_states([20, 21, 22])
+            self.assertEqual((len(states), len(states[0]), len(states[0][0])), (model.layers + 1, 3, model.width))
+            again = model.hidden_states([20, 30, 22])
+            self.assertEqual(list(states[0][2]), list(again[0][2]))
+            self.assertNotEqual(list(states[-1][2]), list(again[-1][2]))
+            self.assertEqual(list(states[-1][0]), list(again[-1][0]))
+            with self.assertRaises(falconer.Error):
+                model.hidden_states([])
+
+    def test_adapters_are_swapped_on_one_base(self) -> None:
+        lora = self.train(lr=1e-2).final_folder
+        rows = dict(checkpoint=CHECKPOINT, data=ROWS, max_steps=4, batch_size=2, lr=1e-2)
+        v2 = falconer.finetune("adapter-v2", out=self.out.parent / "v2", **rows).final_folder
+        numbers = lambda model: [list(row) for row in model.logits([20, 21, 22])]
+        alone = {}
+        for name, adapter in ((None, None), ("lora", lora), ("v2", v2)):
+            with falconer.Model(CHECKPOINT, adapter) as model:
+                alone[name] = numbers(model)
+        with falconer.Model(CHECKPOINT, lora) as model:
+            self.assertEqual((model.adapter, model.adapters), ("default", ["default"]))
+            model.load_adapter("v2", pathlib.Path(v2))
+            self.assertEqual(numbers(model), alone["lora"])
+            with model.using("v2"):
+                self.assertEqual(numbers(model), alone["v2"])
+                with model.using(None):
+                    self.assertEqual((model.adapter, model.prompt_style), (None, ""))
+                    self.assertEqual(numbers(model), alone[None])
+                self.assertEqual(numbers(model), alone["v2"])
+            self.assertEqual(numbers(model), alone["lora"])
+            model.set_adapter("v2")
+            model.unload_adapter("v2")
+            self.assertEqual((model.adapter, numbers(model)), (None, alone[None]))
+            with self.assertRaisesRegex(falconer.Error, 'no adapter named "v3" is loaded; loaded are default'):
+                model.set_adapter("v3")
+            with self.assertRaisesRegex(falconer.Error, "is loaded already"):
+                model.load_adapter("default", v2)
 
     def test_one_that_is_closed_says_so(self) -> None:
         model = falconer.Model(CHECKPOINT)

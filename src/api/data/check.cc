@@ -207,7 +207,7 @@ class Check {
         kinds += fmt::format("{}{} ({})", kinds.empty() ? "" : ", ", finding.what, rows);
     }
     if (kinds.empty()) return "";
-    return fmt::format("{}: more rows than --max-bad {} allows of: {}", o_.data, o_.max_bad, kinds);
+    return worded("{}: more rows than --max-bad {} allows of: {}", o_.data, o_.max_bad, kinds);
   }
 
   nlohmann::ordered_json json(const std::string& failure) const {

@@ -51,7 +51,7 @@ std::string write_folder(const ModelSource& source, const ExportOptions& options
                                  dtype.name(), amount_of(specs_of(tensors)));
   text += "read back: every value is there\n";
   if (!rest_folder.empty())
-    text += fmt::format(
+    text += worded(
         "the prompts of {} cannot be folded into weights: use the model with --adapter {}/rest\n",
         source.method()->name(), options.out);
   if (options.verify)

@@ -45,7 +45,12 @@ enum class Shown { kNothing, kRows, kRowsAndPreview };
 class Finetuning {
  public:
   Finetuning(const FinetuneOptions& options, const RunContext& context, Shown shown)
-      : asked_(options), o_(options), context_(context), shown_(shown) {
+      : level_(context.verbosity.empty() ? std::nullopt
+                                         : std::optional(parse_verbosity(context.verbosity))),
+        asked_(options),
+        o_(options),
+        context_(context),
+        shown_(shown) {
     if (context_.rows) take_rows_in_memory(o_);
     check_options(o_);
     o_.checkpoint = resolve_checkpoint(
@@ -366,7 +371,8 @@ class Finetuning {
     log_info("sample: {}", answers.front().text);
   }
 
-  std::optional<RunFolder> folder_;  // first: its lock goes last
+  const LogLevelHere level_;
+  std::optional<RunFolder> folder_;  // before what writes into it: its lock goes last
   const FinetuneOptions asked_;
   FinetuneOptions o_;  // with names resolved to paths, "auto" to what was chosen
   ModelConfig config_;

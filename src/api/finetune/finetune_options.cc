@@ -55,8 +55,8 @@ double parse_period(const char* flag, const std::string& text) {
   for (const auto& [unit, seconds] : kUnits)
     if (number && *number >= 0 && *number <= 1e6 && text.substr(digits) == unit)
       return *number * seconds;
-  fail_usage("{} is \"{}\", expected a time with its unit, as 90s, 10m or 1h, or 0 for none", flag,
-             printable(text));
+  fail_usage("{} is \"{}\", expected a time with its unit, as 90s, 10m or 1h, or 0 for none",
+             spelled_name(flag), printable(text));
 }
 
 void take_method_settings(const std::map<std::string, std::string>& settings, FinetuneOptions& o) {
@@ -93,7 +93,8 @@ void check_options(const FinetuneOptions& o) {
                          : !o.sample_prompt.empty() ? "--sample-prompt"
                                                     : nullptr;
   if (watching != nullptr && o.eval_interval == 0)
-    fail_usage("{} looks at evaluations, and there are none: give --eval-interval", watching);
+    fail_usage("{} looks at evaluations, and there are none: give --eval-interval",
+               spelled_name(watching));
   if (o.init_adapter.empty() || o.method != "full") return;
   fail_usage("--init-adapter goes with lora, adapter and adapter-v2, not with full");
 }

@@ -70,8 +70,10 @@ std::optional<FinishedRun> find_finished(const FinetuneOptions& o, int64_t steps
   const bool finished = status && status->state == "finished";
   if (!checkpoint.empty() && !(finished && enough)) return {};
   const std::string instead =
-      fmt::format("--overwrite starts anew, {} {} and another --out train on",
-                  o.method == "full" ? "--checkpoint" : "--init-adapter", final_folder.string());
+      spelled("--overwrite starts anew, ") +
+      (o.method == "full" ? worded("--checkpoint {}", final_folder.string())
+                          : worded("--init-adapter {}", final_folder.string())) +
+      spelled(" and another --out train on");
   if (!enough)
     fail("{}: is finished after {} {}, and kept no checkpoint to go on from to step {}; {}", o.out,
          run.state.step, plural(run.state.step, "step"), steps, instead);

@@ -57,7 +57,8 @@ std::string memory_plan_text(Session& session, const std::string& method,
   if (!session.why_computed_so().empty()) text += "  " + session.why_computed_so() + "\n";
   text += line("weights, mapped", plan.mapped);
   text += line("trainable and tables", plan.fixed, learning_text(session));
-  text += line("kept for backward", plan.kept, session.run().recompute ? "--recompute" : "");
+  text +=
+      line("kept for backward", plan.kept, session.run().recompute ? spelled("--recompute") : "");
   text += line("scratch", plan.scratch);
   text += line(device != nullptr ? "workspace etc." : "program and rows", program);
   text += line("together", plan.mapped + plan.fixed + plan.kept + plan.scratch + program);
@@ -99,21 +100,23 @@ FinetuneOptions with_choice(FinetuneOptions o, const MemoryChoice& choice) {
 std::vector<std::string> choice_lines(const MemoryChoice& choice) {
   std::vector<std::string> lines;
   if (choice.recompute)
-    lines.emplace_back("what backward reads is computed again (--recompute on)");
+    lines.push_back(spelled("what backward reads is computed again (--recompute on)"));
   if (choice.offload)
-    lines.emplace_back("the optimizer's state stays on the host (--offload-optimizer on)");
+    lines.push_back(spelled("the optimizer's state stays on the host (--offload-optimizer on)"));
   if (choice.bf16_weights)
-    lines.emplace_back("weights learn in bf16, without f32 masters (--master-weights bf16)");
+    lines.push_back(spelled("weights learn in bf16, without f32 masters (--master-weights bf16)"));
   return lines;
 }
 
 std::string smaller_text(const FinetuneOptions& o, const Session& planned) {
   std::vector<std::string> ways;
-  if (o.micro_batch_size > 1 || o.micro_batch_tokens > 0) ways.emplace_back("--micro-batch-size 1");
-  ways.emplace_back("a shorter --max-seq-length");
-  if (planned.run().activation == Dtype::kF32) ways.emplace_back("--precision bf16");
-  if (o.method == "full" && o.optimizer == "adamw") ways.emplace_back("--optimizer adamw-8bit");
-  if (planned.device() == nullptr && o.method != "full") ways.emplace_back("--low-memory");
+  if (o.micro_batch_size > 1 || o.micro_batch_tokens > 0)
+    ways.push_back(spelled("--micro-batch-size 1"));
+  ways.push_back(spelled("a shorter --max-seq-length"));
+  if (planned.run().activation == Dtype::kF32) ways.push_back(spelled("--precision bf16"));
+  if (o.method == "full" && o.optimizer == "adamw")
+    ways.push_back(spelled("--optimizer adamw-8bit"));
+  if (planned.device() == nullptr && o.method != "full") ways.push_back(spelled("--low-memory"));
   return fmt::format("{}, or a method that trains less than {}", fmt::join(ways, ", "), o.method);
 }
 

@@ -195,7 +195,7 @@ void refuse_inside_model(const std::string& out, const std::string& checkpoint) 
 
 std::string earlier_run_hint(const fs::path& out) {
   if (!is_folder(earlier_run(out))) return {};
-  return fmt::format(
+  return worded(
       "; the earlier run is whole in {}: falconer finetune with --out {} and --resume puts it back",
       earlier_run(out).string(), out.string());
 }

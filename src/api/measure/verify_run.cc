@@ -185,7 +185,7 @@ class Verifying {
                                                               : recorded->second;
     if (path.empty())
       return say(folder, "data", Verdict::kNotChecked,
-                 "its rows were in memory; --data FILE compares them with a file's");
+                 spelled("its rows were in memory; --data FILE compares them with a file's"));
     if (!found(path, "data", "--data")) return;
     if (checkpoint_.empty())
       return say(folder, "data", Verdict::kNotChecked, "needs the base's tokenizer");
@@ -228,7 +228,8 @@ class Verifying {
 
   bool found(const std::string& path, const std::string& what, const std::string& flag) {
     if (fs::exists(path)) return true;
-    say(o_.folder, what, Verdict::kNotChecked, path + " is not here; name it with " + flag);
+    say(o_.folder, what, Verdict::kNotChecked,
+        path + " is not here; name it with " + spelled_name(flag));
     return false;
   }
 

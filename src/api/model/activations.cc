@@ -61,7 +61,7 @@ void write_activations(Session& session, std::span<const int32_t> ids,
       {"ids", fmt::format("[{}]", fmt::join(ids, ", "))},
       {"checkpoint", options.checkpoint},
       {"precision", session.run().activation == Dtype::kF32 ? "f32" : "bf16"}};
-  if (!options.adapter.empty()) metadata["adapter"] = options.adapter;
+  if (!session.adapter().empty()) metadata["adapter"] = session.adapter_path();
   write_marked(path, [&](const std::filesystem::path& place) {
     ActivationsFile file(place, metadata);
     const Observed observed(session, file);

@@ -50,7 +50,7 @@ DownloadReport download(const DownloadOptions& options) {
            request.repo.text(),
            options.local_dir.empty()
                ? fmt::format("the cache ({}) does not hold all of it", settings.cache.string())
-               : "only the hub knows what belongs into --local-dir");
+               : spelled("only the hub knows what belongs into --local-dir"));
     log_info("{}: offline; this is what the cache holds", request.repo.text());
     result = cached.download;
   } else {

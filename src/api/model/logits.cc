@@ -5,17 +5,26 @@
 #include "tensor/finite.h"
 
 namespace falconer {
+namespace {
 
-Tensor unchecked_logits_of(Session& session, std::span<const int32_t> ids) {
-  const ModelConfig& config = session.config();
+/// Error (usage): the model has no place for `ids`. `what` is wanted, which are about something.
+BatchBuffer checked_row(const ModelConfig& config, std::span<const int32_t> ids, const char* what) {
   const int64_t n = static_cast<int64_t>(ids.size());
-  if (n == 0) fail_usage("there are no ids: logits are about what follows a token");
+  if (n == 0) fail_usage("there are no ids: {}", what);
   if (n > config.context) fail_usage("{} ids, and the model's context is {}", n, config.context);
   for (const int32_t id : ids)
     if (id < 0 || id >= config.vocab)
       fail_usage("there is a token {}, expected 0 to {}", id, config.vocab - 1);
   const BatchBuffer::Sequence sequence{.ids = ids, .labels = {}};
-  const BatchBuffer buffer = BatchBuffer::for_training({&sequence, 1});
+  return BatchBuffer::for_training({&sequence, 1});
+}
+
+}  // namespace
+
+Tensor unchecked_logits_of(Session& session, std::span<const int32_t> ids) {
+  const ModelConfig& config = session.config();
+  const BatchBuffer buffer = checked_row(config, ids, "logits are about what follows a token");
+  const int64_t n = static_cast<int64_t>(ids.size());
   Tensor out(n, config.vocab, Dtype::kF32), rows(1, n, Dtype::kI32);
   for (int64_t i = 0; i < n; ++i) rows.view().row<int32_t>(0)[i] = static_cast<int32_t>(i);
   const auto pass = [&](Run& run) {
@@ -30,6 +39,18 @@ Tensor logits_of(Session& session, std::span<const int32_t> ids) {
   Tensor out = unchecked_logits_of(session, ids);
   if (const auto found = first_not_finite(out.view()))
     fail("a logit of token {} is {}: {}", found->row, found->value, why_not_finite(session));
+  return out;
+}
+
+Tensor hidden_states_of(Session& session, std::span<const int32_t> ids) {
+  const ModelConfig& config = session.config();
+  const BatchBuffer buffer = checked_row(config, ids, "a token has hidden states");
+  Tensor out((config.layers + 1) * static_cast<int64_t>(ids.size()), config.width, Dtype::kF32);
+  const auto pass = [&](Run& run) {
+    session.decoder().hidden_states(run, buffer.batch(), out.view());
+  };
+  session.reserve(pass);
+  pass(session.run());
   return out;
 }
 

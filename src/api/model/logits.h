@@ -1,4 +1,4 @@
-// The logits of a row of ids.
+// What a model computes for a row of ids: logits, and the hidden states before them.
 #pragma once
 
 #include <cstdint>
@@ -13,5 +13,9 @@ namespace falconer {
 Tensor logits_of(Session& session, std::span<const int32_t> ids);
 /// The same, whatever its numbers are.
 Tensor unchecked_logits_of(Session& session, std::span<const int32_t> ids);
+
+/// (layers + 1) times ids.size() x width in f32, below each other, as Decoder::hidden_states() has them.
+/// Errors: as of logits_of(), but numbers may be whatever they are.
+Tensor hidden_states_of(Session& session, std::span<const int32_t> ids);
 
 }  // namespace falconer

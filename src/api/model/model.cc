@@ -1,6 +1,7 @@
 // falconer::Model: a checkpoint with an adapter, ready to answer.
 #include <algorithm>
 #include <filesystem>
+#include <map>
 
 #include "api/common.h"
 #include "api/measure/profiling.h"
@@ -21,11 +22,18 @@
 namespace falconer {
 
 struct Model::Impl {
+  ModelOptions options;  // its paths are local ones
   std::unique_ptr<Session> session;
   std::optional<Tokenizer> tokenizer;
-  std::optional<PromptStyle> style;
-  bool parse_special = false;
+  std::map<std::string, std::optional<PromptStyle>> styles;  // by adapter; of "" once it is in use
+  int answering = 0;
   std::unique_ptr<Profiling> profiling;  // before the session is let go
+
+  // Hooks of an answer must stay as long as it goes on.
+  void check_idle() const {
+    if (answering > 0)
+      fail_usage("the model is answering, and its adapter cannot be another one before it has");
+  }
 
   const Tokenizer& needed_tokenizer() const {
     if (!tokenizer)
@@ -36,25 +44,38 @@ struct Model::Impl {
   // Error: the file may not be written.
   void check_output(const std::string& file, const char* flag, bool overwrite) const {
     OutputRule rule(overwrite);
-    for (const std::string& input : {session->options().checkpoint, session->options().adapter})
+    for (const std::string& input : {session->options().checkpoint, session->adapter_path()})
       rule.reads(input);
     rule.check_file(file, flag);
   }
+  const std::optional<PromptStyle>& style() const { return styles.at(session->adapter()); }
   // Special tokens that end an answer beside end-of-text.
   std::vector<int32_t> ends_of_turn() const {
-    if (!style || !tokenizer) return {};
-    return PromptEncoder(*tokenizer, *style).end_of_turn_ids();
+    if (!style() || !tokenizer) return {};
+    return PromptEncoder(*tokenizer, *style()).end_of_turn_ids();
   }
 };
 
 namespace {
 
+/// Counts as one while it lives.
+class Answering {
+ public:
+  explicit Answering(int& count) : count_(count) { ++count_; }
+  Answering(const Answering&) = delete;
+  Answering& operator=(const Answering&) = delete;
+  ~Answering() { --count_; }
+
+ private:
+  int& count_;
+};
+
 // What the flag says; what was recorded with the adapter, or with a fully finetuned model; the chat
 // template of a checkpoint of which nothing was recorded.
-std::optional<PromptStyle> choose_style(const ModelOptions& options) {
+std::optional<PromptStyle> choose_style(const ModelOptions& options, const std::string& adapter) {
   const TemplateFiles files = template_files(options.checkpoint);
   if (!options.prompt_style.empty()) return PromptStyle::of_checkpoint(options.prompt_style, files);
-  const auto record = read_record(options.adapter.empty() ? options.checkpoint : options.adapter);
+  const auto record = read_record(adapter.empty() ? options.checkpoint : adapter);
   if (!record) {
     if (!PromptStyle::has_chat_template(files)) return {};
     return PromptStyle::of_checkpoint("chat", files);
@@ -84,12 +105,12 @@ Model Model::open(const ModelOptions& named) {
                                  .precision = parse_precision(options.precision),
                                  .from_scratch = options.random_weights,
                                  .device = options.device});
-  impl->style = choose_style(options);
-  impl->parse_special = options.parse_special;
+  impl->styles.emplace(impl->session->adapter(), choose_style(options, options.adapter));
+  impl->options = std::move(options);
   return Model(std::move(impl));
 }
 
-std::string Model::prompt_style() const { return impl_->style ? impl_->style->name() : ""; }
+std::string Model::prompt_style() const { return impl_->style() ? impl_->style()->name() : ""; }
 
 int64_t Model::context() const { return impl_->session->config().context; }
 
@@ -104,23 +125,27 @@ std::string Model::decode(const std::vector<int32_t>& ids) const {
 std::vector<int32_t> Model::encode_prompt(const std::string& instruction, const std::string& input,
                                           bool raw) const {
   const Tokenizer& tokenizer = impl_->needed_tokenizer();
-  if (raw || !impl_->style) return tokenizer.encode(instruction);
-  return PromptEncoder(tokenizer, *impl_->style, impl_->parse_special)
+  if (raw || !impl_->style()) return tokenizer.encode(instruction);
+  return PromptEncoder(tokenizer, *impl_->style(), impl_->options.parse_special)
       .prompt(Conversation::of(instruction, input));
 }
 
 std::vector<int32_t> Model::encode_chat(const Chat& chat, bool raw) const {
   const Tokenizer& tokenizer = impl_->needed_tokenizer();
   const std::optional<PromptStyle> as_they_stand =
-      raw || !impl_->style ? std::optional(PromptStyle::named("raw")) : std::nullopt;
-  return PromptEncoder(tokenizer, as_they_stand ? *as_they_stand : *impl_->style,
-                       impl_->parse_special)
+      raw || !impl_->style() ? std::optional(PromptStyle::named("raw")) : std::nullopt;
+  return PromptEncoder(tokenizer, as_they_stand ? *as_they_stand : *impl_->style(),
+                       impl_->options.parse_special)
       .prompt(conversation_of(chat));
 }
 
 void check_sampling(const SamplingSettings& settings) { check_bounds(settings); }
 
 int64_t Model::vocab() const { return impl_->session->config().vocab; }
+
+int64_t Model::layers() const { return impl_->session->config().layers; }
+
+int64_t Model::width() const { return impl_->session->config().width; }
 
 std::vector<float> Model::logits(const std::vector<int32_t>& ids) {
   const Tensor all = logits_of(*impl_->session, ids);
@@ -145,6 +170,49 @@ void Model::end_profile() {
   impl_->profiling.reset();
 }
 
+std::vector<std::vector<float>> Model::hidden_states(const std::vector<int32_t>& ids) {
+  const Tensor all = hidden_states_of(*impl_->session, ids);
+  const auto size = static_cast<int64_t>(ids.size()) * width();
+  std::vector<std::vector<float>> states;
+  for (int64_t i = 0; i <= layers(); ++i) {
+    const float* state = all.view().row<float>(0) + i * size;
+    states.emplace_back(state, state + size);
+  }
+  return states;
+}
+
+void Model::load_adapter(const std::string& name, const std::string& adapter) {
+  impl_->check_idle();
+  const ModelOptions& options = impl_->options;
+  if (adapter.empty())
+    fail_usage("the adapter \"{}\" has no path; name its folder", printable(name));
+  const std::string path = resolve_adapter(adapter);
+  if (!options.random_weights)
+    check_base(path, options.checkpoint, impl_->tokenizer ? &*impl_->tokenizer : nullptr,
+               options.any_base);
+  std::optional<PromptStyle> style = choose_style(options, path);
+  impl_->session->load_adapter(name, path);
+  impl_->styles.emplace(name, std::move(style));
+}
+
+void Model::set_adapter(const std::string& name) {
+  impl_->check_idle();
+  if (name.empty() && !impl_->styles.contains(""))
+    impl_->styles.emplace("", choose_style(impl_->options, ""));
+  impl_->session->use_adapter(name);
+}
+
+void Model::unload_adapter(const std::string& name) {
+  impl_->check_idle();
+  if (!name.empty() && name == adapter()) set_adapter("");
+  impl_->session->unload_adapter(name);
+  impl_->styles.erase(name);
+}
+
+std::vector<std::string> Model::adapters() const { return impl_->session->adapters(); }
+
+std::string Model::adapter() const { return impl_->session->adapter(); }
+
 std::vector<Completion> Model::generate(const std::vector<std::vector<int32_t>>& prompts,
                                         const SamplingSettings& settings, const OnText& on_text,
                                         const std::atomic<bool>* cancel) {
@@ -160,6 +228,7 @@ std::vector<Completion> Model::generate(const std::vector<std::vector<int32_t>>&
   options.stop_ids = impl_->ends_of_turn();
   options.first_number = settings.first_prompt;
   options.cancel = cancel;
+  const Answering answering(impl_->answering);
   std::vector<Completion> completions;
   for (Answer& answer : generator.generate(prompts, options, on_text))
     completions.push_back({.prompt_ids = answer.prompt_ids,

@@ -7,11 +7,13 @@
 namespace falconer {
 
 void check_bound(const char* flag, int64_t value, const WholeRange& range) {
-  if (!range.holds(value)) fail_usage("{} is {}; expected {}", flag, value, expectation(range));
+  if (!range.holds(value))
+    fail_usage("{} is {}; expected {}", spelled_name(flag), value, expectation(range));
 }
 
 void check_bound(const char* flag, double value, const RealRange& range) {
-  if (!range.holds(value)) fail_usage("{} is {}; expected {}", flag, value, expectation(range));
+  if (!range.holds(value))
+    fail_usage("{} is {}; expected {}", spelled_name(flag), value, expectation(range));
 }
 
 void check_bounds(const FinetuneOptions& o) { check_ranges_of(o); }

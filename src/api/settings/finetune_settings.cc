@@ -11,9 +11,12 @@ namespace {
 
 using Rows = std::vector<SettingRow>;
 
-const std::vector<std::string> kLora = {"lora"}, kPrompted = {"adapter", "adapter-v2"},
-                               kFull = {"full"};
-const std::vector<std::string> kAutoOnOff = {"auto", "on", "off"};
+const std::vector<std::string> kLora = {MethodName::kLora},
+                               kPrompted = {MethodName::kAdapter, MethodName::kAdapterV2},
+                               kFull = {MethodName::kFull};
+const std::vector<std::string> kAutoOnOff = {AutoOnOff::kAuto, AutoOnOff::kOn, AutoOnOff::kOff};
+const std::vector<std::string> kPrecisions = {PrecisionName::kAuto, PrecisionName::kF32,
+                                              PrecisionName::kBF16};
 
 std::vector<std::string> formats() {
   std::vector<std::string> names = data_format_names();
@@ -47,7 +50,8 @@ Rows data_rows(FinetuneOptions& o) {
        .choices = PromptStyle::names(), .open = true},
       {.names = "train-on", .value = &o.train_on,
        .help = "all-turns (every answer), last-turn (the last answer) or everything",
-       .choices = {"all-turns", "last-turn", "everything"}, .shows_default = true,
+       .choices = {TrainOnName::kAllTurns, TrainOnName::kLastTurn, TrainOnName::kEverything},
+       .shows_default = true,
        .recorded = true},
       {.names = "mask-prompt,!no-mask-prompt", .value = &o.mask_prompt,
        .help = "learn answers only (default); --no-mask-prompt is --train-on everything"},
@@ -67,7 +71,7 @@ Rows optimizer_rows(FinetuneOptions& o) {
   return {
       {.names = "precision", .value = &o.precision,
        .help = "auto (bf16 where every matrix is, else f32), f32 or bf16",
-       .choices = {"auto", "f32", "bf16"}, .shows_default = true, .open = true, .recorded = true},
+       .choices = kPrecisions, .shows_default = true, .open = true, .recorded = true},
       {.names = "device", .value = &o.device,
        .help = "cpu, cuda, cuda:N or auto (default: FALCONER_DEVICE, else cpu)",
        .choices = {"cpu", "cuda", "auto"}, .kind = ValueKind::kDevice, .open = true},
@@ -75,7 +79,8 @@ Rows optimizer_rows(FinetuneOptions& o) {
        .help = "on a GPU: choose no algorithm by measuring (the CPU gives the same bytes always)"},
       {.names = "optimizer", .value = &o.optimizer,
        .help = "adamw, adamw-8bit (its state in a quarter of the memory) or sgd",
-       .choices = {"adamw", "adamw-8bit", "sgd"}, .shows_default = true, .recorded = true},
+       .choices = {OptimizerName::kAdamW, OptimizerName::kAdamW8bit, OptimizerName::kSgd},
+       .shows_default = true, .recorded = true},
       {.names = "lr,learning-rate", .value = &o.lr,
        .help = "default: lora 3e-4, adapters 3e-3, full 2e-5", .range = kLearningRates,
        .recorded = true},
@@ -90,7 +95,8 @@ Rows optimizer_rows(FinetuneOptions& o) {
        .range = kEpsilons, .shows_default = true, .recorded = true},
       {.names = "schedule", .value = &o.schedule,
        .help = "constant, linear or cosine, after warm-up",
-       .choices = {"constant", "linear", "cosine"}, .shows_default = true, .recorded = true},
+       .choices = {ScheduleName::kConstant, ScheduleName::kLinear, ScheduleName::kCosine},
+       .shows_default = true, .recorded = true},
       {.names = "warmup-steps", .value = &o.warmup_steps,
        .help = "optimizer steps (default: 100, or a tenth of the run if less)", .range = kSteps,
        .recorded = true},
@@ -98,7 +104,7 @@ Rows optimizer_rows(FinetuneOptions& o) {
        .range = kNorms, .shows_default = true, .recorded = true},
       {.names = "loss-average", .value = &o.loss_average,
        .help = "token: over the step's tokens; micro-batch: as Lit-Parrot",
-       .choices = {"token", "micro-batch"}, .shows_default = true, .recorded = true},
+       .choices = {LossAverageName::kToken, LossAverageName::kMicroBatch}, .shows_default = true, .recorded = true},
   };
 }
 
@@ -127,7 +133,7 @@ Rows length_rows(FinetuneOptions& o) {
       {.names = "master-weights", .value = &o.master_weights,
        .help = "full, in bf16: what learns is f32, or bf16 with stochastic rounding; auto: f32 "
                "where it fits",
-       .choices = {"auto", "f32", "bf16"}, .methods = kFull, .shows_default = true,
+       .choices = kPrecisions, .methods = kFull, .shows_default = true,
        .recorded = true, .measures = true},
       {.names = "offload-optimizer", .value = &o.offload_optimizer,
        .help = "on: on a GPU the optimizer's state stays in the host's memory; auto: where full "
@@ -198,7 +204,7 @@ Rows watching_rows(FinetuneOptions& o) {
       {.names = "on-spike", .value = &o.on_spike,
        .help = "steps whose loss is twice, or gradient ten times, that of the steps before: warn, "
                "skip or off",
-       .choices = {"warn", "skip", "off"}, .shows_default = true, .recorded = true},
+       .choices = {OnSpikeName::kWarn, OnSpikeName::kSkip, OnSpikeName::kOff}, .shows_default = true, .recorded = true},
       {.names = "check-finite", .value = &o.check_finite,
        .help = "stop at the first op that writes a number that is not finite, and name it (slow)"},
       {.names = "profile", .value = &o.profile,

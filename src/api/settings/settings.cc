@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/nearest.h"
 #include "base/setting_words.h"
+#include "base/spelling.h"
 #include "falconer/falconer.h"
 
 namespace falconer {
@@ -71,7 +72,7 @@ std::vector<Setting> shown(const std::vector<SettingRow>& rows) {
 void check_range(const SettingRow& row) {
   const auto check = [&](const auto& value, const auto& range) {
     if (!range.holds(value))
-      fail_usage("--{} is {}; expected {}", key_of(row), value, expectation(range));
+      fail_usage("{} is {}; expected {}", spelled_name(key_of(row)), value, expectation(range));
   };
   const auto* whole = std::get_if<WholeRange>(&row.range);
   const auto* real = std::get_if<RealRange>(&row.range);
@@ -109,16 +110,18 @@ std::string kind_text(const SettingRow& row) {
   return type == "float" ? "a finite number" : "a list of names with commas";
 }
 
-const SettingRow& find_row(const std::vector<SettingRow>& rows, std::string name) {
-  name = dashed(name);
+const SettingRow& find_row(const std::vector<SettingRow>& rows, const std::string& typed) {
+  const std::string name = dashed(typed);
+  const bool flags = current_spelling() == Spelling::kFlags;
   std::vector<std::string> keys;
   for (const SettingRow& row : rows) {
     if (key_of(row) == name) return row;
     for (const std::string& one : names_in(row))
       if (one == name) return row;
-    keys.push_back(key_of(row));
+    keys.push_back(flags ? key_of(row) : record_key(row));
   }
-  fail_usage("there is no setting \"{}\"{}", printable(name), did_you_mean(name, keys));
+  const std::string& shown = flags ? name : typed;
+  fail_usage("there is no setting \"{}\"{}", printable(shown), did_you_mean(shown, keys));
 }
 
 template <class Options>
@@ -130,11 +133,46 @@ void set_one(Options& options, const std::string& name, const std::string& text)
       list != nullptr && !row.commas)
     (*list)->push_back(text);
   else if (!take_text(row.value, text))
-    fail_usage("--{} is \"{}\"; expected {}", key_of(row), printable(text), kind_text(row));
+    fail_usage("{} is \"{}\"; expected {}", spelled_name(key_of(row)), printable(text),
+               kind_text(row));
   check_ranges({row});
   check_choices({row});
   options = std::move(changed);
 }
+
+// How messages spell flags (base/spelling.h): those of finetune first, which other commands share.
+template <class Options>
+std::optional<FlagForm> form_in(std::string_view flag) {
+  Options options;
+  for (const SettingRow& row : rows_of(options))
+    for (const std::string& name : names_in(row)) {
+      const bool negates = name.starts_with("!");
+      if (name.substr(negates ? 1 : 0) != flag) continue;
+      const std::string type = type_of(row.value);
+      return FlagForm{.setting = negates ? key_of(row) : name,
+                      .is_switch = type == "bool",
+                      .says_false = negates,
+                      .is_number = type == "int" || type == "uint" || type == "float",
+                      .alone = row.alone,
+                      .values = row.choices};
+    }
+  return {};
+}
+
+template <class... Options>
+std::optional<FlagForm> first_form(std::string_view flag) {
+  std::optional<FlagForm> form;
+  static_cast<void>(((form = form_in<Options>(flag)) || ...));
+  return form;
+}
+
+[[maybe_unused]] const bool kFlagsAreKnown = [] {
+  set_flag_forms(
+      first_form<FinetuneOptions, ModelOptions, SamplingSettings, EvaluateOptions, ScoreOptions,
+                 TokenizeOptions, PrepareOptions, CheckOptions, CompareOptions, DownloadOptions,
+                 MergeOptions, ExportOptions, VerifyOptions>);
+  return true;
+}();
 
 }  // namespace
 
@@ -207,7 +245,7 @@ void check_choices(const std::vector<SettingRow>& rows) {
     const std::string text = text_of(row.value);
     if (row.choices.empty() || row.open || (text.empty() && !row.shows_default)) continue;
     if (std::find(row.choices.begin(), row.choices.end(), text) == row.choices.end())
-      fail_choice("--" + key_of(row), text, row.choices);
+      fail_choice(key_of(row), text, row.choices);
   }
 }
 

@@ -1,0 +1,107 @@
+// Adapters of a session: several on one base, of which one at a time computes.
+#include <fmt/ranges.h>
+
+#include "base/nearest.h"
+#include "method/session.h"
+
+namespace falconer {
+
+Session::Attached Session::attached() const {
+  Attached now{.method = attached_};
+  for (const LinearSite* site : decoder_->sites()) now.sites.push_back(site->hook());
+  for (Block& block : decoder_->blocks()) now.blocks.push_back(block.attention().hook());
+  for (const auto& param : weights_.params) now.values.push_back(param->value);
+  return now;
+}
+
+void Session::attach(const Attached& wanted) {
+  size_t i = 0;
+  for (LinearSite* site : decoder_->sites()) site->attach(wanted.sites[i++]);
+  i = 0;
+  for (Block& block : decoder_->blocks()) block.attention().attach(wanted.blocks[i++]);
+  i = 0;
+  for (const auto& param : weights_.params) param->value = wanted.values[i++];
+  attached_ = wanted.method;
+}
+
+/// While it lives an adapter can be attached to the base alone; what was attached before comes back.
+class Session::Build {
+ public:
+  explicit Build(Session& session) : session_(session), before_(session.attached()) {}
+  Build(const Build&) = delete;
+  Build& operator=(const Build&) = delete;
+  ~Build() {
+    session_.run_.dry = false;
+    session_.run_.scratch = &session_.scratch_;
+    session_.run_.kept = &session_.kept_;
+    session_.attach(before_);
+  }
+
+  /// The adapter at `path`, with its tensors in `memory`.
+  OpenedAdapter attach(const std::string& path, Arena& memory, Arena& scratch) {
+    Session& s = session_;
+    s.attach(s.base_);
+    s.run_.dry = memory.measuring();
+    s.run_.scratch = s.run_.kept = &scratch;
+    OpenedAdapter adapter = open_adapter(path);
+    adapter.method->attach(s.run_, *s.decoder_, s.weights_, memory, false);
+    s.attached_ = adapter.method.get();
+    return adapter;
+  }
+
+ private:
+  Session& session_;
+  Attached before_;
+};
+
+void Session::load_adapter(const std::string& name, const std::string& path) {
+  FALCONER_CHECK(!options_.training && !options_.adapter_only && !options_.planning);
+  if (name.empty())
+    fail_usage("an adapter that is loaded needs a name; \"\" is the model without one");
+  if (const auto found = loaded_.find(name); found != loaded_.end())
+    fail_usage(
+        "an adapter named \"{}\" is loaded already, from {}; unload it first, or choose another "
+        "name",
+        name, found->second.path);
+  Build build(*this);
+  Arena measure = Arena::measuring_for(device()), measure_scratch = Arena::measuring_for(device());
+  build.attach(path, measure, measure_scratch);
+  LoadedAdapter made{.path = path, .memory = Arena(measure.high_water(), device())};
+  Arena scratch(building_room(measure_scratch.high_water()), device());
+  OpenedAdapter adapter = build.attach(path, made.memory, scratch);
+  read_values(*adapter.method, adapter);
+  made.attached = attached();
+  made.method = std::move(adapter.method);
+  loaded_.emplace(name, std::move(made));
+}
+
+Session::LoadedAdapter& Session::loaded(const std::string& name) {
+  if (const auto found = loaded_.find(name); found != loaded_.end()) return found->second;
+  if (loaded_.empty())
+    fail_usage("no adapter is loaded, and so none named \"{}\"; load it first", printable(name));
+  fail_usage("no adapter named \"{}\" is loaded; loaded are {}{}", printable(name),
+             fmt::join(adapters(), ", "), did_you_mean(name, adapters()));
+}
+
+void Session::use_adapter(const std::string& name) {
+  attach(name.empty() ? base_ : loaded(name).attached);
+  used_ = name;
+}
+
+std::string Session::adapter_path() const {
+  return used_.empty() ? std::string() : loaded_.at(used_).path;
+}
+
+void Session::unload_adapter(const std::string& name) {
+  loaded(name);
+  if (used_ == name) use_adapter("");
+  loaded_.erase(name);
+}
+
+std::vector<std::string> Session::adapters() const {
+  std::vector<std::string> names;
+  for (const auto& [name, _] : loaded_) names.push_back(name);
+  return names;
+}
+
+}  // namespace falconer
