@@ -22,9 +22,9 @@ struct OptimizerMemory {
 };
 
 struct SessionOptions {
-  std::string checkpoint;                  // a Hugging Face folder
-  std::string source;                      // whose config and tokenizer a saved model has; "": its
-  std::optional<MethodOptions> method;     // attach a new one
+  std::string checkpoint;               // a Hugging Face folder
+  std::string source;                   // whose config and tokenizer a saved model has; "": its
+  std::optional<MethodOptions> method;  // attach a new one
   std::string adapter;  // or one that was saved (a folder or .pth), named "default", and
   std::optional<double> lora_dropout;      // the one setting that may be given beside it
   Precision precision = Precision::kAuto;  // see computed_in()
