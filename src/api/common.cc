@@ -68,7 +68,7 @@ LogLevel parse_verbosity(const std::string& level) {
   if (level == "warning") return LogLevel::kWarning;
   if (level == "info") return LogLevel::kInfo;
   if (level == "debug") return LogLevel::kDebug;
-  fail_choice(current_spelling() == Spelling::kFlags ? "--log" : "verbosity", level,
+  fail_choice(current_spelling() == Spelling::kFlags ? "log" : "verbosity", level,
               {"quiet", "warning", "info", "debug"});
 }
 

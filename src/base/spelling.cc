@@ -78,7 +78,7 @@ std::string field_of(std::string_view text, std::string_view flag, Spelling spel
     return name + (form->is_number ? "=" : "=\"") + std::string(value) +
            (form->is_number ? "" : "\"");
   }
-  if (is_subject(rest)) return name;
+  if (is_subject(rest) && !form->says_false) return name;
   if (form->is_switch) {
     const bool python = spelling == Spelling::kKeywords;
     return name +

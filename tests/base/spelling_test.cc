@@ -34,7 +34,7 @@ TEST(MessageSpelling, FieldsAreForUsersOfTheLibrary) {
       {"try --precision f32, or --lr 0.1.", "try precision=\"f32\", or lr=0.1."},
       {"--overwrite to replace it", "overwrite=true to replace it"},
       {"(--recompute on)", "(recompute=\"on\")"},
-      {"--no-mask-prompt is --train-on everything", "mask_prompt is train_on=\"everything\""},
+      {"--no-mask-prompt is --train-on everything", "mask_prompt=false is train_on=\"everything\""},
       {"with --out {} and --resume puts", "with out=\"{}\" and resume=\"auto\" puts"},
       {"--max-steps {} of {}", "max_steps={} of {}"},
       {"--device cuda: built without", "device=\"cuda\": built without"},
@@ -77,9 +77,9 @@ TEST(MessageSpelling, ErrorsOfTheLibrarySpeakOfFields) {
 // A text that names a flag and does not go through one of these would show it to users of the library.
 TEST(MessageSpelling, EveryMessageGoesThroughIt) {
   const std::set<std::string> kSpelling = {
-      "fail",         "fail_usage", "log_info",     "log_warning", "log_debug",
-      "worded",       "spelled",    "spelled_name", "fail_choice", "check_bound",
-      "parse_period", "check_file", "check_folder", "found",       "fail_on_device"};
+      "fail",         "fail_usage",   "log_info",    "log_warning",   "log_debug",    "worded",
+      "spelled",      "spelled_name", "fail_choice", "check_bound",   "parse_period", "check_file",
+      "check_output", "check_folder", "found",       "fail_on_device"};
   // Command lines that are run, a recipe's comment, help (spelled where it is shown), texts that
   // fail_on_device() and the doctor spell.
   const std::set<std::string> kOthers = {"api/measure/compare.cc",

@@ -88,9 +88,9 @@ void check_options(const FinetuneOptions& o) {
                o.method);
   parse_period("--save-every", o.save_every.empty() ? kSaveEvery : o.save_every);
   // A flag that would do nothing is a mistake.
-  const char* watching = o.early_stop > 0           ? "--early-stop"
-                         : o.keep_best              ? "--keep-best"
-                         : !o.sample_prompt.empty() ? "--sample-prompt"
+  const char* watching = o.early_stop > 0           ? "early-stop"
+                         : o.keep_best              ? "keep-best"
+                         : !o.sample_prompt.empty() ? "sample-prompt"
                                                     : nullptr;
   if (watching != nullptr && o.eval_interval == 0)
     fail_usage("{} looks at evaluations, and there are none: give --eval-interval",

@@ -269,6 +269,38 @@ TEST(Settings, ChoicesAreTakenAndOthersAreNot) {
 }
 
 // The library's defaults are the method's.
+// A program that spells them by the header's constants is checked by its compiler.
+TEST(Settings, TheHeaderHasTheWordsOfEveryClosedChoice) {
+  using Words = std::set<std::string>;
+  const Words on_off = {AutoOnOff::kAuto, AutoOnOff::kOn, AutoOnOff::kOff};
+  const Words precisions = {PrecisionName::kAuto, PrecisionName::kF32, PrecisionName::kBF16};
+  const std::map<std::string, Words> kWords = {
+      {"method",
+       {MethodName::kLora, MethodName::kAdapter, MethodName::kAdapterV2, MethodName::kFull}},
+      {"precision", precisions},
+      {"master-weights", precisions},
+      {"optimizer", {OptimizerName::kAdamW, OptimizerName::kAdamW8bit, OptimizerName::kSgd}},
+      {"schedule", {ScheduleName::kConstant, ScheduleName::kLinear, ScheduleName::kCosine}},
+      {"loss-average", {LossAverageName::kToken, LossAverageName::kMicroBatch}},
+      {"train-on", {TrainOnName::kAllTurns, TrainOnName::kLastTurn, TrainOnName::kEverything}},
+      {"recompute", on_off},
+      {"offload-optimizer", on_off},
+      {"on-spike", {OnSpikeName::kWarn, OnSpikeName::kSkip, OnSpikeName::kOff}}};
+  FinetuneOptions options;
+  size_t found = 0;
+  for (const Setting& setting : settings_of(options)) {
+    if (setting.choices.empty() || type_of(setting.value) != "string") continue;
+    const auto words = kWords.find(setting.name);
+    if (words == kWords.end()) {
+      EXPECT_TRUE(setting.open || setting.name == "data-format") << setting.name;
+      continue;
+    }
+    ++found;
+    EXPECT_EQ(Words(setting.choices.begin(), setting.choices.end()), words->second) << setting.name;
+  }
+  EXPECT_EQ(found, kWords.size());
+}
+
 TEST(Settings, DefaultsOfMethodsAreThoseOfRuns) {
   const MethodOptions ours = method_options({}), theirs;
   EXPECT_EQ(ours.lora_r, theirs.lora_r);
