@@ -133,8 +133,8 @@ TEST_F(RecipeFlags, ARunsRecipeHoldsEveryFlag) {
         EXPECT_TRUE(known) << entry.key << " is no flag";
       }
     }
-  const std::set<std::string> of_the_command = {"config", "help",    "overwrite",
-                                                "resume", "dry-run", "json"};
+  const std::set<std::string> of_the_command = {"config",  "help", "overwrite", "resume",
+                                                "dry-run", "json", "profile"};
   for (const cli::Flag& flag : finetune->flags()) {
     const auto& names = flag.long_names;
     const auto in = [&](const std::set<std::string>& set) {

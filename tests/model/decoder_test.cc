@@ -118,19 +118,17 @@ TEST_P(GoldenModel, LogitsAndLossAgree) {
   }
 }
 
-// output_hidden_states of transformers, of one model of each kind of block; what the last of them gives with
-// the head are the logits.
+// What the last hidden state gives with the head are the logits; of one model of each kind of block, all are
+// output_hidden_states of transformers.
 TEST_P(GoldenModel, HiddenStatesAgree) {
-  const fs::path file = fs::path("goldens") / model() / "hidden_states.safetensors";
-  SKIP_WITHOUT_GOLDEN(file);
-  const TensorFiles golden = TensorFiles::open_file(test::golden(file));
-  const std::vector<int32_t> ids = ids_of(*golden.find("input_ids"));
-  const StoredTensor& want = *golden.find("hidden_states");
+  const fs::path file = test::golden(fs::path("goldens") / model() / "hidden_states.safetensors");
+  const auto golden = fs::exists(file) ? std::optional(TensorFiles::open_file(file)) : std::nullopt;
+  const std::vector<int32_t> ids =
+      golden ? ids_of(*golden->find("input_ids")) : std::vector<int32_t>{5, 17, 3, 42, 8};
   const auto session = Session::open(
       {.checkpoint = folder_.string(), .precision = Precision::kF32, .device = device()});
   const ModelConfig& config = session->config();
   const auto n = static_cast<int64_t>(ids.size());
-  ASSERT_EQ(want.shape, (std::vector<int64_t>{config.layers + 1, n, config.width}));
   const BatchBuffer::Sequence row{.ids = ids, .labels = {}};
   const BatchBuffer buffer = BatchBuffer::for_training({&row, 1});
   Tensor states((config.layers + 1) * n, config.width, Dtype::kF32);
@@ -143,10 +141,14 @@ TEST_P(GoldenModel, HiddenStatesAgree) {
   session->reserve(pass);
   pass(session->run());
   const float* got = states.view().row<float>(0);
-  const float* wanted = reinterpret_cast<const float*>(want.bytes.data());
-  const double bound = 2e-5 * std::max(1.0, largest(wanted, want.size()));
-  for (int64_t i = 0; i < want.size(); ++i)
-    ASSERT_NEAR(got[i], wanted[i], bound) << "state " << i / (n * config.width);
+  if (golden) {
+    const StoredTensor& want = *golden->find("hidden_states");
+    ASSERT_EQ(want.shape, (std::vector<int64_t>{config.layers + 1, n, config.width}));
+    const float* wanted = reinterpret_cast<const float*>(want.bytes.data());
+    const double bound = 2e-5 * std::max(1.0, largest(wanted, want.size()));
+    for (int64_t i = 0; i < want.size(); ++i)
+      ASSERT_NEAR(got[i], wanted[i], bound) << "state " << i / (n * config.width);
+  }
   const std::vector<float> head = host_values(session->weights().head.w->value);
   const float* last = got + config.layers * n * config.width;
   for (int64_t i = 0; i < n; ++i)
