@@ -28,6 +28,10 @@ struct PrepareOptions {
   std::string input;  // rows: JSON, JSONL, CSV or plain text
   std::string checkpoint, out;
   std::string data_format;  // empty or "auto": the first row's
+  /// "instruction=question,output=answer": columns that have other names than their format's, ours first.
+  /// Empty: guessed from the first row, and said.
+  std::string columns;
+  bool strict_columns = false;  // columns that nothing reads are an error
   std::string
       prompt_style;  // empty: alpaca for Alpaca's rows; for chats the checkpoint's template,
                      // or falcon where it has none
@@ -54,6 +58,8 @@ PrepareReport prepare(const PrepareOptions& options);
 struct CheckOptions {
   std::string checkpoint, data;  // as FinetuneOptions: rows are read as finetune() reads them
   std::string data_format, prompt_style;
+  std::string columns;  // as PrepareOptions
+  bool strict_columns = false;
   std::string train_on = "all-turns";
   bool mask_prompt = true, parse_special = false;
   bool skip_bad = false;  // bad rows will be left out: they are warnings and no errors

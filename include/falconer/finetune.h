@@ -69,7 +69,9 @@ struct FinetuneOptions {
   int64_t max_seq_length = 2048;
   // Rows of a single file that are held out. Absent: a tenth, 2000 at most; of fewer than 100, none.
   std::optional<int64_t> test_size;
-  std::string data_format;   // as PrepareOptions
+  std::string data_format;  // as PrepareOptions
+  std::string columns;      // as PrepareOptions
+  bool strict_columns = false;
   std::string prompt_style;  // empty: what the data was prepared with, else as PrepareOptions
   bool mask_prompt = true, skip_bad = false, parse_special = false;
   std::string train_on = TrainOnName::kAllTurns;

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/json_file.h"
 #include "base/json_number.h"
+#include "base/json_text.h"
 #include "base/log.h"
 #include "base/path.h"
 
@@ -234,6 +235,19 @@ SideFiles side_files(const fs::path& model) {
   SideFiles files;
   for (const char* name : kSideFiles)
     if (is_there(model / name)) files[name] = read_text_file(model / name, size_t{1} << 28);
+  return files;
+}
+
+SideFiles with_chat_template(SideFiles files, const std::string& source) {
+  if (source.empty()) return files;
+  files["chat_template.jinja"] = source;
+  if (const auto found = files.find("tokenizer_config.json"); found != files.end()) {
+    // transformers before 4.43 reads no other file; a list of templates of other names goes.
+    nlohmann::ordered_json config = parse_ordered_json(found->second);
+    if (!config.is_object()) return files;
+    config["chat_template"] = source;
+    found->second = config.dump(2) + "\n";
+  }
   return files;
 }
 

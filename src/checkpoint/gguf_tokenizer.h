@@ -27,6 +27,10 @@ using SideFiles = std::map<std::string, std::string>;
 /// metadata (none where it has no tokenizer).
 SideFiles side_files(const std::filesystem::path& model);
 
+/// The same with this chat template, in both places where programs look for one; as they are where it is
+/// empty.
+SideFiles with_chat_template(SideFiles files, const std::string& source);
+
 struct GgufTokenizerOptions {
   int64_t vocab = 0;              // rows of the embedding; ids without a token are filled up
   std::optional<int32_t> bos_id;  // where the files do not name it

@@ -16,7 +16,7 @@
 namespace falconer::cli {
 namespace {
 
-struct Flags {
+struct ChatFlags {
   ModelOptions model;
   SamplingSettings sampling;
   std::string system;
@@ -25,7 +25,7 @@ struct Flags {
 
 class Conversation {
  public:
-  Conversation(const Flags& flags, Model& model)
+  Conversation(const ChatFlags& flags, Model& model)
       : flags_(flags), model_(model), alone_(flags.raw || model.prompt_style().empty()) {
     clear();
   }
@@ -75,7 +75,7 @@ class Conversation {
     return ids;
   }
 
-  const Flags& flags_;
+  const ChatFlags& flags_;
   Model& model_;
   bool alone_;
   Chat chat_;
@@ -109,7 +109,7 @@ Order order_in(const std::string& line) {
   return word.front() == '/' && letters ? Order::kUnknown : Order::kNone;
 }
 
-void run(const Flags& flags) {
+void run(const ChatFlags& flags) {
   check_sampling(flags.sampling);
   Model model = Model::open(flags.model);
   Conversation conversation(flags, model);
@@ -145,7 +145,7 @@ void run(const Flags& flags) {
 }  // namespace
 
 void add_chat(Command& command) {
-  auto flags = std::make_shared<Flags>();
+  auto flags = std::make_shared<ChatFlags>();
   const std::vector<Setting> model = settings_of(flags->model);
   add_settings(command, model, "adapter");
   command.add("--system", &flags->system, "what the model is told before the first turn");

@@ -15,7 +15,7 @@
 namespace falconer::cli {
 namespace {
 
-struct Flags {
+struct CompareFlags {
   FinetuneOptions common;
   std::vector<std::string> recipes, methods;
   CompareOptions compare;
@@ -58,7 +58,7 @@ CompareRun run_of_recipe(const Command& root, const Command& command, const Comm
   return run;
 }
 
-void run(const Flags& flags, const Command& command) {
+void run(const CompareFlags& flags, const Command& command) {
   const Command& root = *command.parent();
   const Command& finetune = *find_command(root, "finetune");
   CompareOptions compare_options = flags.compare;
@@ -82,7 +82,7 @@ void run(const Flags& flags, const Command& command) {
 }  // namespace
 
 void add_compare(Command& command) {
-  auto flags = std::make_shared<Flags>();
+  auto flags = std::make_shared<CompareFlags>();
   command.add("recipes", &flags->recipes,
               "a recipe for each run; flags given beside them go for all",
               {.kind = ValueKind::kFile});

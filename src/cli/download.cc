@@ -28,11 +28,11 @@ void print_json(const DownloadReport& report) {
 }  // namespace
 
 void add_download(Command& command) {
-  struct Flags {
+  struct DownloadFlags {
     DownloadOptions options;
     bool json = false;
   };
-  auto flags = std::make_shared<Flags>();
+  auto flags = std::make_shared<DownloadFlags>();
   add_settings(command, settings_of(flags->options));
   command.add("--json", &flags->json, "one JSON object instead of the folder's name");
   command.does([flags] {

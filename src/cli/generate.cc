@@ -15,7 +15,7 @@
 namespace falconer::cli {
 namespace {
 
-struct Flags {
+struct GenerateFlags {
   ModelOptions model;
   SamplingSettings sampling;
   std::string prompt, input, prompts;
@@ -48,7 +48,7 @@ std::vector<int32_t> read_prompt(const std::string& line, const std::string& whe
   return model.encode_prompt(fields.required_text(key), fields.text("input").value_or(""), raw);
 }
 
-std::vector<std::vector<int32_t>> read_prompts(const Flags& flags, const Model& model) {
+std::vector<std::vector<int32_t>> read_prompts(const GenerateFlags& flags, const Model& model) {
   LineReader file(flags.prompts);
   std::vector<std::vector<int32_t>> all;
   std::string line;
@@ -60,7 +60,7 @@ std::vector<std::vector<int32_t>> read_prompts(const Flags& flags, const Model& 
   return all;
 }
 
-std::vector<std::vector<int32_t>> prompts_of(const Flags& flags, const Model& model) {
+std::vector<std::vector<int32_t>> prompts_of(const GenerateFlags& flags, const Model& model) {
   if (!flags.prompts.empty()) return read_prompts(flags, model);
   if (!flags.prompt_ids.empty()) return {flags.prompt_ids};
   return {model.encode_prompt(flags.prompt, flags.input, flags.raw)};
@@ -80,7 +80,7 @@ void print_json(const std::vector<Completion>& completions) {
   }
 }
 
-void run(const Flags& flags) {
+void run(const GenerateFlags& flags) {
   handle_interrupts();
   check_sampling(flags.sampling);
   Model model = Model::open(flags.model);
@@ -118,7 +118,7 @@ void run(const Flags& flags) {
 }  // namespace
 
 void add_generate(Command& command) {
-  auto flags = std::make_shared<Flags>();
+  auto flags = std::make_shared<GenerateFlags>();
   add_settings(command, settings_of(flags->model), "adapter");
   command.add("--prompt", &flags->prompt, "an instruction, wrapped in the adapter's prompt style");
   command.add(

@@ -5,11 +5,11 @@
 namespace falconer::cli {
 
 void add_inspect(Command& command) {
-  struct Flags {
+  struct InspectFlags {
     std::string checkpoint;
     bool json = false;
   };
-  auto flags = std::make_shared<Flags>();
+  auto flags = std::make_shared<InspectFlags>();
   add_checkpoint(command, flags->checkpoint);
   add_json(command, flags->json);
   command.does([flags] { print(inspect(flags->checkpoint), flags->json); });

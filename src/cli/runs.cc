@@ -7,11 +7,11 @@
 namespace falconer::cli {
 
 void add_runs(Command& command) {
-  struct Flags {
+  struct RunsFlags {
     std::string folder = ".", sort = "name";
     bool json = false;
   };
-  auto flags = std::make_shared<Flags>();
+  auto flags = std::make_shared<RunsFlags>();
   command.add("folder", &flags->folder, "folder with runs in it",
               {.shows_default = true, .kind = ValueKind::kFolder});
   command.add("--sort", &flags->sort,

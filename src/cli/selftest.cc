@@ -8,11 +8,11 @@
 namespace falconer::cli {
 
 void add_selftest(Command& command) {
-  struct Flags {
+  struct SelftestFlags {
     SelfTestOptions options;
     bool json = false, numbers = false;
   };
-  auto flags = std::make_shared<Flags>();
+  auto flags = std::make_shared<SelftestFlags>();
   command.add("--only", &flags->options.only,
               "one line: scalar, an instruction set as AVX2, or a device as cuda:0 (default: all "
               "that this machine has)");

@@ -22,15 +22,18 @@ EncodedConversation encode_up_to_last_answer(const Conversation& conversation,
   return encoder.conversation(shorter);
 }
 
-void refuse_hidden_answers(const EncodedConversation& encoded, TrainOn train_on) {
-  if (encoded.untold.empty() || train_on == TrainOn::kEverything) return;
-  const size_t hidden = encoded.untold.back();
+void refuse_hidden_answers(const EncodedConversation& encoded, const std::vector<Message>& messages,
+                           TrainOn train_on) {
+  std::vector<size_t> untold = encoded.untold;
+  std::erase_if(untold, [&](size_t i) { return !messages[i].learn; });
+  if (untold.empty() || train_on == TrainOn::kEverything) return;
+  const size_t hidden = untold.back();
   const bool last = encoded.answers.empty() || encoded.answers.back().message < hidden;
   if (!last && train_on == TrainOn::kLastTurn) return;
   fail(
       "the place of message {} cannot be told: the chat template writes it another way once others "
       "follow, or refuses what comes before it; {}",
-      encoded.untold.front() + 1,
+      untold.front() + 1,
       last ? spelled("give another --prompt-style, or learn all with --train-on everything")
            : spelled("learn the last answer alone with --train-on last-turn"));
 }
@@ -50,22 +53,30 @@ int32_t end_last_answer(EncodedConversation& encoded, const Tokenizer& tokenizer
   return *eos;
 }
 
-std::vector<LearnedAnswer> learned_answers(const EncodedConversation& encoded, TrainOn train_on,
+std::vector<LearnedAnswer> learned_answers(const EncodedConversation& encoded,
+                                           const std::vector<Message>& messages, TrainOn train_on,
                                            const Tokenizer& tokenizer) {
   std::vector<LearnedAnswer> learned;
   const size_t count = encoded.answers.size();
   for (size_t i = train_on == TrainOn::kLastTurn && count > 0 ? count - 1 : 0; i < count; ++i) {
     const auto& [message, begin, end] = encoded.answers[i];
+    if (!messages[message].learn) continue;
     learned.push_back(
         {message, begin, end, end > begin && tokenizer.is_special(encoded.ids[end - 1])});
   }
   return learned;
 }
 
-Row labelled(const EncodedConversation& encoded, const std::vector<LearnedAnswer>& answers,
-             TrainOn train_on) {
+Row labelled(const EncodedConversation& encoded, const std::vector<Message>& messages,
+             const std::vector<LearnedAnswer>& answers, TrainOn train_on) {
   Row row{.ids = encoded.ids, .labels = encoded.ids};
-  if (train_on == TrainOn::kEverything) return row;
+  if (train_on == TrainOn::kEverything) {
+    for (const auto& [message, begin, end] : encoded.answers)
+      if (!messages[message].learn)
+        std::fill(row.labels.begin() + static_cast<ptrdiff_t>(begin),
+                  row.labels.begin() + static_cast<ptrdiff_t>(end), kIgnoredLabel);
+    return row;
+  }
   std::fill(row.labels.begin(), row.labels.end(), kIgnoredLabel);
   for (const LearnedAnswer& answer : answers)
     std::copy(encoded.ids.begin() + static_cast<ptrdiff_t>(answer.begin),
@@ -103,11 +114,16 @@ std::vector<Row> chunks_of(const Row& row, size_t most) {
 EncodedRows encode_example(const Example& example, const Tokenizer& tokenizer,
                            const PromptEncoder& encoder, const EncodeOptions& options) {
   EncodedConversation encoded = encode_up_to_last_answer(example.conversation, encoder);
-  refuse_hidden_answers(encoded, options.train_on);
+  const auto& messages = example.conversation.messages;
+  refuse_hidden_answers(encoded, messages, options.train_on);
   const int32_t end = end_last_answer(encoded, tokenizer, options);
   EncodedRows made;
-  made.answers = learned_answers(encoded, options.train_on, tokenizer);
-  Row row = labelled(encoded, made.answers, options.train_on);
+  made.spells_special = !options.parse_special && !options.joint_tokenization &&
+                        std::any_of(messages.begin(), messages.end(), [&](const Message& m) {
+                          return !tokenizer.specials_in(m.content).empty();
+                        });
+  made.answers = learned_answers(encoded, messages, options.train_on, tokenizer);
+  Row row = labelled(encoded, messages, made.answers, options.train_on);
   row.line = example.line;
   const size_t most = static_cast<size_t>(options.max_seq_length);
   if (example.chunked) {

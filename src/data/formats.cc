@@ -2,6 +2,8 @@
 
 #include <fmt/ranges.h>
 
+#include <algorithm>
+
 #include "base/error.h"
 #include "base/nearest.h"
 #include "data/format/alpaca.h"
@@ -14,39 +16,57 @@
 namespace falconer {
 namespace {
 
-constexpr size_t kMostMessages = 1024;
+constexpr size_t kMostMessages = 1024, kMostUnread = 1000;
 
 // The first whose key a row has is its format.
 constexpr DataFormat kFormats[] = {
     {.name = "tokens",
      .key = "input_ids",
      .example = R"({"input_ids": [1, 2], "labels": [-100, 2]})",
-     .parse = parse_tokens},
+     .parse = parse_tokens,
+     .fields = {"input_ids", "labels"}},
     {.name = "messages",
      .key = "messages",
      .example = R"({"messages": [{"role": "user", "content": "..."}, ...]})",
      .parse = parse_messages,
+     .fields = {"messages", "system", "system_prompt", "tools"},
      .chat = true},
     {.name = "sharegpt",
      .key = "conversations",
      .example = R"({"conversations": [{"from": "human", "value": "..."}, ...]})",
      .parse = parse_sharegpt,
+     .fields = {"conversations", "system", "system_prompt", "tools"},
      .chat = true},
     {.name = "alpaca",
      .key = "instruction",
      .example = R"({"instruction": "...", "input": "...", "output": "..."})",
-     .parse = parse_alpaca},
+     .parse = parse_alpaca,
+     .fields = {"instruction", "input", "output", "system", "history"}},
+    {.name = "prompt-completion-messages",
+     .key = "prompt",
+     .example =
+         R"({"prompt": [{"role": "user", ...}], "completion": [{"role": "assistant", ...}]})",
+     .parse = parse_prompt_messages,
+     .fields = {"prompt", "completion", "system", "system_prompt", "tools"},
+     .chat = true,
+     .fits = has_prompt_messages},
     {.name = "prompt-completion",
      .key = "prompt",
      .example = R"({"prompt": "...", "completion": "..."})",
      .parse = parse_prompt_completion,
+     .fields = {"prompt", "completion"},
      .stands = true},
     {.name = "text",
      .key = "text",
      .example = R"({"text": "..."})",
      .parse = parse_text,
+     .fields = {"text"},
      .stands = true},
 };
+
+bool is_of(const DataFormat& format, const RowObject& object) {
+  return object.contains(format.key) && (format.fits == nullptr || format.fits(object));
+}
 
 }  // namespace
 
@@ -54,6 +74,15 @@ std::vector<std::string> data_format_names() {
   std::vector<std::string> names;
   for (const DataFormat& format : kFormats) names.emplace_back(format.name);
   return names;
+}
+
+std::vector<std::string> data_format_fields() {
+  std::vector<std::string> fields;
+  for (const DataFormat& format : kFormats)
+    for (const char* field : format.fields)
+      if (field != nullptr && std::find(fields.begin(), fields.end(), field) == fields.end())
+        fields.emplace_back(field);
+  return fields;
 }
 
 const DataFormat* find_data_format(const std::string& name) {
@@ -68,28 +97,57 @@ const DataFormat* find_data_format(const std::string& name) {
 const DataFormat& detect_data_format(const RowObject& object) {
   std::vector<std::string> keys;
   for (const DataFormat& format : kFormats) {
-    if (object.contains(format.key)) return format;
+    if (is_of(format, object)) return format;
     keys.push_back(fmt::format("\"{}\" ({})", format.key, format.name));
   }
   fail("has none of the keys that tell a format: {}", fmt::join(keys, ", "));
 }
 
+std::string FormatParser::columns() const {
+  return columns_.empty()
+             ? ""
+             : columns_.text() + (named_ ? "" : " (guessed; --columns says otherwise)");
+}
+
+void FormatParser::count_unread(const RowObject& object, std::vector<std::string> of_turns) {
+  const auto& fields = format_->fields;
+  for (const auto& [key, value] : object.items()) {
+    const auto reads = [&key](const char* field) { return field != nullptr && key == field; };
+    if (!says_nothing(value) && std::none_of(fields.begin(), fields.end(), reads))
+      of_turns.push_back(key);
+  }
+  std::sort(of_turns.begin(), of_turns.end());
+  of_turns.erase(std::unique(of_turns.begin(), of_turns.end()), of_turns.end());
+  for (const std::string& key : of_turns)
+    if (unread_.size() < kMostUnread || unread_.contains(key)) ++unread_[key];
+}
+
 ParsedRow FormatParser::parse(const RowObject& object) {
+  if (!begun_ && !named_ && (format_ == nullptr || !format_->chat))
+    columns_ = Columns::guess(object);
+  begun_ = true;
+  return columns_.empty() ? parse_named(object) : parse_named(columns_.renamed(object));
+}
+
+ParsedRow FormatParser::parse_named(const RowObject& object) {
   if (format_ == nullptr) {
     format_ = &detect_data_format(object);
     detected_ = true;
-  } else if (detected_ && !object.contains(format_->key)) {
+  } else if (detected_ && !is_of(*format_, object)) {
     const DataFormat& other = detect_data_format(object);
     fail("is of format {}, and the rows before it are of {}; a file holds one format", other.name,
          format_->name);
   }
-  ParsedRow row = format_->parse(object, vocab_);
+  RowContext context{.vocab = vocab_, .unread = {}};
+  ParsedRow row = format_->parse(object, context);
   // Every answer is rendered together with what comes before it: twice the messages, four times the
   // work.
   if (const Example* example = std::get_if<Example>(&row))
     if (const size_t count = example->conversation.messages.size(); count > kMostMessages)
       fail("holds {} messages; expected at most {}: cut the conversation into several rows", count,
            kMostMessages);
+  json_answers_ += context.json_answer;
+  count_unread(object, std::move(context.unread));
   return row;
 }
 

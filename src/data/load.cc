@@ -1,5 +1,7 @@
 #include "data/load.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
@@ -10,20 +12,11 @@
 #include "base/path.h"
 #include "base/plural.h"
 #include "data/split.h"
+#include "data/splits.h"
 
 namespace falconer {
 namespace fs = std::filesystem;
 namespace {
-
-// The first of names x endings that is there.
-std::optional<fs::path> find_split(const fs::path& folder,
-                                   std::initializer_list<const char*> names) {
-  for (const char* name : names)
-    for (const char* ending : {".jsonl", ".json", ".csv", ".txt", ".parquet"})
-      if (is_there(folder / (std::string(name) + ending)))
-        return folder / (std::string(name) + ending);
-  return {};
-}
 
 void refuse_empty(const fs::path& file, const DataReport& report) {
   if (report.rows == 0)
@@ -60,14 +53,17 @@ RowPart whole(std::unique_ptr<RowStore> store) {
 
 void load_folder(const fs::path& path, const Tokenizer* tokenizer, const LoadOptions& options,
                  LoadedData& data) {
-  const auto train = find_split(path, {"train"});
-  if (!train)
-    fail("{}: expected train.jsonl, train.json, train.csv or train.txt in this folder",
-         path.string());
-  data.train = whole(load_rows(*train, tokenizer, options, data.report, &data.rendered));
-  if (options.must_teach) refuse_empty(*train, data.report);
-  if (const auto test = find_split(path, {"test", "val", "validation"}))
-    data.test = whole(load_rows(*test, tokenizer, options, data.held_out_report));
+  const SplitFiles splits = find_splits(path);
+  if (!splits.train)
+    fail("{}: expected {} in this folder{}", path.string(), expected_train_files(),
+         splits.unread.empty() ? ""
+                               : fmt::format("; it has {}, which you can name itself",
+                                             fmt::join(splits.unread, ", ")));
+  data.train = whole(load_rows(*splits.train, tokenizer, options, data.report, &data.rendered));
+  if (options.must_teach) refuse_empty(*splits.train, data.report);
+  if (splits.held_out)
+    data.test = whole(load_rows(*splits.held_out, tokenizer, options, data.held_out_report));
+  data.report.unread_files = splits.unread;
   if (data.rendered.prompt_style.empty()) data.rendered = read_prepared(path);
 }
 

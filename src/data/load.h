@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -25,11 +26,13 @@ struct LoadOptions {
   // default_test_size().
   std::optional<int64_t> test_size = 0;
   uint64_t split_seed = 42;
-  bool skip_bad = false;     // leave bad rows out and count them, instead of stopping at the first
-  std::string format;        // see data_format_names(); empty: the first row's
-  std::string prompt_style;  // empty: alpaca for Alpaca's rows; for turns the checkpoint's chat
-                             // template, or falcon where it has none
-  TemplateFiles checkpoint{{}};   // whose chat template is meant
+  bool skip_bad = false;  // leave bad rows out and count them, instead of stopping at the first
+  std::string columns;    // "instruction=question": see Columns; empty: guessed from the first row
+  bool strict_columns = false;   // columns that nothing reads are an error
+  std::string format;            // see data_format_names(); empty: the first row's
+  std::string prompt_style;      // empty: alpaca for Alpaca's rows; for turns the checkpoint's chat
+                                 // template, or falcon where it has none
+  TemplateFiles checkpoint{{}};  // whose chat template is meant
   std::filesystem::path scratch;  // a folder for rows that do not fit in memory_bytes; empty: the
   size_t memory_bytes = size_t{64} << 20;  // system's for temporary files
   const RowWatch* watch = nullptr;         // who looks at rows while they are loaded; see examine.h
@@ -40,7 +43,12 @@ struct LoadOptions {
 struct DataReport {
   int64_t rows = 0, truncated = 0, without_targets = 0, duplicates = 0, bad = 0;
   int64_t tokens = 0, targets = 0, longest = 0;
-  std::string first_bad;                  // "line 7: ..."; or "row 7: ..."
+  std::string first_bad;  // "line 7: ..."; or "row 7: ..."
+  std::string columns;    // "instruction=question (guessed)"; empty: as formats have
+  std::map<std::string, int64_t> unread;  // columns that say something and that nothing reads: rows
+  int64_t spelled = 0;                    // that spell special tokens, which are learned as text
+  int64_t json_answers = 0;               // that are no text, and were taken as their JSON
+  std::vector<std::string> unread_files;  // of the data folder
   std::vector<int64_t> length_histogram;  // bucket i counts lengths in [2^i, 2^(i+1))
 };
 
@@ -67,8 +75,7 @@ struct LoadedData {
   RowView held_out() const { return test.view(); }
 };
 
-/// `path`: a .json, .jsonl, .csv or .txt file, or a folder with train.* and, held out, test.*, val.*
-/// or validation.*. `tokenizer` may be null where all rows are token ids. What a prepared folder
+/// `path`: a .json, .jsonl, .csv or .txt file, or a folder as find_splits() reads it. `tokenizer` may be null where all rows are token ids. What a prepared folder
 /// recorded is returned. Errors: no rows, no targets at all, a bad row (file and line named), a test
 /// size that leaves nothing to train on.
 LoadedData load_dataset(const std::filesystem::path& path, const Tokenizer* tokenizer,

@@ -13,6 +13,7 @@
 #include "data/load.h"
 #include "data/mapped_text.h"
 #include "data/raw_rows.h"
+#include "data/report.h"
 #include "data/text_file.h"
 #include "text/prompt_encoder.h"
 #include "text/tokenizer.h"
@@ -39,7 +40,7 @@ class FileLoader {
         options_(options),
         report_(report),
         watch_(options.watch),
-        parser_(find_data_format(options.format), options.vocab),
+        parser_(find_data_format(options.format), options.vocab, Columns::parse(options.columns)),
         store_(std::make_unique<RowStore>(
             options.scratch.empty() ? fs::temp_directory_path() : options.scratch,
             options.memory_bytes)) {}
@@ -73,6 +74,8 @@ class FileLoader {
     choose_style("text", true, false);
     MappedText text(file_);
     read_text_rows(text, *tokenizer_, options_.encode, [&](const Row& row) {
+      if (const std::string wrong = beyond_model(row); !wrong.empty())
+        fail("{}: line {}: {}", file_.string(), row.line, wrong);
       RowFacts facts;
       if (watch_ != nullptr) facts = watch_->examiner.of_text(row);
       keep(row, facts);
@@ -89,6 +92,15 @@ class FileLoader {
       read_raw_rows(file_, on_row, on_bad);
     flush();
     if (parser_.format() != nullptr) format_ = parser_.format()->name;
+    report_.columns = parser_.columns();
+    report_.unread = parser_.unread();
+    report_.json_answers = parser_.json_answers();
+    if (options_.strict_columns && !report_.unread.empty())
+      fail(
+          "{}: nothing reads {}, and --strict-columns is given; name what it is with --columns, or "
+          "take "
+          "it out of the rows",
+          file_.string(), unread_text(report_.unread));
   }
 
   void bad(int64_t line, const std::string& what) {
@@ -117,10 +129,25 @@ class FileLoader {
     need_tokenizer();
     const DataFormat& format = *parser_.format();
     choose_style(format.name, format.stands, format.chat);
+    drop_spelled_ends(std::get<Example>(parsed));
     examples_.push_back(std::move(std::get<Example>(parsed)));
     examples_.back().line = line;
     bytes_ += bytes_of(examples_.back().conversation);
     if (examples_.size() >= kMostExamples || bytes_ >= kMostBytes) flush();
+  }
+
+  /// Where the style ends answers with end-of-text, one that an answer spells at its end is that end, and no
+  /// second one, as in trl.
+  void drop_spelled_ends(Example& example) const {
+    if (style_->is_chat_template() || !tokenizer_->eos_id()) return;
+    const std::string end = tokenizer_->token_bytes(*tokenizer_->eos_id());
+    for (Message& message : example.conversation.messages) {
+      std::string& text = message.content;
+      const size_t last = text.find_last_not_of(" \t\r\n");
+      if (!message.is_assistant() || last == std::string::npos) continue;
+      const std::string_view trimmed(text.data(), last + 1);
+      if (trimmed.size() > end.size() && trimmed.ends_with(end)) text.resize(last + 1 - end.size());
+    }
   }
 
   void choose_style(const std::string& format, bool stands, bool chat) {
@@ -157,8 +184,14 @@ class FileLoader {
       }
     });
     for (size_t i = 0; i < examples_.size(); ++i) {
-      if (!wrong[i].empty()) bad(examples_[i].line, wrong[i]);
+      for (const Row& row : made[i].rows)
+        if (wrong[i].empty()) wrong[i] = beyond_model(row);
+      if (!wrong[i].empty()) {
+        bad(examples_[i].line, wrong[i]);
+        continue;
+      }
       report_.truncated += made[i].lost > 0;
+      report_.spelled += made[i].spells_special;
       for (const Row& row : made[i].rows) {
         keep(row, facts[i]);
         facts[i] = {};  // of a text that goes on in the next row, once
@@ -166,6 +199,18 @@ class FileLoader {
     }
     examples_.clear();
     bytes_ = 0;
+  }
+
+  /// What is wrong with a row that has a token which the model has no row for; "" where all is well.
+  std::string beyond_model(const Row& row) const {
+    for (const int32_t id : row.ids)
+      if (id >= options_.vocab)
+        return fmt::format(
+            "has the token \"{}\" ({}), and the model has rows for ids 0 to {} only: the tokenizer "
+            "was "
+            "given tokens that the model was not resized for",
+            printable(tokenizer_->token_bytes(id)), id, options_.vocab - 1);
+    return {};
   }
 
   /// Returns how many tokens are lost. A row of ids that ended with end-of-text still does.

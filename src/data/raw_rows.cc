@@ -13,6 +13,7 @@
 #include "base/nearest.h"
 #include "base/path.h"
 #include "base/threads.h"
+#include "data/complaints.h"
 #include "data/csv.h"
 #include "data/json_array.h"
 #include "data/mapped_text.h"
@@ -107,7 +108,7 @@ class RowParser {
       if (parsed_[i].is_discarded()) {
         const std::string excess = json_excess(texts_[i], true);
         bad_(lines_[i],
-             excess.empty() ? "is not valid JSON: " + complaint_of_row(texts_[i]) : excess);
+             excess.empty() ? row_complaint(texts_[i], complaint_of_row(texts_[i])) : excess);
       } else if (repeated_[i]) {
         bad_(lines_[i], repeated_key_text(*repeated_[i]));
       } else {
@@ -284,6 +285,8 @@ void read_raw_rows(const fs::path& file, const OnRawRow& row, const OnBadRow& ba
     fail("{}: is plain text, and rows are expected: .json, .jsonl or .csv", file.string());
   if (ending != ".csv" && ending != ".jsonl" && ending != ".json") refuse_file_kind(file);
   MappedText mapped(file);
+  if (const std::string wrong = file_complaint(mapped.text()); !wrong.empty())
+    fail("{}: {}", file.string(), wrong);
   if (ending == ".csv") return read_csv(file, mapped, row, bad);
   const bool array = ending == ".jsonl" && holds_array(mapped.text());
   if (array)

@@ -1,6 +1,7 @@
 #include "data/report.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 
@@ -70,9 +71,42 @@ std::string report_text(const DataReport& r, const std::string& title, bool hist
   if (r.duplicates > 0)
     text += fmt::format("  {} {} an earlier one\n", r.duplicates,
                         plural(r.duplicates, "row repeats", "rows repeat"));
+  text += columns_text(r);
+  if (r.spelled > 0)
+    text += fmt::format(
+        "  {} {} a special token, which is learned as plain text (--parse-special: as the token)\n",
+        r.spelled, plural(r.spelled, "row spells", "rows spell"));
   if (r.bad > 0)
     text += fmt::format("  {} bad {} left out, the first: {}\n", r.bad,
                         plural(r.bad, "row was", "rows were"), r.first_bad);
+  return text;
+}
+
+std::string unread_text(const std::map<std::string, int64_t>& unread) {
+  constexpr size_t kShown = 20, kShownName = 60;
+  std::string text;
+  size_t shown = 0;
+  for (const auto& [name, rows] : unread) {
+    if (shown++ == kShown) return text + fmt::format(" and {} more", unread.size() - kShown);
+    text += fmt::format("{}\"{}\" ({} {})", text.empty() ? "" : ", ",
+                        escaped(name.substr(0, kShownName)), rows, plural(rows, "row"));
+  }
+  return text;
+}
+
+std::string columns_text(const DataReport& r) {
+  std::string text;
+  if (!r.columns.empty()) text += fmt::format("  columns: {}\n", r.columns);
+  if (!r.unread.empty())
+    text +=
+        fmt::format("  not read: {} (--columns says what a column is)\n", unread_text(r.unread));
+  if (!r.unread_files.empty())
+    text += fmt::format("  not read: {}\n",
+                        escaped(fmt::format("{}", fmt::join(r.unread_files, ", "))));
+  if (r.json_answers > 0)
+    text += fmt::format("  {} {} no text, and {} learned as JSON\n", r.json_answers,
+                        plural(r.json_answers, "answer is", "answers are"),
+                        plural(r.json_answers, "is", "are"));
   return text;
 }
 

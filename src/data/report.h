@@ -10,6 +10,12 @@ namespace falconer {
 /// Counts, lengths as a histogram where it is wanted, and warnings.
 std::string report_text(const DataReport& report, const std::string& title, bool histogram = true);
 
+/// Lines on what was read of the rows and what was not: columns of other names, columns and files that
+/// nothing reads, answers that are no text. Nothing where all was read as it stands.
+std::string columns_text(const DataReport& report);
+/// "\"context\" (312 rows), ...".
+std::string unread_text(const std::map<std::string, int64_t>& unread);
+
 /// Which format the rows have and how they were rendered; nothing where that is not known.
 std::string rendered_text(const RenderedAs& rendered);
 

@@ -7,6 +7,13 @@ namespace {
 
 Tensor make_ids(int64_t count) { return Tensor(1, count, Dtype::kI32); }
 
+void take_range(Batch& batch, std::span<const int32_t> ids) {
+  for (const int32_t id : ids) {
+    batch.least_id = std::min(batch.least_id, id);
+    batch.most_id = std::max(batch.most_id, id);
+  }
+}
+
 Tensor copy_of(const std::vector<int32_t>& values) {
   Tensor made = make_ids(static_cast<int64_t>(values.size()));
   std::copy(values.begin(), values.end(), made.view().row<int32_t>(0));
@@ -30,6 +37,8 @@ BatchBuffer BatchBuffer::for_training(std::span<const Sequence> sequences) {
       targets.push_back(sequence.labels[i + 1]);
     }
   }
+  take_range(made.batch_, ids);
+  take_range(made.batch_, targets);
   made.ids_ = copy_of(ids);
   made.positions_ = copy_of(positions);
   made.target_rows_ = copy_of(rows);
@@ -56,6 +65,7 @@ BatchBuffer BatchBuffer::for_generation(std::span<const Continuation> sequences,
       cache_rows.push_back(static_cast<int32_t>(first + sequence.past + i));
     }
   }
+  take_range(made.batch_, ids);
   made.ids_ = copy_of(ids);
   made.positions_ = copy_of(positions);
   made.cache_rows_ = copy_of(cache_rows);

@@ -16,6 +16,7 @@ struct Batch {
   View ids, positions, cache_rows;
   std::vector<AttentionSpan> spans;
   View target_rows, targets;
+  int32_t least_id = 0, most_id = 0;  // of ids and targets
 
   int64_t tokens() const { return ids.size(); }
   int64_t target_count() const { return targets.size(); }

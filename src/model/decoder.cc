@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/error.h"
 #include "model/weight_pages.h"
 #include "ops/embedding.h"
 #include "ops/loss.h"
@@ -115,6 +116,10 @@ int64_t Decoder::first_trainable() const {
 }
 
 View Decoder::embed(Run& run, const Batch& batch, bool kept) const {
+  // Whoever made the ids: nothing is read or learned beyond the table.
+  if (batch.least_id < 0 || batch.most_id >= config_.vocab)
+    fail("there is a token {}, and the model's embedding has {} rows (ids 0 to {})",
+         batch.least_id < 0 ? batch.least_id : batch.most_id, config_.vocab, config_.vocab - 1);
   const View x = run.push(kept, batch.tokens(), config_.width);
   const InPart part(run, {"embedding"});
   embedding_forward(run, {.ids = batch.ids, .w = weights_->embedding->value, .y = x});

@@ -93,7 +93,7 @@ class LongMerger {
 };
 
 /// Settings that change what BPE does and that byte-level tokenizers leave alone.
-void check_settings(const nlohmann::json& model) {
+void check_settings(const nlohmann::json& model, const Vocabulary& vocabulary) {
   if (const auto type = model.value("type", "BPE"); type != "BPE")
     fail("its model is of type \"{}\"; Falconer reads byte-level BPE only", type);
   const auto unset = [&](const char* key) {
@@ -101,8 +101,16 @@ void check_settings(const nlohmann::json& model) {
     return it == model.end() || it->is_null() || *it == false || *it == "" || *it == 0.0;
   };
   for (const char* key :
-       {"dropout", "unk_token", "continuing_subword_prefix", "end_of_word_suffix", "byte_fallback"})
+       {"dropout", "continuing_subword_prefix", "end_of_word_suffix", "byte_fallback"})
     if (!unset(key)) fail("its model sets \"{}\", which byte-level BPE does not have", key);
+  if (unset("unk_token")) return;
+  // With a token for each byte it never occurs.
+  for (int byte = 0; byte < 256; ++byte)
+    if (vocabulary.find(std::string(1, static_cast<char>(byte))) < 0)
+      fail(
+          "its model sets \"unk_token\", and its vocabulary has no token for the byte {:#04x}; "
+          "Falconer reads byte-level BPE with all 256 bytes only",
+          byte);
 }
 
 std::string read_side(std::string_view spelling) {
@@ -155,7 +163,7 @@ BytePairEncoder::BytePairEncoder(const nlohmann::json& model, const Vocabulary& 
       merges_(model.at("merges").size()),
       number_(next_number()),
       whole_(new std::atomic<uint8_t>[static_cast<size_t>(vocabulary.size())]()) {
-  check_settings(model);
+  check_settings(model, vocabulary);
   ignore_merges_ = model.value("ignore_merges", false);
   for (int i = 0; i < 256; ++i) {
     const char byte = static_cast<char>(i);

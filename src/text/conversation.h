@@ -14,6 +14,7 @@ struct Message {
   /// What else an OpenAI message holds ("tool_calls", "name", ...), for chat templates; with
   /// "content": null where there is none.
   nlohmann::ordered_json more;
+  bool learn = true;  // false: an answer that the row says is not to be learned
 
   bool is_assistant() const { return role == "assistant"; }
 };

@@ -41,6 +41,16 @@ bool MarkedText::is_template(size_t begin, size_t end) const {
   return end_of_data(begin, end) == begin;
 }
 
+size_t MarkedText::begin_of_data(size_t begin, size_t end) const {
+  size_t from = 0;
+  for (const Part& part : parts_) {
+    if (from >= end) break;
+    if (part.data && part.end > begin) return std::max(from, begin);
+    from = part.end;
+  }
+  return end;
+}
+
 size_t MarkedText::end_of_data(size_t begin, size_t end) const {
   size_t last = begin, from = 0;
   for (const Part& part : parts_) {

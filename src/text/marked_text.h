@@ -35,6 +35,8 @@ class MarkedText {
   MarkedText part(size_t begin, size_t end) const;
   /// Whether a template wrote all of [begin, end).
   bool is_template(size_t begin, size_t end) const;
+  /// The first byte of data in [begin, end); `end` where there is none.
+  size_t begin_of_data(size_t begin, size_t end) const;
   /// One past the last byte of data in [begin, end); `begin` where there is none.
   size_t end_of_data(size_t begin, size_t end) const;
   /// The same text, all of it as a template's.

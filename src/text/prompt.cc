@@ -226,8 +226,27 @@ bool PromptStyle::has_chat_template(const TemplateFiles& checkpoint) {
   return read_chat_template(checkpoint, "", others).has_value();
 }
 
+void PromptStyle::refuse_tools_without_place(const Conversation& conversation, size_t count) const {
+  const auto shows = [&](const char* name) { return source().find(name) != std::string::npos; };
+  const auto refuse = [&](const std::string& what) {
+    fail(
+        "has {}, and {} has no place for it, which would leave it out; take another --prompt-style "
+        "(chat, of a checkpoint whose chat template has tools), or take it out of the row",
+        what, is_chat_template() ? "the chat template" : "prompt style " + name_);
+  };
+  if (!conversation.tools.empty() && !shows("tools")) refuse("\"tools\"");
+  for (size_t i = 0; i < count; ++i) {
+    const Message& m = conversation.messages[i];
+    for (const char* call : {"tool_calls", "function_call"})
+      if (m.more.is_object() && m.more.contains(call) && !m.more[call].empty() && !shows(call))
+        refuse(fmt::format("\"{}\"", call));
+    if (m.role == "tool" && !is_chat_template()) refuse("a tool's answer");
+  }
+}
+
 MarkedText PromptStyle::render(const Conversation& conversation, size_t count, bool prompt,
                                const SpecialTokens& special) const {
+  refuse_tools_without_place(conversation, count);
   JinjaHeap heap{JinjaLimits{}};
   Values values(heap, is_chat_template());
   std::vector<std::pair<std::string_view, JinjaValue>> variables = {

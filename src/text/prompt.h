@@ -64,12 +64,14 @@ class PromptStyle {
 
   using SpecialTokens = std::map<std::string, std::string>;  // "eos_token": "<|endoftext|>", ...
   /// The first `count` messages; with `prompt` the text that an answer is appended to. What comes
-  /// from messages is marked as data, roles that are usual apart. Error: the template refuses them.
+  /// from messages is marked as data, roles that are usual apart. Error: the template refuses them, or has no place for their tools.
   MarkedText render(const Conversation& conversation, size_t count, bool prompt,
                     const SpecialTokens& special) const;
 
  private:
   PromptStyle(std::string name, std::string source);
+  /// Error: the row has tools, calls or tools' answers, and the template shows none.
+  void refuse_tools_without_place(const Conversation& conversation, size_t count) const;
 
   std::string name_;
   JinjaTemplate template_;

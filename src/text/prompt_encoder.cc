@@ -57,6 +57,15 @@ std::optional<size_t> PromptEncoder::end_of_answer(const MarkedText& with, const
                            std::string_view(with.text()).substr(content_end, end - content_end));
 }
 
+// Where a conversation that an answer begins has that answer's text, with the blanks that the template
+// writes before it: there is no prompt that it would have to follow. Many a template writes what an
+// answer is appended to in another way where nothing comes before.
+size_t begin_of_first_answer(const MarkedText& with) {
+  size_t begin = with.begin_of_data(0, with.size());
+  while (begin > 0 && with.text()[begin - 1] == ' ' && with.is_template(begin - 1, begin)) --begin;
+  return begin;
+}
+
 // An answer begins behind what is rendered before it, with the beginning of an answer, and ends
 // where the conversation that ends with it and the whole one part.
 std::vector<PromptEncoder::Place> PromptEncoder::places(const Conversation& conversation,
@@ -71,9 +80,10 @@ std::vector<PromptEncoder::Place> PromptEncoder::places(const Conversation& conv
     const auto with = is_whole ? all : rendered(conversation, i + 1, false);
     std::optional<size_t> end;
     Place place{.message = i};
-    if (before && with && all.text().starts_with(before->text()) &&
-        with->text().starts_with(before->text())) {
-      place.begin = before->size();
+    const bool follows = before && with && all.text().starts_with(before->text()) &&
+                         with->text().starts_with(before->text());
+    if (follows || (i == 0 && with)) {
+      place.begin = follows ? before->size() : begin_of_first_answer(*with);
       place.content_end = with->end_of_data(place.begin, with->size());
       end = end_of_answer(*with, all, place.content_end);
     }

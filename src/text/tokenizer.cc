@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <unordered_map>
 
 #include "base/digest.h"
@@ -39,10 +40,37 @@ json parse_optional(const Files& files, const char* name) {
   return files.contains(name) ? parse_file(files, name) : json();
 }
 
-std::vector<AddedToken> read_added_tokens(const json& file) {
+constexpr const char* kKinds[] = {"bos", "eos", "unk", "sep", "pad", "cls", "mask"};
+
+/// The text that names a token: a string, or an object with its content.
+std::optional<std::string> token_name(const json& name) {
+  if (name.is_object()) return token_name(name.value("content", json()));
+  return name.is_string() ? std::optional(name.get<std::string>()) : std::nullopt;
+}
+
+/// Tokens that the files beside tokenizer.json make control, whatever it says of them itself.
+std::set<std::string> control_tokens(const Files& files) {
+  std::set<std::string> names;
+  const auto add = [&](const json& name) {
+    if (auto text = token_name(name)) names.insert(*std::move(text));
+  };
+  for (const char* file : {"tokenizer_config.json", "special_tokens_map.json"}) {
+    const json settings = parse_optional(files, file);
+    if (!settings.is_object()) continue;
+    for (const char* kind : kKinds) add(settings.value(std::string(kind) + "_token", json()));
+    for (const char* key : {"additional_special_tokens", "extra_special_tokens"})
+      for (const json& name : settings.value(key, json())) add(name);  // a list, or by name
+    for (const json& token : settings.value("added_tokens_decoder", json()))
+      if (token.is_object() && token.value("special", json()) == true) add(token);
+  }
+  return names;
+}
+
+std::vector<AddedToken> read_added_tokens(const json& file, const std::set<std::string>& control) {
   std::vector<AddedToken> tokens;
   if (file.contains("added_tokens"))
     for (const auto& entry : file["added_tokens"]) tokens.push_back(read_added_token(entry));
+  for (AddedToken& token : tokens) token.special = token.special || control.contains(token.content);
   return tokens;
 }
 
@@ -106,8 +134,8 @@ std::vector<AddedToken> only(std::vector<AddedToken> tokens, bool normalized) {
 }  // namespace
 
 struct Tokenizer::Impl {
-  explicit Impl(const json& file)
-      : added(read_added_tokens(file)),
+  Impl(const json& file, const std::set<std::string>& control)
+      : added(read_added_tokens(file, control)),
         vocabulary(read_vocabulary(file, added)),
         normalize(read_normalizer(file.value("normalizer", json()))),
         before(only(added, false)),
@@ -189,12 +217,12 @@ struct Tokenizer::Impl {
     const json generation = parse_optional(files, "generation_config.json");
     const json config = parse_optional(files, "config.json");
     const auto one = [&](const std::string& kind) -> std::optional<int32_t> {
-      json name = names.is_object() ? names.value(kind + "_token", json()) : json();
-      if (name.is_object()) name = name.value("content", json());
-      if (name.is_string()) {
-        if (const auto id = find(name.get<std::string>())) return id;
+      const auto name =
+          token_name(names.is_object() ? names.value(kind + "_token", json()) : json());
+      if (name) {
+        if (const auto id = find(*name)) return id;
         fail("tokenizer_config.json names the {} token \"{}\", which tokenizer.json lacks", kind,
-             name.get<std::string>());
+             *name);
       }
       for (const json* file : {&generation, &config}) {
         json id = file->is_object() ? file->value(kind + "_token_id", json()) : json();
@@ -209,11 +237,10 @@ struct Tokenizer::Impl {
     eos = one("eos");
     bos = one("bos");
     for (const json& file : {names, parse_optional(files, "special_tokens_map.json")})
-      for (const char* kind : {"bos", "eos", "unk", "sep", "pad", "cls", "mask"}) {
+      for (const char* kind : kKinds) {
         const std::string key = std::string(kind) + "_token";
-        json name = file.is_object() ? file.value(key, json()) : json();
-        if (name.is_object()) name = name.value("content", json());
-        if (name.is_string()) special_names.try_emplace(key, name.get<std::string>());
+        auto name = token_name(file.is_object() ? file.value(key, json()) : json());
+        if (name) special_names.try_emplace(key, *std::move(name));
       }
   }
 };
@@ -232,7 +259,7 @@ Tokenizer Tokenizer::load(const fs::path& folder) {
 Tokenizer Tokenizer::parse(const Files& files, const std::string& where) {
   if (!files.contains("tokenizer.json")) fail("{}: holds no tokenizer", where);
   try {
-    auto impl = std::make_unique<Impl>(parse_file(files, "tokenizer.json"));
+    auto impl = std::make_unique<Impl>(parse_file(files, "tokenizer.json"), control_tokens(files));
     impl->read_special_ids(files);
     return Tokenizer(std::move(impl));
   } catch (const json::exception& error) {

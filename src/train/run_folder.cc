@@ -52,8 +52,13 @@ void save_adapter(const fs::path& folder, Session& session, const std::string& b
 
 }  // namespace
 
+std::string ModelRecord::chat_template() const {
+  return prompt_style.empty() || prompt_style == "raw" || prompt_style == "chat" ? ""
+                                                                                 : prompt_template;
+}
+
 void write_model_folder(const fs::path& folder, const fs::path& source, const ModelConfig& config,
-                        Dtype dtype) {
+                        Dtype dtype, const ModelRecord* record) {
   nlohmann::ordered_json json =
       nlohmann::ordered_json::parse(config_json_of(source.string(), config));
   nlohmann::json plain = json;
@@ -65,16 +70,18 @@ void write_model_folder(const fs::path& folder, const fs::path& source, const Mo
                                             : "float32";
   json.contains("dtype") ? json["dtype"] = name : json["torch_dtype"] = name;
   write_file(folder / "config.json", json.dump(2) + "\n");
-  for (const auto& [file, content] : side_files(source)) write_file(folder / file, content);
+  const std::string style = record != nullptr ? record->chat_template() : "";
+  for (const auto& [file, content] : with_chat_template(side_files(source), style))
+    write_file(folder / file, content);
 }
 
 namespace {
 
-void save_whole_model(const fs::path& folder, Session& session) {
+void save_whole_model(const fs::path& folder, Session& session, const ModelRecord& record) {
   const SessionOptions& options = session.options();
   const std::string& source = options.source.empty() ? options.checkpoint : options.source;
   const Dtype dtype = session.run().activation;
-  write_model_folder(folder, source, session.config(), dtype);
+  write_model_folder(folder, source, session.config(), dtype, &record);
   std::vector<TensorSpec> specs;
   for (const auto& param : session.weights().params)
     specs.push_back({param->name, dtype, param->shape});
@@ -196,7 +203,7 @@ namespace {
 
 void save_verified(const fs::path& folder, Session& session, const ModelRecord& record) {
   if (session.method()->saves_whole_model())
-    save_whole_model(folder, session);
+    save_whole_model(folder, session, record);
   else
     save_adapter(folder, session, record.base_checkpoint);
   write_record(folder, record);

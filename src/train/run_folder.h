@@ -24,6 +24,10 @@ struct ModelRecord {
   /// Fingerprints of what the run read: "base" (weights_fingerprint()), "tokenizer", "data",
   /// "held_out", and "settings". Empty ones are left out.
   std::map<std::string, std::string> hashes;
+
+  /// What belongs into a model's own files as its chat template: the style that was trained, unless that is
+  /// the checkpoint's own, or none at all. Empty: nothing.
+  std::string chat_template() const;
 };
 
 /// Writes the adapter, or the whole model where the method changes it, into `folder` (which must
@@ -34,8 +38,11 @@ void save_model(const std::filesystem::path& folder, Session& session, const Mod
 
 /// config.json (changed where `config` differs from what `source` says) and the tokenizer's files
 /// of a model that is saved to `folder` in `dtype`.
+/// `record`: of how it was trained, null where that is not known; the style of its prompts is then the chat
+/// template of what is written.
 void write_model_folder(const std::filesystem::path& folder, const std::filesystem::path& source,
-                        const ModelConfig& config, Dtype dtype);
+                        const ModelConfig& config, Dtype dtype,
+                        const ModelRecord* record = nullptr);
 
 /// falconer.json of an adapter's or a model's folder; nothing where there is none.
 std::optional<ModelRecord> read_record(const std::filesystem::path& folder);

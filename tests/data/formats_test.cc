@@ -204,7 +204,8 @@ TEST_F(Formats, BadRowsSayWhatIsWrong) {
   says(R"({"conversations":[{"from":"human"}]})", {"value"});
   says(R"({"conversations":{"from":"human"}})", {"conversations"});
   says(R"({"conversations":[{"from":"gpt","value":"x"}],"tools":"{"})", {"tools"});
-  says(R"({"prompt":"a","completion":7})", {"completion"});
+  says(R"({"prompt":"a","completion":null})", {"completion"});
+  says(R"({"prompt":7,"completion":"a"})", {"prompt"});
   says(R"({"input_ids":[1,"2"]})", {"a string"});
   const std::string deep = std::string(100000, '[') + std::string(100000, ']');
   says(("{\"tools\":[" + deep + "],\"messages\":[{\"role\":\"user\",\"content\":\"a\"}]}").c_str(),

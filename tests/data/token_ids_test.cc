@@ -33,7 +33,8 @@ TEST(TokenIds, OfLabelsMinusHundredIsIgnored) {
 
 TEST(TokenIds, NullIsNotThere) {
   const auto row = parse_ordered_json(R"({"input_ids": [3], "labels": null, "ids": null})");
-  EXPECT_EQ(std::get<Row>(parse_tokens(row, 61)).labels, (std::vector<int32_t>{3}));
+  RowContext context{.vocab = 61, .unread = {}};
+  EXPECT_EQ(std::get<Row>(parse_tokens(row, context)).labels, (std::vector<int32_t>{3}));
   expect_mentions(message_of([&] { read_ids(row, "ids", 61, false); }), {"has no \"ids\""});
 }
 

@@ -157,15 +157,16 @@ TEST(PromptEncoder, AnAnswerThatIsWrittenAnotherWayLaterCannotBeTold) {
   EXPECT_EQ(moving.learned(moved), std::vector<std::string>{"4<|im_end|>"});
 }
 
-TEST(PromptEncoder, ATemplateMayRefuseWhatComesBeforeAnAnswerAlone) {
+TEST(PromptEncoder, AnAnswerThatBeginsIsToldWithoutAPrompt) {
   const Chat first("{% if messages[0].role == 'system' %}S{% endif %}" + std::string(kChatMl));
   const Conversation talk =
       chat({{"assistant", "I begin."}, {"user", "No."}, {"assistant", "So do."}});
   EXPECT_EQ(first.encoder().prompt(talk),
             first.tokenizer().encode(first.encoder().text(talk, true).text()));
   const EncodedConversation encoded = first.encoder().conversation(talk);
-  EXPECT_EQ(encoded.untold, std::vector<size_t>{0});
-  EXPECT_EQ(first.learned(encoded), std::vector<std::string>{"So do.<|im_end|>"});
+  EXPECT_TRUE(encoded.untold.empty());
+  EXPECT_EQ(first.learned(encoded),
+            (std::vector<std::string>{"I begin.<|im_end|>", "So do.<|im_end|>"}));
 }
 
 TEST(PromptEncoder, OurStylesEndEveryAnswerWithEndOfText) {

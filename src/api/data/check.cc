@@ -14,6 +14,7 @@
 #include "data/doctor.h"
 #include "data/formats.h"
 #include "data/prepared.h"
+#include "data/report.h"
 #include "falconer/data.h"
 #include "falconer/finetune.h"
 #include "model/arch/architecture.h"
@@ -61,6 +62,7 @@ class Check {
     check_bounds(o_);
     allowed_rows(o_.max_bad, 0);
     find_data_format(o_.data_format);
+    Columns::parse(o_.columns);
     if (!o_.prompt_style.empty()) PromptStyle::check(o_.prompt_style);
     train_on_of(o_.train_on, o_.mask_prompt);
   }
@@ -150,6 +152,7 @@ class Check {
     if (!rendered.prompt_style.empty()) text += ", prompt style " + rendered.prompt_style;
     text += fmt::format("; {} to train on, {} held out\n", grouped_digits(data.rows().size()),
                         grouped_digits(data.held_out().size()));
+    text += columns_text(data.report);
     if (data.rows().empty()) return text;
     text += fmt::format(
         "  {} {}, {} of them to learn, {} cut away; a row has {} (median), {} at most\n",
@@ -220,6 +223,9 @@ class Check {
     all["format"] = data.rendered.format;
     all["prompt_style"] = data.rendered.prompt_style;
     all["max_seq_length"] = o_.max_seq_length;
+    all["columns"] = data.report.columns;
+    all["unread_columns"] = data.report.unread;
+    all["unread_files"] = data.report.unread_files;
     all["tokens"] = tokens_;
     all["targets"] = data.report.targets + data.held_out_report.targets;
     all["lost_tokens"] = diagnosis_.lost_tokens;

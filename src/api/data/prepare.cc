@@ -36,6 +36,8 @@ std::string json_of(const PrepareOptions& options, const LoadedData& data) {
                                        {"truncated", r.truncated},
                                        {"without_targets", r.without_targets},
                                        {"duplicates", r.duplicates},
+                                       {"columns", r.columns},
+                                       {"unread_columns", r.unread},
                                        {"bad", r.bad},
                                        {"first_bad", r.first_bad}};
   return json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
@@ -53,6 +55,7 @@ PrepareReport prepare(const PrepareOptions& options) {
     fail_usage("--prompt-ending colon is the style alpaca-colon, and --prompt-style is {}",
                options.prompt_style);
   find_data_format(options.data_format);
+  Columns::parse(options.columns);
   if (!options.prompt_style.empty()) PromptStyle::check(options.prompt_style);
   const TrainOn train_on = train_on_of(options.train_on, options.mask_prompt);
   const std::string checkpoint = resolve_checkpoint(options.checkpoint, CheckpointPart::kTokenizer);
@@ -73,6 +76,8 @@ PrepareReport prepare(const PrepareOptions& options) {
       .test_size = options.test_size,
       .split_seed = options.seed,
       .skip_bad = options.skip_bad,
+      .columns = options.columns,
+      .strict_columns = options.strict_columns,
       .format = options.data_format,
       .prompt_style = options.prompt_ending == "colon" ? "alpaca-colon" : options.prompt_style,
       .checkpoint = template_files(checkpoint)};

@@ -20,7 +20,8 @@ void tokenize_chat(const TokenizeOptions& options, const std::string& checkpoint
   const PromptStyle style = PromptStyle::of_checkpoint(name, template_files(checkpoint));
   const PromptEncoder encoder(tokenizer, style, options.parse_special);
   for_each_json_line(options.input, [&](const nlohmann::ordered_json& json, int64_t) {
-    ParsedRow parsed = detect_data_format(json).parse(json, tokenizer.vocab_size());
+    // Each row by itself: they may be of several formats.
+    ParsedRow parsed = FormatParser(nullptr, tokenizer.vocab_size()).parse(json);
     auto* example = std::get_if<Example>(&parsed);
     if (example == nullptr) fail("holds token ids, and messages are expected");
     const Conversation& conversation = example->conversation;

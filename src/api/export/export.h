@@ -6,6 +6,7 @@
 
 #include "api/model/model_source.h"
 #include "falconer/checkpoint.h"
+#include "train/run_folder.h"
 
 namespace falconer {
 
@@ -32,6 +33,11 @@ void check_target(const ExportOptions& options);
 /// The name of something in a model's or an adapter's folder that neither an export nor a run writes
 /// there; empty where there is none.
 std::string foreign_name_in(const std::filesystem::path& folder);
+
+/// How the adapter, or the model where there is none, was trained; nothing where that is not recorded.
+std::optional<ModelRecord> trained_as(const ExportOptions& options);
+/// A line on the chat template that is written because of it; "" where the model's own is.
+std::string chat_template_text(const std::optional<ModelRecord>& record);
 
 /// falconer.json, which knows the prompt style, goes along with what was made of its folder.
 void carry_record(const std::string& from, const std::string& to);

@@ -68,7 +68,7 @@ std::vector<ExportedTensor> gguf_tensors(const ModelSource& source, const Export
 }
 
 GgufMetadata metadata_of(const ModelSource& source, const std::string& named,
-                         const ExportDtype& dtype) {
+                         const ExportDtype& dtype, const std::string& chat_template) {
   const ModelConfig& config = source.config();
   GgufMetadata metadata;
   metadata.add("general.architecture", "falcon");
@@ -80,7 +80,8 @@ GgufMetadata metadata_of(const ModelSource& source, const std::string& named,
   add_gguf_config(config, metadata);
   const GgufTokenizerOptions options{
       .vocab = config.vocab, .bos_id = config.bos_id, .ends = config.eos_ids};
-  add_gguf_tokenizer(side_files(source.checkpoint()), source.checkpoint(), options, metadata);
+  add_gguf_tokenizer(with_chat_template(side_files(source.checkpoint()), chat_template),
+                     source.checkpoint(), options, metadata);
   return metadata;
 }
 
@@ -102,7 +103,9 @@ std::string export_gguf(const ExportOptions& options, const std::string& named) 
     fail("{}: its prompts cannot be folded into weights, and llama.cpp has none", options.adapter);
   const ExportDtype dtype = parse_export_dtype(options.dtype, source.dtype(), true);
   const std::vector<ExportedTensor> tensors = gguf_tensors(source, dtype);
-  const GgufMetadata metadata = metadata_of(source, named, dtype);
+  const auto trained = trained_as(options);
+  const GgufMetadata metadata =
+      metadata_of(source, named, dtype, trained ? trained->chat_template() : "");
   if (dtype.q8_0) say_fallbacks(tensors);
   if (dtype.kept) source.say_narrowed();
   PendingFile file(options.out);
@@ -111,6 +114,7 @@ std::string export_gguf(const ExportOptions& options, const std::string& named) 
   compare_with_source(source, tensors, file.partial().string());
   std::string text = fmt::format("wrote {}: GGUF in {}, {}\n", options.out, dtype.name(),
                                  amount_of(specs_of(tensors)));
+  text += chat_template_text(trained);
   text += dtype.q8_0 ? "read back: every value is there, within Q8_0's rounding\n"
                      : "read back: every value is there\n";
   if (options.verify)

@@ -31,7 +31,9 @@ std::string write_folder(const ModelSource& source, const ExportOptions& options
   if (dtype.kept) source.say_narrowed();
   const std::vector<ExportedTensor> tensors = hf_tensors(source, dtype);
   AtomicFolder folder(options.out);
-  write_model_folder(folder.folder(), source.checkpoint(), source.config(), dtype.dtype);
+  const auto trained = trained_as(options);
+  write_model_folder(folder.folder(), source.checkpoint(), source.config(), dtype.dtype,
+                     trained ? &*trained : nullptr);
   SafetensorsWriter writer =
       SafetensorsWriter::sharded(folder.folder(), specs_of(tensors), options.max_shard_bytes);
   write_tensors(source, tensors, writer);
@@ -49,6 +51,7 @@ std::string write_folder(const ModelSource& source, const ExportOptions& options
   }
   std::string text = fmt::format("wrote {}: a Hugging Face folder in {}, {}\n", options.out,
                                  dtype.name(), amount_of(specs_of(tensors)));
+  text += chat_template_text(trained);
   text += "read back: every value is there\n";
   if (!rest_folder.empty())
     text += worded(

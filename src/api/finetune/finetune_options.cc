@@ -77,6 +77,7 @@ void check_options(const FinetuneOptions& o) {
   check_device_name(o.device);
   if (!o.prompt_style.empty()) PromptStyle::check(o.prompt_style);
   find_data_format(o.data_format);
+  Columns::parse(o.columns);
   train_on_of(o.train_on, o.mask_prompt);
   if ((o.packing || o.micro_batch_tokens > 0) && o.loss_average != "token")
     fail_usage(

@@ -17,6 +17,7 @@ std::map<std::string, std::string> data_record(const FinetuneOptions& o, const s
       {"test_size", fmt::format("{}", o.test_size.value_or(0))},
       {"format", o.data_format},
       {"skip_bad", o.skip_bad ? "true" : "false"}};
+  if (!o.columns.empty()) record["columns"] = o.columns;
   if (!asked.empty()) record["path"] = asked;
   return record;
 }

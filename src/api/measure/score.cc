@@ -27,7 +27,8 @@ Row read_row(const nlohmann::ordered_json& json, const ModelConfig& config,
              const Tokenizer* tokenizer) {
   Row row;
   if (find_field(json, "input_ids") != nullptr) {
-    row = std::get<Row>(parse_tokens(json, config.vocab));
+    RowContext context{.vocab = config.vocab, .unread = {}};
+    row = std::get<Row>(parse_tokens(json, context));
   } else if (find_field(json, "text") != nullptr) {
     if (tokenizer == nullptr) fail("holds text, and the checkpoint has no tokenizer.json");
     row.ids = tokenizer->encode(text_field(json, "text"));

@@ -220,6 +220,7 @@ class Verifying {
     o.test_size = number(get(record.data, "test_size"));
     o.skip_bad = get(record.data, "skip_bad") == "true";
     o.data_format = get(record.data, "format");
+    o.columns = get(record.data, "columns");
     o.prompt_style = record.prompt_style;
     const auto tokenizer = find_tokenizer(checkpoint_);
     return load_dataset(path, tokenizer ? &*tokenizer : nullptr,

@@ -35,7 +35,8 @@ Chat chat_of(const Conversation& conversation, size_t count) {
 Chat parse_chat(const std::string& json) {
   const RowObject row = parse_ordered_json(json);
   if (!row.is_object()) fail("expected a JSON object with \"messages\"");
-  const ParsedRow parsed = parse_messages(row, 0);
+  RowContext context;
+  const ParsedRow parsed = parse_messages(row, context);
   const Conversation& conversation = std::get<Example>(parsed).conversation;
   return chat_of(conversation, conversation.messages.size());
 }

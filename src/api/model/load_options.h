@@ -15,6 +15,8 @@ LoadOptions load_options_of(const Options& o, const std::string& checkpoint, int
           .vocab = vocab,
           .test_size = o.test_size,
           .skip_bad = o.skip_bad,
+          .columns = o.columns,
+          .strict_columns = o.strict_columns,
           .format = o.data_format,
           .prompt_style = o.prompt_style,
           .checkpoint = template_files(checkpoint)};

@@ -38,6 +38,11 @@ Rows data_rows(FinetuneOptions& o) {
        .kind = ValueKind::kData, .required = true},
       {.names = "data-format", .value = &o.data_format,
        .help = "of the rows (default: auto, as the first row's keys say)", .choices = formats()},
+      {.names = "columns", .value = &o.columns,
+       .help = "columns of other names, as instruction=question,output=answer (default: usual names "
+               "are found)"},
+      {.names = "strict-columns", .value = &o.strict_columns,
+       .help = "a column that nothing reads is an error (default: it is named)"},
       {.names = "max-seq-length", .value = &o.max_seq_length, .help = "longer rows are cut",
        .range = kLengths, .shows_default = true, .recorded = true},
       {.names = "test-size", .value = &o.test_size,

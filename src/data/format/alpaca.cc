@@ -4,9 +4,10 @@
 
 namespace falconer {
 
-ParsedRow parse_alpaca(const RowObject& object, int64_t) {
-  Example example = Example::of(text_field(object, "instruction"),
-                                optional_text_field(object, "input"), text_field(object, "output"));
+ParsedRow parse_alpaca(const RowObject& object, RowContext& context) {
+  Example example =
+      Example::of(text_field(object, "instruction"), optional_text_field(object, "input"),
+                  answer_field(object, "output", context));
   std::vector<Message> before;
   if (std::string system = optional_text_field(object, "system"); !system.empty())
     before.push_back({.role = "system", .content = std::move(system), .input = {}, .more = {}});

@@ -6,6 +6,6 @@
 namespace falconer {
 
 /// "history" is a list of [question, answer] that came before.
-ParsedRow parse_alpaca(const RowObject& object, int64_t vocab);
+ParsedRow parse_alpaca(const RowObject& object, RowContext& context);
 
 }  // namespace falconer

@@ -1,5 +1,7 @@
 #include "data/format/fields.h"
 
+#include <cctype>
+
 #include "base/error.h"
 #include "base/json_text.h"
 
@@ -21,6 +23,49 @@ std::string optional_text_field(const RowObject& object, const char* key) {
   return find_field(object, key) != nullptr ? text_field(object, key) : "";
 }
 
+std::string answer_field(const RowObject& object, const char* key, RowContext& context) {
+  const RowObject* value = find_field(object, key);
+  if (value == nullptr || value->is_string()) return text_field(object, key);
+  context.json_answer = true;
+  return value->dump();
+}
+
+RowObject list_field(const RowObject& object, const char* key, const char* of) {
+  if (!object.contains(key)) fail("has no \"{}\"", key);
+  const RowObject& value = object[key];
+  RowObject list = value;
+  if (value.is_string()) {
+    try {
+      list = parse_ordered_json(value.get_ref<const std::string&>());
+    } catch (const Error&) {
+      fail("\"{}\" is a text, and no JSON list of {}", key, of);
+    }
+  }
+  if (!list.is_array() || list.empty()) fail("\"{}\" is not a list of {}", key, of);
+  return list;
+}
+
+std::optional<bool> learn_field(const RowObject& message) {
+  std::optional<bool> learn;
+  const auto take = [&](const char* key, bool value) {
+    if (learn && *learn != value) fail("a message's \"{}\" contradicts what else it says", key);
+    learn = value;
+  };
+  if (const RowObject* weight = find_field(message, "weight")) {
+    if (!weight->is_number() || (*weight != 0 && *weight != 1))
+      fail("a message's \"weight\" is {}, expected 0 or 1", kind_of(*weight));
+    take("weight", *weight == 1);
+  }
+  for (const char* key : {"train", "loss"}) {
+    const RowObject* value = find_field(message, key);
+    if (value == nullptr) continue;
+    if (!value->is_boolean())
+      fail("a message's \"{}\" is {}, expected true or false", key, kind_of(*value));
+    take(key, value->get<bool>());
+  }
+  return learn;
+}
+
 std::string usual_role(const std::string& role) {
   constexpr std::pair<const char*, const char*> kRoles[] = {
       {"user", "user"},           {"human", "user"},
@@ -29,9 +74,15 @@ std::string usual_role(const std::string& role) {
       {"bard", "assistant"},      {"bing", "assistant"},
       {"system", "system"},       {"developer", "developer"},
       {"tool", "tool"},           {"observation", "tool"},
-      {"function", "tool"},       {"function_call", "assistant"}};
+      {"function", "tool"},       {"function_call", "assistant"},
+      {"ai", "assistant"},        {"bot", "assistant"},
+      {"prompter", "user"},       {"function_response", "tool"},
+      {"tool_response", "tool"},  {"ipython", "tool"}};
+  std::string plain = role;  // "Human", "USER" and "function-call" are these as well
+  for (char& c : plain)
+    c = c == '-' ? '_' : static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
   for (const auto& [known, name] : kRoles)
-    if (role == known) return name;
+    if (plain == known) return name;
   fail("a message is from \"{}\", expected user or human, assistant or gpt, system, or tool",
        printable(role));
 }
@@ -46,6 +97,10 @@ RowObject tools_field(const RowObject& object) {
   RowObject parsed = parse_ordered_json(text);
   if (!parsed.is_array()) fail("\"tools\" is not a list, nor JSON text of one");
   return parsed;
+}
+
+bool says_nothing(const RowObject& value) {
+  return value.is_string() ? value.get_ref<const std::string&>().empty() : value.empty();
 }
 
 std::string kind_of(const RowObject& value) {

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "text/conversation.h"
 
@@ -10,17 +12,34 @@ namespace falconer {
 
 using RowObject = nlohmann::ordered_json;
 
+/// What a format's parser is told, and says of a row besides what it returns.
+struct RowContext {
+  int64_t vocab = 0;         // ids are below it
+  bool json_answer = false;  // an answer that is no text was taken as its JSON
+  std::vector<std::string>
+      unread;  // members of turns that nothing reads, such as "conversations.id"
+};
+
 /// The member, or null where it is missing or null.
 const RowObject* find_field(const RowObject& object, const char* key);
 /// Error: it is missing, or no string.
 std::string text_field(const RowObject& object, const char* key);
 /// Empty where it is missing or null.
 std::string optional_text_field(const RowObject& object, const char* key);
+/// An answer: text, or a number, a list or an object as its JSON. Error: it is missing, or null.
+std::string answer_field(const RowObject& object, const char* key, RowContext& context);
+/// A list, or JSON text of one. Error: it is missing, or neither; `of`: what it lists, in the plural.
+RowObject list_field(const RowObject& object, const char* key, const char* of);
+/// What a message's "weight" (0 or 1), "train" or "loss" (true or false) says of learning it. Absent
+/// where it says nothing. Error: another value.
+std::optional<bool> learn_field(const RowObject& message);
 /// The name of a role as Falconer calls it, of any that data sets use: "human" is "user". Error: none
 /// of them.
 std::string usual_role(const std::string& role);
 /// "tools" of a row: a list, or JSON text of one. Null where there are none.
 RowObject tools_field(const RowObject& object);
+/// null, an empty text, list or object.
+bool says_nothing(const RowObject& value);
 /// "number", "list of 3", ...: for messages, without what may be long.
 std::string kind_of(const RowObject& value);
 

@@ -29,30 +29,46 @@ Message parse_message(const RowObject& object) {
   Message message{
       .role = usual_role(text_field(object, "role")), .content = {}, .input = {}, .more = {}};
   const RowObject* content = find_field(object, "content");
-  if (content == nullptr && find_field(object, "tool_calls") == nullptr)
+  if (content == nullptr && find_field(object, "tool_calls") == nullptr &&
+      find_field(object, "function_call") == nullptr)
     fail("a message of {} has no \"content\"", message.role);
   if (content != nullptr && content->is_array())
     message.content = joined_parts(*content);
   else if (content != nullptr)
     message.content = text_field(object, "content");
+  message.learn = learn_field(object).value_or(true);
   for (const auto& [key, value] : object.items()) {
-    if (key == "role" || key == "content" || value.is_null()) continue;
+    if (key == "role" || key == "content" || key == "weight" || key == "train" || key == "loss" ||
+        value.is_null())
+      continue;
     message.more[key] = value;
   }
   if (content == nullptr) message.more["content"] = nullptr;
   return message;
 }
 
-Conversation parse_message_list(const RowObject& list, const char* key) {
-  if (!list.is_array() || list.empty()) fail("\"{}\" is not a list of messages", key);
+Conversation parse_message_list(const RowObject& object, const char* key) {
   Conversation conversation;
-  for (const RowObject& message : list) conversation.messages.push_back(parse_message(message));
+  for (const RowObject& message : list_field(object, key, "messages"))
+    conversation.messages.push_back(parse_message(message));
   return conversation;
 }
 
-ParsedRow parse_messages(const RowObject& object, int64_t) {
-  if (!object.contains("messages")) fail("has no \"messages\"");
-  Example example{.conversation = parse_message_list(object["messages"], "messages")};
+void take_system(const RowObject& object, Conversation& conversation) {
+  for (const char* key : {"system", "system_prompt"}) {
+    std::string system = optional_text_field(object, key);
+    if (system.empty()) continue;
+    auto& messages = conversation.messages;
+    if (!messages.empty() && messages.front().role == "system")
+      fail("has \"{}\", and a message of the system as well; keep one of them", key);
+    messages.insert(messages.begin(),
+                    {.role = "system", .content = std::move(system), .input = {}, .more = {}});
+  }
+}
+
+ParsedRow parse_messages(const RowObject& object, RowContext&) {
+  Example example{.conversation = parse_message_list(object, "messages")};
+  take_system(object, example.conversation);
   example.conversation.tools = tools_field(object);
   return example;
 }

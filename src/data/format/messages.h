@@ -6,12 +6,15 @@
 namespace falconer {
 
 /// "content" is a string, or a list of {"type": "text", "text"}, or null beside tool calls. What else
-/// a message holds is handed to the chat template.
-ParsedRow parse_messages(const RowObject& object, int64_t vocab);
+/// a message holds is handed to the chat template, "weight", "train" and "loss" apart (learn_field). The
+/// list may be JSON text. "system" or "system_prompt" beside it is the first message.
+ParsedRow parse_messages(const RowObject& object, RowContext& context);
 
 /// One message of such a row.
 Message parse_message(const RowObject& object);
-/// A list of them. Error: no list, or an empty one.
-Conversation parse_message_list(const RowObject& list, const char* key);
+/// A list of them under `key`, or JSON text of one. Error: neither, or an empty one.
+Conversation parse_message_list(const RowObject& object, const char* key);
+/// Puts what "system" or "system_prompt" of the row say before the messages. Error: these say so too.
+void take_system(const RowObject& object, Conversation& conversation);
 
 }  // namespace falconer

@@ -1,9 +1,27 @@
 #include "data/format/prompt_completion.h"
 
+#include "data/format/messages.h"
+
 namespace falconer {
 
-ParsedRow parse_prompt_completion(const RowObject& object, int64_t) {
-  return Example::of(text_field(object, "prompt"), {}, text_field(object, "completion"));
+ParsedRow parse_prompt_completion(const RowObject& object, RowContext& context) {
+  return Example::of(text_field(object, "prompt"), {}, answer_field(object, "completion", context));
+}
+
+bool has_prompt_messages(const RowObject& object) {
+  const RowObject* prompt = find_field(object, "prompt");
+  return prompt != nullptr && prompt->is_array() && object.contains("completion");
+}
+
+ParsedRow parse_prompt_messages(const RowObject& object, RowContext&) {
+  Example example{.conversation = parse_message_list(object, "prompt")};
+  auto& messages = example.conversation.messages;
+  for (Message& message : messages) message.learn = false;
+  for (Message& message : parse_message_list(object, "completion").messages)
+    messages.push_back(std::move(message));
+  take_system(object, example.conversation);
+  example.conversation.tools = tools_field(object);
+  return example;
 }
 
 }  // namespace falconer

@@ -1,10 +1,15 @@
-// {"prompt", "completion"}: texts as they stand.
+// {"prompt", "completion"}: texts as they stand, or lists of messages.
 #pragma once
 
 #include "data/formats.h"
 
 namespace falconer {
 
-ParsedRow parse_prompt_completion(const RowObject& object, int64_t vocab);
+ParsedRow parse_prompt_completion(const RowObject& object, RowContext& context);
+
+/// Whether both are lists of messages, as trl's conversational rows have them.
+bool has_prompt_messages(const RowObject& object);
+/// The completion's answers alone are learned.
+ParsedRow parse_prompt_messages(const RowObject& object, RowContext& context);
 
 }  // namespace falconer

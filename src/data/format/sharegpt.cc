@@ -5,24 +5,26 @@
 
 namespace falconer {
 
-ParsedRow parse_sharegpt(const RowObject& object, int64_t) {
-  if (!object.contains("conversations")) fail("has no \"conversations\"");
-  const RowObject& turns = object["conversations"];
-  if (!turns.is_array() || turns.empty()) fail("\"conversations\" is not a list of turns");
+ParsedRow parse_sharegpt(const RowObject& object, RowContext& context) {
   Example example;
   auto& messages = example.conversation.messages;
-  if (std::string system = optional_text_field(object, "system"); !system.empty())
-    messages.push_back({.role = "system", .content = std::move(system), .input = {}, .more = {}});
-  for (const RowObject& turn : turns) {
+  for (const RowObject& turn : list_field(object, "conversations", "turns")) {
     if (!turn.is_object()) fail("a turn is {}, expected an object", kind_of(turn));
-    if (turn.contains("role"))
+    if (turn.contains("role")) {
       messages.push_back(parse_message(turn));
-    else
-      messages.push_back({.role = usual_role(text_field(turn, "from")),
-                          .content = text_field(turn, "value"),
-                          .input = {},
-                          .more = {}});
+      continue;
+    }
+    messages.push_back({.role = usual_role(text_field(turn, "from")),
+                        .content = answer_field(turn, "value", context),
+                        .input = {},
+                        .more = {},
+                        .learn = learn_field(turn).value_or(true)});
+    for (const auto& [key, value] : turn.items())
+      if (key != "from" && key != "value" && key != "weight" && key != "train" && key != "loss" &&
+          !says_nothing(value))
+        context.unread.push_back("conversations." + key);
   }
+  take_system(object, example.conversation);
   example.conversation.tools = tools_field(object);
   return example;
 }

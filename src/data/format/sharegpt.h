@@ -6,6 +6,6 @@
 namespace falconer {
 
 /// "from" is human, gpt, system, function_call (said by the model) or observation (a tool's answer).
-ParsedRow parse_sharegpt(const RowObject& object, int64_t vocab);
+ParsedRow parse_sharegpt(const RowObject& object, RowContext& context);
 
 }  // namespace falconer

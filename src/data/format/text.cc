@@ -2,7 +2,7 @@
 
 namespace falconer {
 
-ParsedRow parse_text(const RowObject& object, int64_t) {
+ParsedRow parse_text(const RowObject& object, RowContext&) {
   Example example{.chunked = true};
   example.conversation.messages.push_back(
       {.role = "assistant", .content = text_field(object, "text"), .input = {}, .more = {}});

@@ -5,6 +5,6 @@
 
 namespace falconer {
 
-ParsedRow parse_text(const RowObject& object, int64_t vocab);
+ParsedRow parse_text(const RowObject& object, RowContext& context);
 
 }  // namespace falconer

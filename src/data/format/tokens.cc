@@ -25,12 +25,13 @@ std::vector<int32_t> read_ids(const RowObject& object, const char* key, int64_t 
   return ids;
 }
 
-ParsedRow parse_tokens(const RowObject& object, int64_t vocab) {
+ParsedRow parse_tokens(const RowObject& object, RowContext& context) {
   Row row;
-  row.ids = read_ids(object, "input_ids", vocab, false);
+  row.ids = read_ids(object, "input_ids", context.vocab, false);
   if (row.ids.empty()) fail("\"input_ids\" is empty");
-  row.labels =
-      find_field(object, "labels") != nullptr ? read_ids(object, "labels", vocab, true) : row.ids;
+  row.labels = find_field(object, "labels") != nullptr
+                   ? read_ids(object, "labels", context.vocab, true)
+                   : row.ids;
   if (row.labels.size() != row.ids.size())
     fail("has {} labels for {} ids; expected as many of one as of the other", row.labels.size(),
          row.ids.size());

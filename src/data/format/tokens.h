@@ -5,7 +5,7 @@
 
 namespace falconer {
 
-ParsedRow parse_tokens(const RowObject& object, int64_t vocab);
+ParsedRow parse_tokens(const RowObject& object, RowContext& context);
 
 /// The list of ids below `vocab` under `key`, of `labels` also -100: the one reader of ids for every
 /// command. Error: it is missing, or holds what is no id (2.5, true, "3").

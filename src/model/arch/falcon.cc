@@ -13,7 +13,7 @@ namespace {
 //   RW   neither                    a key and a value per head, ALiBi, biases, sequential
 // num_kv_heads counts only with new_decoder_architecture: transformers writes num_attention_heads
 // there for 7B.
-ModelConfig read_config(const nlohmann::json& json, const std::string& where) {
+ModelConfig read_falcon_config(const nlohmann::json& json, const std::string& where) {
   const ConfigFields f(json, where);
   ModelConfig m;
   m.layers = f.required_whole({"num_hidden_layers", "n_layer"}, kLayerCounts);
@@ -47,7 +47,7 @@ ModelConfig read_config(const nlohmann::json& json, const std::string& where) {
   return m;
 }
 
-LayerNames layer_names(const ModelConfig& config, int64_t index) {
+LayerNames falcon_layer_names(const ModelConfig& config, int64_t index) {
   const std::string h = fmt::format("transformer.h.{}.", index);
   const bool two = config.parallel && !config.shared_norm;
   return {.norm1 = h + (two ? "ln_attn" : "input_layernorm"),
@@ -58,12 +58,12 @@ LayerNames layer_names(const ModelConfig& config, int64_t index) {
           .down = h + "mlp.dense_4h_to_h"};
 }
 
-bool ignores(std::string_view tensor) {
+bool falcon_ignores(std::string_view tensor) {
   return tensor == "lm_head.weight" || tensor.ends_with(".rotary_emb.inv_freq") ||
          tensor.ends_with(".maybe_rotary.inv_freq");
 }
 
-void write_config(const ModelConfig& config, nlohmann::json& json) {
+void write_falcon_config(const ModelConfig& config, nlohmann::json& json) {
   // "RefinedWeb" and "RefinedWebModel" ran with code beside the model; transformers knows "falcon".
   if (json.value("model_type", "") != "falcon") {
     const nlohmann::ordered_json names = falcon_config_json(config);
@@ -112,10 +112,10 @@ const Architecture& falcon_architecture() {
                                     .top = {.embedding = "transformer.word_embeddings",
                                             .norm = "transformer.ln_f",
                                             .head = "lm_head"},
-                                    .read_config = read_config,
-                                    .layer = layer_names,
-                                    .ignores = ignores,
-                                    .write_config = write_config};
+                                    .read_config = read_falcon_config,
+                                    .layer = falcon_layer_names,
+                                    .ignores = falcon_ignores,
+                                    .write_config = write_falcon_config};
   return made;
 }
 

@@ -6,7 +6,7 @@
 namespace falconer {
 namespace {
 
-ModelConfig read_config(const nlohmann::json& json, const std::string& where) {
+ModelConfig read_neox_config(const nlohmann::json& json, const std::string& where) {
   const ConfigFields f(json, where);
   ModelConfig m;
   m.layers = f.required_whole("num_hidden_layers", kLayerCounts);
@@ -38,7 +38,7 @@ ModelConfig read_config(const nlohmann::json& json, const std::string& where) {
   return m;
 }
 
-LayerNames layer_names(const ModelConfig&, int64_t index) {
+LayerNames neox_layer_names(const ModelConfig&, int64_t index) {
   const std::string h = fmt::format("gpt_neox.layers.{}.", index);
   return {.norm1 = h + "input_layernorm",
           .norm2 = h + "post_attention_layernorm",
@@ -48,12 +48,12 @@ LayerNames layer_names(const ModelConfig&, int64_t index) {
           .down = h + "mlp.dense_4h_to_h"};
 }
 
-bool ignores(std::string_view tensor) {
+bool neox_ignores(std::string_view tensor) {
   return tensor == "embed_out.weight" || tensor.ends_with(".attention.bias") ||
          tensor.ends_with(".attention.masked_bias") || tensor.ends_with(".rotary_emb.inv_freq");
 }
 
-void write_config(const ModelConfig& config, nlohmann::json& json) {
+void write_neox_config(const ModelConfig& config, nlohmann::json& json) {
   json["tie_word_embeddings"] = config.tied_head;
 }
 
@@ -65,10 +65,10 @@ const Architecture& gpt_neox_architecture() {
                                     .top = {.embedding = "gpt_neox.embed_in",
                                             .norm = "gpt_neox.final_layer_norm",
                                             .head = "embed_out"},
-                                    .read_config = read_config,
-                                    .layer = layer_names,
-                                    .ignores = ignores,
-                                    .write_config = write_config};
+                                    .read_config = read_neox_config,
+                                    .layer = neox_layer_names,
+                                    .ignores = neox_ignores,
+                                    .write_config = write_neox_config};
   return made;
 }
 

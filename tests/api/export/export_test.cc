@@ -8,6 +8,7 @@
 #include "support/errors.h"
 #include "support/paths.h"
 #include "support/tiny_session.h"
+#include "text/prompt.h"
 #include "train/run_folder.h"
 
 namespace falconer::test {
@@ -189,6 +190,20 @@ TEST_P(Exported, AdaptersAreFoldedIn) {
     merge({.checkpoint = run.checkpoint, .adapter = lora, .out = out("merged" + key)});
     EXPECT_EQ(difference(logits(out("merged" + key)), logits(out("hf" + key))), 0);
   }
+}
+
+TEST_P(Exported, TheStyleThatWasTrainedIsTheChatTemplate) {
+  const std::string final_folder = finetune(run.options("lora", "styled")).final_folder;
+  ASSERT_EQ(read_record(final_folder)->prompt_style, "alpaca");
+  const std::string alpaca = PromptStyle::named("alpaca").source();
+  const std::string hf = made("hf", "hf-styled", final_folder);
+  EXPECT_EQ(PromptStyle::of_checkpoint("chat", fs::path(hf)).source(), alpaca);
+  const Gguf gguf = Gguf::open(made("gguf", "styled.gguf", final_folder));
+  EXPECT_EQ(gguf.text("tokenizer.chat_template", ""), alpaca);
+  const std::string full = finetune(run.options("full", "full-styled")).final_folder;
+  EXPECT_EQ(PromptStyle::of_checkpoint("chat", fs::path(full)).source(), alpaca);
+  const auto config = nlohmann::json::parse(read_text_file(fs::path(full) / "tokenizer_config.json"));
+  EXPECT_EQ(config.at("chat_template"), alpaca);
 }
 
 // base + alpha / r B A, as llama.cpp adds it to its own tensors.
