@@ -41,6 +41,17 @@ struct SamplingSettings {
   double temperature = 0.8;
   int64_t top_k = 50;
   double top_p = 1;
+  double min_p =
+      0;  // leave out tokens with less than this share of the most likely one's probability
+  double typical_p = 1;  // draw from the most typical tokens with this share; 1: from all
+  /// Of tokens that prompt and answer have, as transformers' repetition_penalty.
+  double repetition_penalty = 1;
+  /// Taken off the logit of tokens that the answer has: once, and for each time.
+  double presence_penalty = 0, frequency_penalty = 0;
+  int64_t no_repeat_ngram_size =
+      0;  // so many tokens in a row come once in prompt and answer; 0: no such rule
+  std::vector<std::string> logit_bias;  // "ID:VALUE": is added to the token's logit
+  int64_t num_return_sequences = 1;     // answers to each prompt, next to each other
   uint64_t seed = 1;
   std::vector<std::string> stop;
   bool ignore_eos = false;
@@ -48,6 +59,11 @@ struct SamplingSettings {
   /// draws: the same ones however many prompts are answered together.
   uint32_t first_prompt = 0;
 };
+
+/// What the generation_config.json of a checkpoint says; our defaults where it says nothing. As transformers
+/// reads it: without "do_sample": true the most likely token is taken. Errors: there is none; a value that
+/// cannot be.
+SamplingSettings generation_settings(const std::string& checkpoint);
 
 /// Error (usage): a setting that cannot be. Model::generate asks the same; before a model is opened it
 /// costs nothing.

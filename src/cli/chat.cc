@@ -34,6 +34,8 @@ class Conversation {
   bool alone() const { return alone_; }
 
   void clear() {
+    if (flags_.sampling.num_return_sequences != 1)
+      throw Error("chat gives one answer to each message; leave --num-return-sequences out", 2);
     chat_.messages.clear();
     if (!flags_.system.empty())
       chat_.messages.push_back(

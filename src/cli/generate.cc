@@ -21,7 +21,7 @@ struct GenerateFlags {
   std::string prompt, input, prompts;
   std::vector<int32_t> prompt_ids;
   std::string activations, profile;
-  bool raw = false, json = false, overwrite = false;
+  bool raw = false, json = false, overwrite = false, generation_config = false;
 };
 
 // One row: {"prompt"} or {"instruction", "input"?} or {"messages"} or {"prompt_ids"}.
@@ -66,6 +66,14 @@ std::vector<std::vector<int32_t>> prompts_of(const GenerateFlags& flags, const M
   return {model.encode_prompt(flags.prompt, flags.input, flags.raw)};
 }
 
+void take_generation_config(const Command& command, GenerateFlags& flags) {
+  SamplingSettings own = generation_settings(flags.model.checkpoint);
+  for (const Setting& setting : settings_of(own))
+    if (command.flag("--" + setting.name).given.empty() && setting.name != "stop" &&
+        setting.name != "logit-bias")
+      set(flags.sampling, setting.name, text_of(setting.value));
+}
+
 void print_json(const std::vector<Completion>& completions) {
   for (const Completion& c : completions) {
     nlohmann::ordered_json row;
@@ -93,7 +101,8 @@ void run(const GenerateFlags& flags) {
     model.dump_activations(prompts.front(), flags.activations, flags.overwrite);
   }
   if (!flags.profile.empty()) model.begin_profile(flags.profile, flags.overwrite);
-  const bool stream = !flags.json && prompts.size() == 1;
+  const bool stream =
+      !flags.json && prompts.size() == 1 && flags.sampling.num_return_sequences == 1;
   AnswerPrinter printer;
   const auto completions =
       model.generate(prompts, flags.sampling, [&](size_t, std::string_view text) {
@@ -131,7 +140,9 @@ void add_generate(Command& command) {
   command.add("--raw", &flags->raw, "no prompt style: the prompt as it is, its special tokens too");
   add_settings(command, settings_of(flags->model));
   add_settings(command, settings_of(flags->sampling));
-  command.add("--json", &flags->json, "a JSON row for each prompt");
+  command.add("--generation-config", &flags->generation_config,
+              "settings that are not given are those of the checkpoint's generation_config.json");
+  command.add("--json", &flags->json, "a JSON row for each answer");
   command.add("--dump-activations", &flags->activations,
               "safetensors file for what every part of the model makes of the prompt",
               {.kind = ValueKind::kFile});
@@ -143,6 +154,7 @@ void add_generate(Command& command) {
     for (const char* name : {"--prompt", "--prompts", "--prompt-ids"})
       given += command.flag(name).given.empty() ? 0 : 1;
     if (given != 1) throw Error("give one of --prompt, --prompts and --prompt-ids", 2);
+    if (flags->generation_config) take_generation_config(command, *flags);
     run(*flags);
   });
 }

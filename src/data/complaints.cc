@@ -5,7 +5,6 @@
 #include <algorithm>
 
 #include "base/error.h"
-#include "base/json_text.h"
 #include "base/utf8.h"
 
 namespace falconer {
@@ -52,8 +51,6 @@ size_t find_lone_surrogate(std::string_view text) {
   return std::string_view::npos;
 }
 
-bool is_json(std::string_view text) { return !parse_ordered_json(text).is_discarded(); }
-
 /// A member of the object that begins the file and holds a list of rows: "data" of {"data": [{...}]}.
 std::string member_with_rows(std::string_view text) {
   text = without_space(text);
@@ -67,7 +64,10 @@ std::string member_with_rows(std::string_view text) {
   const std::string_view value = without_space(behind.substr(1));
   if (!value.starts_with('[')) return {};
   const std::string_view first = without_space(value.substr(1));
-  return first.starts_with('{') ? std::string(head.substr(1, end - 1)) : "";
+  std::string name(head.substr(1, end - 1));
+  for (const char* of_a_row : {"messages", "conversations", "prompt", "completion", "tools"})
+    if (name == of_a_row) return {};
+  return first.starts_with('{') ? name : "";
 }
 
 }  // namespace
@@ -91,7 +91,8 @@ std::string file_complaint(std::string_view text) {
   for (const char* page : {"<!DOCTYPE", "<!doctype", "<html", "<HTML"})
     if (head.starts_with(page)) return "is a web page and no rows; download the file itself";
   const std::string member = member_with_rows(text.substr(0, 4096));
-  if (!member.empty() && !is_json(text.substr(0, text.find('\n'))))
+  const std::string_view line = without_space(text.substr(0, text.find('\n')));
+  if (!member.empty() && !line.ends_with('}'))
     return fmt::format(
         "is an object whose \"{}\" holds the rows; rows are an array of objects: write that "
         "list alone",
@@ -117,13 +118,13 @@ std::string row_complaint(std::string_view line, const std::string& parsed) {
                        "write the whole character, or take the half out",
                        line.substr(at, 6), at + 1);
   const std::string_view text = without_space(line);
+  if (text.ends_with("},"))
+    return begin + "a comma follows the row; JSON lines have none, an array in a .json file has";
   if (text == "{" || text == "[" || text.ends_with("{") || text.ends_with("[") ||
       (text.starts_with("{") && text.ends_with(",")))
     return begin +
            "a row goes on over several lines; write each row in one line, or all as an array in a "
            ".json file";
-  if (text.ends_with("},"))
-    return begin + "a comma follows the row; JSON lines have none, an array in a .json file has";
   if (text.starts_with("{'"))
     return begin +
            "its strings are in single quotes, as Python prints them; write it with json.dumps";

@@ -91,8 +91,12 @@ int32_t Generator::choose(const Sequence& s, std::span<const float> logits,
     if (!std::isfinite(logits[i]))
       fail("prompt {}: the model gave a logit that is not a number for token {}: {}",
            options.first_number + s.number + 1, i, why_not_finite(session_));
-  return sample(logits, options.sampling, options.first_number + static_cast<uint32_t>(s.number),
-                s.answer.ids.size());
+  const auto stream = options.first_number + static_cast<uint32_t>(s.number);
+  if (!options.sampling.changes_logits())
+    return sample(logits, options.sampling, stream, s.answer.ids.size());
+  std::vector<float> changed(logits.begin(), logits.end());
+  change_logits(changed, {s.answer.prompt_ids, s.answer.ids}, options.sampling);
+  return sample(changed, options.sampling, stream, s.answer.ids.size());
 }
 
 void Generator::prefill(Sequence& s, KvCache& cache, const GenerateOptions& options) {

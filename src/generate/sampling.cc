@@ -2,7 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
-#include <vector>
+#include <limits>
+#include <set>
 
 #include "base/error.h"
 #include "base/random.h"
@@ -22,42 +23,130 @@ int32_t most_likely(std::span<const float> logits) {
   return static_cast<int32_t>(best);
 }
 
-int32_t sample(std::span<const float> logits, const SamplingOptions& options, uint32_t stream,
-               uint64_t index) {
-  const int32_t first = most_likely(logits);
-  if (options.temperature <= 0 || options.top_p <= 0 || options.top_k == 1) return first;
+bool SamplingOptions::changes_logits() const {
+  return repetition_penalty != 1 || presence_penalty != 0 || frequency_penalty != 0 ||
+         no_repeat_ngram_size > 0 || !logit_bias.empty();
+}
+
+namespace {
+
+constexpr float kLeast = std::numeric_limits<float>::lowest();
+
+void add_to(float& logit, double value) {
+  logit = static_cast<float>(std::clamp(static_cast<double>(logit) + value,
+                                        static_cast<double>(kLeast), -static_cast<double>(kLeast)));
+}
+
+/// Bans what would end an n-gram that `ids` has already.
+void ban_repeated(std::span<float> logits, const std::vector<int32_t>& ids, size_t n) {
+  if (ids.size() < n) return;
+  const auto last = ids.end() - static_cast<ptrdiff_t>(n - 1);
+  for (auto at = ids.begin(); at + static_cast<ptrdiff_t>(n) <= ids.end(); ++at)
+    if (std::equal(last, ids.end(), at))
+      logits[static_cast<size_t>(at[static_cast<ptrdiff_t>(n) - 1])] = kLeast;
+}
+
+/// The first of them whose shares come to `share` of `total`.
+size_t first_with_share(const std::vector<Candidate>& sorted, double share, double total) {
+  double sum = 0;
+  size_t kept = 0;
+  for (; kept < sorted.size() && sum < share * total; ++kept) sum += sorted[kept].weight;
+  return std::max<size_t>(1, kept);
+}
+
+double sum_of(const std::vector<Candidate>& all) {
+  double total = 0;
+  for (const Candidate& one : all) total += one.weight;
+  return total;
+}
+
+void keep_typical(std::vector<Candidate>& all, double share) {
+  const double total = sum_of(all);
+  double entropy = 0;
+  for (const Candidate& one : all)
+    if (one.weight > 0) entropy -= one.weight / total * std::log(one.weight / total);
+  const auto distance = [&](const Candidate& one) {
+    return std::abs(-std::log(one.weight / total) - entropy);
+  };
+  std::vector<Candidate> typical = all;
+  std::stable_sort(typical.begin(), typical.end(), [&](const Candidate& a, const Candidate& b) {
+    return distance(a) < distance(b);
+  });
+  const size_t kept = first_with_share(typical, share, total);
+  const double limit = distance(typical[kept - 1]);  // equals stay with it
+  std::erase_if(all, [&](const Candidate& one) { return distance(one) > limit; });
+}
+
+/// The token ids, most likely first, of which top_k are left.
+std::vector<int32_t> sorted_ids(std::span<const float> logits, int64_t top_k) {
   std::vector<int32_t> order(logits.size());
   for (size_t i = 0; i < order.size(); ++i) order[i] = static_cast<int32_t>(i);
   const auto before = [&](int32_t a, int32_t b) {
     return logits[a] != logits[b] ? logits[a] > logits[b] : a < b;
   };
-  if (options.top_k > 0 && options.top_k < static_cast<int64_t>(order.size())) {
-    std::nth_element(order.begin(), order.begin() + options.top_k, order.end(), before);
-    order.resize(static_cast<size_t>(options.top_k));
+  if (top_k > 0 && top_k < static_cast<int64_t>(order.size())) {
+    std::nth_element(order.begin(), order.begin() + top_k, order.end(), before);
+    order.resize(static_cast<size_t>(top_k));
   }
   std::sort(order.begin(), order.end(), before);
-  std::vector<double> weights;
-  double total = 0;
-  for (int32_t id : order) {
-    weights.push_back(
-        std::exp((static_cast<double>(logits[id]) - logits[first]) / options.temperature));
-    total += weights.back();
+  return order;
+}
+
+}  // namespace
+
+void change_logits(std::span<float> logits, const TokenHistory& history, const SamplingOptions& o) {
+  for (const auto& [id, bias] : o.logit_bias)
+    if (id >= 0 && static_cast<size_t>(id) < logits.size())
+      add_to(logits[static_cast<size_t>(id)], bias);
+  std::vector<int32_t> ids(history.prompt.begin(), history.prompt.end());
+  ids.insert(ids.end(), history.answer.begin(), history.answer.end());
+  if (o.repetition_penalty != 1)
+    for (const int32_t id : std::set<int32_t>(ids.begin(), ids.end())) {
+      float& logit = logits[static_cast<size_t>(id)];
+      const double penalty = logit < 0 ? o.repetition_penalty : 1 / o.repetition_penalty;
+      add_to(logit, logit * penalty - logit);
+    }
+  if (o.presence_penalty != 0 || o.frequency_penalty != 0) {
+    std::map<int32_t, int64_t> counts;
+    for (const int32_t id : history.answer) ++counts[id];
+    for (const auto& [id, count] : counts)
+      add_to(logits[static_cast<size_t>(id)],
+             -o.presence_penalty - o.frequency_penalty * static_cast<double>(count));
   }
-  size_t kept = weights.size();
-  if (options.top_p < 1) {
-    double share = 0;
-    for (kept = 0; kept < weights.size() && share < options.top_p * total; ++kept)
-      share += weights[kept];
-    total = share;
+  if (o.no_repeat_ngram_size > 0)
+    ban_repeated(logits, ids, static_cast<size_t>(o.no_repeat_ngram_size));
+}
+
+std::vector<Candidate> candidates(std::span<const float> logits, const SamplingOptions& options) {
+  const std::vector<int32_t> order = sorted_ids(logits, options.top_k);
+  std::vector<Candidate> all;
+  all.reserve(order.size());
+  const double first = logits[static_cast<size_t>(order.front())];
+  for (const int32_t id : order)
+    all.push_back({id, std::exp((static_cast<double>(logits[static_cast<size_t>(id)]) - first) /
+                                options.temperature)});
+  if (options.top_p < 1) all.resize(first_with_share(all, options.top_p, sum_of(all)));
+  if (options.min_p > 0) {
+    const double least = options.min_p * all.front().weight;
+    std::erase_if(all, [least](const Candidate& one) { return one.weight < least; });
   }
+  if (options.typical_p < 1) keep_typical(all, options.typical_p);
+  return all;
+}
+
+int32_t sample(std::span<const float> logits, const SamplingOptions& options, uint32_t stream,
+               uint64_t index) {
+  const int32_t first = most_likely(logits);
+  if (options.temperature <= 0 || options.top_p <= 0 || options.top_k == 1) return first;
+  const std::vector<Candidate> left = candidates(logits, options);
   const RandomStream numbers(options.seed, RandomPurpose::kSample, stream);
   const double high = numbers.word(2 * index), low = numbers.word(2 * index + 1);
-  double left = (high + low * 0x1p-32) * 0x1p-32 * total;
-  for (size_t i = 0; i < kept; ++i) {
-    left -= weights[i];
-    if (left < 0) return order[i];
+  double rest = (high + low * 0x1p-32) * 0x1p-32 * sum_of(left);
+  for (const Candidate& one : left) {
+    rest -= one.weight;
+    if (rest < 0) return one.id;
   }
-  return order[kept - 1];
+  return left.back().id;
 }
 
 }  // namespace falconer

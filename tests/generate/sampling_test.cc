@@ -2,7 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <nlohmann/json.hpp>
+#include <numeric>
 #include <set>
+
+#include "base/file.h"
+#include "support/paths.h"
 
 namespace falconer::test {
 namespace {
@@ -20,6 +25,56 @@ TEST(Defects, TopKKeepsExactlyKOfEqualLogits) {
   for (uint64_t i = 0; i < 2000; ++i)
     drawn.insert(sample(tie, {.temperature = 1, .top_k = 2}, 0, i));
   EXPECT_EQ(drawn, (std::set<int32_t>{1, 2}));
+}
+
+// Probabilities that transformers leaves (tests/golden/make_sampling).
+TEST(Sampling, EverySettingLeavesWhatTransformersLeaves) {
+  const auto golden = nlohmann::json::parse(
+      read_text_file(std::string(source_dir()) + "/tests/golden/data/sampling.json"));
+  ASSERT_GE(golden["cases"].size(), 60u);
+  for (const auto& one : golden["cases"]) {
+    const auto& s = one["settings"];
+    SamplingOptions options{.temperature = s.value("temperature", 1.0),
+                            .top_k = s.value("top_k", 0),
+                            .top_p = s.value("top_p", 1.0),
+                            .min_p = s.value("min_p", 0.0),
+                            .typical_p = s.value("typical_p", 1.0),
+                            .repetition_penalty = s.value("repetition_penalty", 1.0),
+                            .no_repeat_ngram_size = s.value("no_repeat_ngram_size", 0),
+                            .logit_bias = {}};
+    auto logits = one["logits"].get<std::vector<float>>();
+    const auto history = one["history"].get<std::vector<int32_t>>();
+    // What the prompt has and what the answer has count alike.
+    const std::span<const int32_t> all = history;
+    change_logits(logits, {all.first(9), all.subspan(9)}, options);
+    std::vector<double> left(logits.size());
+    double total = 0;
+    for (const Candidate& c : candidates(logits, options)) total += left[c.id] = c.weight;
+    const auto expected = one["left"].get<std::vector<double>>();
+    for (size_t i = 0; i < left.size(); ++i)
+      EXPECT_NEAR(left[i] / total, expected[i], 1e-6) << s << ", token " << i;
+  }
+}
+
+// OpenAI's formula: off the logits of what the answer has, once and for each time; the prompt does not count.
+TEST(Sampling, PenaltiesAndBiases) {
+  std::vector<float> logits = {1, 2, 3, 4};
+  const std::vector<int32_t> prompt = {0, 0}, answer = {2, 3, 3};
+  change_logits(
+      logits, {prompt, answer},
+      {.presence_penalty = 0.5, .frequency_penalty = 0.25, .logit_bias = {{1, 7}, {99, 1}}});
+  EXPECT_EQ(logits, (std::vector<float>{1, 9, 2.25f, 3}));
+  logits = {1, 2};
+  change_logits(logits, {{}, {}}, {.logit_bias = {{1, -1e300}}});
+  EXPECT_EQ(most_likely(logits), 0) << "finite all the same";
+}
+
+TEST(Sampling, SomethingIsAlwaysLeft) {
+  const std::vector<float> logits = {0, 0, 0, 0};
+  for (const SamplingOptions& options :
+       {SamplingOptions{.min_p = 1}, SamplingOptions{.typical_p = 1e-9},
+        SamplingOptions{.top_p = 1e-9, .min_p = 1, .typical_p = 1e-9}})
+    EXPECT_FALSE(candidates(logits, options).empty());
 }
 
 }  // namespace

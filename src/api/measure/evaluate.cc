@@ -120,6 +120,7 @@ EvaluateReport evaluate(const EvaluateOptions& options) {
     std::vector<std::vector<int32_t>> prompts;
     for (size_t i = begin; i < end; ++i) prompts.push_back(prompt_of(questions[i], model));
     SamplingSettings sampling = options.sampling;
+    sampling.num_return_sequences = 1;
     sampling.first_prompt = static_cast<uint32_t>(begin);
     const auto completions = model.generate(prompts, sampling);
     for (size_t i = begin; i < end; ++i) {

@@ -1,5 +1,6 @@
 // falconer::Model: a checkpoint with an adapter, ready to answer.
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <map>
 
@@ -12,6 +13,7 @@
 #include "api/model/resolve.h"
 #include "api/settings/bounds.h"
 #include "base/error.h"
+#include "base/number.h"
 #include "base/output.h"
 #include "falconer/use.h"
 #include "generate/ends.h"
@@ -212,6 +214,47 @@ void Model::unload_adapter(const std::string& name) {
 std::vector<std::string> Model::adapters() const { return impl_->session->adapters(); }
 
 std::string Model::adapter() const { return impl_->session->adapter(); }
+namespace {
+
+/// "11:-100". Error (usage): something else, or a token that the model does not have.
+std::pair<int32_t, double> parse_bias(const std::string& text, int64_t vocab) {
+  const size_t colon = text.find(':');
+  const auto id = whole_of_text(std::string_view(text).substr(0, colon));
+  const auto bias = colon == std::string::npos
+                        ? std::nullopt
+                        : real_of_text(std::string_view(text).substr(colon + 1));
+  if (!id || !bias || !std::isfinite(*bias))
+    fail_usage("--logit-bias is \"{}\"; expected ID:VALUE, such as 11:-100", printable(text));
+  if (*id < 0 || *id >= vocab)
+    fail_usage("--logit-bias names the token {}; the model has 0 to {}", *id, vocab - 1);
+  return {static_cast<int32_t>(*id), *bias};
+}
+
+SamplingOptions sampling_options(const SamplingSettings& s, int64_t vocab) {
+  SamplingOptions made{.temperature = s.temperature,
+                       .top_k = s.top_k,
+                       .top_p = s.top_p,
+                       .min_p = s.min_p,
+                       .typical_p = s.typical_p,
+                       .seed = s.seed,
+                       .repetition_penalty = s.repetition_penalty,
+                       .presence_penalty = s.presence_penalty,
+                       .frequency_penalty = s.frequency_penalty,
+                       .no_repeat_ngram_size = s.no_repeat_ngram_size,
+                       .logit_bias = {}};
+  for (const std::string& text : s.logit_bias) made.logit_bias.insert(parse_bias(text, vocab));
+  return made;
+}
+
+std::vector<std::vector<int32_t>> each_so_often(const std::vector<std::vector<int32_t>>& prompts,
+                                                const SamplingSettings& settings) {
+  std::vector<std::vector<int32_t>> all;
+  for (const auto& prompt : prompts)
+    for (int64_t i = 0; i < settings.num_return_sequences; ++i) all.push_back(prompt);
+  return all;
+}
+
+}  // namespace
 
 std::vector<Completion> Model::generate(const std::vector<std::vector<int32_t>>& prompts,
                                         const SamplingSettings& settings, const OnText& on_text,
@@ -219,10 +262,7 @@ std::vector<Completion> Model::generate(const std::vector<std::vector<int32_t>>&
   check_sampling(settings);
   Generator generator(*impl_->session, impl_->tokenizer ? &*impl_->tokenizer : nullptr);
   GenerateOptions options{.max_new_tokens = settings.max_new_tokens,
-                          .sampling = {.temperature = settings.temperature,
-                                       .top_k = settings.top_k,
-                                       .top_p = settings.top_p,
-                                       .seed = settings.seed},
+                          .sampling = sampling_options(settings, vocab()),
                           .stop = settings.stop,
                           .ignore_eos = settings.ignore_eos};
   options.stop_ids = impl_->ends_of_turn();
@@ -230,7 +270,7 @@ std::vector<Completion> Model::generate(const std::vector<std::vector<int32_t>>&
   options.cancel = cancel;
   const Answering answering(impl_->answering);
   std::vector<Completion> completions;
-  for (Answer& answer : generator.generate(prompts, options, on_text))
+  for (Answer& answer : generator.generate(each_so_often(prompts, settings), options, on_text))
     completions.push_back({.prompt_ids = answer.prompt_ids,
                            .ids = answer.ids,
                            .text = answer.text,

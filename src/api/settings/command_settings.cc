@@ -206,6 +206,28 @@ Rows rows_of(SamplingSettings& s) {
       {.names = "top-p", .value = &s.top_p,
        .help = "draw from the most likely tokens with this share", .range = kShares,
        .shows_default = true},
+      {.names = "min-p", .value = &s.min_p,
+       .help = "leave out tokens less likely than this share of the most likely one",
+       .range = kShares, .shows_default = true},
+      {.names = "typical-p", .value = &s.typical_p,
+       .help = "draw from the most typical tokens with this share; 1: from all",
+       .range = kTypicalShares, .shows_default = true},
+      {.names = "repetition-penalty", .value = &s.repetition_penalty,
+       .help = "of tokens that prompt and answer have; above 1: less of them",
+       .range = kPenaltyFactors, .shows_default = true},
+      {.names = "presence-penalty", .value = &s.presence_penalty,
+       .help = "taken off the logits of tokens that the answer has", .range = kPenalties,
+       .shows_default = true},
+      {.names = "frequency-penalty", .value = &s.frequency_penalty,
+       .help = "the same, for each time that it has them", .range = kPenalties,
+       .shows_default = true},
+      {.names = "no-repeat-ngram-size", .value = &s.no_repeat_ngram_size,
+       .help = "so many tokens in a row come only once; 0: as often as they like",
+       .range = kNgrams, .shows_default = true},
+      {.names = "logit-bias", .value = &s.logit_bias,
+       .help = "ID:VALUE, added to the logit of a token (may be given again)", .commas = true},
+      {.names = "num-return-sequences", .value = &s.num_return_sequences,
+       .help = "answers to each prompt", .range = kRepeats, .shows_default = true},
       {.names = "seed", .value = &s.seed, .help = "of the draws", .shows_default = true},
       {.names = "stop", .value = &s.stop, .help = "text that ends an answer (may be given again)"},
       {.names = "ignore-eos", .value = &s.ignore_eos,
@@ -231,7 +253,10 @@ Rows rows_of(EvaluateOptions& o) {
   for (const char* name : {"prompt-style", "parse-special", "precision", "device"})
     rows.push_back(find_in(model, name));
   Rows sampling = rows_of(o.sampling);
-  sampling.pop_back();  // an answer that never ends is never right
+  // An answer that never ends is never right, and one to each row is judged.
+  std::erase_if(sampling, [](const SettingRow& row) {
+    return key_of(row) == "ignore-eos" || key_of(row) == "num-return-sequences";
+  });
   append(rows, sampling);
   rows.push_back(overwrite(o.overwrite, "replace a file that Falconer did not write"));
   return rows;

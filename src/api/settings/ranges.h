@@ -19,6 +19,7 @@ inline constexpr WholeRange kRepeats{1, 1000};
 inline constexpr WholeRange kJobs{1, 64};
 inline constexpr WholeRange kThreads{0, 4096};
 inline constexpr WholeRange kTopK{0, INT32_MAX};
+inline constexpr WholeRange kNgrams{0, 1 << 20};
 inline constexpr WholeRange kShardSizes{1, INT64_MAX};
 
 inline constexpr RealRange kRates{.least = 0, .most = 1e6};
@@ -31,5 +32,8 @@ inline constexpr RealRange kEpsilons{.least = 1e-30, .most = 1e6};
 inline constexpr RealRange kNorms{.least = 0, .most = 1e30};
 inline constexpr RealRange kTemperatures{.least = 0, .most = 1e6};
 inline constexpr RealRange kShares{.least = 0, .most = 1};
+inline constexpr RealRange kTypicalShares{.least = 1e-9, .most = 1};
+inline constexpr RealRange kPenaltyFactors{.least = 1e-3, .most = 1e3};
+inline constexpr RealRange kPenalties{.least = -100, .most = 100};
 
 }  // namespace falconer

@@ -193,16 +193,22 @@ TEST_P(Exported, AdaptersAreFoldedIn) {
 }
 
 TEST_P(Exported, TheStyleThatWasTrainedIsTheChatTemplate) {
-  const std::string final_folder = finetune(run.options("lora", "styled")).final_folder;
+  const auto trained = [&](const char* method, const char* name) {
+    FinetuneOptions options = run.options(method, name);
+    options.prompt_style = "alpaca";
+    return finetune(options).final_folder;
+  };
+  const std::string final_folder = trained("lora", "styled");
   ASSERT_EQ(read_record(final_folder)->prompt_style, "alpaca");
   const std::string alpaca = PromptStyle::named("alpaca").source();
   const std::string hf = made("hf", "hf-styled", final_folder);
   EXPECT_EQ(PromptStyle::of_checkpoint("chat", fs::path(hf)).source(), alpaca);
   const Gguf gguf = Gguf::open(made("gguf", "styled.gguf", final_folder));
   EXPECT_EQ(gguf.text("tokenizer.chat_template", ""), alpaca);
-  const std::string full = finetune(run.options("full", "full-styled")).final_folder;
+  const std::string full = trained("full", "full-styled");
   EXPECT_EQ(PromptStyle::of_checkpoint("chat", fs::path(full)).source(), alpaca);
-  const auto config = nlohmann::json::parse(read_text_file(fs::path(full) / "tokenizer_config.json"));
+  const auto config =
+      nlohmann::json::parse(read_text_file(fs::path(full) / "tokenizer_config.json"));
   EXPECT_EQ(config.at("chat_template"), alpaca);
 }
 
