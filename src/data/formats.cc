@@ -106,7 +106,7 @@ const DataFormat& detect_data_format(const RowObject& object) {
 std::string FormatParser::columns() const {
   return columns_.empty()
              ? ""
-             : columns_.text() + (named_ ? "" : " (guessed; --columns says otherwise)");
+             : columns_.text() + (named_ ? "" : spelled(" (guessed; --columns says otherwise)"));
 }
 
 void FormatParser::count_unread(const RowObject& object, std::vector<std::string> of_turns) {

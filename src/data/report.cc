@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "base/plural.h"
+#include "base/spelling.h"
 #include "base/terminal.h"
 #include "text/tokenizer.h"
 
@@ -73,7 +74,7 @@ std::string report_text(const DataReport& r, const std::string& title, bool hist
                         plural(r.duplicates, "row repeats", "rows repeat"));
   text += columns_text(r);
   if (r.spelled > 0)
-    text += fmt::format(
+    text += worded(
         "  {} {} a special token, which is learned as plain text (--parse-special: as the token)\n",
         r.spelled, plural(r.spelled, "row spells", "rows spell"));
   if (r.bad > 0)
@@ -98,8 +99,7 @@ std::string columns_text(const DataReport& r) {
   std::string text;
   if (!r.columns.empty()) text += fmt::format("  columns: {}\n", r.columns);
   if (!r.unread.empty())
-    text +=
-        fmt::format("  not read: {} (--columns says what a column is)\n", unread_text(r.unread));
+    text += worded("  not read: {} (--columns says what a column is)\n", unread_text(r.unread));
   if (!r.unread_files.empty())
     text += fmt::format("  not read: {}\n",
                         escaped(fmt::format("{}", fmt::join(r.unread_files, ", "))));
