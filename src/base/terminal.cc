@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <cstdlib>
 
@@ -167,11 +168,12 @@ std::string wrapped(std::string_view text, size_t columns, std::optional<size_t>
 }
 
 std::string laid_out(std::string text) {
-  return ::isatty(STDERR_FILENO) != 0 ? wrapped(text, terminal().columns) : text;
+  if (::isatty(STDERR_FILENO) == 0) return text;
+  return wrapped(text, terminal().columns);
 }
 
 std::string duration_text(double seconds) {
-  const auto whole = static_cast<int64_t>(std::max(0.0, seconds) + 0.5);
+  const int64_t whole = std::llround(std::max(0.0, seconds));
   const int64_t h = whole / 3600, m = whole / 60 % 60, s = whole % 60;
   return h > 0 ? fmt::format("{}:{:02}:{:02}", h, m, s) : fmt::format("{}:{:02}", m, s);
 }

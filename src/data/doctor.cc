@@ -1,5 +1,7 @@
 #include "data/doctor.h"
 
+#include <fmt/format.h>
+
 #include <array>
 #include <map>
 #include <tuple>

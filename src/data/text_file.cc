@@ -49,11 +49,11 @@ std::optional<std::string_view> TextParts::next() {
   size_t end = kUsual;
   for (;;) {
     end = end < rest_.size() ? rest_.find('\n', end) : std::string_view::npos;
-    if (end == std::string_view::npos || end >= kMost) break;
+    if (end >= kMost) break;  // npos is
     ++end;
     if (!begins_with_space(rest_.substr(end))) break;
   }
-  if (end == std::string_view::npos || end > kMost) {
+  if (end > kMost) {                      // npos is
     end = std::min(rest_.size(), kMost);  // a line without end: not within a character
     while (end < rest_.size() && end > 1 && (static_cast<unsigned char>(rest_[end]) & 0xC0) == 0x80)
       --end;

@@ -4,9 +4,14 @@ For the scripts beside this file that damage inputs. The standard library alone.
 
 import json
 import os
+import select
 import shutil
+import signal
+import struct
 import subprocess
 import sys
+import tempfile
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -24,6 +29,42 @@ CONFIG = {"model_type": "falcon", "architectures": ["FalconForCausalLM"], "vocab
           "initializer_range": 0.02}
 
 
+class ForkServer:
+    """The program, loaded once and forked for each run (tests/support/fork_server.cc): most of a short run is the
+    dynamic linker's."""
+
+    def __init__(self, path, library, environment):
+        self.folder = tempfile.TemporaryDirectory()
+        self.process = subprocess.Popen([path], env=dict(environment, LD_PRELOAD=library), stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE)
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait()
+        self.process.stdout.close()
+        self.folder.cleanup()
+
+    def number(self, seconds=None):
+        if not select.select([self.process.stdout], [], [], seconds)[0]:
+            return None
+        return struct.unpack("<i", os.read(self.process.stdout.fileno(), 4))[0]
+
+    def run(self, words, cwd, text):
+        given, said = Path(self.folder.name) / "in", Path(self.folder.name) / "out"
+        given.write_text(text)
+        request = b"".join(os.fsencode(word) + b"\0" for word in (os.path.abspath(cwd), given, said, *words))
+        self.process.stdin.write(struct.pack("<I", len(request)) + request)
+        self.process.stdin.flush()
+        child = self.number()
+        status = self.number(SECONDS)
+        if status is None:
+            os.kill(child, signal.SIGKILL)
+            self.number()
+            raise subprocess.TimeoutExpired(words, SECONDS)
+        return subprocess.CompletedProcess(words, os.waitstatus_to_exitcode(status),
+                                           said.read_text(errors="replace"))
+
+
 class Program:
     """Runs it, and keeps what was wrong."""
 
@@ -31,13 +72,24 @@ class Program:
         self.path = os.path.abspath(path)
         self.wrong = []
         self.runs = 0
+        self.environment = dict(os.environ, HF_HUB_OFFLINE="1", OMP_WAIT_POLICY="passive", COLUMNS="200")
+        self.library = self.environment.pop("FALCONER_FORK_SERVER", "")
+        self.here = threading.local()  # a server for each thread
+        self.servers = []
+
+    def server(self):
+        if not hasattr(self.here, "server"):
+            self.here.server = ForkServer(self.path, self.library, self.environment)
+            self.servers.append(self.here.server)
+        return self.here.server
 
     def run(self, words, cwd, text=""):
-        environment = dict(os.environ, HF_HUB_OFFLINE="1", OMP_WAIT_POLICY="passive", COLUMNS="200")
         words = list(map(str, words))
         one = [] if any(word.startswith("--threads") for word in words) else ["--threads", "1"]
+        if self.library:
+            return self.server().run([*one, *words], cwd, text)
         return subprocess.run([self.path, *one, *words], cwd=cwd, input=text,
-                              env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                               text=True, errors="replace", timeout=SECONDS)
 
     def good(self, words, cwd):
@@ -65,6 +117,8 @@ class Program:
         return done
 
     def end(self):
+        for server in self.servers:
+            server.close()
         for one in self.wrong:
             print(one)
         print(f"{self.runs} runs, {len(self.wrong)} were wrong")
