@@ -9,6 +9,7 @@
 #include <set>
 
 #include "base/error.h"
+#include "base/log.h"
 #include "base/plural.h"
 
 namespace falconer {
@@ -267,9 +268,10 @@ class Gguf::Reader {
       tensor.bytes = bytes_.subspan(data + next, places[i].bytes);
       next = padded(next + places[i].bytes);  // at most the file's size, so it does not overflow
     }
+    // gguf 0.19 reads such files as well: some tools pad them.
     if (bytes_.size() > data + next)
-      gguf_.wrong("has {} {} behind its last tensor", bytes_.size() - data - next,
-                  plural(bytes_.size() - data - next, "byte"));
+      log_warning("{}: {} {} behind its last tensor are not read", gguf_.path().string(),
+                  bytes_.size() - data - next, plural(bytes_.size() - data - next, "byte"));
   }
 
   Gguf& gguf_;

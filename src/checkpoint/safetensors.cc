@@ -72,6 +72,7 @@ class Reader {
   }
 
   void read_metadata(const json& entry) {
+    if (entry.is_null()) return;  // as safetensors reads it
     if (!entry.is_object()) wrong("its __metadata__ is not an object");
     for (const auto& [key, value] : entry.items()) {
       if (!value.is_string()) wrong("its __metadata__ \"{}\" is not text", printable(key));

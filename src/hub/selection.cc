@@ -55,6 +55,7 @@ Names patterns_of(Selection::Purpose purpose, const Names& top) {
                     "generation_config.json",
                     "tokenizer*",
                     "chat_template*",
+                    "additional_chat_templates/*",
                     "special_tokens_map.json",
                     "added_tokens.json",
                     "vocab.json",

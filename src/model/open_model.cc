@@ -57,6 +57,23 @@ ModelConfig read_gguf_model(const std::string& path) {
   return config;
 }
 
+/// Packed numbers under the names that bitsandbytes and GPTQ's family give them.
+void refuse_quantised(const std::string& path, const TensorFiles& files) {
+  for (const auto& [name, tensor] : files.tensors()) {
+    const auto ends = [&name = name](const char* ending) { return name.ends_with(ending); };
+    const bool packed = tensor.dtype == Dtype::kU8 || tensor.dtype == Dtype::kI8;
+    const bool theirs = ends(".absmax") || ends(".quant_map") || ends(".SCB");
+    const bool gptq = ends(".qweight") || ends(".qzeros");
+    if (!theirs && !gptq && !(packed && ends(".weight"))) continue;
+    fail(
+        "{}: its weights are quantised ({}, \"{}\"); Falconer reads plain numbers, and GGUF files "
+        "in q8_0: "
+        "take the model that it was made of, or write it out plain (in transformers: "
+        "model.dequantize(), then save_pretrained)",
+        path, gptq ? "GPTQ or AWQ" : "bitsandbytes", printable(name));
+  }
+}
+
 }  // namespace
 
 ModelConfig read_model_config(const std::string& path) {
@@ -91,7 +108,9 @@ TensorFiles open_weights(const std::string& path, const ModelConfig& config) {
       fail("{}: has LitGPT's settings, and its weights, {}, are missing", path, kLitModel);
     return open_lit_model(fs::path(path) / kLitModel, config);
   }
-  return TensorFiles::open_folder(path);
+  TensorFiles files = TensorFiles::open_folder(path);
+  refuse_quantised(path, files);
+  return files;
 }
 
 void settle_head(const std::string& path, const TensorFiles& files, ModelConfig& config) {

@@ -90,6 +90,10 @@ std::optional<std::string> read_chat_template(const TemplateFiles& checkpoint,
   const bool usual = name.empty() || name == "default";
   if (const auto text = checkpoint.read("chat_template.jinja"); usual && text)
     return to_valid_utf8(*text);
+  // Beside chat_template.jinja, transformers keeps the others in a folder.
+  if (!usual && name.find_first_of("/\\") == std::string_view::npos)
+    if (const auto text = checkpoint.read(fmt::format("additional_chat_templates/{}.jinja", name)))
+      return to_valid_utf8(*text);
   const nlohmann::json config = read_tokenizer_config(checkpoint);
   const auto found = config.is_object() ? config.find("chat_template") : config.end();
   if (!config.is_object() || found == config.end()) return {};

@@ -108,6 +108,12 @@ TEST_F(Safetensors, RefusesWhatDoesNotFit) {
                   {"overlaps"});
 }
 
+TEST_F(Safetensors, MetadataMayBeNull) {
+  write_raw(path, R"({"__metadata__":null,"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})",
+            4);
+  EXPECT_TRUE(TensorFiles::open_file(path).metadata().empty());
+}
+
 TEST_F(Safetensors, EveryTruncationIsAnError) {
   write_raw(path, R"({"w":{"dtype":"F32","shape":[2,2],"data_offsets":[0,16]}})", 16);
   for (uintmax_t size = std::filesystem::file_size(path); size-- > 0;) {

@@ -39,6 +39,25 @@ class ModelFiles : public ::testing::Test {
   TempFolder folder_;
 };
 
+TEST_F(ModelFiles, QuantisedWeightsAreNamed) {
+  const std::pair<const char*, const char*> kPacked[] = {
+      {R"({"transformer.h.0.mlp.dense_h_to_4h.weight":{"dtype":"U8","shape":[4,1],"data_offsets":[0,4]}})",
+       "bitsandbytes"},
+      {R"({"transformer.h.0.mlp.dense_h_to_4h.SCB":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})",
+       "bitsandbytes"},
+      {R"({"transformer.h.0.mlp.dense_h_to_4h.qweight":{"dtype":"I32","shape":[1],"data_offsets":[0,4]}})",
+       "GPTQ"}};
+  for (const auto& [header, whose] : kPacked) {
+    const std::filesystem::path folder = folder_ / whose;
+    std::filesystem::create_directories(folder);
+    std::string file(8, '\0');
+    file[0] = static_cast<char>(std::string_view(header).size());
+    write_file(folder / "model.safetensors", file + header + "abcd");
+    expect_mentions(message_of([&] { open_weights(folder.string(), {}); }),
+                    {"quantised", whose, "dense_h_to_4h", "plain"});
+  }
+}
+
 TEST_F(ModelFiles, AHeadThatDiffersInOneNumberIsItsOwn) {
   EXPECT_FALSE(differs(with_head("same", {})));
   for (const int64_t row : {0, 1, 2, 319, 638, 639})

@@ -206,6 +206,10 @@ TEST(PromptStyle, ChatTemplatesOfACheckpoint) {
                   {"\"x\"", "default, tools"});
   write_file(folder / "chat_template.jinja", "F");
   EXPECT_EQ(PromptStyle::of_checkpoint("chat", folder.path()).source(), "F");
+  std::filesystem::create_directory(folder / "additional_chat_templates");
+  write_file(folder / "additional_chat_templates/rag.jinja", "R");
+  EXPECT_EQ(PromptStyle::of_checkpoint("chat:rag", folder.path()).source(), "R");
+  EXPECT_EQ(PromptStyle::of_checkpoint("chat:tools", folder.path()).source(), "T");
   // What was recorded counts, whatever the checkpoint says by now.
   EXPECT_EQ(PromptStyle::recorded("chat", "R", folder.path()).source(), "R");
   EXPECT_EQ(PromptStyle::recorded("chat", "", folder.path()).source(), "F");

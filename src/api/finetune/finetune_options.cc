@@ -67,6 +67,23 @@ void take_method_settings(const std::map<std::string, std::string>& settings, Fi
   }
 }
 
+void refuse_other_than_adapter(const FinetuneOptions& o,
+                               const std::map<std::string, std::string>& settings) {
+  FinetuneOptions asked = o, adapters = o, defaults;
+  take_method_settings(settings, adapters);
+  const auto rows = rows_of(asked), brought = rows_of(adapters), usual = rows_of(defaults);
+  for (size_t i = 0; i < rows.size(); ++i) {
+    // One that is optional may differ: it says how to train, and not what the adapter is.
+    if (!rows[i].of_adapter || is_optional(rows[i].value) || !bears_on(rows[i], o.method)) continue;
+    const std::string wanted = text_of(rows[i].value), has = text_of(brought[i].value);
+    if (wanted != has && wanted != text_of(usual[i].value))
+      fail_usage(
+          "{} is {}, and the adapter of --init-adapter has {}; leave it out, or train a new "
+          "adapter without --init-adapter",
+          spelled_name(key_of(rows[i])), wanted, has);
+  }
+}
+
 void check_options(const FinetuneOptions& o) {
   if (o.checkpoint.empty()) fail_usage("--checkpoint is required: a Hugging Face model folder");
   if (o.data.empty()) fail_usage("--data is required: a file of rows, or a folder with train.*");

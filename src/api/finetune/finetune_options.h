@@ -49,5 +49,8 @@ std::map<std::string, std::string> recorded_settings(const FinetuneOptions& opti
 /// Takes from settings of a record what a method is: how an adapter is trained on that brings its own.
 void take_method_settings(const std::map<std::string, std::string>& settings,
                           FinetuneOptions& options);
+/// Error (usage): a setting of a method was given and differs from the adapter's that is trained on.
+void refuse_other_than_adapter(const FinetuneOptions& options,
+                               const std::map<std::string, std::string>& settings);
 
 }  // namespace falconer

@@ -214,6 +214,7 @@ void Model::unload_adapter(const std::string& name) {
 std::vector<std::string> Model::adapters() const { return impl_->session->adapters(); }
 
 std::string Model::adapter() const { return impl_->session->adapter(); }
+
 namespace {
 
 /// "11:-100". Error (usage): something else, or a token that the model does not have.

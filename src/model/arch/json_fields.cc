@@ -16,7 +16,7 @@ const nlohmann::json& object_in(const nlohmann::json& json, const char* key) {
 }
 
 double rope_base_of(const ConfigFields& fields) {
-  for (const char* key : {"rope_parameters", "rope_scaling"}) {
+  for (const char* key : {"rope_scaling", "rope_parameters"}) {  // transformers takes the former
     const nlohmann::json* inner = fields.find(key);
     if (inner == nullptr || !inner->is_object()) continue;
     const ConfigFields rope(*inner, fields.where());

@@ -67,6 +67,25 @@ TEST(Recipe, ATrainedOnAdapterBringsItsOwnRank) {
   finetune(o);
   EXPECT_FALSE(recipe_of(run.path("second")).contains("lora-r"));
   EXPECT_EQ(recipe_of(run.path("second")).at("init-adapter"), o.init_adapter);
+  // What is given must be what the adapter has.
+  o.out = run.path("third").string();
+  o.lora_r = 3;
+  o.lora_dropout = 0.1;  // says how to train
+  finetune(o);
+  o.out = run.path("fourth").string();
+  const std::vector<std::pair<const char*, std::function<void()>>> others = {
+      {"lora_r", [&] { o.lora_r = 4; }},
+      {"lora_alpha", [&] { o.lora_alpha = 7; }},
+      {"lora_targets", [&] { o.lora_targets = {"q"}; }},
+      {"lora_rs", [&] { o.lora_rs = true; }},
+      {"lora_dora", [&] { o.lora_dora = true; }}};
+  const FinetuneOptions good = o;
+  for (const auto& [name, change] : others) {
+    o = good;
+    change();
+    expect_mentions(message_of([&] { finetune(o); }), {name, "init_adapter", "leave it out"});
+    EXPECT_FALSE(fs::exists(run.path("fourth"))) << name;
+  }
 }
 
 TEST(RunFolder, AStartThatFailsLeavesNothing) {
