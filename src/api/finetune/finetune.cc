@@ -172,6 +172,8 @@ class Finetuning {
     choose_plan(options);
     options.record.settings = recorded_settings(o_, options.optimizer, options.warmup_steps);
     record_method(options.record.settings, *session_, o_, checkpoint_);
+    if (!o_.init_adapter.empty() && checkpoint_.empty())
+      refuse_other_than_adapter(o_, options.record.settings);
     refuse_full_disk(*session_, data_.rows(), o_, options);
     return options;
   }
@@ -224,8 +226,6 @@ class Finetuning {
     all.prompt_style = data_.rendered.prompt_style;
     if (o_.init_adapter.empty()) all.lora_dropout = lora_dropout_of(o_);
     if (o_.save_every.empty()) all.save_every = kSaveEvery;
-    if (!o_.init_adapter.empty() && o_.resume.empty())
-      refuse_other_than_adapter(o_, t.record.settings);
     const auto given = all.lora_dropout;
     take_method_settings(t.record.settings, all);
     if (!o_.init_adapter.empty()) all.lora_dropout = given;  // else the adapter's own

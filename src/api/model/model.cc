@@ -75,7 +75,10 @@ class Answering {
 // What the flag says; what was recorded with the adapter, or with a fully finetuned model; the chat
 // template of a checkpoint of which nothing was recorded.
 std::optional<PromptStyle> choose_style(const ModelOptions& options, const std::string& adapter) {
-  const TemplateFiles files = template_files(options.checkpoint);
+  // An adapter that transformers' trainer saved has the template that it was trained with beside it.
+  const bool own = !adapter.empty() && std::filesystem::is_directory(adapter) &&
+                   PromptStyle::has_chat_template(template_files(adapter));
+  const TemplateFiles files = template_files(own ? adapter : options.checkpoint);
   if (!options.prompt_style.empty()) return PromptStyle::of_checkpoint(options.prompt_style, files);
   const auto record = read_record(adapter.empty() ? options.checkpoint : adapter);
   if (!record) {

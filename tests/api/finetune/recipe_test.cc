@@ -74,16 +74,16 @@ TEST(Recipe, ATrainedOnAdapterBringsItsOwnRank) {
   finetune(o);
   o.out = run.path("fourth").string();
   const std::vector<std::pair<const char*, std::function<void()>>> others = {
-      {"lora_r", [&] { o.lora_r = 4; }},
-      {"lora_alpha", [&] { o.lora_alpha = 7; }},
-      {"lora_targets", [&] { o.lora_targets = {"q"}; }},
-      {"lora_rs", [&] { o.lora_rs = true; }},
-      {"lora_dora", [&] { o.lora_dora = true; }}};
+      {"lora-r", [&] { o.lora_r = 4; }},
+      {"lora-alpha", [&] { o.lora_alpha = 7; }},
+      {"lora-targets", [&] { o.lora_targets = {"q"}; }},
+      {"lora-rs", [&] { o.lora_rs = true; }},
+      {"lora-dora", [&] { o.lora_dora = true; }}};
   const FinetuneOptions good = o;
   for (const auto& [name, change] : others) {
     o = good;
     change();
-    expect_mentions(message_of([&] { finetune(o); }), {name, "init_adapter", "leave it out"});
+    expect_mentions(message_of([&] { finetune(o); }), {name, "--init-adapter", "leave it out"});
     EXPECT_FALSE(fs::exists(run.path("fourth"))) << name;
   }
 }

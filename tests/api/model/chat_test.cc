@@ -71,6 +71,18 @@ TEST_F(ChatModel, IsAskedWithTheTemplateThatItWasTrainedWith) {
   EXPECT_EQ(base.decode(base.encode_chat(question)), "(The owl?)") << "its own template";
 }
 
+// As transformers' trainer saves one: with its tokenizer's files, and nothing of ours.
+TEST_F(ChatModel, AnAdaptersOwnTemplateGoesBeforeTheCheckpoints) {
+  finetune(options());
+  fs::remove(fs::path(adapter()) / "falconer.json");
+  const Model without = Model::open({.checkpoint = checkpoint(), .adapter = adapter()});
+  EXPECT_EQ(without.decode(without.encode_chat(question)),
+            "[user] The owl?<|endoftext|>[assistant] ");
+  write_file(fs::path(adapter()) / "chat_template.jinja", kOther);
+  const Model own = Model::open({.checkpoint = checkpoint(), .adapter = adapter()});
+  EXPECT_EQ(own.decode(own.encode_chat(question)), "(The owl?)");
+}
+
 TEST_F(ChatModel, IsEvaluatedOnItsLastAnswer) {
   const EvaluateReport report = evaluate({.model = {.checkpoint = checkpoint()},
                                           .data = (folder / "rows.jsonl").string(),
