@@ -34,7 +34,8 @@ void parse_in_every_format(const std::filesystem::path& path) {
       [](const nlohmann::ordered_json& object, int64_t) {
         for (const std::string& name : data_format_names()) {
           try {
-            find_data_format(name)->parse(object, kVocab);
+            RowContext context{.vocab = kVocab, .unread = {}};
+            find_data_format(name)->parse(object, context);
           } catch (const Error&) {
           } catch (const nlohmann::json::exception&) {  // read_raw_rows calls the row bad
           }
