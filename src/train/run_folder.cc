@@ -64,7 +64,7 @@ void write_model_folder(const fs::path& folder, const fs::path& source, const Mo
   nlohmann::json plain = json;
   architecture(config.family).write_config(config, plain);
   for (const auto& [key, value] : plain.items()) json[key] = value;
-  json.erase("auto_map");  // code of a repository that is not here
+  json.erase("auto_map");             // code of a repository that is not here
   json.erase("quantization_config");  // the numbers are plain ones
   const char* name = dtype == Dtype::kBF16  ? "bfloat16"
                      : dtype == Dtype::kF16 ? "float16"
