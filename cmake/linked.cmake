@@ -16,6 +16,18 @@ pkg_check_modules(HWY REQUIRED IMPORTED_TARGET libhwy)
 pkg_check_modules(ZIP REQUIRED IMPORTED_TARGET libzip)
 pkg_check_modules(PCRE2 REQUIRED IMPORTED_TARGET libpcre2-8)
 pkg_check_modules(UTF8PROC REQUIRED IMPORTED_TARGET libutf8proc)
+pkg_check_modules(ZLIB REQUIRED IMPORTED_TARGET zlib)
+pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd)
+pkg_check_modules(LZ4 REQUIRED IMPORTED_TARGET liblz4)
+# Debian and Ubuntu package it without a file for pkg-config.
+if(NOT TARGET Snappy::falconer)
+  find_path(SNAPPY_INCLUDE_DIR snappy-c.h REQUIRED)
+  find_library(SNAPPY_LIBRARY snappy REQUIRED)
+  add_library(Snappy::falconer UNKNOWN IMPORTED)
+  set_target_properties(Snappy::falconer PROPERTIES IMPORTED_LOCATION "${SNAPPY_LIBRARY}"
+                        INTERFACE_INCLUDE_DIRECTORIES "${SNAPPY_INCLUDE_DIR}")
+endif()
 
 set(FALCONER_LINKED OpenMP::OpenMP_CXX fmt::fmt spdlog::spdlog DNNL::dnnl OpenSSL::Crypto PkgConfig::HWY PkgConfig::ZIP
-    PkgConfig::PCRE2 PkgConfig::UTF8PROC ${CMAKE_DL_LIBS})
+    PkgConfig::PCRE2 PkgConfig::UTF8PROC PkgConfig::ZLIB PkgConfig::ZSTD PkgConfig::LZ4 Snappy::falconer
+    ${CMAKE_DL_LIBS})

@@ -1,4 +1,6 @@
 // Data: files of rows, in each format, read, rendered and tokenized.
+#include "parquet/rows.h"
+
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
@@ -67,6 +69,26 @@ void fuzz_rows_csv(Input input) {
 void fuzz_rows_txt(Input input) {
   static const Folder folder("rows_txt");
   read(folder, "rows.txt", input);
+}
+
+void fuzz_rows_packed(Input input) {
+  static const Folder folder("rows_packed");
+  const bool gzip = input.starts_with("\x1f\x8b");
+  read(folder, gzip ? "rows.jsonl.gz" : "rows.jsonl.zst", input);
+}
+
+// A few bytes may rightly stand for as many rows as there are numbers: a run of one value has its length
+// alone. What is done with rows is not looked at again where they are many.
+void fuzz_rows_parquet(Input input) {
+  static const Folder folder("rows_parquet");
+  constexpr int64_t kEnough = 2000;
+  const auto path = folder.put("rows.parquet", input);
+  const auto count = [](int64_t number) {
+    if (number > kEnough) fail("enough");
+  };
+  parquet::read_rows(path, {.row = [&](const nlohmann::ordered_json&, int64_t n) { count(n); },
+                            .bad = [&](int64_t n, const std::string&) { count(n); }});
+  read(folder, "rows.parquet", input);
 }
 
 void fuzz_prepared(Input input) {

@@ -20,6 +20,8 @@ constexpr Target kTargets[] = {
     {"rows_json", fuzz_rows_json},
     {"rows_csv", fuzz_rows_csv},
     {"rows_txt", fuzz_rows_txt},
+    {"rows_packed", fuzz_rows_packed},
+    {"rows_parquet", fuzz_rows_parquet},
     {"prepared", fuzz_prepared},
     {"recipe", fuzz_recipe},
     {"hub_listing", fuzz_hub_listing},

@@ -44,6 +44,8 @@ void fuzz_rows_jsonl(Input input);      // data, in each format
 void fuzz_rows_json(Input input);
 void fuzz_rows_csv(Input input);
 void fuzz_rows_txt(Input input);
+void fuzz_rows_packed(Input input);      // JSON lines in gzip or zstd
+void fuzz_rows_parquet(Input input);     // a Parquet file, in each format
 void fuzz_prepared(Input input);         // prepare.json of a prepared folder
 void fuzz_recipe(Input input);           // a recipe's TOML
 void fuzz_hub_listing(Input input);      // the hub's list of files

@@ -25,7 +25,7 @@ void tokenize(const TokenizeOptions& options);
 std::vector<std::string> data_formats();
 
 struct PrepareOptions {
-  std::string input;  // rows: JSON, JSONL, CSV or plain text
+  std::string input;  // rows: JSON, JSONL, CSV, Parquet or plain text
   std::string checkpoint, out;
   std::string data_format;  // empty or "auto": the first row's
   /// "instruction=question,output=answer": columns that have other names than their format's, ours first.
@@ -78,7 +78,7 @@ struct CheckFinding {
   std::string severity;  // "error", "warning", "note"
   int64_t rows = 0;
   // Of the first 1000: "7", or "train.jsonl:7" where there are several files; "row 7" or
-  // "train.json:row 7" where a JSON array stands in one line.
+  // "train.json:row 7" where a JSON array stands in one line, and in Parquet.
   std::vector<std::string> lines;
 };
 struct CheckReport {

@@ -8,7 +8,7 @@
 
 namespace falconer {
 
-CsvReader::CsvReader(std::string_view text) : text_(text) {
+CsvReader::CsvReader(std::string_view text, char separator) : text_(text), separator_(separator) {
   if (text_.starts_with("\xEF\xBB\xBF")) at_ = 3;
 }
 
@@ -37,7 +37,7 @@ bool CsvReader::next(CsvRecord& record) {
     } else if (c == '"' && field.empty()) {
       quoted = any = true;
       opened = line_;
-    } else if (c == ',') {
+    } else if (c == separator_) {
       record.fields.push_back(std::move(field));
       field.clear();
       closed_below = false;
@@ -62,17 +62,17 @@ namespace {
 constexpr int64_t kFewRowsInField = 20;  // more are not meant to be in one
 
 /// A comma in a text has a space behind it, and one between fields has none.
-bool is_like_row(std::string_view line, size_t columns) {
-  size_t commas = 0;
+bool is_like_row(std::string_view line, size_t columns, char separator) {
+  size_t separators = 0;
   for (size_t i = 0; i < line.size(); ++i) {
-    if (line[i] != ',') continue;
-    if (i + 1 < line.size() && line[i + 1] == ' ') return false;
-    ++commas;
+    if (line[i] != separator) continue;
+    if (separator == ',' && i + 1 < line.size() && line[i + 1] == ' ') return false;
+    ++separators;
   }
-  return commas + 1 == columns;
+  return separators + 1 == columns;
 }
 
-int64_t rows_in(std::string_view field, size_t columns) {
+int64_t rows_in(std::string_view field, size_t columns, char separator) {
   int64_t rows = 0;
   bool other = false;  // a line that is like none: the last may be a part of a row
   for (size_t end = field.find('\n'); end != std::string_view::npos && !field.empty();
@@ -81,7 +81,7 @@ int64_t rows_in(std::string_view field, size_t columns) {
     const std::string_view line = field.substr(0, field.find('\n'));
     if (line.find_first_not_of(" \t\r") == std::string_view::npos) continue;
     if (other) return 0;
-    if (is_like_row(line, columns))
+    if (is_like_row(line, columns, separator))
       ++rows;
     else
       other = true;
@@ -91,14 +91,15 @@ int64_t rows_in(std::string_view field, size_t columns) {
 
 }  // namespace
 
-int64_t rows_in_field(const CsvRecord& record, size_t columns) {
+int64_t rows_in_field(const CsvRecord& record, size_t columns, char separator) {
   int64_t most = 0;
   if (record.quote_line == 0 || columns < 2) return 0;  // any line is a row of one field
-  for (const std::string& field : record.fields) most = std::max(most, rows_in(field, columns));
+  for (const std::string& field : record.fields)
+    most = std::max(most, rows_in(field, columns, separator));
   return most;
 }
 
-std::string wrong_with(const CsvRecord& record, size_t columns) {
+std::string wrong_with(const CsvRecord& record, size_t columns, char separator) {
   std::string where;
   if (record.quote_line != 0)
     where = fmt::format(
@@ -109,9 +110,10 @@ std::string wrong_with(const CsvRecord& record, size_t columns) {
     return fmt::format("has {} {}, and the header has {}{}", record.fields.size(),
                        plural(record.fields.size(), "field"), columns, where);
   if (record.text_behind)
-    return "has text behind the quote that closes a field, where a comma or a line's end belongs" +
-           where;
-  if (const int64_t rows = rows_in_field(record, columns); rows > kFewRowsInField)
+    return fmt::format(
+        "has text behind the quote that closes a field, where a {} or a line's end belongs{}",
+        separator == ',' ? "comma" : "tab", where);
+  if (const int64_t rows = rows_in_field(record, columns, separator); rows > kFewRowsInField)
     return fmt::format("has a field in which {} rows seem to stand{}", rows, where);
   return "";
 }

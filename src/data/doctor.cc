@@ -6,8 +6,9 @@
 #include <map>
 #include <tuple>
 
+#include "base/row_file.h"
 #include "base/utf8.h"
-#include "data/csv.h"
+#include "data/csv_rows.h"
 #include "data/examine.h"
 #include "data/finding_kinds.h"
 #include "data/mapped_text.h"
@@ -102,23 +103,21 @@ class Doctor {
     made_.files.push_back(file);
     kept_.emplace_back();
     if (file.extension() == ".txt" && fs::exists(file)) look_at_lines(file);
-    if (file.extension() == ".csv" && fs::exists(file)) look_at_fields(file);
+    const RowFile kind = row_file(file.string());
+    if (kind.is_table() && fs::exists(file)) look_at_fields(file, kind);
   }
 
   // A quote that is closed too late takes rows into its field, and what is read of it is no bad row.
-  void look_at_fields(const fs::path& file) {
+  void look_at_fields(const fs::path& file, RowFile kind) {
     constexpr int64_t kFew = 2;  // one line may be like a row by chance
-    MappedText mapped(file);
-    CsvReader reader(mapped.text());
+    CsvFile csv(file, kind);
     CsvRecord header, record;
-    if (!reader.next(header)) return;
+    if (!csv.next(header)) return;
     const size_t columns = header.fields.size();
-    while (reader.next(record)) {
-      if (!record.open && rows_in_field(record, columns) >= kFew &&
-          wrong_with(record, columns).empty())
+    while (csv.next(record))
+      if (!record.open && rows_in_field(record, columns, csv.separator()) >= kFew &&
+          wrong_with(record, columns, csv.separator()).empty())
         add(kRowsInField, {.file = last_file(), .line = record.line});
-      mapped.pass(mapped.text().data() + reader.position());
-    }
   }
 
   // The rows of a plain text have no text of their own.

@@ -15,17 +15,34 @@ size_t end_of_string(std::string_view text, size_t at) {
 
 }  // namespace
 
-JsonArrayScanner::JsonArrayScanner(std::string_view text) : text_(text) {
+JsonArrayScanner::JsonArrayScanner(std::string_view text, bool all) : text_(text), all_(all) {
   if (text_.starts_with("\xEF\xBB\xBF")) text_.remove_prefix(3);
   while (!text_.empty() && is_blank(text_.front())) text_.remove_prefix(1);
-  while (!text_.empty() && is_blank(text_.back())) text_.remove_suffix(1);
+  if (all_) trim_end();
   ended_ = !text_.starts_with('[');
   at_ = 1;
+}
+
+void JsonArrayScanner::trim_end() {
+  while (text_.size() > at_ && is_blank(text_.back())) text_.remove_suffix(1);
+}
+
+void JsonArrayScanner::go_on_in(std::string_view text, bool all) {
+  text_ = text;
+  at_ = 0;
+  all_ = all;
+  wants_more_ = false;
+  if (all_) trim_end();
 }
 
 std::optional<std::string_view> JsonArrayScanner::next() {
   if (ended_) return {};
   const size_t begin = at_;
+  const auto more = [&] {
+    at_ = begin;
+    wants_more_ = true;
+    return std::nullopt;
+  };
   int64_t depth = 1;
   for (; at_ < text_.size(); ++at_) {
     switch (text_[at_]) {
@@ -39,6 +56,7 @@ std::optional<std::string_view> JsonArrayScanner::next() {
       case ']':
       case '}':
         if (--depth > 0) break;
+        if (!all_) return more();  // whether anything but blanks follows is not known yet
         ended_ = true;
         whole_ = at_ + 1 == text_.size() && text_[at_] == ']';
         // "[]" alone may hold nothing between its brackets.
@@ -52,6 +70,7 @@ std::optional<std::string_view> JsonArrayScanner::next() {
         break;
     }
   }
+  if (!all_) return more();
   ended_ = true;
   return {};
 }

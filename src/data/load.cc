@@ -11,6 +11,7 @@
 #include "base/nearest.h"
 #include "base/path.h"
 #include "base/plural.h"
+#include "base/row_file.h"
 #include "data/split.h"
 #include "data/splits.h"
 
@@ -54,15 +55,16 @@ RowPart whole(std::unique_ptr<RowStore> store) {
 void load_folder(const fs::path& path, const Tokenizer* tokenizer, const LoadOptions& options,
                  LoadedData& data) {
   const SplitFiles splits = find_splits(path);
-  if (!splits.train)
-    fail("{}: expected {} in this folder{}", path.string(), expected_train_files(),
+  if (splits.train.empty())
+    fail("{}: expected {} in this folder or in its folder data{}", path.string(),
+         expected_train_files(),
          splits.unread.empty() ? ""
                                : fmt::format("; it has {}, which you can name itself",
                                              fmt::join(splits.unread, ", ")));
-  data.train = whole(load_rows(*splits.train, tokenizer, options, data.report, &data.rendered));
-  if (options.must_teach) refuse_empty(*splits.train, data.report);
-  if (splits.held_out)
-    data.test = whole(load_rows(*splits.held_out, tokenizer, options, data.held_out_report));
+  data.train = whole(load_files(splits.train, tokenizer, options, data.report, &data.rendered));
+  if (options.must_teach) refuse_empty(name_of_split(splits.train), data.report);
+  if (!splits.held_out.empty())
+    data.test = whole(load_files(splits.held_out, tokenizer, options, data.held_out_report));
   data.report.unread_files = splits.unread;
   if (data.rendered.prompt_style.empty()) data.rendered = read_prepared(path);
 }
@@ -98,7 +100,8 @@ LoadedData load_dataset(const fs::path& path, const Tokenizer* tokenizer,
                         const LoadOptions& options) {
   if (!options.text && !is_there(path))
     fail("{}: {}", path.string(),
-         not_found_text(path, "rows (.json, .jsonl, .csv), text (.txt) or a folder with train.*"));
+         not_found_text(
+             path, fmt::format("rows ({}), text (.txt) or a folder with train.*", kRowEndings)));
   if (options.encode.max_seq_length < 2)
     fail_usage("--max-seq-length is {}, expected 2 or more", options.encode.max_seq_length);
   LoadedData data;

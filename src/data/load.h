@@ -75,9 +75,9 @@ struct LoadedData {
   RowView held_out() const { return test.view(); }
 };
 
-/// `path`: a .json, .jsonl, .csv or .txt file, or a folder as find_splits() reads it. `tokenizer` may be null where all rows are token ids. What a prepared folder
-/// recorded is returned. Errors: no rows, no targets at all, a bad row (file and line named), a test
-/// size that leaves nothing to train on.
+/// `path`: a file of rows (base/row_file.h), a .txt file, or a folder as find_splits() reads it. `tokenizer` may
+/// be null where all rows are token ids. What a prepared folder recorded is returned. Errors: no rows, no targets
+/// at all, a bad row (file and line named), a test size that leaves nothing to train on.
 LoadedData load_dataset(const std::filesystem::path& path, const Tokenizer* tokenizer,
                         const LoadOptions& options);
 
@@ -85,5 +85,10 @@ LoadedData load_dataset(const std::filesystem::path& path, const Tokenizer* toke
 std::unique_ptr<RowStore> load_rows(const std::filesystem::path& file, const Tokenizer* tokenizer,
                                     const LoadOptions& options, DataReport& report,
                                     RenderedAs* rendered = nullptr);
+/// Those of several files, one after the other. Rows are counted through all of them; errors name the file and
+/// its own row.
+std::unique_ptr<RowStore> load_files(const std::vector<std::filesystem::path>& files,
+                                     const Tokenizer* tokenizer, const LoadOptions& options,
+                                     DataReport& report, RenderedAs* rendered = nullptr);
 
 }  // namespace falconer

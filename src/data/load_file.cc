@@ -1,4 +1,4 @@
-// One file's rows: read, rendered, tokenized on all cores, some thousands at a time.
+// The rows of a file, or of several that are one: read, rendered, tokenized on all cores, some thousands at a time.
 #include <fmt/ranges.h>
 
 #include <bit>
@@ -14,6 +14,7 @@
 #include "data/mapped_text.h"
 #include "data/raw_rows.h"
 #include "data/report.h"
+#include "data/splits.h"
 #include "data/text_file.h"
 #include "text/prompt_encoder.h"
 #include "text/tokenizer.h"
@@ -33,9 +34,10 @@ size_t bytes_of(const Conversation& conversation) {
 
 class FileLoader {
  public:
-  FileLoader(const fs::path& file, const Tokenizer* tokenizer, const LoadOptions& options,
-             DataReport& report)
-      : file_(file),
+  FileLoader(const std::vector<fs::path>& files, const Tokenizer* tokenizer,
+             const LoadOptions& options, DataReport& report)
+      : files_(files),
+        file_(files.front()),
         tokenizer_(tokenizer),
         options_(options),
         report_(report),
@@ -46,7 +48,7 @@ class FileLoader {
             options.memory_bytes)) {}
 
   std::unique_ptr<RowStore> run() {
-    if (watch_ != nullptr) watch_->file(file_);
+    if (watch_ != nullptr) watch_->file(name_of_split(files_));
     if (!options_.text && file_.extension() == ".txt")
       read_text();
     else
@@ -85,11 +87,15 @@ class FileLoader {
   void read_rows() {
     const OnRawRow on_row = [&](const RowObject& object, int64_t line) { take(object, line); };
     const OnBadRow on_bad = [&](int64_t line, const std::string& what) { bad(line, what); };
-    store_->set_counted_by(options_.text ? text_counted_by(*options_.text) : counted_by(file_));
-    if (options_.text)
+    if (files_.size() > 1) {
+      read_parts();
+    } else if (options_.text) {
+      store_->set_counted_by(text_counted_by(*options_.text));
       read_raw_rows(file_, *options_.text, on_row, on_bad);
-    else
+    } else {
+      store_->set_counted_by(counted_by(file_));
       read_raw_rows(file_, on_row, on_bad);
+    }
     flush();
     if (parser_.format() != nullptr) format_ = parser_.format()->name;
     report_.columns = parser_.columns();
@@ -100,16 +106,42 @@ class FileLoader {
           "{}: nothing reads {}, and --strict-columns is given; name what it is with --columns, or "
           "take "
           "it out of the rows",
-          file_.string(), unread_text(report_.unread));
+          name_of_split(files_).string(), unread_text(report_.unread));
+  }
+
+  /// All rows are counted, those that are bad too, whatever each file counts by.
+  void read_parts() {
+    store_->set_counted_by("row");
+    for (const fs::path& file : files_) {
+      first_.push_back(rows_seen_);
+      int64_t seen = 0;  // the line of the row that was counted last
+      const auto number_of = [&](int64_t line) {
+        if (line != seen) ++rows_seen_;
+        seen = line;
+        return rows_seen_;
+      };
+      read_raw_rows(
+          file, [&](const RowObject& object, int64_t line) { take(object, number_of(line)); },
+          [&](int64_t line, const std::string& what) { bad(number_of(line), what); });
+    }
+  }
+
+  /// "row 7"; of several files "train-00001-of-00002.parquet: row 7".
+  std::string place_of(int64_t line) const {
+    if (first_.empty()) return fmt::format("{} {}", store_->counted_by(), line);
+    const auto part = std::lower_bound(first_.begin(), first_.end(), line) - first_.begin() - 1;
+    const auto at = static_cast<size_t>(part);
+    return fmt::format("{}: row {}", files_[at].filename().string(), line - first_[at]);
   }
 
   void bad(int64_t line, const std::string& what) {
+    const std::string place = place_of(line);
     if (!options_.skip_bad)
-      fail("{}: {} {}: {}; mend the row, or leave such rows out with --skip-bad", file_.string(),
-           store_->counted_by(), line, what);
+      fail("{}: {}; mend the row, or leave such rows out with --skip-bad",
+           first_.empty() ? file_.string() + ": " + place : (file_.parent_path() / place).string(),
+           what);
     if (watch_ != nullptr) watch_->bad(line, what);
-    if (report_.bad++ == 0)
-      report_.first_bad = fmt::format("{} {}: {}", store_->counted_by(), line, what);
+    if (report_.bad++ == 0) report_.first_bad = fmt::format("{}: {}", place, what);
   }
 
   void need_tokenizer() const {
@@ -242,7 +274,10 @@ class FileLoader {
     ++report_.length_histogram[bucket];
   }
 
-  const fs::path& file_;
+  const std::vector<fs::path>& files_;
+  const fs::path& file_;        // the first
+  std::vector<int64_t> first_;  // of several files: how many rows are in those before
+  int64_t rows_seen_ = 0;
   const Tokenizer* tokenizer_;
   const LoadOptions& options_;
   DataReport& report_;
@@ -261,7 +296,13 @@ class FileLoader {
 std::unique_ptr<RowStore> load_rows(const fs::path& file, const Tokenizer* tokenizer,
                                     const LoadOptions& options, DataReport& report,
                                     RenderedAs* rendered) {
-  FileLoader loader(file, tokenizer, options, report);
+  return load_files({file}, tokenizer, options, report, rendered);
+}
+
+std::unique_ptr<RowStore> load_files(const std::vector<fs::path>& files, const Tokenizer* tokenizer,
+                                     const LoadOptions& options, DataReport& report,
+                                     RenderedAs* rendered) {
+  FileLoader loader(files, tokenizer, options, report);
   auto store = loader.run();
   if (rendered != nullptr) *rendered = loader.rendered();
   return store;

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "base/row_file.h"
+
 namespace falconer::hub {
 namespace {
 
@@ -126,7 +128,7 @@ bool is_data_file(const std::string& name) {
   if (name.starts_with('.') || name.find("/.") != std::string::npos) return false;
   for (const char* description : {"dataset_infos.json", "dataset_info.json", "prepare.json"})
     if (name == description) return false;
-  return name.ends_with(".jsonl") || name.ends_with(".json") || name.ends_with(".csv");
+  return row_file(name).format != RowFormat::kNone;
 }
 
 }  // namespace falconer::hub

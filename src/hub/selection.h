@@ -24,7 +24,7 @@ std::vector<std::string> select(const std::vector<std::string>& names, const Sel
 /// is known to hold all that the hub has.
 std::vector<std::string> expected_names(Selection::Purpose purpose);
 
-/// A file of rows that can be read: .jsonl, .json or .csv, but not what describes the dataset.
+/// A file of rows that can be read (base/row_file.h), but not what describes the dataset.
 bool is_data_file(const std::string& name);
 
 }  // namespace falconer::hub

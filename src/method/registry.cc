@@ -8,6 +8,7 @@
 #include "base/json_number.h"
 #include "base/json_text.h"
 #include "base/nearest.h"
+#include "base/row_file.h"
 #include "checkpoint/simple_yaml.h"
 #include "method/adapter.h"
 #include "method/adapter_v2.h"
@@ -133,10 +134,9 @@ Config read_adapter_config(const fs::path& folder) {
 // What is given in an adapter's place by mistake: rows, a recipe, a model.
 bool is_no_adapter(const fs::path& file) {
   const std::string ending = file.extension().string();
-  for (const char* other :
-       {".json", ".jsonl", ".csv", ".txt", ".parquet", ".toml", ".yaml", ".gguf"})
+  for (const char* other : {".txt", ".toml", ".yaml", ".gguf"})
     if (ending == other) return true;
-  return false;
+  return row_file(file.string()).format != RowFormat::kNone;
 }
 
 }  // namespace

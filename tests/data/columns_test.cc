@@ -268,8 +268,9 @@ TEST(Splits, EveryNameOfThemIsKnownAndTheOthersAreSaid) {
       write_file(folder / "README.md", "x");
       write_file(folder / "dataset_infos.json", "{}");
       const SplitFiles splits = find_splits(folder.path());
-      EXPECT_EQ(splits.train, folder / "train.jsonl");
-      EXPECT_EQ(splits.held_out, folder / (std::string(name) + ending));
+      EXPECT_EQ(splits.train, std::vector<std::filesystem::path>{folder / "train.jsonl"});
+      EXPECT_EQ(splits.held_out,
+                std::vector<std::filesystem::path>{folder / (std::string(name) + ending)});
       EXPECT_EQ(splits.unread, std::vector<std::string>{"extra.JSONL"});
     }
 }

@@ -161,7 +161,7 @@ TEST_F(Formats, PlainTextIsOneLongText) {
   // Cut into parts, it has the tokens that it has as a whole.
   EXPECT_EQ(report_.tokens, std::ssize(tokenizer_->encode(long_text)) + 1);
   EXPECT_EQ(rendered_.prompt_style, "raw");
-  expect_mentions(refused("", "empty.parquet"), {"Parquet", "Arrow", "to_json", "python3"});
+  expect_mentions(refused("", "empty.parquet"), {"no Parquet file", "PAR1"});
 }
 
 TEST_F(Formats, SpecialTokensInRowsAreText) {

@@ -76,10 +76,11 @@ TEST(HubSelection, PatternsMatchFoldersToo) {
 }
 
 TEST(HubSelection, OfADatasetHasItsRows) {
-  EXPECT_EQ(select({".gitattributes", ".meta/x.json", "README.md", "data/a.jsonl",
-                    "dataset_infos.json", "t.csv"},
-                   {.purpose = Purpose::kData}),
-            (Names{"data/a.jsonl", "t.csv"}));
+  EXPECT_EQ(
+      select({".gitattributes", ".meta/x.json", "README.md", "data/a.jsonl", "dataset_infos.json",
+              "t.csv", "data/train-00000-of-00001.parquet", "b.tsv.gz", "c.tar.gz"},
+             {.purpose = Purpose::kData}),
+      (Names{"data/a.jsonl", "t.csv", "data/train-00000-of-00001.parquet", "b.tsv.gz"}));
 }
 
 }  // namespace

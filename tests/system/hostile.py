@@ -2,6 +2,7 @@
 
 For the scripts beside this file that damage inputs. The standard library alone."""
 
+import gzip
 import json
 import os
 import select
@@ -138,6 +139,8 @@ def make_files(program, folder, demo):
     (folder / "rows.json").write_text(json.dumps(rows))
     (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     (folder / "rows.csv").write_text("instruction,output\n" + "Say x,y\n" * 6)
+    (folder / "rows.jsonl.gz").write_bytes(gzip.compress((folder / "rows.jsonl").read_bytes()))
+    shutil.copy(Path(__file__).parent.parent / "parquet" / "files" / "alpaca.parquet", folder / "rows.parquet")
     (folder / "rows.txt").write_text("A text to learn from.\n" * 20)
     (folder / "ids.jsonl").write_text('{"input_ids": [3, 4, 5], "labels": [-100, 4, 5]}\n' * 4)
     (folder / "texts.jsonl").write_text('{"text": "hello"}\n' * 2)

@@ -1,5 +1,6 @@
 #include "api/data/read_rows.h"
 
+#include <exception>
 #include <iostream>
 #include <optional>
 
@@ -8,12 +9,41 @@
 #include "base/json_file.h"
 #include "base/json_text.h"
 #include "base/line_reader.h"
+#include "base/row_file.h"
 #include "base/streams.h"
+#include "data/raw_rows.h"
 
 namespace falconer {
 
+namespace {
+
+/// A file that is not read line by line as a pipe is.
+void for_each_row(const std::string& path, const OnRawRow& row) {
+  std::exception_ptr not_written;  // which is not the row's fault
+  read_raw_rows(
+      path,
+      [&](const nlohmann::ordered_json& object, int64_t number) {
+        try {
+          row(object, number);
+        } catch (const OutputError&) {
+          not_written = std::current_exception();
+          throw;
+        }
+      },
+      [&](int64_t number, const std::string& what) {
+        if (not_written) std::rethrow_exception(not_written);
+        fail("{}: {} {}: {}", path, counted_by(path), number, what);
+      });
+}
+
+}  // namespace
+
 void for_each_json_line(const std::string& path,
                         const std::function<void(const nlohmann::ordered_json&, int64_t)>& row) {
+  const RowFile kind = row_file(path);
+  if (kind.is_table() || kind.format == RowFormat::kParquet ||
+      (kind.format != RowFormat::kNone && kind.packing != Packing::kNone))
+    return for_each_row(path, row);
   LineReader input(path);
   std::string line;
   for (int64_t number = 1; input.next(line); ++number) {

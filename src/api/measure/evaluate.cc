@@ -69,7 +69,9 @@ std::vector<Question> read_questions(const std::string& path, int64_t limit) {
                                                          parser.format()->stands);
         if (limit == 0 || std::ssize(questions) < limit) questions.push_back(std::move(question));
       },
-      [&](int64_t line, const std::string& what) { fail("{}: line {}: {}", path, line, what); });
+      [&](int64_t line, const std::string& what) {
+        fail("{}: {} {}: {}", path, counted_by(path), line, what);
+      });
   if (questions.empty()) fail("{}: has no rows", path);
   return questions;
 }

@@ -9,6 +9,8 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/nearest.h"
+#include "base/row_file.h"
+#include "data/splits.h"
 #include "hub/download.h"
 #include "hub/http.h"
 #include "train/run_folder.h"
@@ -25,10 +27,11 @@ using Purpose = hub::Selection::Purpose;
 // Endings of files that are named on command lines: "data/suport.jsonl" is a path that was mistyped,
 // and "org/falcon-1.3b" is none.
 bool is_file_name(const std::string& name) {
-  static const std::set<std::string> kEndings = {".json", ".jsonl", ".csv", ".txt", ".parquet",
-                                                 ".gguf", ".pth",   ".pt",  ".bin", ".safetensors",
-                                                 ".toml", ".yaml",  ".gz",  ".zip"};
-  return kEndings.contains(fs::path(name).extension().string());
+  static const std::set<std::string> kEndings = {".txt", ".gguf",        ".pth",  ".pt",
+                                                 ".bin", ".safetensors", ".toml", ".yaml",
+                                                 ".gz",  ".zst",         ".zip"};
+  return row_file(name).format != RowFormat::kNone ||
+         kEndings.contains(fs::path(name).extension().string());
 }
 
 // A name on the hub, where `name` can be nothing else: nothing is there of that name, no folder of
@@ -110,9 +113,7 @@ std::string resolve_model(const std::string& name, Purpose purpose) {
   return fetch(name, request, Completeness::kWhole).folder.string();
 }
 
-bool is_training_split(const std::string& path) {
-  return path == "train.jsonl" || path == "train.json" || path == "train.csv";
-}
+bool is_training_split(const std::string& path) { return is_of_split(path, "train"); }
 
 // Which of a dataset's files of rows is meant where none was named.
 std::string choose_rows(const std::string& name, const hub::Download& dataset) {
@@ -123,8 +124,10 @@ std::string choose_rows(const std::string& name, const hub::Download& dataset) {
   if (files.size() == 1) return (dataset.folder / files.front()).string();
   std::string list;
   for (const std::string& file : files) list += "\n  " + name + "/" + file;
-  fail("{}: has {} files of rows, and none is train.jsonl, train.json or train.csv; name one:{}",
-       name, files.size(), list);
+  fail(
+      "{}: has {} files of rows, and none is of a split train (train.jsonl, "
+      "data/train-00000-of-00001.parquet and so on); name one:{}",
+      name, files.size(), list);
 }
 
 }  // namespace

@@ -98,7 +98,8 @@ Rows rows_of(TokenizeOptions& o) {
   return {
       as_finetune("checkpoint", &o.checkpoint),
       {.names = "input", .value = &o.input,
-       .help = "JSONL rows {\"text\"} (with --decode: {\"ids\"}); - is stdin",
+       .help = "rows {\"text\"} (with --decode: {\"ids\"}): JSON lines, .csv, .tsv, .parquet; - is "
+               "stdin",
        .kind = ValueKind::kFile},
       {.names = "output", .value = &o.output,
        .help = "JSONL rows {\"ids\"} (with --decode: {\"text\"}); - is stdout",
@@ -122,7 +123,8 @@ Rows rows_of(PrepareOptions& o) {
   checkpoint.bare = "";
   return {
       format,
-      {.names = "input", .value = &o.input, .help = "rows: .json, .jsonl, .csv or .txt",
+      {.names = "input", .value = &o.input,
+       .help = "rows (.json, .jsonl, .csv, .tsv, .parquet, also .gz and .zst) or text (.txt)",
        .kind = ValueKind::kFile, .required = true},
       checkpoint,
       as_finetune("columns", &o.columns),
@@ -267,7 +269,8 @@ Rows rows_of(ScoreOptions& o) {
   append(rows, adapter_rows(o));
   append(rows, {
       {.names = "data", .value = &o.data,
-       .help = "JSONL rows {\"input_ids\", \"labels\"?} or {\"text\"}; - is stdin",
+       .help = "rows {\"input_ids\", \"labels\"?} or {\"text\"}: JSON lines, .csv, .tsv, .parquet; - is "
+               "stdin",
        .kind = ValueKind::kFile, .required = true},
       {.names = "output", .value = &o.output,
        .help = "JSONL rows {\"loss\", \"tokens\", \"logprobs\"}; - is stdout",

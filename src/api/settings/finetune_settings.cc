@@ -33,7 +33,7 @@ Rows data_rows(FinetuneOptions& o) {
        .help = "model: a folder (Hugging Face's or LitGPT's), a GGUF file, or org/name on the hub",
        .kind = ValueKind::kModel, .required = true, .bare = "checkpoint"},
       {.names = "data,data-dir", .value = &o.data,
-       .help = "rows (.json, .jsonl, .csv), text (.txt), a folder with train.* and test.*, or "
+       .help = "rows (.json, .jsonl, .csv, .parquet), text (.txt), a folder with train.* and test.*, or "
                "org/name on the hub",
        .kind = ValueKind::kData, .required = true},
       {.names = "data-format", .value = &o.data_format,

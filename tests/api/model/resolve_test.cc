@@ -172,6 +172,14 @@ TEST_F(Resolve, ADatasetsRowsAreFoundOrAskedFor) {
   const fs::path split = resolve_data("org/split");
   EXPECT_TRUE(fs::exists(split / "train.jsonl") && fs::exists(split / "test.jsonl"));
   hub_->add("org/many", {{"a.jsonl", {row}}, {"b.jsonl", {row}}}, true);
+  hub_->add("org/parts",
+            {{"data/train-00000-of-00002.parquet", {row}},
+             {"data/train-00001-of-00002.parquet", {row}},
+             {"data/test-00000-of-00001.parquet", {row}}},
+            true);
+  const fs::path parts = resolve_data("org/parts");
+  EXPECT_TRUE(fs::exists(parts / "data/train-00001-of-00002.parquet"));
+  EXPECT_TRUE(fs::exists(parts / "data/test-00000-of-00001.parquet"));
   expect_mentions(message_of([] { resolve_data("org/many"); }),
                   {"org/many/a.jsonl", "org/many/b.jsonl", "name one"});
   expect_mentions(message_of([] { resolve_data("org/many/c.jsonl"); }), {"c.jsonl", "a.jsonl"});

@@ -1,0 +1,19 @@
+// Where rows of files go, one by one.
+#pragma once
+
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <string>
+
+namespace falconer {
+
+/// Receives each object with its number, see counted_by().
+using OnRawRow = std::function<void(const nlohmann::ordered_json& object, int64_t line)>;
+/// Receives what is wrong with a row; throws, or counts and lets reading go on.
+using OnBadRow = std::function<void(int64_t line, const std::string& what)>;
+
+/// Gives it to `row`, and what is wrong with it then to `bad`: it is no object, or `row` throws an Error.
+void deliver_row(const nlohmann::ordered_json& object, int64_t line, const OnRawRow& row,
+                 const OnBadRow& bad);
+
+}  // namespace falconer
