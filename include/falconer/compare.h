@@ -26,6 +26,7 @@ struct CompareOptions {
 };
 struct CompareReport {
   std::string text;      // Markdown
+  std::string json;      // one object, as compare.json has it
   std::string page;      // path of the HTML page
   bool complete = true;  // false: a method did not fit in memory
 };

@@ -57,7 +57,7 @@ struct FinetuneOptions {
   std::optional<int64_t> warmup_steps;
   double grad_clip = 1;
   std::string loss_average = LossAverageName::kToken;
-  // length; absent: 16 rows a step, and 3 passes over fewer than 4000 rows, else one
+  // length; absent: 16 rows a step, 3 passes over fewer than 4000 rows, else one; max_steps beats epochs
   int64_t max_steps = 0;
   std::optional<int64_t> epochs, batch_size;
   int64_t micro_batch_size = 4;

@@ -8,11 +8,14 @@
 #include "base/interrupt.h"
 #include "base/log.h"
 #include "base/nearest.h"
+#include "base/path.h"
 #include "base/system.h"
 #include "base/threads.h"
 #include "checkpoint/gguf_tokenizer.h"
 #include "falconer/build.h"
 #include "falconer/process.h"
+#include "model/arch/architecture.h"
+#include "model/arch/litgpt_config.h"
 #include "ops/cpu/instruction_sets.h"
 #include "ops/device_names.h"
 
@@ -48,6 +51,14 @@ Tokenizer load_tokenizer(const std::string& model) {
   std::optional<Tokenizer> found = find_tokenizer(model);
   if (!found) fail("{}: has no tokenizer; use the model's Hugging Face folder", model);
   return std::move(*found);
+}
+
+std::optional<ModelConfig> find_model_config(const std::string& checkpoint) {
+  const std::filesystem::path folder = checkpoint;
+  if (is_there(folder / "tokenizer.json") && !is_there(folder / "config.json") &&
+      !is_lit_folder(checkpoint))
+    return {};
+  return read_model_config(checkpoint);
 }
 
 TemplateFiles template_files(const std::string& model) {

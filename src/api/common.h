@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "data/dataset.h"
+#include "model/config.h"
 #include "text/prompt.h"
 #include "text/tokenizer.h"
 
@@ -18,6 +19,9 @@ Tokenizer load_tokenizer(const std::string& model);
 
 /// "quiet", "warning", "info" or "debug". Error (usage): another word.
 LogLevel parse_verbosity(const std::string& level);
+
+/// Nothing for a folder with a tokenizer alone: its vocabulary then bounds ids, and nothing bounds lengths.
+std::optional<ModelConfig> find_model_config(const std::string& checkpoint);
 
 /// Where the chat template of a folder or a GGUF file is.
 TemplateFiles template_files(const std::string& model);

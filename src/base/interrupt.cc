@@ -59,7 +59,10 @@ void give_handlers_a_stack() {
                                         kHandler);
 }
 
+// What whoever started the process has it ignore (nohup, a shell's background) stays ignored.
 void handle(int number) {
+  struct sigaction before = {};
+  if (::sigaction(number, nullptr, &before) == 0 && before.sa_handler == SIG_IGN) return;
   struct sigaction action = {};
   action.sa_handler = on_signal;
   action.sa_flags = SA_RESTART | SA_ONSTACK;
@@ -70,10 +73,7 @@ void handle(int number) {
 
 void catch_interrupts() {
   give_handlers_a_stack();
-  handle(SIGINT);
-  handle(SIGTERM);
-  struct sigaction before = {};
-  if (::sigaction(SIGHUP, nullptr, &before) != 0 || before.sa_handler != SIG_IGN) handle(SIGHUP);
+  for (const int number : {SIGINT, SIGTERM, SIGHUP}) handle(number);
 }
 
 bool interrupted() { return requested; }

@@ -9,6 +9,7 @@
 #include "base/streams.h"
 #include "cli/finetune_flags.h"
 #include "cli/parse.h"
+#include "cli/print.h"
 #include "cli/recipe_flags.h"
 #include "falconer/process.h"
 
@@ -19,6 +20,7 @@ struct CompareFlags {
   FinetuneOptions common;
   std::vector<std::string> recipes, methods;
   CompareOptions compare;
+  bool json = false;
 };
 
 // A recipe's or a method's run, with what the command line says of all runs.
@@ -75,7 +77,7 @@ void run(const CompareFlags& flags, const Command& command) {
   compare_options.threads = threads_of(command);
   handle_interrupts();
   const CompareReport report = compare(compare_options);
-  print_result(report.text);
+  print_result(flags.json ? report.json : report.text);
   log_info("{}: the same with charts", report.page);
 }
 
@@ -90,6 +92,7 @@ void add_compare(Command& command) {
               "runs with these methods' defaults (default without recipes: all four)",
               {.choices = finetuning_methods(), .delimiter = ',', .one_each = true});
   add_settings(command, settings_of(flags->compare));
+  add_json(command, flags->json);
   add_common_run_flags(command, flags->common);
   command.does([flags, &command] { run(*flags, command); });
 }

@@ -19,7 +19,17 @@ std::string unknown_flag(const Command& app, const Command& command, const std::
   for (const Command* one : {&command, &app})
     for (const Flag& flag : one->flags())
       for (const std::string& long_name : flag.long_names) names.push_back("--" + long_name);
-  return command.name() + " has no flag " + name + did_you_mean(dashed(name), names);
+  std::string said = command.name() + " has no flag " + name;
+  if (std::string near = did_you_mean(dashed(name), names); !near.empty()) return said + near;
+  // "--adapter" is the end of "--init-adapter": what that is for says whether it was meant.
+  const std::string end = dashed(name).substr(std::min<size_t>(1, name.size()));
+  std::vector<const Flag*> longer;
+  for (const Flag& flag : command.flags())
+    for (const std::string& long_name : flag.long_names)
+      if (long_name.ends_with(end) && !flag.says_no(long_name)) longer.push_back(&flag);
+  if (longer.size() != 1) return said;
+  return said + "; did you mean --" + longer.front()->long_names.front() + " (" +
+         longer.front()->help + ")?";
 }
 
 }  // namespace

@@ -146,6 +146,8 @@ int run(int argc, char** argv) {
       return 0;
     }
     apply(program, flags);
+    if (const std::string said = falconer::cli::overruled_in(program, typed); !said.empty())
+      falconer::log_warning("{}", said);
     parsed.command->run();
   } catch (const falconer::cli::WrongCommandLine& error) {
     const std::string place = falconer::cli::place_of(error.what(), recipe);

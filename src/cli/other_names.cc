@@ -257,12 +257,15 @@ class Translation {
     made_.push_back(word);
   }
 
-  // "help", "help COMMAND"
+  // "help", "help COMMAND"; help of anything else is a wrong command line, which is said of these words.
   void take_help() {
     const std::string word = at_ < words_.size() ? words_[at_] : std::string();
-    if (!word.empty()) made_.push_back(word);
-    if (word.empty() || word[0] == '-' || find_command(app_, word) != nullptr)
-      made_.emplace_back("--help");  // else the command line is wrong, which is said
+    if (word.empty() || word == "--help" || word == "-h" || find_command(app_, word) != nullptr) {
+      if (!word.empty() && word[0] != '-') made_.push_back(word);
+      made_.emplace_back("--help");
+    } else {
+      made_.push_back(word);
+    }
     at_ = words_.size();
   }
 

@@ -26,6 +26,13 @@ class HelpStyle : public CLI::Formatter {
     return name;
   }
 
+  // A value that may be left out: what the flag means then is no default, and stands in its help.
+  std::string make_option_opts(const CLI::Option* option) const override {
+    const std::string type = option->get_type_name();  // of a switch empty
+    if (!type.empty() && option->get_expected_min() == 0) return " [" + type + "]";
+    return CLI::Formatter::make_option_opts(option);
+  }
+
   std::string make_option(const CLI::Option* option, bool positional) const override {
     return entry(make_option_name(option, positional) + make_option_opts(option),
                  make_option_desc(option));

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/nearest.h"
+#include "base/path.h"
 #include "base/setting_words.h"
 #include "base/toml.h"
 #include "falconer/error.h"
@@ -20,6 +21,16 @@ constexpr int kUsage = 2;
   throw Error(place + ": " + command.name() + " has no flag --" + dashed(key) + " for the key " +
                   key + did_you_mean(dashed(key), names),
               kUsage);
+}
+
+// A recipe that is not there is a wrong command line, as one with a wrong key is.
+std::vector<TomlEntry> entries_of(const std::string& path) {
+  if (!is_there(path)) throw Error(path + ": " + not_found_text(path, "a recipe"), kUsage);
+  try {
+    return read_toml(path);
+  } catch (const Error& error) {
+    throw Error(error.what(), kUsage);
+  }
 }
 
 const Flag* option_of(const Command& app, const Command& command, const TomlEntry& entry,
@@ -66,7 +77,7 @@ std::string value_of(const std::vector<std::string>& words, const std::string& f
 std::vector<RecipeFlag> read_recipe(const Command& app, const Command& command,
                                     const std::string& path) {
   std::vector<RecipeFlag> flags;
-  for (const TomlEntry& entry : read_toml(path)) {
+  for (const TomlEntry& entry : entries_of(path)) {
     const std::string place = path + ":" + std::to_string(entry.line);
     const Flag* option = option_of(app, command, entry, place);
     for (const RecipeFlag& other : flags)

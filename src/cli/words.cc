@@ -112,4 +112,20 @@ std::vector<std::string> repeats_in(const Command& app) {
   return lines;
 }
 
+std::string overruled_in(const Command& app, const std::vector<std::string>& typed) {
+  const Command* command = nullptr;
+  bare_words(app, command, typed);
+  const Flag* steps = command != nullptr ? find_flag(*command, "--max-steps") : nullptr;
+  const std::vector<std::string> names = flag_names(app, typed);
+  const auto is_typed = [&](const char* name) {
+    return std::find(names.begin(), names.end(), name) != names.end();
+  };
+  if (steps == nullptr || !is_typed("--max-steps") || !is_typed("--epochs")) return "";
+  const std::string& count = steps->given.back();
+  if (count == "0" || count == "-1") return "";
+  return "--max-steps " + without_controls(count) + " says how long the run is, and --epochs " +
+         without_controls(find_flag(*command, "--epochs")->given.back()) +
+         " does not count beside it";
+}
+
 }  // namespace falconer::cli

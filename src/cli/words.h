@@ -25,5 +25,8 @@ std::vector<std::string> flag_names(const Command& app, const std::vector<std::s
 
 /// "--lr is given 2 times; the last counts, 1e-4": flags whose values differ. After parsing.
 std::vector<std::string> repeats_in(const Command& app);
+/// Of `typed`, the words of the command line without its recipe's: a flag that another one makes mean nothing.
+/// Empty where there is none. After parsing.
+std::string overruled_in(const Command& app, const std::vector<std::string>& typed);
 
 }  // namespace falconer::cli

@@ -7,6 +7,7 @@
 #include <tuple>
 
 #include "base/row_file.h"
+#include "base/spelling.h"
 #include "base/utf8.h"
 #include "data/csv_rows.h"
 #include "data/examine.h"

@@ -314,7 +314,6 @@ bool Trainer::stops_early() const {
 
 // A trainable tensor that training did not change is a bug or a learning rate of 0: never silent.
 void Trainer::warn_unmoved(const std::vector<std::vector<float>>& before) const {
-  if (options_.optimizer.lr == 0) return;
   const auto& params = session_.method()->params();
   const auto after = samples_of(params);
   std::vector<std::string> unmoved;

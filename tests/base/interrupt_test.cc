@@ -81,6 +81,26 @@ TEST(Interrupts, OnesThatAreForgottenStopNothingMore) {
   EXPECT_EQ(WEXITSTATUS(status), 0);
 }
 
+// nohup and a shell's background have a process ignore them.
+TEST(Interrupts, WhatWasIgnoredBeforeStaysIgnored) {
+  for (const int number : {SIGINT, SIGTERM, SIGHUP}) {
+    const pid_t child = ::fork();
+    if (child == 0) {
+      ::signal(number, SIG_IGN);
+      catch_interrupts();
+      catch_interrupts();
+      ::raise(number);
+      const bool ignored = !interrupted();
+      ::raise(number == SIGTERM ? SIGINT : SIGTERM);
+      ::_exit(ignored && interrupted() ? 0 : 1);
+    }
+    int status = 0;
+    ASSERT_EQ(::waitpid(child, &status, 0), child);
+    EXPECT_TRUE(WIFEXITED(status)) << number;
+    EXPECT_EQ(WEXITSTATUS(status), 0) << number;
+  }
+}
+
 TEST(Interrupts, TheExitCodeSaysWhichCameFirst) {
   for (const int number : {SIGINT, SIGTERM, SIGHUP}) {
     const pid_t child = ::fork();

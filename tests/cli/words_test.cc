@@ -127,6 +127,32 @@ TEST_F(CommandLine, HelpAndVersionAreCommandsToo) {
   EXPECT_EQ(words({"help"}), (Words{"--help"}));
   EXPECT_EQ(words({"help", "merge"}), (Words{"merge", "--help"}));
   EXPECT_EQ(words({"version"}), (Words{"--version"}));
+  EXPECT_EQ(words({"help", "--help"}), (Words{"--help"}));
+  for (const char* wrong : {"--bogus", "--json", "-x", "finetun"}) {
+    EXPECT_EQ(words({"help", wrong}), Words{wrong});
+    EXPECT_THROW(parse({"help", wrong}), cli::WrongCommandLine) << wrong;
+  }
+}
+
+TEST_F(CommandLine, OfTwoLengthsItIsSaidWhichCounts) {
+  const auto said = [&](Words more) {
+    Words all = {"finetune", "lora", "m", "--data", "d", "--out", "o"};
+    all.insert(all.end(), more.begin(), more.end());
+    parse(all);
+    return cli::overruled_in(app, words(all));
+  };
+  expect_mentions(said({"--max_steps", "3", "--epochs=2"}), {"--max-steps 3", "--epochs 2"});
+  EXPECT_EQ(said({"--max-steps", "3"}), "");
+  EXPECT_EQ(said({"--epochs", "3"}), "");
+  EXPECT_EQ(said({"--max-steps=0", "--epochs", "3"}), "");
+  EXPECT_EQ(said({"--max_steps=-1", "--num_train_epochs", "3"}), "");
+}
+
+TEST_F(CommandLine, TheEndOfALongerNameIsAnsweredWithIt) {
+  expect_mentions(cli::explain(app, words({"finetune", "--adapter", "x"}), ""),
+                  {"no flag --adapter", "did you mean --init-adapter (train this adapter on"});
+  const std::string several = cli::explain(app, words({"finetune", "--interval", "x"}), "");
+  EXPECT_EQ(several.find("did you mean"), std::string::npos) << several;
 }
 
 TEST_F(CommandLine, TheModelNeedsNoFlag) {

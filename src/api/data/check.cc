@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "api/common.h"
 #include "api/finetune/finetune_options.h"
 #include "api/finetune/run_texts.h"
 #include "api/model/load_options.h"
@@ -17,8 +18,6 @@
 #include "data/report.h"
 #include "falconer/data.h"
 #include "falconer/finetune.h"
-#include "model/arch/architecture.h"
-#include "model/arch/litgpt_config.h"
 #include "report/table.h"
 
 namespace falconer {
@@ -43,15 +42,6 @@ double allowed_rows(const std::string& text, int64_t rows) {
 std::string percent_of(int64_t part, int64_t whole) {
   return fmt::format("{:.1f} %", 100.0 * static_cast<double>(part) /
                                      static_cast<double>(std::max<int64_t>(1, whole)));
-}
-
-/// A folder with a tokenizer alone will do: its vocabulary then bounds ids.
-std::optional<ModelConfig> find_model_config(const std::string& checkpoint) {
-  const fs::path folder = checkpoint;
-  if (fs::exists(folder / "tokenizer.json") && !fs::exists(folder / "config.json") &&
-      !is_lit_folder(checkpoint))
-    return {};
-  return read_model_config(checkpoint);
 }
 
 class Check {

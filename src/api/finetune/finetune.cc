@@ -15,6 +15,7 @@
 #include "api/finetune/run_texts.h"
 #include "api/finetune/sample_prompt.h"
 #include "api/measure/profiling.h"
+#include "api/measure/tensor_numbers.h"
 #include "api/model/base_check.h"
 #include "api/model/load_options.h"
 #include "api/model/resolve.h"
@@ -312,6 +313,7 @@ class Finetuning {
     refuse_too_large(o_, *session_, memory_text_);
     record_hashes(options.record);
     if (const auto before = finished(options)) return report_of(*before, options);
+    if (!checkpoint_.empty()) record_change_of_rows(options.record, checkpoint_);
     open_session(checkpoint_, false);
     if (o_.check_finite) session_->run().kernels = &watched_kernels(*session_->run().kernels);
     Profiling profiling(*session_, o_.profile);
@@ -342,6 +344,7 @@ class Finetuning {
     FinetunePlan plan = plan_run(*session_, data_, t);
     plan.text = memory_text_ + plan_text_of(plan, t, checkpoint_, session_->plan().mapped > 0);
     plan.json = plan_json(plan, resolved(t));
+    if (!o_.from_scratch) refuse_broken_weights(o_.checkpoint, config_);
     // Only real memory can be read into: what an adapter's file holds shows when it fits.
     if (plan.fits && o_.method != "full" && (!checkpoint_.empty() || !o_.init_adapter.empty()))
       open_session(checkpoint_, false);

@@ -61,7 +61,8 @@ std::string memory_plan_text(Session& session, const std::string& method,
       line("kept for backward", plan.kept, session.run().recompute ? spelled("--recompute") : "");
   text += line("scratch", plan.scratch);
   text += line(device != nullptr ? "workspace etc." : "program and rows", program);
-  text += line("together", plan.mapped + plan.fixed + plan.kept + plan.scratch + program);
+  text += line("together", plan.mapped + plan.fixed + plan.kept + plan.scratch + program,
+               device != nullptr ? "" : "the most that the process has resident");
   if (plan.pinned > 0)
     text += line("on the host, pinned", plan.pinned,
                  session.options().optimizer.coded ? "8-bit optimizer state" : "optimizer state");

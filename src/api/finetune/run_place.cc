@@ -54,6 +54,12 @@ void refuse_unwritable(const fs::path& path) {
     fail("{}: expected a folder, found a file; give another path", place.string());
   if (!is_writable(place))
     fail("{}: cannot be written to; give --out another folder", place.string());
+  // /proc and /sys let their owner in, and have no room for anything.
+  if (const fs::space_info space = fs::space(place, error); !error && space.capacity == 0)
+    fail(
+        "{}: lies in a file system that holds no files of its own, as /proc does; give --out "
+        "another folder",
+        path.string());
 }
 
 // A run that goes on from an older checkpoint would leave the newer ones beside its own.

@@ -84,6 +84,15 @@ void warn_of_changes(const ModelRecord& record, const FinetuneOptions& o,
   if (saved->hashes.contains("settings") && !has_settings_of(*saved, record, o)) warn("settings");
 }
 
+void record_change_of_rows(ModelRecord& record, const fs::path& checkpoint) {
+  const auto saved = read_record(checkpoint);
+  if (!saved || hash_in(*saved, "data").empty()) return;
+  if (hash_in(*saved, "data") != hash_in(record, "data"))
+    record.data["since_step"] = std::to_string(read_train_state(checkpoint).step + 1);
+  else if (const auto since = saved->data.find("since_step"); since != saved->data.end())
+    record.data["since_step"] = since->second;
+}
+
 int64_t tokens_of(const RowView& rows) {
   int64_t tokens = 0;
   for (int64_t i = 0; i < rows.size(); ++i) tokens += rows.length(i);
@@ -193,7 +202,7 @@ std::string plan_text_of(const FinetunePlan& plan, const TrainOptions& options,
       "steps    {}{}, {} of warm-up, then {}\n"
       "sees     {} {}, about {} {}\n"
       "trains   {} numbers with lr {}\n"
-      "memory   {:.3f} GB{}, of {:.1f} GB that can be had\n"
+      "memory   {:.3f} GB must be free{}; {:.1f} GB can be had\n"
       "saves    {}\n"
       "disk     up to {:.3f} GB of {:.1f} GB that are free\n",
       grouped_digits(plan.rows), grouped_digits(plan.held_out_rows), plan.length_text,
@@ -202,8 +211,9 @@ std::string plan_text_of(const FinetunePlan& plan, const TrainOptions& options,
       grouped_digits(plan.rows_seen), plural(plan.rows_seen, "row"),
       grouped_digits(plan.tokens_seen), plural(plan.tokens_seen, "token"),
       grouped_digits(plan.trainable), options.optimizer.lr, gigabytes(plan.memory_bytes),
-      mapped ? " and the mapped weights" : "", gigabytes(plan.memory_available),
-      saves_text(options), gigabytes(plan.disk_bytes), gigabytes(plan.disk_available));
+      mapped ? ", without the program and the mapped weights" : "",
+      gigabytes(plan.memory_available), saves_text(options), gigabytes(plan.disk_bytes),
+      gigabytes(plan.disk_available));
 }
 
 }  // namespace falconer

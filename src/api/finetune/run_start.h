@@ -32,6 +32,10 @@ bool has_settings_of(const ModelRecord& saved, const ModelRecord& asked,
 void warn_of_changes(const ModelRecord& record, const FinetuneOptions& options,
                      const std::filesystem::path& checkpoint);
 
+/// Of a run that goes on from `checkpoint` with other rows than it was saved with: the record says from which
+/// step on it has these.
+void record_change_of_rows(ModelRecord& record, const std::filesystem::path& checkpoint);
+
 /// Says what of the learning rate is hardly meant: 0, or a warm-up that `steps` never come out of.
 void warn_of_learning_rate(const TrainOptions& options, int64_t steps);
 

@@ -352,9 +352,10 @@ class Comparing {
     describe(measure);
     const fs::path out = o_.out;
     CompareReport report{.text = comparison_markdown(report_),
+                         .json = comparison_json(report_),
                          .page = (out / "compare.html").string()};
     write_file(out / "compare.md", report.text);
-    write_file(out / "compare.json", comparison_json(report_));
+    write_file(out / "compare.json", report.json);
     make_folder(out / "charts");
     for (const NamedChart& chart : comparison_charts(report_))
       write_file(out / "charts" / (chart.name + ".svg"), chart.svg);

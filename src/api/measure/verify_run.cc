@@ -1,10 +1,10 @@
 // falconer verify: what a run saved, looked at again.
-#include <cmath>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "api/data/read_rows.h"
 #include "api/finetune/run_place.h"
+#include "api/measure/tensor_numbers.h"
 #include "api/model/base_check.h"
 #include "api/model/load_options.h"
 #include "base/error.h"
@@ -16,7 +16,6 @@
 #include "falconer/watch.h"
 #include "model/arch/architecture.h"
 #include "report/table.h"
-#include "tensor/buffer.h"
 #include "train/run_folder.h"
 #include "train/sums.h"
 
@@ -24,38 +23,6 @@ namespace falconer {
 namespace {
 
 namespace fs = std::filesystem;
-
-/// What is wrong with the numbers of a file of tensors; empty where nothing is.
-struct Numbers {
-  int64_t tensors = 0;
-  std::string not_finite;             // the first tensor that is not
-  std::vector<std::string> all_zero;  // never trained, or trained to nothing
-};
-
-Numbers look_at(const TensorFiles& files) {
-  constexpr int64_t kElements = int64_t{1} << 22;  // at a time
-  Numbers found;
-  for (const auto& [name, stored] : files.tensors()) {
-    ++found.tensors;
-    if (stored.dtype == Dtype::kU8)
-      continue;  // codes of moments are finite; their scales are looked at
-    bool zero = stored.size() > 0;
-    const int64_t band = std::clamp<int64_t>(kElements / std::max<int64_t>(1, stored.cols()), 1,
-                                             std::max<int64_t>(1, stored.rows()));
-    const Tensor values(band, stored.cols(), Dtype::kF32);
-    for (int64_t row = 0; row < stored.rows(); row += band) {
-      const View part = values.view().row_range(0, std::min(band, stored.rows() - row));
-      stored.copy_rows_to(row, part);
-      for (int64_t i = 0; i < part.size(); ++i) {
-        const float value = part.row<float>(0)[i];
-        zero &= value == 0;
-        if (!std::isfinite(value) && found.not_finite.empty()) found.not_finite = name;
-      }
-    }
-    if (zero) found.all_zero.push_back(name);
-  }
-  return found;
-}
 
 class Verifying {
  public:
@@ -124,18 +91,18 @@ class Verifying {
       say(folder, "files", Verdict::kFailed, file);
     const bool adapter = fs::exists(folder / "adapter_model.safetensors");
     say_numbers(folder, "tensors",
-                look_at(adapter ? TensorFiles::open_file(folder / "adapter_model.safetensors")
-                                : TensorFiles::open_folder(folder)),
+                numbers_in(adapter ? TensorFiles::open_file(folder / "adapter_model.safetensors")
+                                   : TensorFiles::open_folder(folder)),
                 adapter);
     if (!folder.filename().string().starts_with("checkpoint-")) return;
     const int64_t step = read_train_state(folder).step;
     if (folder.filename() != fmt::format("checkpoint-{}", step))
       say(folder, "state", Verdict::kFailed, fmt::format("is of step {}", step));
     say_numbers(folder, "optimizer",
-                look_at(TensorFiles::open_file(folder / "optimizer.safetensors")), false);
+                numbers_in(TensorFiles::open_file(folder / "optimizer.safetensors")), false);
   }
 
-  void say_numbers(const fs::path& folder, const std::string& what, const Numbers& numbers,
+  void say_numbers(const fs::path& folder, const std::string& what, const TensorNumbers& numbers,
                    bool trained) {
     if (!numbers.not_finite.empty())
       return say(folder, what, Verdict::kFailed, numbers.not_finite + " is not finite");
@@ -196,9 +163,15 @@ class Verifying {
     };
     if (!same("data", data.rows()) || !same("held_out", data.held_out()))
       fail("{}: other rows than those that it was trained on", path);
+    const auto since = record->data.find("since_step");
     say(folder, "data", Verdict::kOk,
-        fmt::format("{}: the {} {} that it was trained on", path, data.rows().size(),
-                    plural(data.rows().size(), "row")));
+        fmt::format("{}: the {} {} that it was trained on{}", path, data.rows().size(),
+                    plural(data.rows().size(), "row"),
+                    since == record->data.end()
+                        ? ""
+                        : fmt::format(" from step {} on; before that it had other rows, which "
+                                      "nothing here says anything of",
+                                      since->second)));
   }
 
   LoadedData load(const ModelRecord& record, const std::string& path) const {

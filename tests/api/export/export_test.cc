@@ -168,6 +168,21 @@ TEST_P(Exported, LoraGoesToPeft) {
   EXPECT_FALSE(config.contains("bias")) << "PEFT's default";
 }
 
+TEST_P(Exported, VerifySaysThatItWasDone) {
+  const std::string lora = adapter("lora");
+  for (const auto& [format, with] :
+       {std::pair("hf", std::string()), {"peft", lora}, {"gguf-lora", lora}, {"litgpt", lora}}) {
+    ExportOptions options{.checkpoint = run.checkpoint, .adapter = with, .format = format};
+    options.out = out(std::string("verified-") + format);
+    options.verify = true;
+    expect_mentions(export_model(options).text, {"verified: "});
+    options.out += "-not";
+    options.verify = false;
+    const std::string text = export_model(options).text;
+    EXPECT_EQ(text.find("verified"), std::string::npos) << text;
+  }
+}
+
 TEST_P(Exported, WrongSettingsBesideAnAdapterAreNamed) {
   const fs::path folder = made("litgpt", "settings", adapter("lora"));
   write_file(folder / "hyperparameters.yaml", "lora_alpha: much\n");

@@ -9,6 +9,7 @@
 #include "api/finetune/finetune_options.h"
 #include "base/log.h"
 #include "support/errors.h"
+#include "support/made_checkpoint.h"
 #include "support/paths.h"
 #include "support/run_files.h"
 #include "support/tiny_model.h"
@@ -83,6 +84,43 @@ TEST(LearningRate, WhatIsHardlyMeantIsSaidAndAllowed) {
   ASSERT_NE(text.find(line), std::string::npos);
   EXPECT_NE(text.find(line), text.rfind(line)) << "once by plan, once by a dry run";
   EXPECT_EQ(said().find("warm-up"), std::string::npos);
+}
+
+TEST(LearningRate, OfZeroNamesWhatStaysAsItWas) {
+  const TinyRun run;
+  FinetuneOptions o = run.options("lora", "out");
+  o.lr = 0;
+  o.max_steps = 1;
+  const LogLevel level = log_level();
+  set_log_level(LogLevel::kWarning);
+  testing::internal::CaptureStderr();
+  finetune(o);
+  set_log_level(level);
+  expect_mentions(testing::internal::GetCapturedStderr(),
+                  {"lr is 0", "trainable tensors did not change", "the first is", "lora_"});
+}
+
+// A dry run says that a run can begin: of one whose first loss is no number it must not.
+TEST(DryRun, ReadsTheWeights) {
+  const TempFolder folder;
+  MadeCheckpoint made;
+  const auto look = [&] {
+    write_checkpoint(folder / "model", made);
+    write_rows(folder / "rows.jsonl", 24, 1, made.shape.vocab);
+    FinetuneOptions o;
+    o.checkpoint = folder / "model";
+    o.data = folder / "rows.jsonl";
+    o.out = folder / "out";
+    dry_run(o);
+  };
+  EXPECT_NO_THROW(look());
+  for (const float value :
+       {std::numeric_limits<float>::quiet_NaN(), -std::numeric_limits<float>::infinity()}) {
+    made.edit = [&](const Param& param, std::vector<float>& values) {
+      if (param.name == "transformer.h.1.mlp.dense_h_to_4h.weight") values.back() = value;
+    };
+    expect_mentions(message_of(look), {"transformer.h.1.mlp.dense_h_to_4h.weight", "not finite"});
+  }
 }
 
 // Where all stay, those that were asked for by step do.

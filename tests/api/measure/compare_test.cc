@@ -50,6 +50,7 @@ TEST_F(Compare, MeasuresEveryMethodAndGoesOnWhereItWas) {
   for (const char* method : {"lora", "adapter", "adapter-v2", "full"}) add(method);
   const CompareReport report = compare(options);
   EXPECT_TRUE(report.complete);
+  EXPECT_EQ(report.json, read_text_file(fs::path(report.page).parent_path() / "compare.json"));
   EXPECT_TRUE(fs::exists(report.page));
   EXPECT_TRUE(fs::exists(folder / "out/charts/held-out-loss.svg"));
   const auto all = figures();

@@ -96,6 +96,35 @@ TEST_F(VerifyRun, OtherRowsAreFound) {
   expect_mentions(failing(), {"rows.jsonl", "other rows"});
 }
 
+// What a run was trained on before it was resumed with other rows, nothing that it saved knows.
+TEST_F(VerifyRun, RowsOfAResumedRunAreThoseSinceItsChange) {
+  FinetuneOptions o = options();
+  finetune(o);
+  write_rows(run.path("others.jsonl"), 24, 2, 640);
+  o.data = run.path("others.jsonl");
+  o.resume = "auto";
+  o.max_steps = 6;
+  finetune(o);
+  const auto said = [&] {
+    const VerifyReport report = verify({.folder = folder(), .checkpoint = {}, .data = {}});
+    EXPECT_TRUE(report.ok) << report.text;
+    return report.text;
+  };
+  expect_mentions(said(), {"others.jsonl", "from step 5 on", "other rows"});
+  o.max_steps = 8;  // once more, with the same
+  finetune(o);
+  expect_mentions(said(), {"others.jsonl", "from step 5 on"});
+  FinetuneOptions same = options("lora", "same");
+  same.data = o.data;
+  finetune(same);
+  same.resume = "auto";
+  same.max_steps = 6;
+  finetune(same);
+  const VerifyReport report =
+      verify({.folder = run.path("same").string(), .checkpoint = {}, .data = {}});
+  EXPECT_EQ(report.text.find("other rows"), std::string::npos) << report.text;
+}
+
 TEST_F(VerifyRun, WhatIsNotHereIsNotChecked) {
   finetune(options());
   fs::rename(run.path("rows.jsonl"), run.path("moved.jsonl"));
