@@ -27,6 +27,7 @@ Prepared prepared(const TempFolder& folder, int64_t asked) {
   options.checkpoint = folder / "model";
   options.out = folder / "out";
   options.test_size = 0;
+  options.prompt_style = "falcon";  // short
   options.max_seq_length = asked;
   Prepared made;
   made.report = prepare(options);

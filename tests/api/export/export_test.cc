@@ -179,7 +179,7 @@ TEST_P(Exported, VerifySaysThatItWasDone) {
     options.out += "-not";
     options.verify = false;
     const std::string text = export_model(options).text;
-    EXPECT_EQ(text.find("verified"), std::string::npos) << text;
+    EXPECT_EQ(text.find("verified: "), std::string::npos) << text;
   }
 }
 
