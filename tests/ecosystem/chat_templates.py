@@ -33,7 +33,8 @@ def render(template, variables):
     """What transformers' own environment gives; None where it raises."""
     try:
         return chat_template_utils._compile_jinja_template(template).render(**variables)
-    except (jinja2.TemplateError, TypeError, ValueError, OverflowError, ZeroDivisionError):
+    except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError, LookupError,
+            AssertionError, AttributeError, SyntaxError, RuntimeError):
         return None
 
 

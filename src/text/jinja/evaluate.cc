@@ -32,6 +32,8 @@ bool is_dict_method(std::string_view name) {
 
 }  // namespace
 
+JinjaValue jinja_method_value() { return JinjaValue::of(builtin(Builtin::kMethod)); }
+
 JinjaValue JinjaInterpreter::evaluate(const JinjaNode& node) {
   const Deeper deeper(*this);
   heap_.step();
@@ -71,8 +73,11 @@ JinjaValue JinjaInterpreter::evaluate(const JinjaNode& node) {
       return JinjaValue::of(!jinja_true(evaluate(*node.child(0))));
     case Node::kNegative:
       return jinja_negative(evaluate(*node.child(0)));
-    case Node::kPositive:
-      return evaluate(*node.child(0));
+    case Node::kPositive: {
+      const JinjaValue value = evaluate(*node.child(0));
+      if (!value.is_number()) fail("+{} is not defined", jinja_kind(value));
+      return value.is(Kind::kFloat) ? value : JinjaValue::of(value.as_integer());
+    }
     case Node::kAnd: {
       const JinjaValue left = evaluate(*node.child(0));
       return jinja_true(left) ? evaluate(*node.child(1)) : left;
@@ -139,6 +144,12 @@ JinjaValue JinjaInterpreter::attribute(const JinjaValue& object, const JinjaNode
   if (object.is(Kind::kLoop)) return loop_attribute(*object.loop, node.text);
   if (object.is(Kind::kDict) && !object.dict->is_namespace && is_dict_method(node.text))
     return JinjaValue::of(builtin(Builtin::kMethod));
+  if (has_jinja_method(object, node.text)) return jinja_method_value();
+  if (object.is(Kind::kFunction) && object.function->builtin == Builtin::kCycler &&
+      node.text == "current")
+    return object.function->items->items[static_cast<size_t>(object.function->used)];
+  if (object.is(Kind::kFunction) && object.function->macro != nullptr && node.text == "name")
+    return heap_.view(object.function->macro->text, false);
   return jinja_item(object, node.value, heap_);
 }
 
@@ -157,9 +168,41 @@ JinjaValue JinjaInterpreter::loop_attribute(const JinjaLoop& loop, std::string_v
   if (name == "length") return JinjaValue::of(length);
   if (name == "previtem") return item(i - 1);
   if (name == "nextitem") return item(i + 1);
-  if (name == "depth" || name == "depth0")  // above 1 in recursive loops alone
-    return JinjaValue::of(int64_t{name == "depth"});
-  fail("loop.{} is not supported", printable(name));
+  if (name == "depth") return JinjaValue::of(loop.depth);
+  if (name == "depth0") return JinjaValue::of(loop.depth - 1);
+  if (name == "cycle" || name == "changed") return jinja_method_value();
+  return JinjaValue::undefined(heap_.view(name, false).string);
+}
+
+JinjaValue JinjaInterpreter::loop_method(const JinjaLoop& loop, std::string_view name,
+                                         const JinjaArguments& given) {
+  if (!given.named.empty()) fail("loop.{} takes no names", printable(name));
+  if (name == "cycle" && !given.positional.empty())
+    return given.positional[static_cast<size_t>(loop.index) % given.positional.size()];
+  if (name == "cycle") fail("loop.cycle takes the values that it gives one after another");
+  if (name != "changed") fail("loop has no method \"{}\"; it has changed, cycle", printable(name));
+  const JinjaValue now = heap_.list(given.positional, true);
+  const JinjaList* const before = std::exchange(loop.changed, now.list);
+  return JinjaValue::of(before == nullptr || !jinja_equal(JinjaValue::of(before), now, heap_));
+}
+
+JinjaValue JinjaInterpreter::call_loop(const JinjaLoop& loop, const JinjaArguments& given) {
+  if (loop.recursive == nullptr) fail("only a loop that is \"recursive\" can be called");
+  const JinjaValue over = JinjaParameters("iterable", given).need(0);
+  const Deeper deeper(*this);
+  JinjaScope* const outer = std::exchange(scope_, loop.scope);
+  MarkedText text;
+  MarkedText* const out = std::exchange(out_, &text);
+  go_through(*loop.recursive, over, loop.depth + 1);
+  out_ = out;
+  scope_ = outer;
+  return heap_.string(std::move(text));
+}
+
+JinjaValue JinjaInterpreter::call_value(const JinjaValue& callee, const JinjaArguments& given) {
+  if (callee.is(Kind::kLoop)) return call_loop(*callee.loop, given);
+  if (!callee.is(Kind::kFunction)) fail("{} cannot be called", jinja_kind(callee));
+  return call_function(*callee.function, given);
 }
 
 JinjaValue JinjaInterpreter::compare(const JinjaNode& node) {
@@ -204,57 +247,78 @@ JinjaArguments JinjaInterpreter::arguments(const JinjaNode& node) {
   JinjaArguments made;
   for (size_t i = 1; i < node.children.size(); ++i) {
     const JinjaNode& child = *node.child(i);
-    if (child.kind == Node::kKeyword)
+    if (child.kind == Node::kKeyword) {
       made.named.emplace_back(child.text, evaluate(*child.child(0)));
-    else
+    } else if (child.kind == Node::kUnpack && child.text == "*") {
+      const std::vector<JinjaValue> items = jinja_items(evaluate(*child.child(0)), heap_);
+      heap_.step(static_cast<int64_t>(items.size()));
+      made.positional.insert(made.positional.end(), items.begin(), items.end());
+    } else if (child.kind == Node::kUnpack) {
+      const JinjaValue given = evaluate(*child.child(0));
+      if (!given.is(Kind::kDict)) fail("**arguments is a dictionary, found {}", jinja_kind(given));
+      for (const auto& [key, value] : given.dict->entries) {
+        if (!key.is(Kind::kString)) fail("the name of an argument is a string");
+        heap_.step(1 + static_cast<int64_t>(made.named.size() / 8));
+        for (const auto& one : made.named)
+          if (one.first == key.string->bytes)
+            fail("argument \"{}\" is given twice", printable(one.first));
+        made.named.emplace_back(key.string->bytes, value);
+      }
+    } else {
       made.positional.push_back(evaluate(child));
+    }
   }
   return made;
 }
 
-JinjaValue JinjaInterpreter::call(const JinjaNode& node) {
+JinjaValue JinjaInterpreter::call(const JinjaNode& node, const JinjaFunction* caller) {
+  const auto given_to = [&] {
+    JinjaArguments given = arguments(node);
+    if (caller != nullptr) given.named.emplace_back("caller", JinjaValue::of(caller));
+    return given;
+  };
   const JinjaNode& callee = *node.child(0);
   if (callee.kind != Node::kAttribute) {
     const JinjaValue function = evaluate(callee);
-    if (!function.is(Kind::kFunction)) fail("{} cannot be called", jinja_kind(function));
-    return call_function(*function.function, arguments(node));
+    return call_value(function, given_to());
   }
   const JinjaValue object = evaluate(*callee.child(0));
-  const JinjaArguments given = arguments(node);
+  const JinjaArguments given = given_to();
   line_ = callee.line;
   if (const auto result = call_jinja_method(object, callee.text, given, heap_)) return *result;
-  if (object.is(Kind::kLoop) && callee.text == "cycle" && !given.positional.empty())
-    return given.positional[static_cast<size_t>(object.loop->index) % given.positional.size()];
+  if (object.is(Kind::kLoop)) return loop_method(*object.loop, callee.text, given);
   if (object.is(Kind::kDict))
-    if (const JinjaValue* member = object.dict->find(callee.text);
-        member != nullptr && member->is(Kind::kFunction))
-      return call_function(*member->function, given);
-  fail("{} has no method \"{}\" that a chat template could call", jinja_kind(object),
-       printable(callee.text));
+    if (const JinjaValue* member = object.dict->find(callee.text); member != nullptr)
+      return call_value(*member, given);
+  const std::string methods = jinja_methods_of(object);
+  fail("{} has no method \"{}\" that a chat template could call{}", jinja_kind(object),
+       printable(callee.text), methods.empty() ? "" : "; it has " + methods);
 }
 
 JinjaValue JinjaInterpreter::call_function(const JinjaFunction& function,
                                            const JinjaArguments& given) {
   if (function.macro != nullptr) return call_macro(function, given);
+  if (function.builtin == Builtin::kJoiner) {
+    if (!given.positional.empty() || !given.named.empty()) fail("a joiner takes no arguments");
+    return function.used++ > 0 ? function.items->items[0] : heap_.view("", false);
+  }
   return call_jinja_function(function.builtin, given, heap_);
 }
 
 JinjaValue JinjaInterpreter::call_macro(const JinjaFunction& function,
                                         const JinjaArguments& given) {
   const Deeper deeper(*this);
-  const JinjaNode& macro = *function.macro;
-  const size_t parameters = macro.children.size() - 1;
-  if (given.positional.size() > parameters)
-    fail("macro {} takes {} arguments, and {} are given", printable(macro.text), parameters,
-         given.positional.size());
-  heap_.step(static_cast<int64_t>(parameters * given.named.size() / 8));
-  for (const auto& [name, value] : given.named)
-    if (std::none_of(macro.children.begin(), macro.children.end() - 1,
-                     [&, known = name](const auto& child) { return child->text == known; }))
-      fail("macro {} has no argument \"{}\"", printable(macro.text), printable(name));
   JinjaScope* const outer = scope_;
   scope_ = &heap_.scope(function.scope);
-  for (size_t i = 0; i < parameters; ++i) {
+  set_specials(*function.macro, given);
+  set_parameters(*function.macro, given);
+  const JinjaValue result = heap_.string(captured(*function.macro->children.back()));
+  scope_ = outer;
+  return result;
+}
+
+void JinjaInterpreter::set_parameters(const JinjaNode& macro, const JinjaArguments& given) {
+  for (size_t i = 0; i + 1 < macro.children.size(); ++i) {
     const JinjaNode& parameter = *macro.child(i);
     const auto named = std::find_if(given.named.begin(), given.named.end(),
                                     [&](const auto& one) { return one.first == parameter.text; });
@@ -267,9 +331,41 @@ JinjaValue JinjaInterpreter::call_macro(const JinjaFunction& function,
       value = evaluate(*parameter.child(0));
     scope_->set(parameter.name, value);
   }
-  const JinjaValue result = heap_.string(captured(*macro.children.back()));
-  scope_ = outer;
-  return result;
+}
+
+/// caller, varargs and kwargs, where the macro uses them; arguments that are too many are an error where
+/// it does not.
+void JinjaInterpreter::set_specials(const JinjaNode& macro, const JinjaArguments& given) {
+  const size_t parameters = macro.children.size() - 1;
+  const size_t taken = std::min(given.positional.size(), parameters);
+  heap_.step(static_cast<int64_t>((parameters + 1) * given.named.size() / 8));
+  const auto is_parameter = [&](std::string_view name) {
+    return std::any_of(macro.children.begin() + static_cast<ptrdiff_t>(taken),
+                       macro.children.end() - 1,
+                       [&](const auto& child) { return child->text == name; });
+  };
+  JinjaValue caller = JinjaValue::undefined(heap_.view("caller", false).string);
+  std::vector<std::pair<JinjaValue, JinjaValue>> rest;
+  for (const auto& [name, value] : given.named) {
+    if (is_parameter(name)) continue;
+    if (name == "caller" && (macro.index & JinjaNode::kCaller) != 0)
+      caller = value;
+    else if ((macro.index & JinjaNode::kKwargs) != 0)
+      rest.emplace_back(heap_.view(name, false), value);
+    else
+      fail("macro {} has no argument \"{}\", or it is given twice", printable(macro.text),
+           printable(name));
+  }
+  if (given.positional.size() > parameters && (macro.index & JinjaNode::kVarargs) == 0)
+    fail("macro {} takes {} arguments, and {} are given", printable(macro.text), parameters,
+         given.positional.size());
+  if ((macro.index & JinjaNode::kCaller) != 0) scope_->set(tree_.caller, caller);
+  if ((macro.index & JinjaNode::kKwargs) != 0)
+    scope_->set(tree_.kwargs, heap_.dict(std::move(rest)));
+  if ((macro.index & JinjaNode::kVarargs) != 0)
+    scope_->set(tree_.varargs, heap_.list({given.positional.begin() + static_cast<ptrdiff_t>(taken),
+                                           given.positional.end()},
+                                          true));
 }
 
 }  // namespace falconer

@@ -236,17 +236,8 @@ JinjaNodePtr JinjaExpressionParser::unary(bool with_filters) {
 
 JinjaNodePtr JinjaExpressionParser::filters(JinjaNodePtr value, bool only_filters) {
   for (;;) {
-    if (is_operator("|")) {
-      JinjaNodePtr made = node(Node::kFilter);
-      advance();
-      made->text = any_name();
-      while (take_operator(".")) made->text += "." + any_name();
-      made->index = find_jinja_filter(made->text);
-      if (made->index < 0)
-        fail_here(fmt::format("there is no filter \"{}\"", printable(made->text)));
-      add(*made, std::move(value));
-      if (is_operator("(")) arguments(*made);
-      value = std::move(made);
+    if (take_operator("|")) {
+      value = filter(std::move(value));
     } else if (!only_filters && is_name("is")) {
       value = test(std::move(value));
     } else if (!only_filters && is_operator("(")) {
@@ -257,13 +248,24 @@ JinjaNodePtr JinjaExpressionParser::filters(JinjaNodePtr value, bool only_filter
   }
 }
 
+JinjaNodePtr JinjaExpressionParser::filter(JinjaNodePtr input) {
+  JinjaNodePtr made = node(Node::kFilter);
+  made->text = any_name();
+  while (take_operator(".")) made->text += "." + any_name();
+  made->index = find_jinja_filter(made->text);
+  if (made->index < 0) fail_here(unknown_jinja_filter(made->text));
+  add(*made, std::move(input));
+  if (is_operator("(")) arguments(*made);
+  return made;
+}
+
 JinjaNodePtr JinjaExpressionParser::test(JinjaNodePtr input) {
   JinjaNodePtr made = node(Node::kTest);
   advance();
   const bool negated = take_name("not");
   made->text = token().kind == Token::kOperator ? found() : any_name();
   made->index = find_jinja_test(made->text);
-  if (made->index < 0) fail_here(fmt::format("there is no test \"{}\"", printable(made->text)));
+  if (made->index < 0) fail_here(unknown_jinja_test(made->text));
   add(*made, std::move(input));
   const auto begins_argument = [&] {
     if (token().kind == Token::kName)

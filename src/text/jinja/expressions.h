@@ -22,6 +22,8 @@ class JinjaExpressionParser {
   /// A name, names between commas, or (where `attribute`) ns.name.
   JinjaNodePtr target(bool attribute);
   JinjaNodePtr filters(JinjaNodePtr input, bool only_filters);
+  /// A filter of a block, without the "|" before it.
+  JinjaNodePtr first_filter() { return filter(nullptr); }
   JinjaNodePtr parameter();
 
   const JinjaToken& token(size_t further = 0) const {
@@ -69,6 +71,7 @@ class JinjaExpressionParser {
   JinjaNodePtr subscript(JinjaNodePtr object);
   JinjaNodePtr slice(JinjaNodePtr object, JinjaNodePtr start);
   JinjaNodePtr test(JinjaNodePtr input);
+  JinjaNodePtr filter(JinjaNodePtr input);
   void arguments(JinjaNode& call);
   bool ends_tuple() const;
 

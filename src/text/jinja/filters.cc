@@ -1,9 +1,16 @@
 // The filters of chat templates: value | name(arguments).
+#include <fmt/ranges.h>
+
 #include <algorithm>
+#include <cctype>
 #include <charconv>
 #include <cmath>
+#include <cstdlib>
+#include <optional>
 
 #include "base/error.h"
+#include "text/jinja/format.h"
+#include "text/jinja/layout.h"
 #include "text/jinja/library.h"
 #include "text/jinja/operators.h"
 #include "text/jinja/text.h"
@@ -51,10 +58,8 @@ JinjaValue tojson(const JinjaValue& v, const P& p, JinjaHeap& h) {
   JinjaJsonStyle style{.ascii = p.flag(0, false), .sort_keys = p.flag(3, false)};
   if (const JinjaValue* indent = p.find(1); indent != nullptr && !indent->is(Kind::kNone)) {
     style.lines = true;
-    style.indent =
-        indent->is(Kind::kString)
-            ? std::string(indent->string->bytes)
-            : std::string(static_cast<size_t>(std::clamp<int64_t>(p.integer(1, 0), 0, 64)), ' ');
+    style.indent = indent->is(Kind::kString) ? std::string(indent->string->bytes)
+                                             : jinja_filling(p.integer(1, 0), " ", false, h).text();
   }
   if (const JinjaValue* separators = p.find(2);
       separators != nullptr && !separators->is(Kind::kNone)) {
@@ -96,21 +101,8 @@ JinjaValue replace(const JinjaValue& v, const P& p, JinjaHeap& h) {
                        p.integer(2, -1), h);
 }
 
-/// items["a"]["b"] for "a.b", as attributes are named in filters.
 JinjaValue attribute_of(const JinjaValue& item, const JinjaValue& path, JinjaHeap& h) {
-  if (!path.is(Kind::kString)) return jinja_item(item, path, h);
-  JinjaValue value = item;
-  std::string_view rest = path.string->bytes;
-  for (;;) {
-    const size_t dot = rest.find('.');
-    const std::string_view name = rest.substr(0, dot);
-    int64_t number = 0;
-    const auto read = std::from_chars(name.data(), name.data() + name.size(), number);
-    const bool integer = read.ec == std::errc() && read.ptr == name.data() + name.size();
-    value = jinja_item(value, integer ? JinjaValue::of(number) : h.view(name, false), h);
-    if (dot == std::string_view::npos) return value;
-    rest.remove_prefix(dot + 1);
-  }
+  return jinja_attribute(item, path, nullptr, h);
 }
 
 std::vector<JinjaValue> attributes_of(const JinjaValue& v, const JinjaValue* path, JinjaHeap& h) {
@@ -125,23 +117,72 @@ JinjaValue join(const JinjaValue& v, const P& p, JinjaHeap& h) {
   return jinja_join(attributes_of(v, p.find(1), h), jinja_string(between, h), h);
 }
 
+/// The figures of a number as Python reads it: without white space around, and "_" between figures.
+std::optional<std::string> figures_of(const JinjaString& string, JinjaHeap& h) {
+  std::string made;
+  const std::string_view bytes = jinja_strip(string, "", "both", h).string->bytes;
+  h.step(static_cast<int64_t>(bytes.size() / 16));
+  for (size_t i = 0; i < bytes.size(); ++i) {
+    const auto figure = [&](size_t at) {
+      return at < bytes.size() && std::isalnum(static_cast<unsigned char>(bytes[at])) != 0;
+    };
+    if (bytes[i] != '_')
+      made += bytes[i];
+    else if (i == 0 || !figure(i - 1) || !figure(i + 1))
+      return {};
+  }
+  return made;
+}
+
+/// int(text, base): a sign, 0x or the like, figures. Error: it takes more than 64 bits.
+std::optional<int64_t> whole_number(std::string_view text, int64_t base) {
+  const bool negative = text.starts_with('-');
+  if (negative || text.starts_with('+')) text.remove_prefix(1);
+  const char mark = text.size() > 2 && text[0] == '0' ? static_cast<char>(text[1] | 0x20) : '\0';
+  const int64_t marked = mark == 'x' ? 16 : mark == 'o' ? 8 : mark == 'b' ? 2 : 0;
+  if (marked != 0 && (base == marked || base == 0)) {
+    text.remove_prefix(2);
+    base = marked;
+  } else if (base == 0) {
+    if (text.starts_with('0') && text.find_first_not_of('0') != std::string_view::npos) return {};
+    base = 10;
+  }
+  uint64_t number = 0;
+  const auto read =
+      std::from_chars(text.data(), text.data() + text.size(), number, static_cast<int>(base));
+  if (text.empty() || read.ptr != text.data() + text.size()) return {};
+  if (read.ec != std::errc() || number > static_cast<uint64_t>(INT64_MAX) + negative)
+    fail("int: a number is too large");
+  return static_cast<int64_t>(negative ? 0 - number : number);
+}
+
+std::optional<double> real_number(std::string_view text) {
+  if (text.starts_with('+') && !text.starts_with("+-")) text.remove_prefix(1);
+  if (text.find('(') != std::string_view::npos) return {};  // nan(...) is not Python's
+  double real = 0;
+  const auto read = std::from_chars(text.data(), text.data() + text.size(), real);
+  if (text.empty() || read.ptr != text.data() + text.size()) return {};
+  if (read.ec == std::errc::result_out_of_range)
+    return std::strtod(std::string(text).c_str(), nullptr);
+  return real;
+}
+
 JinjaValue to_integer(const JinjaValue& v, const P& p, JinjaHeap& h) {
+  const int64_t base = p.integer(1, 10);
+  if (base != 0 && (base < 2 || base > 36))
+    fail("int: base {} is not supported, only 2 to 36, and 0", base);
   if (v.is_integral()) return JinjaValue::of(v.as_integer());
-  if (v.is(Kind::kFloat) && std::fabs(v.real) < 9e18)
-    return JinjaValue::of(static_cast<int64_t>(v.real));
+  std::optional<double> real;
+  if (v.is(Kind::kFloat)) real = v.real;
   if (v.is(Kind::kString)) {
-    const std::string_view bytes = jinja_strip(*v.string, "", "both", h).string->bytes;
-    const char *begin = bytes.data(), *end = begin + bytes.size();
-    if (bytes.starts_with('+')) ++begin;
-    int64_t number = 0;
-    const int64_t base = p.integer(1, 10);
-    if (base < 2 || base > 36) fail("int: base {} is not supported, only 2 to 36", base);
-    const auto whole = std::from_chars(begin, end, number, static_cast<int>(base));
-    if (whole.ec == std::errc() && whole.ptr == end) return JinjaValue::of(number);
-    double real = 0;
-    const auto read = std::from_chars(begin, end, real);
-    if (read.ec == std::errc() && read.ptr == end && std::fabs(real) < 9e18)
-      return JinjaValue::of(static_cast<int64_t>(real));
+    const std::optional<std::string> text = figures_of(*v.string, h);
+    const std::optional<int64_t> whole = text ? whole_number(*text, base) : std::nullopt;
+    if (whole) return JinjaValue::of(*whole);
+    if (text) real = real_number(*text);
+  }
+  if (real && std::isfinite(*real)) {
+    if (!(std::fabs(*real) < 9.2e18)) fail("int: a number is too large");
+    return JinjaValue::of(static_cast<int64_t>(*real));
   }
   return p.find(0) != nullptr ? *p.find(0) : JinjaValue::of(int64_t{0});
 }
@@ -149,30 +190,48 @@ JinjaValue to_integer(const JinjaValue& v, const P& p, JinjaHeap& h) {
 JinjaValue to_real(const JinjaValue& v, const P& p, JinjaHeap& h) {
   if (v.is_number()) return JinjaValue::of(v.as_real());
   if (v.is(Kind::kString)) {
-    const std::string_view bytes = jinja_strip(*v.string, "", "both", h).string->bytes;
-    double real = 0;
-    const auto read = std::from_chars(bytes.data(), bytes.data() + bytes.size(), real);
-    if (read.ec == std::errc() && read.ptr == bytes.data() + bytes.size())
-      return JinjaValue::of(real);
+    const std::optional<std::string> text = figures_of(*v.string, h);
+    const std::optional<double> real = text ? real_number(*text) : std::nullopt;
+    if (real) return JinjaValue::of(*real);
   }
   return p.find(0) != nullptr ? *p.find(0) : JinjaValue::of(0.0);
 }
 
 JinjaValue absolute(const JinjaValue& v, const P&, JinjaHeap&) {
-  if (!v.is_number()) fail("abs of {} is not defined", jinja_kind(v));
-  return v.as_real() < 0 ? jinja_negative(v) : v;
+  if (v.is(Kind::kFloat)) return JinjaValue::of(std::fabs(v.real));
+  if (!v.is_integral()) fail("abs of {} is not defined", jinja_kind(v));
+  return v.as_integer() < 0 ? jinja_negative(v) : JinjaValue::of(v.as_integer());
 }
 
-JinjaValue round(const JinjaValue& v, const P& p, JinjaHeap&) {
+/// round(number, places): half to even, by the digits that the number has.
+JinjaValue rounded(const JinjaValue& v, int64_t places, JinjaHeap& h) {
+  const double scale = std::pow(10.0, static_cast<double>(-places));
+  if (v.is_integral()) {
+    const int64_t whole = v.as_integer();
+    if (places >= 0) return JinjaValue::of(whole);
+    if (places < -18) return JinjaValue::of(int64_t{0});
+    const auto unit = static_cast<int64_t>(scale);
+    const int64_t rest = whole % unit, half = std::abs(rest) * 2;
+    const bool away = half > unit || (half == unit && whole / unit % 2 != 0);
+    return jinja_arithmetic("+", JinjaValue::of(whole - rest),
+                            JinjaValue::of(away ? (whole < 0 ? -unit : unit) : int64_t{0}), h);
+  }
+  if (!std::isfinite(v.real) || places > 320) return v;
+  if (places < 0) return JinjaValue::of(std::nearbyint(v.real / scale) * scale);
+  return JinjaValue::of(
+      std::strtod(fmt::format("{:.{}f}", v.real, static_cast<int>(places)).c_str(), nullptr));
+}
+
+JinjaValue round(const JinjaValue& v, const P& p, JinjaHeap& h) {
   if (!v.is_number()) fail("round of {} is not defined", jinja_kind(v));
+  const std::string_view method = p.text(1, "common");
+  if (method == "common") return rounded(v, p.integer(0, 0), h);
+  if (method != "ceil" && method != "floor")
+    fail("round: expected common, ceil or floor, found \"{}\"", printable(method));
   const double scale = std::pow(10.0, static_cast<double>(p.integer(0, 0)));
   const double scaled = v.as_real() * scale;
-  const std::string_view method = p.text(1, "common");
-  if (v.is_integral() && method == "common" && p.integer(0, 0) >= 0) return v;
-  return JinjaValue::of((method == "ceil"    ? std::ceil(scaled)
-                         : method == "floor" ? std::floor(scaled)
-                                             : std::nearbyint(scaled)) /
-                        scale);
+  if (!std::isfinite(scaled)) fail("round: a number is too large");
+  return JinjaValue::of((method == "ceil" ? std::ceil(scaled) : std::floor(scaled)) / scale);
 }
 
 JinjaValue pairs(const JinjaValue& v, const P&, JinjaHeap& h) {
@@ -194,7 +253,7 @@ JinjaValue sorted(std::vector<JinjaValue> items, const std::vector<JinjaValue>& 
   for (size_t i = 0; i < order.size(); ++i) order[i] = i;
   std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) {
     h.step();
-    const int compared = jinja_compare(keys[a], keys[b], h);
+    const int compared = jinja_equal(keys[a], keys[b], h) ? 0 : jinja_compare(keys[a], keys[b], h);
     return reverse ? compared > 0 : compared < 0;
   });
   std::vector<JinjaValue> made;
@@ -203,14 +262,37 @@ JinjaValue sorted(std::vector<JinjaValue> items, const std::vector<JinjaValue>& 
 }
 
 JinjaValue sort(const JinjaValue& v, const P& p, JinjaHeap& h) {
-  std::vector<JinjaValue> keys = attributes_of(v, p.find(2), h);
-  for (JinjaValue& key : keys) key = sort_key(key, p.flag(1, false), h);
-  return sorted(jinja_items(v, h), keys, p.flag(0, false), h);
+  const std::vector<JinjaValue> items = jinja_items(v, h);
+  std::vector<std::vector<JinjaValue>> parts(items.size());
+  const auto add = [&](const JinjaValue* path) {
+    const std::vector<JinjaValue> keys = attributes_of(v, path, h);
+    for (size_t i = 0; i < keys.size(); ++i)
+      parts[i].push_back(sort_key(keys[i], p.flag(1, false), h));
+  };
+  const JinjaValue* paths = p.find(2);
+  if (paths != nullptr && paths->is(Kind::kString)) {  // one after another, between commas
+    std::string_view rest = paths->string->bytes;
+    for (size_t comma = 0; comma != std::string_view::npos; rest.remove_prefix(comma + 1)) {
+      comma = rest.find(',');
+      const JinjaValue path = h.view(rest.substr(0, comma), false);
+      add(&path);
+      if (comma == std::string_view::npos) break;
+    }
+  } else {
+    add(paths);
+  }
+  std::vector<JinjaValue> keys;
+  for (std::vector<JinjaValue>& part : parts) keys.push_back(h.list(std::move(part)));
+  return sorted(items, keys, p.flag(0, false), h);
 }
 
 JinjaValue dictsort(const JinjaValue& v, const P& p, JinjaHeap& h) {
+  if (!v.is(Kind::kDict)) fail("dictsort of {} is not defined", jinja_kind(v));
   const JinjaValue items = pairs(v, p, h);
-  const size_t by = p.text(1, "key") == "value" ? 1 : 0;
+  const std::string_view name = p.text(1, "key");
+  if (name != "key" && name != "value")
+    fail("dictsort: expected \"key\" or \"value\", found \"{}\"", printable(name));
+  const size_t by = name == "value" ? 1 : 0;
   std::vector<JinjaValue> keys;
   for (const JinjaValue& pair : items.list->items)
     keys.push_back(sort_key(pair.list->items[by], p.flag(0, false), h));
@@ -223,6 +305,8 @@ JinjaValue unique(const JinjaValue& v, const P& p, JinjaHeap& h) {
   for (size_t i = 0; i < items.size(); ++i) {
     const JinjaValue key = sort_key(names[i], p.flag(0, false), h);
     h.step(1 + static_cast<int64_t>(keys.size()));
+    if (key.is(Kind::kDict) || (key.is(Kind::kList) && !key.list->tuple))
+      fail("unique takes values that can be keys, found {}", jinja_kind(key));
     if (std::any_of(keys.begin(), keys.end(),
                     [&](const JinjaValue& old) { return jinja_equal(old, key, h); }))
       continue;
@@ -247,16 +331,16 @@ JinjaValue most(const JinjaValue& v, const P& p, JinjaHeap& h) { return extreme(
 
 JinjaValue sum(const JinjaValue& v, const P& p, JinjaHeap& h) {
   JinjaValue total = p.find(1) != nullptr ? *p.find(1) : JinjaValue::of(int64_t{0});
+  if (total.is(Kind::kString)) fail("sum of strings is not defined; join puts them together");
   for (const JinjaValue& item : attributes_of(v, p.find(0), h))
     total = jinja_arithmetic("+", total, item, h);
   return total;
 }
 
 JinjaValue indent(const JinjaValue& v, const P& p, JinjaHeap& h) {
-  const std::string blanks =
-      p.find(0) != nullptr && p.find(0)->is(Kind::kString)
-          ? std::string(p.find(0)->string->bytes)
-          : std::string(static_cast<size_t>(std::clamp<int64_t>(p.integer(0, 4), 0, 1024)), ' ');
+  const std::string blanks = p.find(0) != nullptr && p.find(0)->is(Kind::kString)
+                                 ? std::string(p.find(0)->string->bytes)
+                                 : jinja_filling(p.integer(0, 4), " ", false, h).text();
   const MarkedText whole = jinja_marked(jinja_string(v, h));
   MarkedText made;
   if (p.flag(1, false)) made.append(blanks, false);
@@ -293,7 +377,7 @@ JinjaValue choose(const JinjaValue& v, const JinjaArguments& arguments, bool att
   if (attribute) name_at(arguments, 0, "selectattr");
   const bool tested = arguments.positional.size() > at;
   const int test = tested ? find_jinja_test(name_at(arguments, at, "select")) : 0;
-  if (test < 0) fail("there is no test \"{}\"", printable(arguments.positional[at].string->bytes));
+  if (test < 0) fail("{}", unknown_jinja_test(arguments.positional[at].string->bytes));
   const JinjaArguments rest = rest_of(arguments, at + 1);
   std::vector<JinjaValue> made;
   for (const JinjaValue& item : jinja_items(v, h)) {
@@ -307,17 +391,20 @@ JinjaValue choose(const JinjaValue& v, const JinjaArguments& arguments, bool att
 JinjaValue map(const JinjaValue& v, const JinjaArguments& arguments, JinjaHeap& h) {
   const JinjaValue *attribute = nullptr, *absent = nullptr;
   for (const auto& [name, value] : arguments.named) {
-    if (name == "attribute") attribute = &value;
-    if (name == "default") absent = &value;
+    if (name == "attribute" && arguments.positional.empty()) attribute = &value;
+    if (name == "default" && !value.is(Kind::kNone)) absent = &value;
   }
   std::vector<JinjaValue> made;
   if (attribute != nullptr) {
-    for (const JinjaValue& value : attributes_of(v, attribute, h))
-      made.push_back(value.is(Kind::kUndefined) && absent != nullptr ? *absent : value);
+    for (const auto& [name, value] : arguments.named)
+      if (name != "attribute" && name != "default")
+        fail("map: there is no argument \"{}\" here", printable(name));
+    for (const JinjaValue& item : jinja_items(v, h))
+      made.push_back(jinja_attribute(item, *attribute, absent, h));
     return h.list(std::move(made));
   }
   const int filter = find_jinja_filter(name_at(arguments, 0, "map"));
-  if (filter < 0) fail("there is no filter \"{}\"", printable(name_at(arguments, 0, "map")));
+  if (filter < 0) fail("{}", unknown_jinja_filter(name_at(arguments, 0, "map")));
   JinjaArguments rest = rest_of(arguments, 1);
   rest.named = arguments.named;
   for (const JinjaValue& item : jinja_items(v, h))
@@ -325,12 +412,18 @@ JinjaValue map(const JinjaValue& v, const JinjaArguments& arguments, JinjaHeap& 
   return h.list(std::move(made));
 }
 
-struct Filter {
-  std::string_view name;
-  JinjaValue (*apply)(const JinjaValue&, const P&, JinjaHeap&);
-  std::string_view parameters;
-};
-constexpr Filter kFilters[] = {
+/// value % arguments; arguments with names are a dictionary.
+JinjaValue format(const JinjaValue& v, const JinjaArguments& arguments, JinjaHeap& h) {
+  if (arguments.named.empty())
+    return jinja_percent(jinja_string(v, h), h.list(arguments.positional, true), h);
+  if (!arguments.positional.empty()) fail("format: arguments have names, or none has one");
+  std::vector<std::pair<JinjaValue, JinjaValue>> entries;
+  for (const auto& [name, value] : arguments.named)
+    entries.emplace_back(h.view(name, false), value);
+  return jinja_percent(jinja_string(v, h), h.dict(std::move(entries)), h);
+}
+
+constexpr JinjaFilter kFilters[] = {
     {"abs", absolute, ""},
     {"capitalize", capitalize, ""},
     {"count", length, ""},
@@ -341,6 +434,7 @@ constexpr Filter kFilters[] = {
     {"escape", escape, ""},
     {"first", first, ""},
     {"float", to_real, "default"},
+    {"forceescape", escape, ""},
     {"indent", indent, "width first blank"},
     {"int", to_integer, "default base"},
     {"items", pairs, ""},
@@ -364,28 +458,80 @@ constexpr Filter kFilters[] = {
     {"unique", unique, "case_sensitive attribute"},
     {"upper", upper, ""},
 };
-constexpr std::string_view kNaming[] = {"map", "reject", "rejectattr", "select", "selectattr"};
+constexpr std::string_view kNaming[] = {"format",     "map",    "reject",
+                                        "rejectattr", "select", "selectattr"};
+/// Jinja's that Falconer lacks, and why.
+constexpr std::pair<std::string_view, std::string_view> kLacking[] = {
+    {"pprint", "is for those who write templates"},
+    {"random", "gives another text each time"},
+    {"striptags", "is for web pages"},
+    {"urlize", "is for web pages"},
+    {"wordwrap", "is not supported"},
+};
+
+/// All tables but kNaming, one behind the other.
+const JinjaFilter* filter_at(size_t i) {
+  const std::span<const JinjaFilter> more = jinja_more_filters();
+  if (i < std::size(kFilters)) return &kFilters[i];
+  return i - std::size(kFilters) < more.size() ? &more[i - std::size(kFilters)] : nullptr;
+}
 
 }  // namespace
 
 int find_jinja_filter(std::string_view name) {
-  for (size_t i = 0; i < std::size(kFilters); ++i)
-    if (kFilters[i].name == name) return static_cast<int>(i);
-  for (size_t i = 0; i < std::size(kNaming); ++i)
-    if (kNaming[i] == name) return static_cast<int>(std::size(kFilters) + i);
+  size_t i = 0;
+  for (; filter_at(i) != nullptr; ++i)
+    if (filter_at(i)->name == name) return static_cast<int>(i);
+  for (const std::string_view known : kNaming) {
+    if (known == name) return static_cast<int>(i);
+    ++i;
+  }
   return -1;
+}
+
+std::string unknown_jinja_filter(std::string_view name) {
+  for (const auto& [lacking, why] : kLacking)
+    if (lacking == name) return fmt::format("the filter \"{}\" {}; Falconer has none", name, why);
+  std::vector<std::string_view> known(std::begin(kNaming), std::end(kNaming));
+  for (size_t i = 0; filter_at(i) != nullptr; ++i) known.push_back(filter_at(i)->name);
+  std::sort(known.begin(), known.end());
+  return fmt::format("there is no filter \"{}\"; Falconer has {}", printable(name),
+                     fmt::join(known, ", "));
+}
+
+JinjaValue jinja_attribute(const JinjaValue& item, const JinjaValue& path, const JinjaValue* absent,
+                           JinjaHeap& h) {
+  const auto member = [&](const JinjaValue& of, const JinjaValue& key) {
+    const JinjaValue found = jinja_item(of, key, h);
+    return found.is(Kind::kUndefined) && absent != nullptr && !absent->is(Kind::kNone) ? *absent
+                                                                                       : found;
+  };
+  if (!path.is(Kind::kString)) return member(item, path);
+  JinjaValue value = item;
+  std::string_view rest = path.string->bytes;
+  for (;;) {
+    const size_t dot = rest.find('.');
+    const std::string_view name = rest.substr(0, dot);
+    int64_t number = 0;
+    const auto read = std::from_chars(name.data(), name.data() + name.size(), number);
+    const bool integer = read.ec == std::errc() && read.ptr == name.data() + name.size();
+    value = member(value, integer ? JinjaValue::of(number) : h.view(name, false));
+    if (dot == std::string_view::npos) return value;
+    rest.remove_prefix(dot + 1);
+  }
 }
 
 JinjaValue apply_jinja_filter(int index, const JinjaValue& input, const JinjaArguments& arguments,
                               JinjaHeap& heap) {
   heap.step();
   const size_t i = static_cast<size_t>(index);
-  if (i < std::size(kFilters))
-    return kFilters[i].apply(input, P(kFilters[i].parameters, arguments), heap);
-  const std::string_view name = kNaming[i - std::size(kFilters)];
+  if (const JinjaFilter* filter = filter_at(i); filter != nullptr)
+    return filter->apply(input, P(filter->parameters, arguments), heap);
+  const std::string_view name = kNaming[i - std::size(kFilters) - jinja_more_filters().size()];
   const JinjaHeap::Deeper deeper(heap);
   heap.step(static_cast<int64_t>(arguments.positional.size()));
   if (name == "map") return map(input, arguments, heap);
+  if (name == "format") return format(input, arguments, heap);
   return choose(input, arguments, name.ends_with("attr"), name.starts_with("select"), heap);
 }
 

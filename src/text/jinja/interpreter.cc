@@ -68,6 +68,12 @@ JinjaInterpreter::Flow JinjaInterpreter::execute(const JinjaNode& node) {
     case Node::kMacro:
       define_macro(node);
       return Flow::kNext;
+    case Node::kCallBlock:
+      execute_call_block(node);
+      return Flow::kNext;
+    case Node::kFilterBlock:
+      execute_filter_block(node);
+      return Flow::kNext;
     case Node::kWith:
       return execute_with(node);
     case Node::kBreak:
@@ -88,20 +94,30 @@ JinjaInterpreter::Flow JinjaInterpreter::execute_if(const JinjaNode& node) {
 }
 
 JinjaInterpreter::Flow JinjaInterpreter::execute_for(const JinjaNode& node) {
-  const JinjaValue over = evaluate(*node.child(1));
+  return go_through(node, evaluate(*node.child(1)), 1);
+}
+
+JinjaValue JinjaInterpreter::loop_items(const JinjaNode& node, const JinjaValue& over) {
+  const JinjaValue items = over.is(Kind::kList) ? over : heap_.list(jinja_items(over, heap_));
+  if (node.child(2) == nullptr) return items;
+  std::vector<JinjaValue> kept;
+  for (const JinjaValue& item : items.list->items) {
+    assign(*node.child(0), item);
+    if (jinja_true(evaluate(*node.child(2)))) kept.push_back(item);
+  }
+  return heap_.list(std::move(kept));
+}
+
+JinjaInterpreter::Flow JinjaInterpreter::go_through(const JinjaNode& node, const JinjaValue& over,
+                                                    int64_t depth) {
   JinjaScope* const outer = scope_;
   scope_ = &heap_.scope(outer);
-  JinjaValue items = over.is(Kind::kList) ? over : heap_.list(jinja_items(over, heap_));
-  if (node.child(2) != nullptr) {
-    std::vector<JinjaValue> kept;
-    for (const JinjaValue& item : items.list->items) {
-      assign(*node.child(0), item);
-      if (jinja_true(evaluate(*node.child(2)))) kept.push_back(item);
-    }
-    items = heap_.list(std::move(kept));
-  }
+  const JinjaValue items = loop_items(node, over);
   JinjaLoop& loop = heap_.loop();
   loop.items = items.list;
+  loop.scope = outer;
+  loop.depth = depth;
+  if (node.index == 1) loop.recursive = &node;
   Flow flow = Flow::kNext;
   for (; loop.index < std::ssize(items.list->items) && flow != Flow::kBreak; ++loop.index) {
     scope_->values.clear();
@@ -139,6 +155,22 @@ void JinjaInterpreter::execute_set_block(const JinjaNode& node) {
     value = evaluate(*node.child(2));
   }
   assign(*node.child(0), value);
+}
+
+void JinjaInterpreter::execute_call_block(const JinjaNode& node) {
+  JinjaFunction& caller = heap_.function();
+  caller.macro = node.child(1);
+  caller.scope = scope_;
+  write(call(*node.child(0), &caller));
+}
+
+void JinjaInterpreter::execute_filter_block(const JinjaNode& node) {
+  JinjaScope* const outer = scope_;
+  scope_ = &heap_.scope(outer);
+  block_value_ = heap_.string(captured(*node.child(1)));
+  const JinjaValue value = evaluate(*node.child(0));
+  scope_ = outer;
+  write(value);
 }
 
 void JinjaInterpreter::define_macro(const JinjaNode& node) {
@@ -190,7 +222,7 @@ MarkedText JinjaTemplate::render(Variables variables, JinjaHeap& heap) const {
   for (const auto& [name, value] : variables)
     if (const auto number = tree_->names.find(std::string(name)); number != tree_->names.end())
       globals.set(number->second, value);
-  JinjaInterpreter interpreter(heap, globals);
+  JinjaInterpreter interpreter(*tree_, heap, globals);
   try {
     return interpreter.run(*tree_->root);
   } catch (const Error& error) {

@@ -3,6 +3,8 @@
 
 #include <array>
 #include <optional>
+#include <span>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -33,25 +35,60 @@ class JinjaParameters {
   std::array<const JinjaValue*, 4> values_{};
 };
 
-/// Its place in the table; -1 where there is none.
+struct JinjaFilter {
+  std::string_view name;
+  JinjaValue (*apply)(const JinjaValue&, const JinjaParameters&, JinjaHeap&);
+  std::string_view parameters;
+};
+std::span<const JinjaFilter> jinja_more_filters();
+
+/// Its place in the tables; -1 where there is none.
 int find_jinja_filter(std::string_view name);
+/// Why there is none, and which there are.
+std::string unknown_jinja_filter(std::string_view name);
 JinjaValue apply_jinja_filter(int index, const JinjaValue& input, const JinjaArguments& arguments,
                               JinjaHeap& heap);
 
 int find_jinja_test(std::string_view name);
+std::string unknown_jinja_test(std::string_view name);
 bool apply_jinja_test(int index, const JinjaValue& input, const JinjaArguments& arguments,
                       JinjaHeap& heap);
+
+struct JinjaMethod {
+  JinjaValue::Kind kind;
+  std::string_view name;
+  JinjaValue (*call)(const JinjaValue&, const JinjaParameters&, JinjaHeap&);
+  std::string_view parameters;
+};
+std::span<const JinjaMethod> jinja_string_methods();
+
+bool has_jinja_method(const JinjaValue& object, std::string_view name);
+/// "x, y, z": the methods that `object` has.
+std::string jinja_methods_of(const JinjaValue& object);
+/// A method that is looked at and not called.
+JinjaValue jinja_method_value();
 
 /// object.name(arguments); nothing where `object` has no such method.
 std::optional<JinjaValue> call_jinja_method(const JinjaValue& object, std::string_view name,
                                             const JinjaArguments& arguments, JinjaHeap& heap);
 
-/// The functions that every template can name.
+/// The functions that every template can name. Error: one of Jinja's that Falconer lacks.
 std::optional<JinjaFunction::Builtin> find_jinja_function(std::string_view name);
 JinjaValue call_jinja_function(JinjaFunction::Builtin function, const JinjaArguments& arguments,
                                JinjaHeap& heap);
 
 // ---- what filters and methods share; `string` keeps its marks
+
+/// White space to Python.
+bool is_jinja_space(char32_t code);
+/// item["a"]["b"] for a path "a.b"; `absent`, where it is not null, for what is not there.
+JinjaValue jinja_attribute(const JinjaValue& item, const JinjaValue& path, const JinjaValue* absent,
+                           JinjaHeap& heap);
+/// rsplit() at white space.
+JinjaValue jinja_split_from_right(const JinjaString& string, int64_t most, JinjaHeap& heap);
+/// center(); parameters: width, fillchar.
+JinjaValue jinja_centered(const JinjaValue& string, const JinjaParameters& parameters,
+                          JinjaHeap& heap);
 
 /// A string as it is, anything else as it is written.
 const JinjaString& jinja_string(const JinjaValue& value, JinjaHeap& heap);

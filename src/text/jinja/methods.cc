@@ -1,8 +1,11 @@
 // The methods of strings, dictionaries and lists in chat templates, and the functions.
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <ctime>
 
 #include "base/error.h"
+#include "text/jinja/format.h"
 #include "text/jinja/library.h"
 #include "text/jinja/operators.h"
 #include "text/jinja/text.h"
@@ -26,49 +29,22 @@ JinjaValue strip_left(const JinjaValue& v, const P& p, JinjaHeap& h) {
 JinjaValue strip_right(const JinjaValue& v, const P& p, JinjaHeap& h) {
   return jinja_strip(*v.string, p.text(0, ""), "right", h);
 }
-JinjaValue upper(const JinjaValue& v, const P&, JinjaHeap& h) {
+JinjaValue upper_string(const JinjaValue& v, const P&, JinjaHeap& h) {
   return jinja_recase(*v.string, JinjaCase::kUpper, h);
 }
-JinjaValue lower(const JinjaValue& v, const P&, JinjaHeap& h) {
+JinjaValue lower_string(const JinjaValue& v, const P&, JinjaHeap& h) {
   return jinja_recase(*v.string, JinjaCase::kLower, h);
 }
-JinjaValue title(const JinjaValue& v, const P&, JinjaHeap& h) {
+JinjaValue title_string(const JinjaValue& v, const P&, JinjaHeap& h) {
   return jinja_recase(*v.string, JinjaCase::kTitle, h);
 }
-JinjaValue capitalize(const JinjaValue& v, const P&, JinjaHeap& h) {
+JinjaValue capitalize_string(const JinjaValue& v, const P&, JinjaHeap& h) {
   return jinja_recase(*v.string, JinjaCase::kCapitalize, h);
-}
-
-/// startswith and endswith take a string or a list of them.
-bool any_affix(const JinjaValue& v, const JinjaValue& affix, bool front, JinjaHeap& heap) {
-  heap.step();
-  if (affix.is(Kind::kList))
-    return std::any_of(affix.list->items.begin(), affix.list->items.end(),
-                       [&](const JinjaValue& one) { return any_affix(v, one, front, heap); });
-  if (!affix.is(Kind::kString))
-    fail("a string begins or ends with a string, found {}", jinja_kind(affix));
-  const std::string_view bytes = v.string->bytes, part = affix.string->bytes;
-  heap.pass(part.size());
-  return front ? bytes.starts_with(part) : bytes.ends_with(part);
-}
-JinjaValue begins(const JinjaValue& v, const P& p, JinjaHeap& h) {
-  return JinjaValue::of(any_affix(v, p.need(0), true, h));
-}
-JinjaValue ends(const JinjaValue& v, const P& p, JinjaHeap& h) {
-  return JinjaValue::of(any_affix(v, p.need(0), false, h));
-}
-JinjaValue without_prefix(const JinjaValue& v, const P& p, JinjaHeap& h) {
-  const size_t n = p.text(0, "").size();
-  return any_affix(v, p.need(0), true, h) ? h.part(*v.string, n, v.string->bytes.size()) : v;
-}
-JinjaValue without_suffix(const JinjaValue& v, const P& p, JinjaHeap& h) {
-  const size_t n = p.text(0, "").size();
-  return any_affix(v, p.need(0), false, h) ? h.part(*v.string, 0, v.string->bytes.size() - n) : v;
 }
 
 /// Where the next white space begins and ends, from `at` on.
 std::pair<size_t, size_t> next_blank(std::string_view bytes, size_t at) {
-  const auto blank = [&](size_t i) { return is_space(decode_utf8(bytes, i).code); };
+  const auto blank = [&](size_t i) { return is_jinja_space(decode_utf8(bytes, i).code); };
   while (at < bytes.size() && !blank(at)) at += decode_utf8(bytes, at).length;
   size_t end = at;
   while (end < bytes.size() && blank(end)) end += decode_utf8(bytes, end).length;
@@ -79,7 +55,7 @@ JinjaValue split_at_blanks(const JinjaString& string, int64_t most, JinjaHeap& h
   const std::string_view bytes = string.bytes;
   std::vector<JinjaValue> parts;
   size_t at = 0;
-  while (at < bytes.size() && is_space(decode_utf8(bytes, at).code))
+  while (at < bytes.size() && is_jinja_space(decode_utf8(bytes, at).code))
     at += decode_utf8(bytes, at).length;
   while (at < bytes.size()) {
     const bool rest = most >= 0 && static_cast<int64_t>(parts.size()) == most;
@@ -113,9 +89,11 @@ JinjaValue split(const JinjaValue& v, const P& p, JinjaHeap& h) {
 
 JinjaValue split_from_right(const JinjaValue& v, const P& p, JinjaHeap& h) {
   const int64_t most = p.integer(1, -1);
+  if (p.find(0) == nullptr || p.find(0)->is(Kind::kNone))
+    return jinja_split_from_right(*v.string, most, h);
   const std::string_view separator = p.text(0, "");
+  if (separator.empty()) fail("rsplit: the separator is empty");
   if (most < 0) return split(v, p, h);
-  if (separator.empty()) fail("rsplit: expected a separator");
   jinja_pass_search(v.string->bytes, separator, h);
   std::vector<JinjaValue> parts;
   size_t end = v.string->bytes.size();
@@ -131,53 +109,17 @@ JinjaValue split_from_right(const JinjaValue& v, const P& p, JinjaHeap& h) {
   return h.list(std::move(parts));
 }
 
-JinjaValue split_lines(const JinjaValue& v, const P& p, JinjaHeap& h) {
-  const std::string_view bytes = v.string->bytes;
-  std::vector<JinjaValue> parts;
-  for (size_t begin = 0; begin < bytes.size();) {
-    const size_t end = std::min(bytes.find_first_of("\r\n", begin), bytes.size());
-    const size_t next = end + (bytes.substr(end).starts_with("\r\n") ? 2 : end < bytes.size());
-    h.step();
-    parts.push_back(h.part(*v.string, begin, p.flag(0, false) ? next : end));
-    begin = next;
-  }
-  return h.list(std::move(parts));
+JinjaValue replace_string(const JinjaValue& v, const P& p, JinjaHeap& h) {
+  for (size_t i = 0; i < 2; ++i)
+    if (!p.need(i).is(Kind::kString))
+      fail("replace: argument {} is a string, found {}", i + 1, jinja_kind(p.need(i)));
+  return jinja_replace(*v.string, *p.need(0).string, *p.need(1).string, p.integer(2, -1), h);
 }
-
-JinjaValue replace(const JinjaValue& v, const P& p, JinjaHeap& h) {
-  return jinja_replace(*v.string, jinja_string(p.need(0), h), jinja_string(p.need(1), h),
-                       p.integer(2, -1), h);
-}
-JinjaValue join(const JinjaValue& v, const P& p, JinjaHeap& h) {
-  return jinja_join(jinja_items(p.need(0), h), *v.string, h);
-}
-
-JinjaValue find(const JinjaValue& v, const P& p, JinjaHeap& h) {
-  const std::string_view bytes = v.string->bytes;
-  jinja_pass_search(bytes, p.text(0, ""), h);
-  const size_t at = bytes.find(p.text(0, ""));
-  if (at == std::string_view::npos) return JinjaValue::of(int64_t{-1});
-  return JinjaValue::of(static_cast<int64_t>(
-      std::count_if(bytes.begin(), bytes.begin() + static_cast<ptrdiff_t>(at),
-                    [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; })));
-}
-
-JinjaValue count_in_string(const JinjaValue& v, const P& p, JinjaHeap& h) {
-  const std::string_view part = p.text(0, "");
-  if (part.empty()) return JinjaValue::of(jinja_length(v, h) + 1);
-  jinja_pass_search(v.string->bytes, part, h);
-  int64_t count = 0;
-  for (size_t at = 0; (at = v.string->bytes.find(part, at)) != std::string_view::npos;
-       at += part.size())
-    ++count;
-  return JinjaValue::of(count);
-}
-
-JinjaValue all_digits(const JinjaValue& v, const P&, JinjaHeap& h) {
-  const std::string_view bytes = v.string->bytes;
-  h.pass(bytes.size());
-  return JinjaValue::of(!bytes.empty() &&
-                        bytes.find_first_not_of("0123456789") == std::string_view::npos);
+JinjaValue join_string(const JinjaValue& v, const P& p, JinjaHeap& h) {
+  const std::vector<JinjaValue> items = jinja_items(p.need(0), h);
+  for (const JinjaValue& item : items)
+    if (!item.is(Kind::kString)) fail("join takes strings, found {}", jinja_kind(item));
+  return jinja_join(items, *v.string, h);
 }
 
 // ---- dictionaries and lists
@@ -199,10 +141,20 @@ JinjaValue values(const JinjaValue& v, const P&, JinjaHeap& h) {
   return h.list(std::move(all));
 }
 
+JinjaValue copied(const JinjaValue& v, const P&, JinjaHeap& h) {
+  if (v.is(Kind::kDict)) return h.dict(v.dict->entries);
+  if (v.list->tuple) fail("a tuple has no method copy");
+  return h.list(v.list->items);
+}
+
 JinjaValue index(const JinjaValue& v, const P& p, JinjaHeap& h) {
-  h.step(static_cast<int64_t>(v.list->items.size() / 8));
-  for (size_t i = 0; i < v.list->items.size(); ++i)
-    if (jinja_equal(v.list->items[i], p.need(0), h)) return JinjaValue::of(static_cast<int64_t>(i));
+  const int64_t length = std::ssize(v.list->items);
+  const auto place = [&](int64_t at) {
+    return std::min(at < 0 ? std::max<int64_t>(at + length, 0) : at, length);
+  };
+  h.step(length / 8);
+  for (int64_t i = place(p.integer(1, 0)); i < place(p.integer(2, length)); ++i)
+    if (jinja_equal(v.list->items[static_cast<size_t>(i)], p.need(0), h)) return JinjaValue::of(i);
   fail("index: the value is not in the list");
 }
 JinjaValue count_in_list(const JinjaValue& v, const P& p, JinjaHeap& h) {
@@ -212,38 +164,26 @@ JinjaValue count_in_list(const JinjaValue& v, const P& p, JinjaHeap& h) {
                     [&](const JinjaValue& one) { return jinja_equal(one, p.need(0), h); })));
 }
 
-struct Method {
-  Kind kind;
-  std::string_view name;
-  JinjaValue (*call)(const JinjaValue&, const P&, JinjaHeap&);
-  std::string_view parameters;
-};
-constexpr Method kMethods[] = {
-    {Kind::kString, "capitalize", capitalize, ""},
-    {Kind::kString, "count", count_in_string, "sub"},
-    {Kind::kString, "endswith", ends, "suffix"},
-    {Kind::kString, "find", find, "sub"},
-    {Kind::kString, "isdigit", all_digits, ""},
-    {Kind::kString, "join", join, "iterable"},
-    {Kind::kString, "lower", lower, ""},
+constexpr JinjaMethod kMethods[] = {
+    {Kind::kString, "capitalize", capitalize_string, ""},
+    {Kind::kString, "join", join_string, "iterable"},
+    {Kind::kString, "lower", lower_string, ""},
     {Kind::kString, "lstrip", strip_left, "chars"},
-    {Kind::kString, "removeprefix", without_prefix, "prefix"},
-    {Kind::kString, "removesuffix", without_suffix, "suffix"},
-    {Kind::kString, "replace", replace, "old new count"},
+    {Kind::kString, "replace", replace_string, "old new count"},
     {Kind::kString, "rsplit", split_from_right, "sep maxsplit"},
     {Kind::kString, "rstrip", strip_right, "chars"},
     {Kind::kString, "split", split, "sep maxsplit"},
-    {Kind::kString, "splitlines", split_lines, "keepends"},
-    {Kind::kString, "startswith", begins, "prefix"},
     {Kind::kString, "strip", strip_both, "chars"},
-    {Kind::kString, "title", title, ""},
-    {Kind::kString, "upper", upper, ""},
+    {Kind::kString, "title", title_string, ""},
+    {Kind::kString, "upper", upper_string, ""},
+    {Kind::kDict, "copy", copied, ""},
     {Kind::kDict, "get", get, "key default"},
     {Kind::kDict, "items", items, ""},
     {Kind::kDict, "keys", keys, ""},
     {Kind::kDict, "values", values, ""},
     {Kind::kList, "count", count_in_list, "value"},
-    {Kind::kList, "index", index, "value"},
+    {Kind::kList, "copy", copied, ""},
+    {Kind::kList, "index", index, "value start stop"},
 };
 
 // ---- functions
@@ -264,23 +204,39 @@ JinjaValue range(const JinjaArguments& arguments, JinjaHeap& heap) {
   return heap.list(std::move(numbers));
 }
 
+/// What dict() takes: another dictionary, or pairs.
+std::vector<std::pair<JinjaValue, JinjaValue>> entries_of(const JinjaArguments& arguments,
+                                                          JinjaHeap& heap) {
+  if (arguments.positional.size() > 1) fail("a dictionary is made of one other, and of names");
+  if (arguments.positional.empty()) return {};
+  const JinjaValue& given = arguments.positional[0];
+  if (given.is(Kind::kDict)) return given.dict->entries;
+  std::vector<std::pair<JinjaValue, JinjaValue>> entries;
+  for (const JinjaValue& item : jinja_items(given, heap)) {
+    const std::vector<JinjaValue> pair = jinja_items(item, heap);
+    if (pair.size() != 2) fail("a dictionary is made of pairs, found {} values", pair.size());
+    heap.step(static_cast<int64_t>(entries.size() / 8));
+    const auto there = std::find_if(entries.begin(), entries.end(), [&](const auto& entry) {
+      return jinja_equal(entry.first, pair[0], heap);
+    });
+    if (there != entries.end())
+      there->second = pair[1];
+    else
+      entries.emplace_back(pair[0], pair[1]);
+  }
+  return entries;
+}
+
 JinjaValue name_space(const JinjaArguments& arguments, JinjaHeap& heap) {
   JinjaDict& made = heap.name_space();
-  for (const JinjaValue& given : arguments.positional) {
-    if (!given.is(Kind::kDict)) fail("namespace: expected a dictionary");
-    for (const auto& [key, value] : given.dict->entries) made.set(key, value, heap);
-  }
+  for (const auto& [key, value] : entries_of(arguments, heap)) made.set(key, value, heap);
   for (const auto& [name, value] : arguments.named) made.set(heap.view(name, false), value, heap);
   return JinjaValue::of(&made);
 }
 
 JinjaValue dictionary(const JinjaArguments& arguments, JinjaHeap& heap) {
-  std::vector<std::pair<JinjaValue, JinjaValue>> entries;
-  for (const JinjaValue& given : arguments.positional) {
-    if (given.is(Kind::kDict)) heap.step(static_cast<int64_t>(given.dict->entries.size() / 8));
-    if (!given.is(Kind::kDict)) fail("dict: expected a dictionary");
-    entries.insert(entries.end(), given.dict->entries.begin(), given.dict->entries.end());
-  }
+  std::vector<std::pair<JinjaValue, JinjaValue>> entries = entries_of(arguments, heap);
+  heap.step(static_cast<int64_t>(entries.size() / 8));
   for (const auto& [name, value] : arguments.named) {
     heap.step(static_cast<int64_t>(entries.size() / 8));
     const auto there =
@@ -305,7 +261,41 @@ JinjaValue now(const JinjaArguments& arguments, JinjaHeap& heap) {
   return heap.string(std::string(text, size), false);
 }
 
+/// What cycler() and joiner() give: they remember where they are.
+JinjaValue with_memory(JinjaFunction::Builtin which, std::vector<JinjaValue> items,
+                       JinjaHeap& heap) {
+  JinjaFunction& made = heap.function();
+  made.builtin = which;
+  made.items = heap.list(std::move(items)).list;
+  return JinjaValue::of(&made);
+}
+JinjaValue cycler(const JinjaArguments& arguments, JinjaHeap& heap) {
+  if (arguments.positional.empty() || !arguments.named.empty())
+    fail("cycler takes the values that it gives one after another");
+  return with_memory(JinjaFunction::Builtin::kCycler, arguments.positional, heap);
+}
+JinjaValue joiner(const JinjaArguments& arguments, JinjaHeap& heap) {
+  const P p("sep", arguments);
+  const JinjaValue between = p.find(0) != nullptr ? *p.find(0) : heap.view(", ", false);
+  return with_memory(JinjaFunction::Builtin::kJoiner, {between}, heap);
+}
+
+/// cycler.next() and cycler.reset().
+std::optional<JinjaValue> turned(const JinjaFunction& of, std::string_view name) {
+  const std::vector<JinjaValue>& items = of.items->items;
+  if (name == "reset") {
+    of.used = 0;
+    return JinjaValue::none();
+  }
+  if (name != "next") return {};
+  const JinjaValue now = items[static_cast<size_t>(of.used)];
+  of.used = (of.used + 1) % std::ssize(items);
+  return now;
+}
+
 constexpr std::pair<std::string_view, JinjaFunction::Builtin> kFunctions[] = {
+    {"cycler", JinjaFunction::Builtin::kMakeCycler},
+    {"joiner", JinjaFunction::Builtin::kMakeJoiner},
     {"range", JinjaFunction::Builtin::kRange},
     {"dict", JinjaFunction::Builtin::kDict},
     {"namespace", JinjaFunction::Builtin::kNamespace},
@@ -313,20 +303,60 @@ constexpr std::pair<std::string_view, JinjaFunction::Builtin> kFunctions[] = {
     {"strftime_now", JinjaFunction::Builtin::kNow},
 };
 
+const JinjaMethod* find_method(const JinjaValue& object, std::string_view name) {
+  if (object.is(Kind::kDict) && object.dict->is_namespace) return nullptr;
+  for (const JinjaMethod& method : kMethods)
+    if (method.kind == object.kind && method.name == name) return &method;
+  for (const JinjaMethod& method : jinja_string_methods())
+    if (method.kind == object.kind && method.name == name) return &method;
+  return nullptr;
+}
+
 }  // namespace
 
 std::optional<JinjaValue> call_jinja_method(const JinjaValue& object, std::string_view name,
                                             const JinjaArguments& arguments, JinjaHeap& heap) {
-  if (object.is(Kind::kDict) && object.dict->is_namespace) return {};
-  for (const Method& method : kMethods)
-    if (method.kind == object.kind && method.name == name)
-      return method.call(object, P(method.parameters, arguments), heap);
-  return {};
+  if (object.is(Kind::kString) && name == "format")
+    return jinja_format(*object.string, arguments, heap);
+  if (object.is(Kind::kString) && name == "format_map") {
+    JinjaArguments named;
+    const JinjaValue& given = P("mapping", arguments).need(0);
+    if (!given.is(Kind::kDict)) fail("format_map takes a dictionary, found {}", jinja_kind(given));
+    heap.step(static_cast<int64_t>(given.dict->entries.size() / 8));
+    for (const auto& [key, value] : given.dict->entries)
+      if (key.is(Kind::kString)) named.named.emplace_back(key.string->bytes, value);
+    return jinja_format(*object.string, named, heap);
+  }
+  if (object.is(Kind::kFunction) && object.function->builtin == JinjaFunction::Builtin::kCycler)
+    return turned(*object.function, name);
+  const JinjaMethod* method = find_method(object, name);
+  if (method == nullptr) return {};
+  return method->call(object, P(method->parameters, arguments), heap);
+}
+
+bool has_jinja_method(const JinjaValue& object, std::string_view name) {
+  return find_method(object, name) != nullptr ||
+         (object.is(Kind::kString) && (name == "format" || name == "format_map"));
+}
+
+std::string jinja_methods_of(const JinjaValue& object) {
+  std::vector<std::string_view> names;
+  for (const JinjaMethod& method : kMethods)
+    if (method.kind == object.kind && find_method(object, method.name))
+      names.push_back(method.name);
+  if (object.is(Kind::kString)) {
+    names.insert(names.end(), {"format", "format_map"});
+    for (const JinjaMethod& method : jinja_string_methods()) names.push_back(method.name);
+  }
+  std::sort(names.begin(), names.end());
+  return fmt::format("{}", fmt::join(names, ", "));
 }
 
 std::optional<JinjaFunction::Builtin> find_jinja_function(std::string_view name) {
   for (const auto& [known, function] : kFunctions)
     if (known == name) return function;
+  if (name == "lipsum")
+    fail("the function \"lipsum\" gives another text each time; Falconer has none");
   return {};
 }
 
@@ -341,6 +371,13 @@ JinjaValue call_jinja_function(JinjaFunction::Builtin function, const JinjaArgum
       return name_space(arguments, heap);
     case JinjaFunction::Builtin::kNow:
       return now(arguments, heap);
+    case JinjaFunction::Builtin::kMakeCycler:
+      return cycler(arguments, heap);
+    case JinjaFunction::Builtin::kMakeJoiner:
+      return joiner(arguments, heap);
+    case JinjaFunction::Builtin::kCycler:
+    case JinjaFunction::Builtin::kJoiner:
+      fail("a cycler cannot be called; it has next()");
     case JinjaFunction::Builtin::kMethod:
       fail("a method is called apart from its object");
     case JinjaFunction::Builtin::kRaise:

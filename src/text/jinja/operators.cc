@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "base/error.h"
+#include "text/jinja/format.h"
 #include "text/jinja/text.h"
 #include "text/unicode.h"
 
@@ -255,6 +256,7 @@ JinjaValue jinja_arithmetic(std::string_view op, const JinjaValue& a, const Jinj
   if (a.is_integral() && b.is_integral())
     return integer_arithmetic(op, a.as_integer(), b.as_integer());
   if (a.is_number() && b.is_number()) return real_arithmetic(op, a.as_real(), b.as_real());
+  if (op == "%" && a.is(Kind::kString)) return jinja_percent(*a.string, b, heap);
   if (op == "+" && a.is(Kind::kString) && b.is(Kind::kString)) {
     MarkedText text;
     heap.take(a.string->bytes.size() + b.string->bytes.size());
@@ -294,6 +296,10 @@ JinjaValue jinja_item(const JinjaValue& value, const JinjaValue& key, JinjaHeap&
       break;
     }
     case Kind::kList: {
+      if (value.list->group && key.is(Kind::kString)) {
+        if (key.string->bytes == "grouper") return value.list->items[0];
+        if (key.string->bytes == "list") return value.list->items[1];
+      }
       if (!key.is_integral()) break;
       const int64_t n = static_cast<int64_t>(value.list->items.size()), at = key.as_integer();
       if (at >= -n && at < n) return value.list->items[static_cast<size_t>(at < 0 ? at + n : at)];

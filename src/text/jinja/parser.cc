@@ -71,6 +71,9 @@ class Parser : public JinjaExpressionParser {
     if (name == "for") return for_();
     if (name == "set") return set();
     if (name == "macro") return macro();
+    if (name == "call") return call_block();
+    if (name == "filter") return filter_block();
+    if (name == "print") return print();
     if (name == "with") return with();
     if (name == "generation") {
       end_tag();
@@ -85,7 +88,11 @@ class Parser : public JinjaExpressionParser {
       end_tag();
       return made;
     }
-    fail_here(fmt::format("{{% {} %}} is not supported in a chat template", printable(name)));
+    fail_here(
+        fmt::format("{{% {} %}} is not supported in a chat template; Falconer has break, call, "
+                    "continue, filter, "
+                    "for, generation, if, macro, print, raw, set, with",
+                    printable(name)));
   }
 
   JinjaNodePtr if_() {
@@ -118,7 +125,7 @@ class Parser : public JinjaExpressionParser {
     expect_name("in");
     add(*made, tuple(false));
     add(*made, take_name("if") ? expression() : nullptr);
-    if (is_name("recursive")) fail_here("a recursive loop is not supported");
+    if (take_name("recursive")) made->index = 1;
     end_tag();
     ++loops_;
     add(*made, block({"else", "endfor"}));
@@ -157,17 +164,76 @@ class Parser : public JinjaExpressionParser {
     JinjaNodePtr made = node(Node::kMacro);
     made->text = any_name();
     made->name = tree_.name(made->text);
+    parameters(*made);
+    finish_macro(*made, "endmacro");
+    return made;
+  }
+
+  void parameters(JinjaNode& made) {
     expect_operator("(");
     while (!is_operator(")")) {
-      add(*made, parameter());
+      JinjaNodePtr one = parameter();
+      if (one->kind == Node::kName && !made.children.empty() &&
+          made.children.back()->kind == Node::kKeyword)
+        fail_here("an argument without a default follows one with a default");
+      add(made, std::move(one));
       if (!take_operator(",")) break;
     }
     expect_operator(")");
+  }
+  void finish_macro(JinjaNode& made, std::string_view end) {
     end_tag();
     const int outer = std::exchange(loops_, 0);
-    add(*made, block({"endmacro"}));
+    add(made, block({end}));
     loops_ = outer;
-    closing("endmacro");
+    closing(end);
+    made.index = specials(*made.children.back());
+  }
+
+  /// Which of caller, varargs and kwargs are looked up in it.
+  int specials(const JinjaNode& body) const {
+    int found = 0;
+    if (body.kind == Node::kName)
+      found = body.text == "caller"    ? JinjaNode::kCaller
+              : body.text == "varargs" ? JinjaNode::kVarargs
+              : body.text == "kwargs"  ? JinjaNode::kKwargs
+                                       : 0;
+    for (const auto& child : body.children)
+      if (child) found |= specials(*child);
+    return found;
+  }
+
+  /// {% print value, value %}
+  JinjaNodePtr print() {
+    JinjaNodePtr made = node(Node::kBlock);
+    do {
+      JinjaNodePtr output = node(Node::kOutput);
+      add(*output, expression());
+      add(*made, std::move(output));
+    } while (take_operator(","));
+    end_tag();
+    return made;
+  }
+
+  /// {% call(parameters) macro(...) %} body {% endcall %}
+  JinjaNodePtr call_block() {
+    JinjaNodePtr made = node(Node::kCallBlock), caller = node(Node::kMacro, "caller");
+    if (is_operator("(")) parameters(*caller);
+    JinjaNodePtr call = expression();
+    if (call->kind != Node::kCall) fail_here("expected the call of a macro in {% call %}");
+    finish_macro(*caller, "endcall");
+    add(*made, std::move(call));
+    add(*made, std::move(caller));
+    return made;
+  }
+
+  /// {% filter upper | ... %} body {% endfilter %}
+  JinjaNodePtr filter_block() {
+    JinjaNodePtr made = node(Node::kFilterBlock);
+    add(*made, filters(first_filter(), true));
+    end_tag();
+    add(*made, block({"endfilter"}));
+    closing("endfilter");
     return made;
   }
 
@@ -192,6 +258,9 @@ class Parser : public JinjaExpressionParser {
 
 JinjaTree parse_jinja(std::string_view source) {
   JinjaTree tree;
+  tree.caller = tree.name("caller");
+  tree.varargs = tree.name("varargs");
+  tree.kwargs = tree.name("kwargs");
   Parser parser(jinja_tokens(source), tree);
   tree.root = parser.whole();
   return tree;

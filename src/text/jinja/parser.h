@@ -15,6 +15,7 @@ namespace falconer {
 /// One node. What `text`, `name` and `children` are stands beside each kind; a child that may be
 /// missing is null.
 struct JinjaNode {
+  enum Special { kCaller = 1, kVarargs = 2, kKwargs = 4 };
   enum class Kind : uint8_t {
     // expressions
     kLiteral,      // value
@@ -27,6 +28,7 @@ struct JinjaNode {
     kSlice,        // object, start?, stop?, step?
     kCall,         // callee, arguments
     kKeyword,      // text = value: an argument
+    kUnpack,       // *values or **values, by `text`: arguments
     kFilter,       // input, arguments; text, index into the table of filters
     kTest,         // input, arguments; text, index
     kNot,          // operand
@@ -44,11 +46,14 @@ struct JinjaNode {
     kOutput,        // expression
     kBlock,         // statements
     kIf,            // condition, block, condition, block, ..., block of else
-    kFor,           // target, items, condition?, body, else?; name: of "loop"
+    kFor,           // target, items, condition?, body, else?; name: of "loop"; index 1: recursive
     kSet,           // target, expression
     kSetBlock,      // target, body; the filters behind "|" are kFilter around a null input
     kSetAttribute,  // as a target: text of the namespace `name`
-    kMacro,         // parameters: kName, or kKeyword with a default; last the body. name, text
+    kMacro,         // parameters: kName, or kKeyword with a default; last the body. name, text;
+                    // index: what of Special the body names
+    kCallBlock,     // call, the macro that it gives as `caller`
+    kFilterBlock,   // filters as those of kSetBlock, body
     kWith,          // target, expression, target, expression, ..., body
     kBreak,
     kContinue,
@@ -69,6 +74,7 @@ struct JinjaNode {
 struct JinjaTree {
   std::unique_ptr<JinjaNode> root;
   std::unordered_map<std::string, int32_t> names;
+  int32_t caller = -1, varargs = -1, kwargs = -1;  // names that macros have where they use them
   std::deque<std::string> strings;
   std::deque<JinjaString> literals;
 

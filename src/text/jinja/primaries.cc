@@ -160,19 +160,32 @@ JinjaNodePtr JinjaExpressionParser::slice(JinjaNodePtr object, JinjaNodePtr star
 
 void JinjaExpressionParser::arguments(JinjaNode& call) {
   expect_operator("(");
-  bool keyword = false;
+  bool keyword = false, list = false, dictionary = false;
   while (!is_operator(")")) {
-    if (is_operator("*") || is_operator("**"))
-      fail_here("arguments in a list, *args or **kwargs, are not supported");
+    if (dictionary) fail_here("nothing may follow **arguments");
+    if (is_operator("*") || is_operator("**")) {
+      JinjaNodePtr made = node(Node::kUnpack, token().text);
+      if (list && made->text == "*") fail_here("there may be one *arguments");
+      (made->text == "*" ? list : dictionary) = true;
+      advance();
+      add(*made, expression());
+      add(call, std::move(made));
+      if (!take_operator(",")) break;
+      continue;
+    }
     const JinjaToken& next = token(1);
     if (token().kind == Token::kName && next.kind == Token::kOperator && next.text == "=") {
       JinjaNodePtr made = node(Node::kKeyword, token().text);
+      for (const auto& other : call.children)
+        if (other && other->kind == Node::kKeyword && other->text == made->text)
+          fail_here(fmt::format("argument \"{}\" is given twice", printable(made->text)));
       advance();
       advance();
       add(*made, expression());
       add(call, std::move(made));
       keyword = true;
     } else {
+      if (list) fail_here("an argument without its name follows *arguments");
       if (keyword) fail_here("an argument without its name follows one with a name");
       add(call, expression());
     }

@@ -11,10 +11,8 @@ namespace falconer {
 using Kind = JinjaValue::Kind;
 namespace {
 
-bool is_python_space(char32_t code) { return is_space(code) || (code >= 0x1c && code <= 0x1f); }
-
 bool stripped(std::string_view characters, char32_t code, JinjaHeap& heap) {
-  if (characters.empty()) return is_python_space(code);
+  if (characters.empty()) return is_jinja_space(code);
   heap.pass(characters.size());
   for (size_t at = 0; at < characters.size();) {
     const Utf8Char c = decode_utf8(characters, at);
@@ -37,11 +35,13 @@ void append_case(std::string& text, char32_t code, bool upper) {
 bool goes_on(JinjaCase to, char32_t code) {
   if (to == JinjaCase::kTitle) return is_letter(code);
   if (to != JinjaCase::kWords) return true;
-  return !is_python_space(code) && code != '-' && code != '(' && code != '[' && code != '{' &&
+  return !is_jinja_space(code) && code != '-' && code != '(' && code != '[' && code != '{' &&
          code != '<';
 }
 
 }  // namespace
+
+bool is_jinja_space(char32_t code) { return is_space(code) || (code >= 0x1c && code <= 0x1f); }
 
 const JinjaString& jinja_string(const JinjaValue& value, JinjaHeap& heap) {
   if (value.is(Kind::kString)) return *value.string;
@@ -70,13 +70,16 @@ JinjaValue jinja_strip(const JinjaString& string, std::string_view characters,
 
 JinjaValue jinja_replace(const JinjaString& string, const JinjaString& old, const JinjaString& by,
                          int64_t most, JinjaHeap& heap) {
-  if (old.bytes.empty()) fail("replace: what is to be replaced is empty");
   const MarkedText whole = jinja_marked(string);
   MarkedText made;
   size_t done = 0;
   jinja_pass_search(string.bytes, old.bytes, heap);
   for (int64_t count = 0; most < 0 || count < most; ++count) {
-    const size_t at = string.bytes.find(old.bytes, done);
+    size_t at = string.bytes.find(old.bytes, done);
+    if (old.bytes.empty() &&
+        count > 0)  // what is empty stands before each character, and at the end
+      at = done < string.bytes.size() ? done + decode_utf8(string.bytes, done).length
+                                      : std::string_view::npos;
     if (at == std::string_view::npos) break;
     heap.step(1 + static_cast<int64_t>(whole.parts().size()));
     heap.take(by.bytes.size() + by.parts.size() * sizeof(MarkedText::Part));
@@ -84,7 +87,7 @@ JinjaValue jinja_replace(const JinjaString& string, const JinjaString& old, cons
     made.append(by.bytes, by.parts);
     done = at + old.bytes.size();
   }
-  if (done == 0) return JinjaValue::of(&string);
+  if (made.empty() && done == 0) return JinjaValue::of(&string);
   made.append(whole.part(done, whole.size()));
   return heap.string(std::move(made));
 }

@@ -13,7 +13,10 @@ JinjaParameters::JinjaParameters(std::string_view names, const JinjaArguments& a
     rest.remove_prefix(std::min(name.size() + 1, rest.size()));
     if (count < arguments.positional.size()) values_[count] = &arguments.positional[count];
     for (const auto& [given, value] : arguments.named)
-      if (given == name) values_[count] = &value;
+      if (given == name) {
+        if (values_[count] != nullptr) fail("argument \"{}\" is given twice", printable(name));
+        values_[count] = &value;
+      }
   }
   if (arguments.positional.size() > count)
     fail("{} arguments are given where {} are taken", arguments.positional.size(), count);
@@ -54,13 +57,8 @@ bool odd(const JinjaValue& v) {
   return v.as_integer() % 2 != 0;
 }
 
-bool same_case(const JinjaValue& v, bool upper, JinjaHeap& h) {
-  const JinjaString& string = jinja_string(v, h);
-  const JinjaString& other =
-      *jinja_recase(string, upper ? JinjaCase::kLower : JinjaCase::kUpper, h).string;
-  const JinjaString& same =
-      *jinja_recase(string, upper ? JinjaCase::kUpper : JinjaCase::kLower, h).string;
-  return same.bytes == string.bytes && other.bytes != string.bytes;
+bool same_case(const JinjaValue& v, std::string_view method, JinjaHeap& h) {
+  return jinja_true(*call_jinja_method(JinjaValue::of(&jinja_string(v, h)), method, {}, h));
 }
 
 struct Test {
@@ -70,8 +68,38 @@ struct Test {
 };
 
 constexpr Test kTests[] = {
+    {"!=",
+     [](const JinjaValue& v, const P& p, JinjaHeap& h) { return !jinja_equal(v, p.need(0), h); },
+     "other"},
+    {"<",
+     [](const JinjaValue& v, const P& p, JinjaHeap& h) {
+       return jinja_compare(v, p.need(0), h) < 0;
+     },
+     "other"},
+    {"<=",
+     [](const JinjaValue& v, const P& p, JinjaHeap& h) {
+       return jinja_compare(v, p.need(0), h) <= 0;
+     },
+     "other"},
+    {"==",
+     [](const JinjaValue& v, const P& p, JinjaHeap& h) { return jinja_equal(v, p.need(0), h); },
+     "other"},
+    {">",
+     [](const JinjaValue& v, const P& p, JinjaHeap& h) {
+       return jinja_compare(v, p.need(0), h) > 0;
+     },
+     "other"},
+    {">=",
+     [](const JinjaValue& v, const P& p, JinjaHeap& h) {
+       return jinja_compare(v, p.need(0), h) >= 0;
+     },
+     "other"},
     {"boolean", [](const JinjaValue& v, const P&, JinjaHeap&) { return v.is(Kind::kBoolean); }, ""},
-    {"callable", [](const JinjaValue& v, const P&, JinjaHeap&) { return v.is(Kind::kFunction); },
+    {"callable",
+     [](const JinjaValue& v, const P&, JinjaHeap&) {
+       return v.is(Kind::kLoop) ||
+              (v.is(Kind::kFunction) && v.function->builtin != JinjaFunction::Builtin::kCycler);
+     },
      ""},
     {"defined", [](const JinjaValue& v, const P&, JinjaHeap&) { return !v.is(Kind::kUndefined); },
      ""},
@@ -89,6 +117,11 @@ constexpr Test kTests[] = {
     {"even", [](const JinjaValue& v, const P&, JinjaHeap&) { return !odd(v); }, ""},
     {"false",
      [](const JinjaValue& v, const P&, JinjaHeap&) { return v.is(Kind::kBoolean) && !v.boolean; },
+     ""},
+    {"filter",
+     [](const JinjaValue& v, const P&, JinjaHeap&) {
+       return v.is(Kind::kString) && find_jinja_filter(v.string->bytes) >= 0;
+     },
      ""},
     {"float", [](const JinjaValue& v, const P&, JinjaHeap&) { return v.is(Kind::kFloat); }, ""},
     {"ge",
@@ -126,8 +159,8 @@ constexpr Test kTests[] = {
        return jinja_compare(v, p.need(0), h) < 0;
      },
      "other"},
-    {"lower", [](const JinjaValue& v, const P&, JinjaHeap& h) { return same_case(v, false, h); },
-     ""},
+    {"lower",
+     [](const JinjaValue& v, const P&, JinjaHeap& h) { return same_case(v, "islower", h); }, ""},
     {"lt",
      [](const JinjaValue& v, const P& p, JinjaHeap& h) {
        return jinja_compare(v, p.need(0), h) < 0;
@@ -146,7 +179,11 @@ constexpr Test kTests[] = {
     {"odd", [](const JinjaValue& v, const P&, JinjaHeap&) { return odd(v); }, ""},
     {"sameas",
      [](const JinjaValue& v, const P& p, JinjaHeap& h) {
-       return v.kind == p.need(0).kind && jinja_equal(v, p.need(0), h);
+       const JinjaValue& other = p.need(0);
+       if (v.kind != other.kind) return false;
+       if (v.is(Kind::kList)) return v.list == other.list;
+       if (v.is(Kind::kDict)) return v.dict == other.dict;
+       return jinja_equal(v, other, h);
      },
      "other"},
     {"sequence",
@@ -156,16 +193,27 @@ constexpr Test kTests[] = {
      },
      ""},
     {"string", [](const JinjaValue& v, const P&, JinjaHeap&) { return v.is(Kind::kString); }, ""},
+    {"test",
+     [](const JinjaValue& v, const P&, JinjaHeap&) {
+       return v.is(Kind::kString) && find_jinja_test(v.string->bytes) >= 0;
+     },
+     ""},
     {"true",
      [](const JinjaValue& v, const P&, JinjaHeap&) { return v.is(Kind::kBoolean) && v.boolean; },
      ""},
     {"undefined", [](const JinjaValue& v, const P&, JinjaHeap&) { return v.is(Kind::kUndefined); },
      ""},
-    {"upper", [](const JinjaValue& v, const P&, JinjaHeap& h) { return same_case(v, true, h); },
-     ""},
+    {"upper",
+     [](const JinjaValue& v, const P&, JinjaHeap& h) { return same_case(v, "isupper", h); }, ""},
 };
 
 }  // namespace
+
+std::string unknown_jinja_test(std::string_view name) {
+  std::string made = fmt::format("there is no test \"{}\"; Falconer has ", printable(name));
+  for (const Test& test : kTests) (made += test.name) += &test == std::end(kTests) - 1 ? "" : ", ";
+  return made;
+}
 
 int find_jinja_test(std::string_view name) {
   for (size_t i = 0; i < std::size(kTests); ++i)

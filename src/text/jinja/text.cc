@@ -1,5 +1,7 @@
 #include "text/jinja/text.h"
 
+#include <utf8proc.h>
+
 #include <algorithm>
 #include <charconv>
 #include <cmath>
@@ -38,13 +40,15 @@ std::string python_float(double value) {
   return made + digits.substr(0, whole) + "." + digits.substr(whole);
 }
 
-/// repr(str).
-std::string python_string(std::string_view bytes) {
+/// repr(str), or ascii(str).
+std::string python_string(std::string_view bytes, bool ascii) {
   const bool single = bytes.find('\'') == std::string_view::npos;
   const char quote = single || bytes.find('"') != std::string_view::npos ? '\'' : '"';
   std::string made(1, quote);
-  for (const char c : bytes) {
-    const auto code = static_cast<unsigned char>(c);
+  for (size_t at = 0; at < bytes.size();) {
+    const char c = bytes[at];
+    const Utf8Char character = decode_utf8(bytes, at);
+    const auto code = static_cast<uint32_t>(character.code);
     if (c == quote || c == '\\')
       (made += '\\') += c;
     else if (c == '\n')
@@ -53,10 +57,13 @@ std::string python_string(std::string_view bytes) {
       made += "\\r";
     else if (c == '\t')
       made += "\\t";
-    else if (code < 0x20 || code == 0x7f)
-      made += fmt::format("\\x{:02x}", code);
+    else if ((ascii && code >= 0x80) || !is_jinja_printable(character.code))
+      made += code < 0x100     ? fmt::format("\\x{:02x}", code)
+              : code < 0x10000 ? fmt::format("\\u{:04x}", code)
+                               : fmt::format("\\U{:08x}", code);
     else
-      made += c;
+      made += bytes.substr(at, character.length);
+    at += character.length;
   }
   return made += quote;
 }
@@ -93,15 +100,11 @@ std::string number_text(const JinjaValue& value) {
   return value.is(Kind::kFloat) ? python_float(value.real) : fmt::format("{}", value.integer);
 }
 
-bool holds_data(const JinjaString& string) {
-  return std::any_of(string.parts.begin(), string.parts.end(),
-                     [](const MarkedText::Part& part) { return part.data; });
-}
-
 /// Writes values within others. One that holds data is data with all its quotes.
 class Writer {
  public:
-  Writer(JinjaHeap& heap, const JinjaJsonStyle* json) : heap_(heap), json_(json) {}
+  Writer(JinjaHeap& heap, const JinjaJsonStyle* json, bool ascii = false)
+      : heap_(heap), json_(json), ascii_(ascii) {}
 
   MarkedText take() { return MarkedText(std::move(text_), data_); }
 
@@ -140,8 +143,8 @@ class Writer {
   }
 
   void write_string(const JinjaString& string) {
-    data_ = data_ || holds_data(string);
-    add(json_ ? json_string(string.bytes, json_->ascii) : python_string(string.bytes));
+    data_ = data_ || jinja_holds_data(string);
+    add(json_ ? json_string(string.bytes, json_->ascii) : python_string(string.bytes, ascii_));
   }
 
   void line(int level) {
@@ -198,11 +201,40 @@ class Writer {
 
   JinjaHeap& heap_;
   const JinjaJsonStyle* json_;
+  bool ascii_;
   std::string text_;
   bool data_ = false;
 };
 
 }  // namespace
+
+bool is_jinja_printable(char32_t code) {
+  switch (utf8proc_category(static_cast<utf8proc_int32_t>(code))) {
+    case UTF8PROC_CATEGORY_CC:
+    case UTF8PROC_CATEGORY_CF:
+    case UTF8PROC_CATEGORY_CS:
+    case UTF8PROC_CATEGORY_CO:
+    case UTF8PROC_CATEGORY_CN:
+    case UTF8PROC_CATEGORY_ZL:
+    case UTF8PROC_CATEGORY_ZP:
+      return false;
+    case UTF8PROC_CATEGORY_ZS:
+      return code == ' ';
+    default:
+      return true;
+  }
+}
+
+bool jinja_holds_data(const JinjaString& string) {
+  return std::any_of(string.parts.begin(), string.parts.end(),
+                     [](const MarkedText::Part& part) { return part.data; });
+}
+
+MarkedText jinja_repr(const JinjaValue& value, bool ascii, JinjaHeap& heap) {
+  Writer writer(heap, nullptr, ascii);
+  writer.write(value, 0);
+  return writer.take();
+}
 
 MarkedText jinja_marked(const JinjaString& string) {
   MarkedText text;

@@ -174,7 +174,13 @@ JinjaValue JinjaHeap::list(std::vector<JinjaValue> items, bool tuple) {
   take(items.size() * sizeof(JinjaValue) + sizeof(JinjaList));
   int depth = 1;
   for (const JinjaValue& item : items) depth = deeper(depth, item);
-  return JinjaValue::of(&lists_.emplace_back(JinjaList{std::move(items), tuple, depth}));
+  return JinjaValue::of(&lists_.emplace_back(JinjaList{std::move(items), tuple, false, depth}));
+}
+
+JinjaValue JinjaHeap::group(const JinjaValue& grouper, const JinjaValue& items) {
+  const JinjaValue made = list({grouper, items}, true);
+  lists_.back().group = true;
+  return made;
 }
 
 JinjaValue JinjaHeap::dict(std::vector<std::pair<JinjaValue, JinjaValue>> entries) {

@@ -84,7 +84,8 @@ struct JinjaString {
 struct JinjaList {
   std::vector<JinjaValue> items;
   bool tuple = false;
-  int depth = 1;  // lists and dictionaries within each other, this one included
+  bool group = false;  // of groupby: (grouper, list), which are its attributes too
+  int depth = 1;       // lists and dictionaries within each other, this one included
 };
 
 struct JinjaDict {
@@ -117,14 +118,24 @@ struct JinjaFunction {
     kNamespace,
     kRaise,
     kNow,
-    kMethod,  // a method that is looked at and not called
+    kMakeCycler,  // cycler(...)
+    kMakeJoiner,  // joiner(...)
+    kCycler,      // what cycler() gives, with its `items`
+    kJoiner,      // what joiner() gives: items[0] in all calls but the first
+    kMethod,      // a method that is looked at and not called
   };
   Builtin builtin = Builtin::kRange;
+  const JinjaList* items = nullptr;
+  mutable int64_t used = 0;  // the place of a cycler; the calls of a joiner
 };
 
 struct JinjaLoop {
   const JinjaList* items = nullptr;
   int64_t index = 0;
+  const JinjaNode* recursive = nullptr;  // what loop(...) goes through again
+  JinjaScope* scope = nullptr;           // around it
+  int64_t depth = 1;
+  mutable const JinjaList* changed = nullptr;  // what loop.changed was last given
 };
 
 struct JinjaLimits {
@@ -165,6 +176,8 @@ class JinjaHeap {
   JinjaValue view(std::string_view text, bool data);
   JinjaValue list(std::vector<JinjaValue> items, bool tuple = false);
   JinjaValue dict(std::vector<std::pair<JinjaValue, JinjaValue>> entries);
+  /// One of groupby.
+  JinjaValue group(const JinjaValue& grouper, const JinjaValue& items);
   JinjaDict& name_space();
   JinjaFunction& function();
   JinjaScope& scope(JinjaScope* parent);

@@ -77,11 +77,29 @@ TEST(Jinja, ErrorsNameTheLineAndTheConstruct) {
   refused("\n{{ x is frobnicated }}", {"line 2", "frobnicated"});
   refused("\n\n{{ 'a'.frobnicate() }}", {"line 3", "frobnicate", "string"});
   refused("{{ missing.attr }}", {"line 1", "missing"});
-  refused("{% for x in y recursive %}{% endfor %}", {"line 1", "recursive"});
+  refused("{% for x in [1] %}\n{{ loop([2]) }}{% endfor %}", {"line 2", "recursive"});
   refused("{% if x %}\n", {"endif"});
   refused("\n{{ raise_exception('only two turns') }}", {"line 2", "only two turns"});
-  refused("{{ f(*x) }}", {"*args"});
+  refused("{{ dict(**5) }}", {"**arguments", "number"});
   refused("{{ '1' | int(0, 1) }}", {"base 1"});
+}
+
+TEST(Jinja, ErrorsNameWhatThereIs) {
+  const auto refused = [](const std::string& source, std::initializer_list<const char*> parts) {
+    expect_mentions(render(source, ordered_json::object()), parts);
+  };
+  refused("{{ x | frobnicate }}", {"batch", "format", "groupby", "map", "truncate", "xmlattr"});
+  refused("{{ [1] | map('frobnicate') | list }}", {"frobnicate", "center", "selectattr"});
+  refused("{{ x is frobnicated }}", {"divisibleby", "sameas", "filter"});
+  refused("{{ [1] | select('frobnicated') | list }}", {"frobnicated", "divisibleby"});
+  refused("{{ 'a'.frobnicate() }}", {"casefold", "format", "partition", "upper", "zfill"});
+  refused("{{ [].append(1) }}", {"append", "copy, count, index"});
+  refused("{{ {}.update({}) }}", {"update", "get", "values"});
+  refused("{% for x in [1] %}{{ loop.frobnicate() }}{% endfor %}", {"changed, cycle"});
+  refused("{% do x %}", {"do", "call", "filter", "macro", "with"});
+  for (const char* lacking : {"random", "striptags", "pprint", "urlize", "wordwrap"})
+    refused(std::string("{{ x | ") + lacking + " }}", {"line 1", lacking, "Falconer has none"});
+  refused("{{ lipsum() }}", {"lipsum", "Falconer has none"});
 }
 
 TEST(Jinja, HostileTemplatesEnd) {
@@ -114,6 +132,54 @@ TEST(Jinja, HostileTemplatesEnd) {
   refused("{{ " + std::string(10000, '(') + "x" + std::string(10000, ')') + " }}", "deep");
   refused("{{ " + std::string(10000, '[') + " }}", "bracket");
   refused("{{ " + std::string(10000, '-') + "1 }}", "deep");
+  for (const char* wide : {"'%1000000000d' % 1",
+                           "'%-1000000000d' % 1",
+                           "'%01000000000d' % 1",
+                           "'%1000000000s' % 'a'",
+                           "'%99999999999999999999d' % 1",
+                           "'%*d' % (1000000000, 1)",
+                           "'%.1000000000f' % 1.5",
+                           "'%.1000000000d' % 1",
+                           "'%.*e' % (1000000000, 1)",
+                           "'{:1000000000}'.format(1)",
+                           "'{:>1000000000}'.format('a')",
+                           "'{:01000000000,}'.format(1)",
+                           "'{:.1000000000f}'.format(1.5)",
+                           "'{:.1000000000}'.format(1.5)",
+                           "'{:{}}'.format('a', 1000000000)",
+                           "'%1000000000d' | format(1)",
+                           "'a' | center(10 ** 9)",
+                           "'a'.center(10 ** 9)",
+                           "'a'.ljust(10 ** 9)",
+                           "'a'.rjust(10 ** 18, 'ü')",
+                           "'a'.zfill(10 ** 9)",
+                           "'a\\tb'.expandtabs(10 ** 9)",
+                           "'a\\nb' | indent(10 ** 9)",
+                           "[1] | tojson(indent=10 ** 9)",
+                           "'a' | format | center(10 ** 18)"})
+    refused(std::string("{{ ") + wide + " }}", "too long");
+  refused("{{ [1] | batch(10 ** 9, 0) | list }}", "memory");
+  refused("{{ [1] | slice(10 ** 9) | list }}", "more than");
+  refused("{{ ('9' * 30) | int }}", "too large");
+  refused("{{ '{:99999999999999999999}'.format(1) }}", "too large");
+  refused("{% for a in [1] recursive %}{{ loop([a]) }}{% endfor %}", "deep");
+  refused("{% for a in range(99999) recursive %}{{ loop(range(99999)) }}{% endfor %}", "more than");
+  refused("{% for a in [1, 2] recursive %}{{ loop([1, 2]) if loop.depth < 30 }}{% endfor %}",
+          "more than");
+  refused("{% macro m() %}{% call m() %}{{ caller() }}{% endcall %}{% endmacro %}{{ m() }}",
+          "deep");
+  refused(
+      "{% macro m() %}{{ caller() }}{{ m(caller=caller) }}{% endmacro %}{% call m() %}{% endcall "
+      "%}",
+      "deep");
+  refused(
+      "{% set ns = namespace(x='a') %}" + deep +
+          "{% set ns.x %}{% filter replace('a', 'aaaa') %}{{ ns.x }}{% endfilter %}{% endset %}" +
+          end,
+      "MB");
+  refused(deep + "{{ dict(**{'a': namespace(*[])}) }}{{ range(*[99999]) }}" + end, "more than");
+  refused(deep + "{{ '%9999s' | format(a) }}" + end, "more than");
+  refused("{% set j = joiner('a' * 60000) %}" + deep + "{{ j() }}" + end, "more");
   std::string sum = "1", nots, ifs;
   for (int i = 0; i < 10000; ++i) {
     sum += "+1";
@@ -168,8 +234,55 @@ TEST(Jinja, WhatIsMadeOfDataIsData) {
             R"([[{"k": "v"}, "w"]][1][[{'k': 'v'}, 'w']])");
   EXPECT_EQ(marked("{% set x %}<{{ d }}>{% endset %}{{ x }}"), "<[Data, data]>");
   EXPECT_EQ(marked("{% macro m(a) %}<{{ a }}>{% endmacro %}{{ m(d) }}"), "<[Data, data]>");
+  EXPECT_EQ(marked("{{ d.format(1) }}{{ 'a'.replace('', d[0]) }}"), "[Data, dataD]a[D]");
+  EXPECT_EQ(marked("{{ d.partition(', ') | join }} {{ d.swapcase() }} {{ d.casefold() }}"),
+            "[Data, data] [dATA, DATA] [data, data]");
+  EXPECT_EQ(
+      marked("{{ d.splitlines()[0] }}{{ (d ~ '<').rsplit(' ', 1)[1] }}{{ d.removeprefix('D') }}"),
+      "[Data, datadata]<[ata, data]");
   EXPECT_EQ(marked("{{ d | indent }}{{ ('a\\n' + d) | indent(2) }}"),
             "[Data, data]a\n  [Data, data]");
+}
+
+TEST(Jinja, WhatIsLaidOutFromDataIsData) {
+  EXPECT_EQ(marked("{{ '%s|%3d' % (d, 3) }}{{ '<%s>' | format(d) }}"),
+            "[Data, data]|  3<[Data, data]>");
+  EXPECT_EQ(marked("{{ '%.4s;%r' % (d, d) }}"), "[Data];['Data, data']");
+  EXPECT_EQ(marked("{{ '%(a)12s' % {'a': d} }}{{ d % () }}"), "  [Data, dataData, data]");
+  EXPECT_EQ(marked("{{ '%c' % 60 }}{{ '{:c}'.format(124) }}"), "[<|]");  // numbers may be data's
+  EXPECT_EQ(marked("{{ '<{:>12}>{!r}'.format(d, d) }}"), "<  [Data, data]>['Data, data']");
+  EXPECT_EQ(marked("{{ '<{:.{n}}{a[k]}>'.format(d, n=4, a={'k': d}) }}"), "<[DataData, data]>");
+  EXPECT_EQ(marked("{{ ('{:' ~ d[0] ~ '>3}').format('x') }}"), "[DD]x");
+  EXPECT_EQ(marked("{{ d | center(12) }}{{ 'x'.center(5, d[0]) }}{{ 'x'.rjust(3, d[1]) }}"),
+            " [Data, data] [DD]x[DDaa]x");
+  EXPECT_EQ(marked("{{ ('<' ~ d ~ '>').ljust(13, '.') }}{{ d.zfill(12) }}"),
+            "<[Data, data]>.00[Data, data]");
+  EXPECT_EQ(
+      marked("{{ d | truncate(7, true, '>', 0) }}{{ 'x y' | truncate(2, end=d[0], leeway=0) }}"),
+      "[Data, ]>x[D]");
+  EXPECT_EQ(marked("{{ d | urlencode }}{{ {'k': d} | urlencode }}{{ {'k': d} | xmlattr }}"),
+            "[Data%2C%20data]k=[Data%2C+data] k=\"[Data, data]\"");
+  EXPECT_EQ(marked("{{ [{'k': d}] | groupby('k') | map(attribute='grouper') | join }}"),
+            "[Data, data]");
+  EXPECT_EQ(marked("{{ [d, '<', d] | batch(2) | map('join') | join('|') }}"),
+            "[Data, data]<|[Data, data]");
+}
+
+TEST(Jinja, WhatBlocksMakeOfDataIsData) {
+  EXPECT_EQ(
+      marked(
+          "{% macro m() %}<{{ caller(d) }}>{% endmacro %}{% call(x) m() %}({{ x }}){% endcall %}"),
+      "<([Data, data])>");
+  EXPECT_EQ(marked("{% filter upper %}<a>{{ d }}{% endfilter %}"), "<A>[DATA, DATA]");
+  EXPECT_EQ(
+      marked("{% for x in [[d]] recursive %}{% if x is string %}{{ x }}{% else %}<{{ loop(x) }}>"
+             "{% endif %}{% endfor %}"),
+      "<[Data, data]>");
+  EXPECT_EQ(marked("{% set j = joiner(d) %}{{ j() }}a{{ j() }}{% print '<', d %}"),
+            "a[Data, data]<[Data, data]");
+  EXPECT_EQ(marked("{% macro m(a) %}<{{ a }}{{ varargs[0] }}{{ kwargs.k }}>{% endmacro %}"
+                   "{{ m(*['x', d], **{'k': d}) }}{{ cycler(d).next() }}"),
+            "<x[Data, dataData, data]>[Data, data]");
 }
 
 }  // namespace
