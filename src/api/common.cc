@@ -42,7 +42,7 @@ std::optional<Tokenizer> find_tokenizer(const std::string& model) {
     if (files.empty()) return {};
     return Tokenizer::parse(files, model);
   }
-  if (!std::filesystem::exists(std::filesystem::path(model) / "tokenizer.json")) return {};
+  if (!Tokenizer::is_in(model)) return {};
   return Tokenizer::load(model);
 }
 
@@ -55,8 +55,7 @@ Tokenizer load_tokenizer(const std::string& model) {
 
 std::optional<ModelConfig> find_model_config(const std::string& checkpoint) {
   const std::filesystem::path folder = checkpoint;
-  if (is_there(folder / "tokenizer.json") && !is_there(folder / "config.json") &&
-      !is_lit_folder(checkpoint))
+  if (Tokenizer::is_in(folder) && !is_there(folder / "config.json") && !is_lit_folder(checkpoint))
     return {};
   return read_model_config(checkpoint);
 }

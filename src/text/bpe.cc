@@ -1,10 +1,14 @@
 #include "text/bpe.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <bit>
 #include <nlohmann/json.hpp>
 #include <queue>
 
 #include "base/error.h"
+#include "base/utf8.h"
 #include "text/byte_alphabet.h"
 #include "text/piece_cache.h"
 
@@ -92,44 +96,36 @@ class LongMerger {
   Queue queue_;
 };
 
-/// Settings that change what BPE does and that byte-level tokenizers leave alone.
-void check_settings(const nlohmann::json& model, const Vocabulary& vocabulary) {
-  if (const auto type = model.value("type", "BPE"); type != "BPE")
-    fail("its model is of type \"{}\"; Falconer reads byte-level BPE only", type);
-  const auto unset = [&](const char* key) {
-    const auto it = model.find(key);
-    return it == model.end() || it->is_null() || *it == false || *it == "" || *it == 0.0;
-  };
-  for (const char* key :
-       {"dropout", "continuing_subword_prefix", "end_of_word_suffix", "byte_fallback"})
-    if (!unset(key)) fail("its model sets \"{}\", which byte-level BPE does not have", key);
-  if (unset("unk_token")) return;
-  // With a token for each byte it never occurs.
-  for (int byte = 0; byte < 256; ++byte)
-    if (vocabulary.find(std::string(1, static_cast<char>(byte))) < 0)
-      fail(
-          "its model sets \"unk_token\", and its vocabulary has no token for the byte {:#04x}; "
-          "Falconer reads byte-level BPE with all 256 bytes only",
-          byte);
+bool is_unset(const nlohmann::json& model, const char* key) {
+  const auto it = model.find(key);
+  return it == model.end() || it->is_null() || *it == false || *it == "" || *it == 0.0;
 }
 
-std::string read_side(std::string_view spelling) {
+void check_settings(const nlohmann::json& model) {
+  if (const auto type = model.value("type", "BPE"); type != "BPE")
+    fail("its model is of type \"{}\"; Falconer reads BPE only", type);
+  for (const char* key : {"dropout", "continuing_subword_prefix", "end_of_word_suffix"})
+    if (!is_unset(model, key)) fail("its model sets \"{}\", which Falconer does not have", key);
+}
+
+std::string read_side(std::string_view spelling, bool byte_level) {
+  if (!byte_level) return std::string(spelling);
   auto bytes = unspell_bytes(spelling);
   if (!bytes) fail("its merge of \"{}\" is not spelled in the byte-level alphabet", spelling);
   return *std::move(bytes);
 }
 
 /// A merge is written ["a", "b"], or "a b" in older files.
-std::pair<std::string, std::string> read_merge(const nlohmann::json& json) {
+std::pair<std::string, std::string> read_merge(const nlohmann::json& json, bool bytes) {
   if (json.is_array() && json.size() == 2)
-    return {read_side(json[0].get_ref<const std::string&>()),
-            read_side(json[1].get_ref<const std::string&>())};
+    return {read_side(json[0].get_ref<const std::string&>(), bytes),
+            read_side(json[1].get_ref<const std::string&>(), bytes)};
   const auto& text = json.get_ref<const std::string&>();
   const size_t space = text.find(' ');
   if (space == std::string::npos || text.find(' ', space + 1) != std::string::npos)
     fail("its merge \"{}\" is not two tokens with a space between", text);
-  return {read_side(std::string_view(text).substr(0, space)),
-          read_side(std::string_view(text).substr(space + 1))};
+  return {read_side(std::string_view(text).substr(0, space), bytes),
+          read_side(std::string_view(text).substr(space + 1), bytes)};
 }
 
 /// Counts encoders, from 1: an address would name another one once the first is gone.
@@ -158,27 +154,57 @@ MergeTable::Merge MergeTable::find(int32_t left, int32_t right) const {
   return slots_[slot(pair_key(left, right))].merge;
 }
 
-BytePairEncoder::BytePairEncoder(const nlohmann::json& model, const Vocabulary& vocabulary)
+BytePairEncoder::BytePairEncoder(const nlohmann::json& model, const Vocabulary& vocabulary,
+                                 bool bytes)
     : vocabulary_(&vocabulary),
       merges_(model.at("merges").size()),
       number_(next_number()),
+      own_(static_cast<size_t>(vocabulary.size())),
+      bytes_(bytes),
       whole_(new std::atomic<uint8_t>[static_cast<size_t>(vocabulary.size())]()) {
-  check_settings(model, vocabulary);
+  check_settings(model);
+  for (const auto& [token, id] : model.at("vocab").items())
+    own_[static_cast<size_t>(id.get<int32_t>())] = true;
+  // A piece with an added token's text is none of it; with ignore_merges any other one is whole.
   ignore_merges_ = model.value("ignore_merges", false);
+  for (size_t i = 0; i < own_.size(); ++i) whole_[i] = own_[i] ? kUnknown : kNotWhole;
   for (int i = 0; i < 256; ++i) {
     const char byte = static_cast<char>(i);
-    byte_ids_[i] = vocabulary.find({&byte, 1});
+    byte_ids_[i] = find_own({&byte, 1});
   }
+  read_unknown(model);
   int32_t rank = 0;
   for (const auto& json : model.at("merges")) {
-    const auto [left, right] = read_merge(json);
-    const int32_t ids[3] = {vocabulary.find(left), vocabulary.find(right),
-                            vocabulary.find(left + right)};
+    const auto [left, right] = read_merge(json, bytes);
+    const int32_t ids[3] = {find_own(left), find_own(right), find_own(left + right)};
     if (ids[0] < 0 || ids[1] < 0 || ids[2] < 0)
       fail("its merge {} (\"{}\" with \"{}\") names a token that the vocabulary lacks", rank + 1,
-           spell_bytes(left), spell_bytes(right));
+           bytes ? spell_bytes(left) : left, bytes ? spell_bytes(right) : right);
     merges_.add(ids[0], ids[1], {rank++, ids[2]});
   }
+}
+
+int32_t BytePairEncoder::find_own(std::string_view bytes) const {
+  const int32_t id = vocabulary_->find(bytes);
+  return id >= 0 && own_[static_cast<size_t>(id)] ? id : -1;
+}
+
+// Where every byte has its token, nothing is ever unknown to a byte-level model.
+void BytePairEncoder::read_unknown(const nlohmann::json& model) {
+  fallback_ids_.fill(-1);
+  if (bytes_ && std::find(byte_ids_.begin(), byte_ids_.end(), -1) == byte_ids_.end()) return;
+  if (!is_unset(model, "byte_fallback")) {
+    if (bytes_)
+      fail("its model sets \"byte_fallback\", and its pre_tokenizer makes bytes of all text");
+    for (int i = 0; i < 256; ++i) fallback_ids_[i] = find_own(fmt::format("<0x{:02X}>", i));
+  }
+  if (is_unset(model, "unk_token")) return;
+  const auto name = model["unk_token"].get<std::string>();
+  unknown_ = find_own(bytes_ ? unspell_bytes(name).value_or(name) : name);
+  if (unknown_ < 0)
+    fail("its model sets the \"unk_token\" \"{}\", which its vocabulary lacks", name);
+  fuse_unknown_ = model.value("fuse_unk", false);
+  plain_bytes_ = false;
 }
 
 void BytePairEncoder::encode(std::span<const std::string_view> pieces,
@@ -203,8 +229,8 @@ void BytePairEncoder::encode_piece(std::string_view piece, std::vector<int32_t>&
   const int32_t id = vocabulary_->find(piece);
   if (id >= 0) {
     auto& state = whole_[static_cast<size_t>(id)];
-    uint8_t whole = kWhole;
-    if (!ignore_merges_) whole = state.load(std::memory_order_relaxed);
+    uint8_t whole = state.load(std::memory_order_relaxed);
+    if (whole == kUnknown && ignore_merges_) whole = kWhole;
     if (whole == kUnknown) {
       merge(piece, parts);
       whole = parts.size() == 1 && parts[0] == id ? kWhole : kNotWhole;
@@ -218,12 +244,47 @@ void BytePairEncoder::encode_piece(std::string_view piece, std::vector<int32_t>&
 
 void BytePairEncoder::merge(std::string_view piece, std::vector<int32_t>& ids) const {
   ids.clear();
-  for (const char byte : piece)
-    if (const int32_t id = byte_ids_[static_cast<unsigned char>(byte)]; id >= 0) ids.push_back(id);
+  if (bytes_ && plain_bytes_) {
+    for (const char byte : piece)
+      if (const int32_t id = byte_ids_[static_cast<unsigned char>(byte)]; id >= 0)
+        ids.push_back(id);
+  } else {
+    append_characters(piece, ids);
+  }
   if (ids.size() > kShortPiece) return LongMerger(merges_, ids).run();
   size_t count = ids.size();
   merge_short(merges_, ids.data(), count);
   ids.resize(count);
+}
+
+// An unknown character waits for the next one that is known: `fuse_unk` makes one of several. The
+// bytes of a character do not end the waiting, as in `tokenizers`.
+void BytePairEncoder::append_characters(std::string_view piece, std::vector<int32_t>& ids) const {
+  bool waiting = false;
+  for (size_t at = 0; at < piece.size();) {
+    const size_t length = bytes_ ? 1 : decode_utf8(piece, at).length;
+    const std::string_view character = piece.substr(at, length);
+    at += length;
+    const int32_t id =
+        length == 1 ? byte_ids_[static_cast<unsigned char>(character[0])] : find_own(character);
+    if (id >= 0) {
+      if (waiting) ids.push_back(unknown_);
+      waiting = false;
+      ids.push_back(id);
+      continue;
+    }
+    const auto fallback = [&](char byte) {
+      return fallback_ids_[static_cast<unsigned char>(byte)];
+    };
+    if (std::all_of(character.begin(), character.end(), [&](char c) { return fallback(c) >= 0; })) {
+      for (const char byte : character) ids.push_back(fallback(byte));
+      continue;
+    }
+    if (unknown_ < 0) continue;
+    if (waiting && !fuse_unknown_) ids.push_back(unknown_);
+    waiting = true;
+  }
+  if (waiting) ids.push_back(unknown_);
 }
 
 }  // namespace falconer

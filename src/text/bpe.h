@@ -1,4 +1,4 @@
-// Byte pair encoding of one piece: neighbours are merged, the earliest learned pair first.
+// Byte pair encoding of one piece, of bytes or of characters: neighbours are merged, the earliest learned pair first.
 #pragma once
 
 #include <array>
@@ -38,10 +38,12 @@ class MergeTable {
 class BytePairEncoder {
  public:
   /// From the "model" of a tokenizer.json. `vocabulary` has its tokens and must live as long.
-  /// Errors: another kind of model, a setting that is not supported, a merge of unknown tokens.
-  BytePairEncoder(const nlohmann::json& model, const Vocabulary& vocabulary);
+  /// With `bytes` they are spelled in the byte-level alphabet. Errors: another kind of model, a
+  /// setting that is not supported, a merge of unknown tokens.
+  BytePairEncoder(const nlohmann::json& model, const Vocabulary& vocabulary, bool bytes);
 
-  /// Appends the tokens of each of `pieces`, none of them empty. A byte that has no token is left
+  /// Appends the tokens of each of `pieces`, none of them empty. A byte or character that has no
+  /// token becomes those of its bytes, or the unknown token, where the model says so. Else it is left
   /// out, and its neighbours may merge.
   void encode(std::span<const std::string_view> pieces, std::vector<int32_t>& ids) const;
 
@@ -50,12 +52,22 @@ class BytePairEncoder {
   void encode_piece(std::string_view piece, std::vector<int32_t>& ids) const;
   /// As encode, always by merging; `ids` gets the result.
   void merge(std::string_view piece, std::vector<int32_t>& ids) const;
+  /// What is merged: a token for each character, as far as it has one.
+  void append_characters(std::string_view piece, std::vector<int32_t>& ids) const;
+  /// The model's own token with these bytes; -1 for an added token or none.
+  int32_t find_own(std::string_view bytes) const;
+  void read_unknown(const nlohmann::json& model);
 
   const Vocabulary* vocabulary_;
   MergeTable merges_;
   uint32_t number_;  // of this encoder, in this process: whose pieces those in a cache are
+  std::vector<bool> own_;  // by token: whether it is the model's own, not an added one
   std::array<int32_t, 256> byte_ids_;
+  std::array<int32_t, 256> fallback_ids_;  // "<0x0A>"; -1 where there is none, or none is used
+  bool bytes_, plain_bytes_ = true;        // plain: no byte becomes the unknown token
   bool ignore_merges_ = false;
+  int32_t unknown_ = -1;
+  bool fuse_unknown_ = false;
   // By token: whether merging its bytes gives that token alone. Found out when first asked for.
   enum Whole : uint8_t { kUnknown, kWhole, kNotWhole };
   std::unique_ptr<std::atomic<uint8_t>[]> whole_;

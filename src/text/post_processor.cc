@@ -20,21 +20,36 @@ void PostProcessor::add(const nlohmann::json& json) {
     for (const auto& step : json.at("processors")) add(step);
     return;
   }
-  if (type != "TemplateProcessing")
+  if (type == "TemplateProcessing") return add_template(json);
+  if (type != "BertProcessing" && type != "RobertaProcessing")
     fail(
-        "its post_processor is of type \"{}\"; supported are ByteLevel, TemplateProcessing and "
-        "Sequence",
+        "its post_processor is of type \"{}\"; supported are ByteLevel, TemplateProcessing, "
+        "BertProcessing, RobertaProcessing and Sequence",
         type);
-  std::vector<int32_t>* side = &before_;
+  const auto id_of = [&](const char* key) {  // ["<s>", 0]
+    return static_cast<int32_t>(whole_number(json.at(key).at(1), key, {0, INT32_MAX}));
+  };
+  before_.insert(before_.begin(), id_of("cls"));
+  behind_.push_back(id_of("sep"));
+}
+
+// `tokenizers` has no template behind another step that adds tokens.
+void PostProcessor::add_template(const nlohmann::json& json) {
+  if (!before_.empty() || !behind_.empty())
+    fail("its post_processor has a TemplateProcessing behind a step that adds tokens");
+  int texts = 0;
   for (const auto& part : json.at("single")) {
     if (part.contains("Sequence")) {
-      side = &behind_;
+      if (++texts > 1 || part["Sequence"].value("id", "A") != "A")
+        fail("its post_processor's template has more than one text");
       continue;
     }
     const auto name = part.at("SpecialToken").at("id").get<std::string>();
     for (const auto& id : json.at("special_tokens").at(name).at("ids"))
-      side->push_back(static_cast<int32_t>(whole_number(id, "ids", {0, INT32_MAX})));
+      (texts == 0 ? before_ : behind_)
+          .push_back(static_cast<int32_t>(whole_number(id, "ids", {0, INT32_MAX})));
   }
+  if (texts == 0) fail("its post_processor's template leaves the text out");
 }
 
 std::vector<int32_t> PostProcessor::apply(std::vector<int32_t> ids) const {

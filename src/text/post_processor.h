@@ -9,8 +9,9 @@ namespace falconer {
 
 class PostProcessor {
  public:
-  /// From the JSON value: none, ByteLevel (which changes no id), TemplateProcessing, or a Sequence
-  /// of them. Error: another type, naming it.
+  /// From the JSON value: none, ByteLevel (which changes no id), TemplateProcessing, BertProcessing,
+  /// RobertaProcessing, or a Sequence of them. Errors: another type, naming it; a template that does
+  /// not have the text once.
   static PostProcessor from_json(const nlohmann::json& json);
 
   std::vector<int32_t> apply(std::vector<int32_t> ids) const;
@@ -18,6 +19,7 @@ class PostProcessor {
 
  private:
   void add(const nlohmann::json& json);
+  void add_template(const nlohmann::json& json);
   std::vector<int32_t> before_, behind_;
 };
 

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "text/falcon_steps.h"
+#include "text/space_steps.h"
 #include "text/split_steps.h"
 #include "text/unicode.h"
 
@@ -100,8 +101,6 @@ class ByteLevelStep final : public PreTokenStep {
 PreTokenizer PreTokenizer::from_json(const nlohmann::json& json) {
   PreTokenizer result;
   if (!json.is_null()) result.add_step(json);
-  if (!result.bytes_)
-    fail("its pre_tokenizer has no ByteLevel step; Falconer reads byte-level BPE only");
   return result;
 }
 
@@ -118,15 +117,31 @@ void PreTokenizer::add_step(const nlohmann::json& json) {
     for (const auto& step : json.at("pretokenizers")) add_step(step);
   } else if (type == "ByteLevel") {
     if (bytes_) fail("its pre_tokenizer has two ByteLevel steps");
-    steps_.push_back(std::make_unique<ByteLevelStep>(json.value("add_prefix_space", true),
-                                                     json.value("use_regex", true)));
+    const bool prefix = json.value("add_prefix_space", true);
+    steps_.push_back(std::make_unique<ByteLevelStep>(prefix, json.value("use_regex", true)));
     bytes_ = true;
+    prepends_ = prepends_ || prefix;
+  } else if (type == "BertPreTokenizer") {
+    add_step({{"type", "WhitespaceSplit"}});
+    add_step({{"type", "Punctuation"}, {"behavior", "Isolated"}});
+  } else if (auto spaces = make_space_step(json)) {
+    if (bytes_) fail("its pre_tokenizer has a step of type \"{}\" behind ByteLevel", type);
+    if (type == "Metaspace") {
+      const auto scheme = Metaspace::from_json(json).scheme;
+      // A step before it may have left the text's own characters behind.
+      if (scheme == Metaspace::kFirst && prepends_)
+        fail("its pre_tokenizer has a Metaspace with prepend_scheme first behind another");
+      needs_start_ = needs_start_ || scheme == Metaspace::kFirst;
+      prepends_ = true;
+    }
+    steps_.push_back(std::move(spaces));
   } else if (auto step = make_split_step(json, bytes_)) {
     steps_.push_back(std::move(step));
   } else {
     fail(
         "its pre_tokenizer has a step of type \"{}\"; supported are ByteLevel, Digits, "
-        "Punctuation, Split and Sequence",
+        "Punctuation, Split, CharDelimiterSplit, Whitespace, WhitespaceSplit, BertPreTokenizer, "
+        "Metaspace and Sequence",
         type);
   }
 }
@@ -134,6 +149,7 @@ void PreTokenizer::add_step(const nlohmann::json& json) {
 void PreTokenizer::split(std::string_view text, Pieces& out) const {
   out.pieces.clear();
   if (text.empty()) return;
+  if (steps_.empty()) return out.pieces.push_back(text);
   if (steps_.size() == 1) return steps_.front()->split(text, out);
   out.pieces.push_back(text);
   std::vector<std::string_view> before;

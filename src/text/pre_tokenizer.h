@@ -15,6 +15,7 @@ namespace falconer {
 struct Pieces {
   std::vector<std::string_view> pieces;
   std::deque<std::string> added;
+  const char* start = nullptr;  // of the whole text, where it is in here
 };
 
 /// One step of the sequence.
@@ -28,18 +29,25 @@ class PreTokenStep {
 /// Immutable; safe to use from many threads.
 class PreTokenizer {
  public:
-  /// From the JSON value: ByteLevel, Digits, Punctuation, Split and Sequence, each with any of its
-  /// settings. Error: another type, naming it, or no ByteLevel at all (our BPE is byte-level).
+  /// From the JSON value: null, ByteLevel, Digits, Punctuation, Split, CharDelimiterSplit, Whitespace,
+  /// WhitespaceSplit, BertPreTokenizer, Metaspace and Sequence, each with any of its settings. Error:
+  /// another type, naming it.
   static PreTokenizer from_json(const nlohmann::json& json);
 
   /// Cuts `text` (valid UTF-8). Empty pieces do not occur.
   void split(std::string_view text, Pieces& out) const;
 
+  /// Whether it has a ByteLevel step: tokens are then made of bytes, and else of characters.
+  bool bytes() const { return bytes_; }
+  /// Whether a text may get a character before it, and whether that depends on Pieces::start.
+  bool prepends() const { return prepends_; }
+  bool needs_start() const { return needs_start_; }
+
  private:
   void add_step(const nlohmann::json& json);
   std::vector<std::unique_ptr<const PreTokenStep>> steps_;
-  bool bytes_ =
-      false;  // a ByteLevel step came: steps from here on see bytes as that step spells them
+  bool bytes_ = false;  // once it came, steps see bytes as that step spells them
+  bool prepends_ = false, needs_start_ = false;
 };
 
 }  // namespace falconer

@@ -12,7 +12,7 @@ PromptEncoder::PromptEncoder(const Tokenizer& tokenizer, const PromptStyle& styl
       style_(style),
       special_(tokenizer.special_names()),
       parse_special_(parse_special || joint),
-      joint_(joint) {
+      joint_(joint || tokenizer.prepends()) {  // each part would get what it puts before a text
   // A checkpoint's own template sees what its configuration names. Ours end answers with the
   // end-of-text token wherever it was named.
   if (style.is_chat_template()) return;
@@ -129,7 +129,7 @@ EncodedConversation PromptEncoder::encode(const MarkedText& text,
 EncodedConversation PromptEncoder::encode_joint(const MarkedText& text,
                                                 const std::vector<Place>& places) const {
   EncodedConversation made;
-  made.ids = tokenizer_.ids_before();
+  if (!style_.is_chat_template() || !tokenizer_.prepends()) made.ids = tokenizer_.ids_before();
   const size_t before = made.ids.size();
   append(text, 0, text.size(), made.ids);
   const auto tokens_until = [&](size_t end) {
@@ -148,7 +148,8 @@ EncodedConversation PromptEncoder::encode_joint(const MarkedText& text,
 std::vector<int32_t> PromptEncoder::prompt(const Conversation& conversation) const {
   const MarkedText all = text(conversation, true);
   std::vector<size_t> untold;
-  return encode(all, places(conversation, all, true, untold)).ids;
+  const std::vector<Place> found = places(conversation, all, true, untold);
+  return (tokenizer_.prepends() ? encode_joint(all, found) : encode(all, found)).ids;
 }
 
 EncodedConversation PromptEncoder::conversation(const Conversation& conversation) const {

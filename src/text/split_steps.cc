@@ -4,8 +4,8 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
-#include "base/regex.h"
 #include "text/byte_alphabet.h"
+#include "text/expression.h"
 #include "text/unicode.h"
 
 namespace falconer {
@@ -118,8 +118,8 @@ class ThreeDigitsStep final : public PreTokenStep {
 /// Cuts at the matches of a string or an expression.
 class PatternStep final : public PreTokenStep {
  public:
-  PatternStep(Regex regex, Behavior behavior, bool invert, bool bytes)
-      : regex_(std::move(regex)), behavior_(behavior), invert_(invert), bytes_(bytes) {}
+  PatternStep(Expression expression, Behavior behavior, bool invert, bool bytes)
+      : expression_(std::move(expression)), behavior_(behavior), invert_(invert), bytes_(bytes) {}
 
   void split(std::string_view piece, Pieces& out) const override {
     if (!bytes_) return cut(piece, out, piece, [](size_t at) { return at; });
@@ -138,9 +138,10 @@ class PatternStep final : public PreTokenStep {
   template <class Place>
   void cut(std::string_view piece, Pieces& out, std::string_view matched, Place place) const {
     Cutter cutter(piece, behavior_, out);
+    const Regex& regex = expression_.for_text(matched);
     size_t done = 0;
     for (size_t from = 0; from < matched.size();) {
-      const Regex::Span span = regex_.find(matched, from);
+      const Regex::Span span = regex.find(matched, from);
       if (span.begin == std::string_view::npos) break;
       from = span.end > span.begin ? span.end : span.end + 1;  // an empty match cuts nothing
       while (from < matched.size() && (matched[from] & 0xC0) == 0x80) ++from;
@@ -152,32 +153,19 @@ class PatternStep final : public PreTokenStep {
     cutter.part(place(done), place(matched.size()), invert_);
   }
 
-  Regex regex_;
+  Expression expression_;
   Behavior behavior_;
   bool invert_, bytes_;
 };
-
-/// A string as an expression that matches it and nothing else.
-std::string quoted(const std::string& text) {
-  std::string pattern;
-  for (const char c : text) {
-    if (static_cast<unsigned char>(c) < 0x80 && is_punctuation(static_cast<char32_t>(c)))
-      pattern.push_back('\\');
-    pattern.push_back(c);
-  }
-  return pattern;
-}
 
 std::unique_ptr<const PreTokenStep> make_pattern_step(const nlohmann::json& json, bool bytes) {
   const auto& pattern = json.at("pattern");
   const Behavior behavior = read_behavior(json.at("behavior").get<std::string>());
   const bool invert = json.value("invert", false);
-  const std::string expression = pattern.contains("Regex")
-                                     ? pattern["Regex"].get<std::string>()
-                                     : quoted(pattern.at("String").get<std::string>());
-  if (expression == "[0-9][0-9][0-9]" && behavior == Behavior::kIsolated && !invert)
+  if (pattern == nlohmann::json{{"Regex", "[0-9][0-9][0-9]"}} && behavior == Behavior::kIsolated &&
+      !invert)
     return std::make_unique<ThreeDigitsStep>();
-  return std::make_unique<PatternStep>(Regex(expression), behavior, invert, bytes);
+  return std::make_unique<PatternStep>(Expression::from_json(pattern), behavior, invert, bytes);
 }
 
 }  // namespace
@@ -208,6 +196,10 @@ std::unique_ptr<const PreTokenStep> make_split_step(const nlohmann::json& json, 
     return std::make_unique<ClassStep>(is_punctuation, behavior, bytes);
   }
   if (type == "Split") return make_pattern_step(json, bytes);
+  if (type == "CharDelimiterSplit")
+    return std::make_unique<PatternStep>(
+        Expression::of_text(json.at("delimiter").get_ref<const std::string&>()), Behavior::kRemoved,
+        false, bytes);
   return nullptr;
 }
 

@@ -8,7 +8,7 @@
 
 namespace falconer {
 
-/// Digits, Punctuation or Split by its "type"; null for another type. With `bytes`, the pieces are
+/// Digits, Punctuation, Split or CharDelimiterSplit by its "type"; null for another type. With `bytes`, the pieces are
 /// bytes that a ByteLevel step has already respelled, and the step matches against that spelling.
 std::unique_ptr<const PreTokenStep> make_split_step(const nlohmann::json& json, bool bytes);
 

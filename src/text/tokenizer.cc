@@ -1,5 +1,6 @@
 #include "text/tokenizer.h"
 
+#include <algorithm>
 #include <functional>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -14,6 +15,9 @@
 #include "text/added_tokens.h"
 #include "text/bpe.h"
 #include "text/byte_alphabet.h"
+#include "text/decoder.h"
+#include "text/gpt2_files.h"
+#include "text/normalizer.h"
 #include "text/post_processor.h"
 #include "text/pre_tokenizer.h"
 #include "text/unicode.h"
@@ -91,39 +95,47 @@ int32_t count_ids(const json& vocab, const std::vector<AddedToken>& added) {
   return size;
 }
 
-/// The bytes that a token of the vocabulary stands for. One that is not spelled in the byte-level
-/// alphabet stands for itself, as in `tokenizers`.
-std::string bytes_of(const std::string& spelling) {
-  return unspell_bytes(spelling).value_or(spelling);
+/// The bytes that a token of the vocabulary stands for: in a byte-level one what it spells. One that
+/// is not spelled in the byte-level alphabet stands for itself, as in `tokenizers`.
+std::string bytes_of(const std::string& spelling, bool byte_level) {
+  return byte_level ? unspell_bytes(spelling).value_or(spelling) : spelling;
 }
 
-Vocabulary read_vocabulary(const json& file, const std::vector<AddedToken>& added) {
+Vocabulary read_vocabulary(const json& file, const std::vector<AddedToken>& added, bool bytes) {
   const json& vocab = file.at("model").at("vocab");
   Vocabulary vocabulary(count_ids(vocab, added));
   for (const auto& [token, id] : vocab.items()) {
     if (vocabulary.has(id.get<int32_t>()))
       fail("its tokens \"{}\" and \"{}\" share the id {}", token,
            vocabulary.bytes(id.get<int32_t>()), id.get<int32_t>());
-    vocabulary.add(id.get<int32_t>(), bytes_of(token));
+    vocabulary.add(id.get<int32_t>(), bytes_of(token, bytes));
   }
   for (const auto& token : added)
-    if (!vocabulary.has(token.id)) vocabulary.add(token.id, bytes_of(token.content));
+    if (!vocabulary.has(token.id)) vocabulary.add(token.id, bytes_of(token.content, bytes));
   return vocabulary;
 }
 
-/// Whether the normalizer is NFC; none is fine too.
-bool read_normalizer(const json& normalizer) {
-  if (normalizer.is_null()) return false;
-  const auto type = normalizer.at("type").get<std::string>();
-  if (type == "NFC") return true;
-  if (type == "Sequence" && normalizer.at("normalizers").size() <= 1)
-    return !normalizer["normalizers"].empty() && read_normalizer(normalizer["normalizers"][0]);
-  fail("its normalizer is of type \"{}\"; supported are NFC and none", type);
+/// Tokens of bytes are joined, those of characters have a decoder of their own.
+Decoder read_decoder(const json& decoder, bool bytes) {
+  const bool joins = decoder.is_object() && decoder.value("type", "") == "ByteLevel";
+  if (bytes && !joins)
+    fail("its decoder is not ByteLevel, and its pre_tokenizer has such a step; expected both");
+  if (!bytes && joins)
+    fail(
+        "its decoder is ByteLevel, and its pre_tokenizer has no such step (Metaspace, Whitespace "
+        "and "
+        "others make characters); expected both or neither");
+  return bytes ? Decoder() : Decoder::from_json(decoder);
 }
 
-void check_decoder(const json& decoder) {
-  if (!decoder.is_object() || decoder.value("type", "") != "ByteLevel")
-    fail("its decoder is not ByteLevel; Falconer reads byte-level BPE only");
+/// The normalizer and the pre-tokenizer of a file, which go together.
+PreTokenizer read_pre_tokenizer(const json& settings, const Normalizer& normalizer) {
+  PreTokenizer made = PreTokenizer::from_json(settings);
+  if (made.needs_start() && normalizer.may_cut_beginning())
+    fail(
+        "its pre_tokenizer has a Metaspace with prepend_scheme first, and its normalizer may leave "
+        "out how a text begins; Falconer has not got both together");
+  return made;
 }
 
 std::vector<AddedToken> only(std::vector<AddedToken> tokens, bool normalized) {
@@ -131,21 +143,34 @@ std::vector<AddedToken> only(std::vector<AddedToken> tokens, bool normalized) {
   return tokens;
 }
 
+/// In a text that was normalized a token is looked for as normalizing leaves it.
+std::vector<AddedToken> normalized_tokens(const std::vector<AddedToken>& tokens,
+                                          const Normalizer& normalizer) {
+  std::vector<AddedToken> result = only(tokens, true);
+  for (AddedToken& token : result) token.content = normalizer.apply(to_valid_utf8(token.content));
+  return result;
+}
+
 }  // namespace
 
 struct Tokenizer::Impl {
   Impl(const json& file, const std::set<std::string>& control)
       : added(read_added_tokens(file, control)),
-        vocabulary(read_vocabulary(file, added)),
-        normalize(read_normalizer(file.value("normalizer", json()))),
+        normalizer(Normalizer::from_json(file.value("normalizer", json()))),
+        pre_tokenizer(read_pre_tokenizer(file.value("pre_tokenizer", json()), normalizer)),
+        vocabulary(read_vocabulary(file, added, pre_tokenizer.bytes())),
         before(only(added, false)),
-        after(only(added, true)),
-        pre_tokenizer(PreTokenizer::from_json(file.value("pre_tokenizer", json()))),
-        bpe(file.at("model"), vocabulary),
+        after(normalized_tokens(added, normalizer)),
+        bpe(file.at("model"), vocabulary, pre_tokenizer.bytes()),
+        decoder(read_decoder(file.value("decoder", json()), pre_tokenizer.bytes())),
         post_processor(PostProcessor::from_json(file.value("post_processor", json()))) {
-    check_decoder(file.value("decoder", json()));
     for (const auto& token : added) {
       by_content.emplace(token.content, token.id);
+      if (!token.normalized || normalizer.empty()) continue;
+      std::string normal = normalizer.apply(to_valid_utf8(token.content));
+      if (normal != token.content) respelled[token.id] = bytes_of(normal, pre_tokenizer.bytes());
+    }
+    for (const auto& token : added) {
       if (token.special) special.push_back(token.id);
     }
     std::sort(special.begin(), special.end());
@@ -154,9 +179,11 @@ struct Tokenizer::Impl {
         fail("its post_processor adds the token {}, which the vocabulary lacks", id);
   }
 
-  void encode_text(std::string_view text, std::vector<int32_t>& ids) const {
+  /// `start` is where the text that it is of begins; null where it is of another part.
+  void encode_text(std::string_view text, const char* start, std::vector<int32_t>& ids) const {
     thread_local Pieces pieces;
     pieces.added.clear();
+    pieces.start = start;
     pre_tokenizer.split(text, pieces);
     bpe.encode(pieces.pieces, ids);
   }
@@ -177,37 +204,57 @@ struct Tokenizer::Impl {
               std::vector<int32_t>& ids) const {
     // By reference: a std::function of what captures more than two words is allocated.
     const auto push = [&](int32_t id, size_t) { ids.push_back(id); };
-    const auto on_text = [&](std::string_view piece) { encode_text(piece, ids); };
+    const char* start = text.data();
+    const auto on_text = [&](std::string_view piece) { encode_text(piece, start, ids); };
     const auto on_part = [&](std::string_view part) {
       const size_t at = static_cast<size_t>(part.data() - text.data());
-      if (!normalize) {
+      if (normalizer.empty()) {
         const auto within = [&](size_t begin, size_t end) { return counts(at + begin, at + end); };
         return after.cut(part, std::cref(within), std::cref(on_text), std::cref(push));
       }
       // Normalization moves what follows, so that a part is data as soon as a byte of it is.
       const bool all = counts(at, at + part.size());
+      const std::string normal = normalizer.apply(std::string(part));
+      start = at == 0 ? normal.data() : nullptr;
       after.cut(
-          to_nfc(part), [all](size_t, size_t) { return all; }, std::cref(on_text), std::cref(push));
+          normal, [all](size_t, size_t) { return all; }, std::cref(on_text), std::cref(push));
     };
     before.cut(text, counts, std::cref(on_part), std::cref(push));
   }
 
   std::vector<AddedToken> added;
-  Vocabulary vocabulary;
-  bool normalize = false;
-  AddedTokenFinder before, after;  // normalization
+  Normalizer normalizer;
   PreTokenizer pre_tokenizer;
+  Vocabulary vocabulary;
+  AddedTokenFinder before, after;  // normalization
   BytePairEncoder bpe;
+  Decoder decoder;  // of characters
   PostProcessor post_processor;
   std::unordered_map<std::string, int32_t> by_content;
+  // Added tokens that are looked for in normalized text are read back so, as in `tokenizers`.
+  std::unordered_map<int32_t, std::string> respelled;
   std::vector<int32_t> special;  // sorted
   std::optional<int32_t> eos, bos;
   std::map<std::string, std::string> special_names;
 
   std::optional<int32_t> find(const std::string& token) const {
     if (const auto it = by_content.find(token); it != by_content.end()) return it->second;
-    const int32_t id = vocabulary.find(bytes_of(token));
+    const int32_t id = vocabulary.find(bytes_of(token, pre_tokenizer.bytes()));
     return id < 0 ? std::nullopt : std::optional(id);
+  }
+
+  /// What a token adds to a decoded text, before the decoder. Error: there is no such token.
+  std::string_view decoded(int32_t id) const {
+    if (!vocabulary.has(id))
+      fail("token id {} is not in the vocabulary, whose ids are 0 to {}", id,
+           vocabulary.size() - 1);
+    const auto found = respelled.find(id);
+    return found == respelled.end() ? vocabulary.bytes(id) : found->second;
+  }
+
+  bool is_added(int32_t id) const {
+    return std::any_of(added.begin(), added.end(),
+                       [&](const auto& token) { return token.id == id; });
   }
 
   /// tokenizer_config.json names a token, or an object with its content; the other two files have
@@ -245,21 +292,32 @@ struct Tokenizer::Impl {
   }
 };
 
+bool Tokenizer::is_in(const fs::path& folder) {
+  return is_there(folder / "tokenizer.json") ||
+         (is_there(folder / "vocab.json") && is_there(folder / "merges.txt"));
+}
+
 Tokenizer Tokenizer::load(const fs::path& folder) {
-  if (!is_there(folder / "tokenizer.json"))
+  if (!is_in(folder))
     fail("{} has no tokenizer.json; copy the one of the model that this checkpoint comes from",
          folder.string());
   Files files;
-  for (const char* name : {"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
-                           "generation_config.json", "config.json"})
+  for (const char* name :
+       {"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
+        "generation_config.json", "config.json", "vocab.json", "merges.txt", "added_tokens.json"})
     if (is_there(folder / name)) files[name] = read_text_file(folder / name, size_t{1} << 28);
-  return parse(files, (folder / "tokenizer.json").string());
+  const char* name = files.contains("tokenizer.json") ? "tokenizer.json" : "vocab.json";
+  return parse(files, (folder / name).string());
 }
 
 Tokenizer Tokenizer::parse(const Files& files, const std::string& where) {
-  if (!files.contains("tokenizer.json")) fail("{}: holds no tokenizer", where);
+  const bool gpt2 = files.contains("vocab.json") && files.contains("merges.txt");
+  if (!files.contains("tokenizer.json") && !gpt2) fail("{}: holds no tokenizer", where);
   try {
-    auto impl = std::make_unique<Impl>(parse_file(files, "tokenizer.json"), control_tokens(files));
+    const json file = files.contains("tokenizer.json")
+                          ? parse_file(files, "tokenizer.json")
+                          : parse_json_object(tokenizer_json_of_gpt2(files), "vocab.json");
+    auto impl = std::make_unique<Impl>(file, control_tokens(files));
     impl->read_special_ids(files);
     return Tokenizer(std::move(impl));
   } catch (const json::exception& error) {
@@ -328,16 +386,27 @@ std::vector<int32_t> Tokenizer::specials_in(std::string_view text) const {
 const std::vector<int32_t>& Tokenizer::ids_before() const { return impl_->post_processor.before(); }
 
 std::string Tokenizer::decode(std::span<const int32_t> ids, bool skip_special) const {
+  if (!impl_->pre_tokenizer.bytes()) {
+    StreamDecoder stream(*this, skip_special);
+    std::string text;
+    for (const int32_t id : ids) text += stream.push(id);
+    return text + stream.finish();
+  }
   std::string bytes;
   for (const int32_t id : ids)
-    if (!(skip_special && is_special(id))) bytes += token_bytes(id);
+    if (!(skip_special && is_special(id))) bytes += impl_->decoded(id);
   return to_valid_utf8(bytes);
 }
 
 std::string Tokenizer::token_bytes(int32_t id) const {
-  if (!impl_->vocabulary.has(id))
-    fail("token id {} is not in the vocabulary, whose ids are 0 to {}", id, vocab_size() - 1);
-  return std::string(impl_->vocabulary.bytes(id));
+  static_cast<void>(impl_->decoded(id));  // the error
+  const std::string_view bytes = impl_->vocabulary.bytes(id);
+  if (impl_->pre_tokenizer.bytes() || impl_->is_added(id)) return std::string(bytes);
+  return impl_->decoder.alone(bytes);
+}
+
+bool Tokenizer::prepends() const {
+  return impl_->normalizer.prepends() || impl_->pre_tokenizer.prepends();
 }
 
 std::string Tokenizer::fingerprint() const {
@@ -375,9 +444,18 @@ const std::map<std::string, std::string>& Tokenizer::special_names() const {
   return impl_->special_names;
 }
 
+StreamDecoder::StreamDecoder(const Tokenizer& tokenizer, bool skip_special)
+    : tokenizer_(&tokenizer), skip_special_(skip_special) {
+  if (!tokenizer.impl_->pre_tokenizer.bytes())
+    characters_ = std::make_shared<DecoderStream>(tokenizer.impl_->decoder);
+}
+
 std::string StreamDecoder::push(int32_t id) {
   if (skip_special_ && tokenizer_->is_special(id)) return {};
-  pending_ += tokenizer_->token_bytes(id);
+  if (characters_ != nullptr) {
+    return to_valid_utf8(characters_->push(tokenizer_->impl_->decoded(id)));
+  }
+  pending_ += tokenizer_->impl_->decoded(id);
   // Whatever cannot become a character any more goes out now; a beginning waits for its end.
   size_t ready = pending_.size();
   for (size_t back = 1; back <= 3 && back <= pending_.size(); ++back) {
@@ -390,6 +468,7 @@ std::string StreamDecoder::push(int32_t id) {
 }
 
 std::string StreamDecoder::finish() {
+  if (characters_ != nullptr) return to_valid_utf8(characters_->finish());
   std::string text = to_valid_utf8(pending_);
   pending_.clear();
   return text;

@@ -1,4 +1,4 @@
-// Byte-level BPE from a Hugging Face tokenizer.json, to the last id.
+// BPE of bytes or of characters from a Hugging Face tokenizer.json, to the last id.
 #pragma once
 
 #include <cstdint>
@@ -16,13 +16,17 @@
 
 namespace falconer {
 
+class DecoderStream;
+
 /// Immutable once loaded; safe to use from many threads.
 class Tokenizer {
  public:
-  /// From a folder with tokenizer.json; tokenizer_config.json and generation_config.json name the
-  /// special tokens where they are there. Errors: the file is missing, is not JSON, or uses a part
-  /// that is not supported (named).
+  /// From a folder with tokenizer.json, or with GPT-2's vocab.json and merges.txt;
+  /// tokenizer_config.json and generation_config.json name the special tokens where they are there.
+  /// Errors: the files are missing, are not JSON, or use a part that is not supported (named).
   static Tokenizer load(const std::filesystem::path& folder);
+  /// Whether the folder has files to load one from.
+  static bool is_in(const std::filesystem::path& folder);
   /// From these files' contents, by name; `where` names them in messages.
   static Tokenizer parse(const std::map<std::string, std::string>& files, const std::string& where);
   Tokenizer(Tokenizer&&) noexcept;
@@ -49,8 +53,12 @@ class Tokenizer {
   /// UTF-8; bytes that are no character become U+FFFD. Special tokens are kept unless told
   /// otherwise. Error: an id that the vocabulary lacks.
   std::string decode(std::span<const int32_t> ids, bool skip_special = false) const;
-  /// The raw bytes of one token (for streaming).
+  /// The bytes of one token amid others, as near as it has some of its own: in a tokenizer of
+  /// characters what the others are decides as well.
   std::string token_bytes(int32_t id) const;
+  /// Whether a text that is encoded by itself may get a character before it that it would not have
+  /// within another.
+  bool prepends() const;
 
   /// A hash over every token and over the ids of a text in many scripts: tokenizers with the same one
   /// give the same ids, whatever files they were read from.
@@ -66,6 +74,7 @@ class Tokenizer {
   const std::map<std::string, std::string>& special_names() const;
 
  private:
+  friend class StreamDecoder;
   struct Impl;
   explicit Tokenizer(std::unique_ptr<const Impl> impl);
   /// `found` is given where the text goes on.
@@ -74,12 +83,12 @@ class Tokenizer {
   std::unique_ptr<const Impl> impl_;
 };
 
-/// Decodes token by token and gives out whole UTF-8 characters only.
+/// Decodes token by token and gives out whole UTF-8 characters only. What it gives in all is what
+/// decode() gives.
 class StreamDecoder {
  public:
-  explicit StreamDecoder(const Tokenizer& tokenizer, bool skip_special = true)
-      : tokenizer_(&tokenizer), skip_special_(skip_special) {}
-  /// The characters that are complete now; may be empty.
+  explicit StreamDecoder(const Tokenizer& tokenizer, bool skip_special = true);
+  /// The characters that are certain now; may be empty.
   std::string push(int32_t id);
   /// What is left: incomplete bytes as U+FFFD.
   std::string finish();
@@ -88,6 +97,7 @@ class StreamDecoder {
   const Tokenizer* tokenizer_;
   bool skip_special_;
   std::string pending_;
+  std::shared_ptr<DecoderStream> characters_;  // null where tokens are bytes
 };
 
 }  // namespace falconer

@@ -218,8 +218,10 @@ TEST(Tokenizer, ErrorsNameTheFileAndWhatIsWrong) {
   };
   refused({{"model", {{"type", "Unigram"}, {"vocab", json::object()}, {"merges", json::array()}}}},
           {"tokenizer.json", "Unigram"});
-  refused({{"pre_tokenizer", {{"type", "Metaspace"}}}}, {"Metaspace"});
-  refused({{"normalizer", {{"type", "Lowercase"}}}}, {"Lowercase"});
+  refused({{"pre_tokenizer", {{"type", "Metaspace"}, {"replacement", "_"}}}},
+          {"decoder is ByteLevel", "Metaspace"});
+  refused({{"pre_tokenizer", {{"type", "UnicodeScripts"}}}}, {"UnicodeScripts"});
+  refused({{"normalizer", {{"type", "BertNormalizer"}}}}, {"BertNormalizer"});
   refused({{"decoder", nullptr}}, {"decoder"});
   json unknown = small_tokenizer({"a b"});
   unknown["model"]["merges"].push_back("ab zz");

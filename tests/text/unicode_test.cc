@@ -24,9 +24,22 @@ TEST(Unicode, ClassesAreThoseOfTokenizersWhateverTheLibrarysVersion) {
   EXPECT_TRUE(is_number(U'\U0001CCF0')) << "Unicode 16";
 }
 
-TEST(Unicode, Nfc) {
-  EXPECT_EQ(to_nfc("e\u0301"), "\u00E9");
-  EXPECT_EQ(to_nfc(std::string("a\0b", 3)), std::string("a\0b", 3));
+TEST(Unicode, NormalForms) {
+  const auto nfc = [](std::string_view text) { return to_normal_form(text, NormalForm::kNfc); };
+  EXPECT_EQ(nfc("e\u0301"), "\u00E9");
+  EXPECT_EQ(nfc(std::string("a\0b", 3)), std::string("a\0b", 3));
+  EXPECT_EQ(to_normal_form("\u1E9B\u0323", NormalForm::kNfd), "\u017F\u0323\u0307");
+  EXPECT_EQ(to_normal_form("\uFB01\u1E9B\u0323", NormalForm::kNfkc), "fi\u1E69");
+  EXPECT_EQ(to_normal_form("\u00BD\uAC01", NormalForm::kNfkd), "1\u20442\u1100\u1161\u11A8");
+  EXPECT_EQ(to_normal_form("\u32FF", NormalForm::kNfkd), "\u32FF") << "only since Unicode 12";
+  EXPECT_EQ(nfc("\U00011935\U00011930"), "\U00011935\U00011930") << "only since Unicode 13";
+}
+
+TEST(Unicode, LowerCaseAndMarks) {
+  EXPECT_EQ(to_lower_case("AZ\u00C4\u03A3\u0130\u01C5\U00010D50\uA7DC1"),
+            "az\u00E4\u03C3i\u0307\u01C6\U00010D70\u019B1");
+  EXPECT_TRUE(is_mark(0x301) && is_mark(0x1CF2) && !is_mark(0xC04) && !is_mark(U'a'));
+  EXPECT_TRUE(is_word(0x200D) && is_word(0x24B6) && !is_word(U'\u00BD'));
 }
 
 }  // namespace
