@@ -18,6 +18,7 @@ import ctypes
 import importlib
 import json
 import math
+import operator
 import os
 import threading
 from dataclasses import dataclass, field
@@ -315,6 +316,8 @@ class Model:
         ``max_new_tokens=``, ``temperature=``, ``seed=``, ...: ``falconer.settings("sampling")``."""
         ids = self.encode(prompt, input, raw=raw) if isinstance(prompt, str) else prompt
         told = None if on_text is None else lambda _, text: on_text(text)
+        if str(sampling.get("num_return_sequences", 1)) != "1":
+            raise Error("generate() gives one answer; generate_all([prompt], num_return_sequences=...) gives several")
         return self.generate_all([ids], on_text=told, cancel=cancel, **sampling)[0]
 
     def chat(self, messages: Sequence[Mapping[str, Any]], tools: Optional[List[Any]] = None, **options: Any) -> Completion:
@@ -456,10 +459,17 @@ class _Use:
 
 
 def _array(ids: Sequence[int]) -> Any:
+    if isinstance(ids, (str, bytes)):
+        raise Error("token ids are expected, and there is a text; encode() makes ids of it")
+    whole = []
     for id_ in ids:
-        if not -(2**31) <= int(id_) < 2**31:
-            raise Error(f"there is a token {id_}, which is no id")
-    return (ctypes.c_int32 * max(1, len(ids)))(*(int(id_) for id_ in ids))
+        try:
+            whole.append(operator.index(id_))
+        except TypeError:
+            raise Error(f"there is a token {id_!r}, which is no id") from None
+        if isinstance(id_, bool) or not -(2**31) <= whole[-1] < 2**31:
+            raise Error(f"there is a token {id_!r}, which is no id")
+    return (ctypes.c_int32 * max(1, len(whole)))(*whole)
 
 
 def _decoded(text: Any, size: int) -> str:

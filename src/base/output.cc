@@ -133,6 +133,17 @@ void OutputRule::check_file(const fs::path& path, const char* flag) {
       path.string(), spelled_name(flag));
 }
 
+void OutputRule::check_result(const fs::path& path, const char* flag) {
+  const fs::path place = place_of(path).path;
+  std::error_code ignored;
+  if (fs::is_directory(place, ignored))
+    fail("{}: is a folder, and {} names a file; name one in it", path.string(), spelled_name(flag));
+  if (place.has_parent_path() && !fs::is_directory(place.parent_path(), ignored))
+    fail("{}: the folder {} is not there; make it, or give {} another name", path.string(),
+         place.parent_path().string(), spelled_name(flag));
+  check_file(path, flag);
+}
+
 void OutputRule::check_folder(const fs::path& path, const char* flag) {
   for_each_file(place_of(path).path.string(), [&](const struct stat& info) {
     if (is_read(info))

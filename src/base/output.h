@@ -44,6 +44,9 @@ class OutputRule {
   /// Error: the file is one of those, or of those that were asked about before; or it is there, not
   /// marked as written by Falconer, and `overwrite` was not given. `flag` named it.
   void check_file(const std::filesystem::path& path, const char* flag);
+  /// The same of a file that this command writes at its end, which may be hours away. Error, besides: it is a
+  /// folder, or the folder that it would be in is not there.
+  void check_result(const std::filesystem::path& path, const char* flag);
   /// Error: replacing the folder would remove what is read. What else is in it is the caller's care.
   void check_folder(const std::filesystem::path& path, const char* flag);
 

@@ -72,6 +72,11 @@ void take_generation_config(const Command& command, GenerateFlags& flags) {
     if (command.flag("--" + setting.name).given.empty() && setting.name != "stop" &&
         setting.name != "logit-bias")
       set(flags.sampling, setting.name, text_of(setting.value));
+  log_info(
+      "generation_config.json: temperature {}, top-k {}, top-p {}, repetition-penalty {}, at most "
+      "{} "
+      "new tokens",
+      own.temperature, own.top_k, own.top_p, own.repetition_penalty, own.max_new_tokens);
 }
 
 void print_json(const std::vector<Completion>& completions) {
@@ -117,9 +122,11 @@ void run(const GenerateFlags& flags) {
   if (stream) printer.end();
   if (stream) print_result("\n");  // before the next line, which goes to stderr
   const Completion& last = completions.back();
-  log_info("{} {}, prompt {:.1f} tokens/s, answer {:.1f} tokens/s, peak memory {:.2f} GB",
-           last.ids.size(), plural(last.ids.size(), "token"), last.prefill_tokens_per_second,
-           last.decode_tokens_per_second, static_cast<double>(peak_memory_bytes()) / 1e9);
+  size_t tokens = 0;
+  for (const Completion& c : completions) tokens += c.ids.size();
+  log_info("{} {}, prompt {:.1f} tokens/s, answer {:.1f} tokens/s, peak memory {:.2f} GB", tokens,
+           plural(tokens, "token"), last.prefill_tokens_per_second, last.decode_tokens_per_second,
+           static_cast<double>(peak_memory_bytes()) / 1e9);
   model.end_profile();
   if (interrupted()) throw Error("interrupted", interrupt_exit_code());
 }

@@ -1,10 +1,11 @@
 #include "data/columns.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <cctype>
 
 #include "base/error.h"
-#include "base/nearest.h"
 #include "data/formats.h"
 
 namespace falconer {
@@ -43,7 +44,8 @@ Columns Columns::parse(const std::string& text) {
           printable(pair));
     const std::string ours = pair.substr(0, equals);
     if (std::find(known.begin(), known.end(), ours) == known.end())
-      fail_choice("--columns", ours, known);
+      fail_usage("--columns has \"{}\" before '=', where a format's name stands: {}",
+                 printable(ours), fmt::join(known, ", "));
     for (const auto& [before, theirs] : columns.pairs_)
       if (before == ours) fail_usage("--columns names \"{}\" twice", printable(ours));
     columns.pairs_.emplace_back(ours, pair.substr(equals + 1));
@@ -90,6 +92,12 @@ RowObject Columns::renamed(const RowObject& row) const {
       fail("has no \"{}\", which --columns names", printable(theirs));
   }
   return made;
+}
+
+std::string Columns::missing_in(const RowObject& row) const {
+  for (const auto& [ours, theirs] : pairs_)
+    if (!row.contains(theirs)) return theirs;
+  return {};
 }
 
 std::string Columns::text() const {

@@ -23,6 +23,8 @@ class Columns {
   bool empty() const { return pairs_.empty(); }
   /// The row with our names. Error: it lacks a column.
   RowObject renamed(const RowObject& row) const;
+  /// The first of their columns that the row lacks; "" where it has all.
+  std::string missing_in(const RowObject& row) const;
   /// "instruction=question, output=answer".
   std::string text() const;
 

@@ -100,12 +100,16 @@ std::string file_complaint(std::string_view text) {
   return {};
 }
 
+std::string utf8_complaint(std::string_view text) {
+  const size_t good = valid_utf8_prefix(text);
+  return fmt::format(
+      "is not UTF-8: byte {} is {:#04x}; convert the file, as iconv -f LATIN1 -t UTF-8 does",
+      good + 1, static_cast<unsigned char>(text[good]));
+}
+
 std::string row_complaint(std::string_view line, const std::string& parsed) {
   const std::string begin = "is not valid JSON: ";
-  if (const size_t good = valid_utf8_prefix(line); good < line.size())
-    return fmt::format(
-        "is not UTF-8: byte {} is {:#04x}; convert the file, as iconv -f LATIN1 -t UTF-8 does",
-        good + 1, static_cast<unsigned char>(line[good]));
+  if (valid_utf8_prefix(line) < line.size()) return utf8_complaint(line);
   for (const char* word : {"NaN", "Infinity", "undefined", "None", "True", "False"})
     if (const size_t at = find_outside_strings(line, word); at != std::string_view::npos)
       return begin + fmt::format(

@@ -10,6 +10,9 @@ namespace falconer {
 /// an object with the rows in one of its members. "" where nothing like that is seen.
 std::string file_complaint(std::string_view text);
 
+/// Of text that is not UTF-8: the first byte that is none.
+std::string utf8_complaint(std::string_view text);
+
 /// Of a line that is no JSON: `parsed` is what the parser says of it, with its column. Encodings other than
 /// UTF-8, NaN and its like, half a surrogate pair, an object over several lines, a comma behind the row.
 std::string row_complaint(std::string_view line, const std::string& parsed);

@@ -1,9 +1,11 @@
 #include "data/csv_rows.h"
 
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <unordered_map>
 
 #include "base/error.h"
+#include "base/utf8.h"
 #include "data/complaints.h"
 
 namespace falconer {
@@ -43,6 +45,12 @@ void refuse_open_quote(const fs::path& file, const CsvRecord& record) {
         file.string(), record.quote_line, record.last_line);
 }
 
+std::optional<std::string> field_that_is_no_text(const CsvRecord& record) {
+  for (const std::string& field : record.fields)
+    if (valid_utf8_prefix(field) < field.size()) return utf8_complaint(field);
+  return {};
+}
+
 }  // namespace
 
 CsvFile::CsvFile(const fs::path& file, RowFile kind)
@@ -77,6 +85,10 @@ void read_csv(const fs::path& file, RowFile kind, const OnRawRow& row, const OnB
     if (const std::string wrong = wrong_with(record, header.fields.size(), csv.separator());
         !wrong.empty()) {
       bad(record.line, wrong);
+      continue;
+    }
+    if (const auto wrong = field_that_is_no_text(record); wrong) {
+      bad(record.line, *wrong);
       continue;
     }
     ordered_json object = ordered_json::object();

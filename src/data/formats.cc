@@ -64,6 +64,29 @@ constexpr DataFormat kFormats[] = {
      .stands = true},
 };
 
+/// "\"Frage\", \"Antwort\"": the first of them.
+std::string keys_text(const RowObject& object) {
+  constexpr size_t kShown = 10;
+  std::string text;
+  size_t shown = 0;
+  for (const auto& [key, value] : object.items()) {
+    if (shown++ == kShown) return text + fmt::format(" and {} more", object.size() - kShown);
+    text += fmt::format("{}\"{}\"", text.empty() ? "" : ", ", printable(key));
+  }
+  return text.empty() ? "none" : text;
+}
+
+/// Of a table with one column, whose name has what separates columns elsewhere.
+std::string separator_hint(const RowObject& object) {
+  if (object.size() != 1) return {};
+  const std::string name = object.begin().key();
+  if (name.find(';') != std::string::npos)
+    return "; its columns are separated by ';', and a .csv's are by commas: save it with commas";
+  if (name.find('\t') != std::string::npos)
+    return "; its columns are separated by tabs: name the file .tsv";
+  return {};
+}
+
 bool is_of(const DataFormat& format, const RowObject& object) {
   return object.contains(format.key) && (format.fits == nullptr || format.fits(object));
 }
@@ -98,9 +121,17 @@ const DataFormat& detect_data_format(const RowObject& object) {
   std::vector<std::string> keys;
   for (const DataFormat& format : kFormats) {
     if (is_of(format, object)) return format;
-    keys.push_back(fmt::format("\"{}\" ({})", format.key, format.name));
+    if (format.fits == nullptr) keys.push_back(fmt::format("\"{}\" ({})", format.key, format.name));
   }
-  fail("has none of the keys that tell a format: {}", fmt::join(keys, ", "));
+  for (const auto& [key, value] : object.items())
+    if (value.is_array() && !value.empty() && value[0].is_object())
+      fail(
+          "is an object whose \"{}\" holds rows; rows are an array of objects, or one a line: "
+          "write "
+          "that list alone",
+          printable(key));
+  fail("has none of the keys that tell a format: {}; it has {} (--columns says what a column is){}",
+       fmt::join(keys, ", "), keys_text(object), separator_hint(object));
 }
 
 std::string FormatParser::columns() const {
@@ -125,6 +156,11 @@ void FormatParser::count_unread(const RowObject& object, std::vector<std::string
 ParsedRow FormatParser::parse(const RowObject& object) {
   if (!begun_ && !named_ && (format_ == nullptr || !format_->chat))
     columns_ = Columns::guess(object);
+  // One that the first row does not have is a name that was mistyped, and no row's fault.
+  if (!begun_ && named_)
+    if (const std::string missing = columns_.missing_in(object); !missing.empty())
+      fail_usage("--columns names \"{}\", which the first row does not have; it has {}",
+                 printable(missing), keys_text(object));
   begun_ = true;
   return columns_.empty() ? parse_named(object) : parse_named(columns_.renamed(object));
 }

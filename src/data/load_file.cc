@@ -1,12 +1,14 @@
 // The rows of a file, or of several that are one: read, rendered, tokenized on all cores, some thousands at a time.
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <bit>
 
 #include "base/error.h"
 #include "base/nearest.h"
 #include "base/path.h"
 #include "base/threads.h"
+#include "data/complaints.h"
 #include "data/encode.h"
 #include "data/examine.h"
 #include "data/formats.h"
@@ -75,6 +77,7 @@ class FileLoader {
       fail_usage("{}: is plain text, and --data-format is {}", file_.string(), options_.format);
     choose_style("text", true, false);
     MappedText text(file_);
+    refuse_no_text(text.text());
     read_text_rows(text, *tokenizer_, options_.encode, [&](const Row& row) {
       if (const std::string wrong = beyond_model(row); !wrong.empty())
         fail("{}: line {}: {}", file_.string(), row.line, wrong);
@@ -82,6 +85,19 @@ class FileLoader {
       if (watch_ != nullptr) facts = watch_->examiner.of_text(row);
       keep(row, facts);
     });
+  }
+
+  // `check` reports such bytes itself. Each becomes U+FFFD where that is asked for.
+  void refuse_no_text(std::string_view text) const {
+    if (const std::string wrong = file_complaint(text); !wrong.empty())
+      fail("{}: {}", file_.string(), wrong);
+    if (watch_ != nullptr || options_.skip_bad) return;
+    const size_t good = valid_utf8_prefix(text);
+    if (good == text.size()) return;
+    const size_t begin = text.rfind('\n', good) + 1;  // 0 where the first line has it
+    fail("{}: line {}: {}; with --skip-bad such bytes become U+FFFD", file_.string(),
+         1 + std::count(text.begin(), text.begin() + static_cast<ptrdiff_t>(good), '\n'),
+         utf8_complaint(text.substr(begin)));
   }
 
   void read_rows() {

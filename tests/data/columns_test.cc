@@ -100,13 +100,17 @@ TEST_F(ColumnNames, NamedByTheUser) {
   options_.columns = "instruction=Frage,output=Antwort";
   EXPECT_TRUE(learned(R"({"Frage":"Warum?","Antwort":"So.","output":"old"})").starts_with("So."));
   EXPECT_EQ(report_.columns, "instruction=Frage, output=Antwort");
-  expect_mentions(message_of([&] { learned(R"({"Frage":"Warum?"})"); }), {"Antwort", "--columns"});
+  const std::string whole = R"({"Frage":"Warum?","Antwort":"So."})";
+  expect_mentions(message_of([&] { learned(R"({"Frage":"Warum?","Antwrt":"So."})"); }),
+                  {"--columns", "\"Antwort\"", "it has \"Frage\", \"Antwrt\""});
+  expect_mentions(message_of([&] { learned(whole + "\n" + R"({"Frage":"Warum?"})"); }),
+                  {"line 2", "Antwort", "--columns"});
   options_.columns = "text=body";
   EXPECT_EQ(learned(R"({"body":"So."})").substr(0, 3), "So.");
   for (const auto& [columns, part] : {std::pair("instruction", "expected pairs"),
                                       {"instruction=", "expected pairs"},
                                       {"=x", "expected pairs"},
-                                      {"instruktion=x", "instruction"},
+                                      {"instruktion=x", "a format's name stands"},
                                       {"input=a,input=b", "twice"}})
     expect_mentions(message_of([&, c = columns] { Columns::parse(c); }), {"--columns", part});
 }

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "base/file.h"
+#include "data/load.h"
 #include "data/raw_rows.h"
 #include "support/errors.h"
 #include "support/temp_folder.h"
@@ -52,6 +53,22 @@ TEST(Complaints, OfFiles) {
   for (const char* name : {"rows.json", "rows.jsonl"})
     expect_mentions(complaint_of("{\n  \"data\": [\n    {\"text\": \"a\"}\n  ]\n}\n", name),
                     {"\"data\"", "array"});
+}
+
+TEST(Complaints, OfRowsWithoutAFormat) {
+  const auto said = [](const std::string& content, const char* name) {
+    const TempFolder folder;
+    write_file(folder / name, content);
+    DataReport report;
+    return message_of([&] { load_rows(folder / name, nullptr, {.vocab = 300}, report); });
+  };
+  expect_mentions(said(R"({"data": [{"text": "a"}]})", "a.json"),
+                  {"\"data\" holds rows", "that list alone"});
+  expect_mentions(said(R"({"instructoin": "a", "output": "b"})", "a.jsonl"),
+                  {"it has \"instructoin\", \"output\"", "--columns"});
+  expect_mentions(said("Frage;Antwort\na;b\n", "a.csv"), {"Frage;Antwort", "separated by ';'"});
+  expect_mentions(said("instruction,output\na,Getr\xE4nk\n", "a.csv"),
+                  {"line 2", "UTF-8", "iconv"});
 }
 
 TEST(Complaints, OfRows) {

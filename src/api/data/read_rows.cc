@@ -76,7 +76,7 @@ struct ResultWriter::State {
 ResultWriter::ResultWriter(const std::string& path, OutputRule& rule, const char* flag)
     : state_(std::make_unique<State>()) {
   if (path.empty() || path == "-") return;
-  rule.check_file(path, flag);
+  rule.check_result(path, flag);
   state_->path = path;
   state_->file.emplace(path);
 }

@@ -141,7 +141,13 @@ void check_outputs(const FinetuneOptions& o, bool ours) {
   for (const char* name : kFiles) rule.check_file(out / name, "--out");
   if (!o.profile.empty()) {
     rule.check_file(o.profile, "--profile");
-    OutputRule(o.overwrite).check_file(o.profile, "--profile");  // it is no part of the run
+    const fs::path profile = fs::path(o.profile).lexically_normal(),
+                   folder = out.lexically_normal();
+    if (profile == folder)
+      fail("{}: is the run's folder, and --profile names a file; name one in it", o.profile);
+    OutputRule alone(o.overwrite);  // it is no part of the run, whose folder may not be there yet
+    profile.parent_path() == folder ? alone.check_file(o.profile, "--profile")
+                                    : alone.check_result(o.profile, "--profile");
   }
   for (const fs::path& folder : saved_folders(out)) {
     rule.check_folder(folder, "--out");

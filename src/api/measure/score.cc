@@ -116,9 +116,9 @@ void score(const ScoreOptions& options) {
   const std::string data = resolve_data(options.data);
   OutputRule rule(options.overwrite);
   for (const std::string& input : {checkpoint, adapter, data}) rule.reads(input);
-  if (!options.logits.empty()) rule.check_file(options.logits, "--logits");
+  if (!options.logits.empty()) rule.check_result(options.logits, "--logits");
   if (!options.dump_activations.empty())
-    rule.check_file(options.dump_activations, "--dump-activations");
+    rule.check_result(options.dump_activations, "--dump-activations");
   ResultWriter output(options.output, rule);
   const std::optional<Tokenizer> tokenizer = find_tokenizer(checkpoint);
   check_base(adapter, checkpoint, tokenizer ? &*tokenizer : nullptr, options.any_base);

@@ -84,7 +84,8 @@ class Verifying {
     if (!record) fail("{}: falconer.json is missing", folder.string());
     const auto wrong = check_sums(folder);
     if (!wrong)
-      say(folder, "files", Verdict::kNotChecked, "no SHA256SUMS: saved by an older version");
+      say(folder, "files", Verdict::kNotChecked,
+          "no SHA256SUMS, which a run saves beside its files");
     else if (wrong->empty())
       say(folder, "files", Verdict::kOk, "all read as they were written");
     for (const std::string& file : wrong.value_or(std::vector<std::string>()))

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/json_file.h"
 #include "base/json_number.h"
+#include "base/log.h"
 #include "base/path.h"
 #include "falconer/use.h"
 
@@ -36,6 +37,12 @@ SamplingSettings generation_settings(const std::string& checkpoint) {
   take(s.repetition_penalty, fields.real("repetition_penalty", kPenaltyFactors));
   take(s.no_repeat_ngram_size, fields.whole("no_repeat_ngram_size", kNgrams));
   take(s.num_return_sequences, fields.whole("num_return_sequences", kRepeats));
+  for (const char* other : {"num_beams", "num_beam_groups", "penalty_alpha", "epsilon_cutoff",
+                            "eta_cutoff", "diversity_penalty", "bad_words_ids", "suppress_tokens",
+                            "encoder_repetition_penalty", "length_penalty"})
+    if (const auto* value = fields.find(other); value != nullptr && *value != 1 && *value != 0)
+      log_warning("{}: \"{}\" is {}, which Falconer does not have; it is left out", path.string(),
+                  other, found_text(*value));
   if (!fields.boolean("do_sample").value_or(false)) s.temperature = 0;  // transformers' default
   return s;
 }

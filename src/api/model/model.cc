@@ -48,7 +48,7 @@ struct Model::Impl {
     OutputRule rule(overwrite);
     for (const std::string& input : {session->options().checkpoint, session->adapter_path()})
       rule.reads(input);
-    rule.check_file(file, flag);
+    rule.check_result(file, flag);
   }
   const std::optional<PromptStyle>& style() const { return styles.at(session->adapter()); }
   // Special tokens that end an answer beside end-of-text.

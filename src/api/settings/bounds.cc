@@ -19,7 +19,15 @@ void check_bound(const char* flag, double value, const RealRange& range) {
 void check_bounds(const FinetuneOptions& o) { check_ranges_of(o); }
 void check_bounds(const PrepareOptions& o) { check_ranges_of(o); }
 void check_bounds(const CheckOptions& o) { check_ranges_of(o); }
-void check_bounds(const SamplingSettings& s) { check_ranges_of(s); }
+void check_bounds(const SamplingSettings& s) {
+  check_ranges_of(s);
+  if (s.num_return_sequences > 1 && s.temperature == 0)
+    fail_usage(
+        "--num-return-sequences is {} and --temperature is 0, which gives the same answer each "
+        "time; "
+        "give a temperature, or leave one of them out",
+        s.num_return_sequences);
+}
 void check_bounds(const EvaluateOptions& o) { check_ranges_of(o); }
 void check_bounds(const DownloadOptions& o) { check_ranges_of(o); }
 void check_bounds(const CompareOptions& o) {

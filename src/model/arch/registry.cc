@@ -55,6 +55,12 @@ const Architecture& architecture(std::string_view name) {
 ModelConfig read_hugging_face_config(const std::string& folder) {
   constexpr const char* kExpected = "a Hugging Face model folder, LitGPT's, or a GGUF file";
   const std::string where = folder + "/config.json";
+  if (!is_there(where) && is_there(folder + "/adapter_config.json"))
+    fail(
+        "{}: is an adapter, and a model is expected; give its base with --checkpoint, and this "
+        "with "
+        "--adapter",
+        folder);
   if (!is_there(where))
     fail("{}: {}", folder,
          !is_there(folder)
