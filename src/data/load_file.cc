@@ -8,6 +8,7 @@
 #include "base/nearest.h"
 #include "base/path.h"
 #include "base/threads.h"
+#include "base/utf8.h"
 #include "data/complaints.h"
 #include "data/encode.h"
 #include "data/examine.h"
