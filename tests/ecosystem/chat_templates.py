@@ -123,6 +123,13 @@ def compare(program, template, conversations):
                 continue
             ids = tokenizer(text, add_special_tokens=False)["input_ids"]
             got = run(program, folder, conversation, "--parse-special")
+            # transformers leaves a tool's call out where the template has no place for it: an answer without
+            # words, which would be learned.
+            calls = any("tool_calls" in m for m in conversation["messages"])
+            if calls and "tool_calls" not in template["template"]:
+                if isinstance(got, str) and "no place for it" in got:
+                    continue
+                return f"{name}: the template drops a call, and falconer does not say so: {got}"
             if isinstance(got, str) or got["text"] != text or got["ids"] != ids:
                 return f"{name}: expected {text!r} {ids}, found {got}"
             safe = run(program, folder, conversation)
