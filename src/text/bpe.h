@@ -60,7 +60,7 @@ class BytePairEncoder {
 
   const Vocabulary* vocabulary_;
   MergeTable merges_;
-  uint32_t number_;  // of this encoder, in this process: whose pieces those in a cache are
+  uint32_t number_;        // of this encoder, in this process: whose pieces those in a cache are
   std::vector<bool> own_;  // by token: whether it is the model's own, not an added one
   std::array<int32_t, 256> byte_ids_;
   std::array<int32_t, 256> fallback_ids_;  // "<0x0A>"; -1 where there is none, or none is used

@@ -58,8 +58,8 @@ std::string spaces_for(const std::string& text, const std::string& character, bo
 
 }  // namespace
 
-Decoder Decoder::from_json(const nlohmann::json& json) {
-  Decoder result;
+TokenDecoder TokenDecoder::from_json(const nlohmann::json& json) {
+  TokenDecoder result;
   bool fused = false;
   if (json.is_null())
     result.steps_.emplace_back();
@@ -68,7 +68,7 @@ Decoder Decoder::from_json(const nlohmann::json& json) {
   return result;
 }
 
-void Decoder::add(const nlohmann::json& json, bool& fused) {
+void TokenDecoder::add(const nlohmann::json& json, bool& fused) {
   const auto type = json.at("type").get<std::string>();
   if (steps_.size() >= kMostDecoderSteps)
     fail("its decoder has more than {} steps", kMostDecoderSteps);
@@ -111,7 +111,7 @@ void Decoder::add(const nlohmann::json& json, bool& fused) {
   steps_.push_back(std::move(step));
 }
 
-std::string Decoder::alone(std::string_view token) const {
+std::string TokenDecoder::alone(std::string_view token) const {
   std::string text(token);
   for (const Step& step : steps_) {
     if (step.fused) break;
@@ -132,13 +132,13 @@ std::string DecoderStream::push(std::string_view token) {
 std::string DecoderStream::finish() {
   std::string out;
   for (size_t i = 0; i < steps_.size(); ++i) {
-    const Decoder::Step& step = steps_[i];
+    const TokenDecoder::Step& step = steps_[i];
     State& state = states_[i];
-    if (step.kind == Decoder::kBytes && !step.fused) flush_bytes(i, out);
+    if (step.kind == TokenDecoder::kBytes && !step.fused) flush_bytes(i, out);
     // All of a text that only counts as a whole.
-    if (step.kind == Decoder::kReplace && !state.held.empty())
+    if (step.kind == TokenDecoder::kReplace && !state.held.empty())
       pass(i + 1, step.replace(state.held), out);
-    if (step.kind == Decoder::kBytes && step.fused && !state.held.empty()) {
+    if (step.kind == TokenDecoder::kBytes && step.fused && !state.held.empty()) {
       const auto byte = byte_of(state.held);
       if (byte) state.held = to_valid_utf8({&*byte, 1});
       pass(i + 1, state.held, out);
@@ -153,29 +153,29 @@ void DecoderStream::pass(size_t i, std::string token, std::string& out) {
     out += token;
     return;
   }
-  const Decoder::Step& step = steps_[i];
+  const TokenDecoder::Step& step = steps_[i];
   State& state = states_[i];
   const bool first = step.fused || !state.any;
   state.any = true;
   switch (step.kind) {
-    case Decoder::kSpaces:
+    case TokenDecoder::kSpaces:
       return pass(i + 1, first ? token : " " + token, out);
-    case Decoder::kReplace:
+    case TokenDecoder::kReplace:
       if (!step.fused || step.by_character) return pass(i + 1, step.replace(std::move(token)), out);
       state.held += token;
       return;
-    case Decoder::kBytes:
+    case TokenDecoder::kBytes:
       return pass_bytes(i, std::move(token), out);
-    case Decoder::kFuse:
+    case TokenDecoder::kFuse:
       return pass(i + 1, std::move(token), out);
-    case Decoder::kStrip: {
+    case TokenDecoder::kStrip: {
       if (step.fused) return pass(i + 1, strip_fused(step, state, token), out);
       const size_t size = step.character.size();
       const size_t end = token.size() - size * count_at_end(token, step.character, step.stop);
       const size_t begin = std::min(end, size * count_at_start(token, step.character, step.start));
       return pass(i + 1, token.substr(begin, end - begin), out);
     }
-    case Decoder::kMetaspace:
+    case TokenDecoder::kMetaspace:
       return pass(i + 1, spaces_for(token, step.character, first && step.drops_first), out);
   }
 }
@@ -204,7 +204,7 @@ void DecoderStream::flush_bytes(size_t i, std::string& out) {
   for (size_t n = bytes.size(); n > 0; --n) pass(i + 1, "\uFFFD", out);
 }
 
-std::string DecoderStream::strip_fused(const Decoder::Step& step, State& state,
+std::string DecoderStream::strip_fused(const TokenDecoder::Step& step, State& state,
                                        const std::string& token) {
   const size_t size = step.character.size();
   std::string text = state.held + token;

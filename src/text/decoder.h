@@ -11,11 +11,11 @@
 namespace falconer {
 
 /// Immutable; safe to use from many threads.
-class Decoder {
+class TokenDecoder {
  public:
   /// From the JSON value: null, Replace, ByteFallback, Fuse, Strip, Metaspace, or a Sequence of
   /// them. Error: another type, naming it.
-  static Decoder from_json(const nlohmann::json& json);
+  static TokenDecoder from_json(const nlohmann::json& json);
 
   /// The bytes of one token amid others, as near as a token has some of its own.
   std::string alone(std::string_view token) const;
@@ -39,7 +39,7 @@ class Decoder {
 /// One text, token by token. What it gives in all is what `tokenizers` gives for all tokens at once.
 class DecoderStream {
  public:
-  explicit DecoderStream(const Decoder& decoder)
+  explicit DecoderStream(const TokenDecoder& decoder)
       : steps_(decoder.steps_), states_(decoder.steps_.size()) {}
   /// The text that is certain now; may be empty.
   std::string push(std::string_view token);
@@ -55,9 +55,9 @@ class DecoderStream {
   void pass(size_t step, std::string token, std::string& out);
   void pass_bytes(size_t step, std::string token, std::string& out);
   void flush_bytes(size_t step, std::string& out);
-  std::string strip_fused(const Decoder::Step& step, State& state, const std::string& token);
+  std::string strip_fused(const TokenDecoder::Step& step, State& state, const std::string& token);
 
-  const std::vector<Decoder::Step>& steps_;
+  const std::vector<TokenDecoder::Step>& steps_;
   std::vector<State> states_;
 };
 

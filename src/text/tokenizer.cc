@@ -20,6 +20,7 @@
 #include "text/normalizer.h"
 #include "text/post_processor.h"
 #include "text/pre_tokenizer.h"
+#include "text/tokenizer_parts.h"
 #include "text/unicode.h"
 #include "text/vocabulary.h"
 
@@ -29,127 +30,7 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
-constexpr int32_t kMostTokens = 1 << 24;  // no vocabulary is near it; a bound for wrong files
-constexpr size_t kIdsWithoutTokens = 1 << 16, kIdsForEach = 8;
-
-using Files = std::map<std::string, std::string>;
-
-/// Errors: it is no JSON, no object, or nested beyond all measure.
-json parse_file(const Files& files, const char* name) {
-  return parse_json_object(files.at(name), name);
-}
-
-/// A JSON file that may be missing: then null.
-json parse_optional(const Files& files, const char* name) {
-  return files.contains(name) ? parse_file(files, name) : json();
-}
-
-constexpr const char* kKinds[] = {"bos", "eos", "unk", "sep", "pad", "cls", "mask"};
-
-/// The text that names a token: a string, or an object with its content.
-std::optional<std::string> token_name(const json& name) {
-  if (name.is_object()) return token_name(name.value("content", json()));
-  return name.is_string() ? std::optional(name.get<std::string>()) : std::nullopt;
-}
-
-/// Tokens that the files beside tokenizer.json make control, whatever it says of them itself.
-std::set<std::string> control_tokens(const Files& files) {
-  std::set<std::string> names;
-  const auto add = [&](const json& name) {
-    if (auto text = token_name(name)) names.insert(*std::move(text));
-  };
-  for (const char* file : {"tokenizer_config.json", "special_tokens_map.json"}) {
-    const json settings = parse_optional(files, file);
-    if (!settings.is_object()) continue;
-    for (const char* kind : kKinds) add(settings.value(std::string(kind) + "_token", json()));
-    for (const char* key : {"additional_special_tokens", "extra_special_tokens"})
-      for (const json& name : settings.value(key, json())) add(name);  // a list, or by name
-    for (const json& token : settings.value("added_tokens_decoder", json()))
-      if (token.is_object() && token.value("special", json()) == true) add(token);
-  }
-  return names;
-}
-
-std::vector<AddedToken> read_added_tokens(const json& file, const std::set<std::string>& control) {
-  std::vector<AddedToken> tokens;
-  if (file.contains("added_tokens"))
-    for (const auto& entry : file["added_tokens"]) tokens.push_back(read_added_token(entry));
-  for (AddedToken& token : tokens) token.special = token.special || control.contains(token.content);
-  return tokens;
-}
-
-int32_t checked_id(int64_t id, std::string_view token) {
-  if (id < 0 || id >= kMostTokens) fail("its token \"{}\" has the id {}", token, id);
-  return static_cast<int32_t>(id);
-}
-
-/// One past the largest id. Error: far more of them than tokens, for which there would be a table.
-int32_t count_ids(const json& vocab, const std::vector<AddedToken>& added) {
-  int32_t size = 0;
-  for (const auto& [token, id] : vocab.items())
-    size = std::max(size, checked_id(whole_number(id, token), token) + 1);
-  for (const auto& token : added) size = std::max(size, checked_id(token.id, token.content) + 1);
-  const size_t tokens = vocab.size() + added.size();
-  if (static_cast<size_t>(size) > kIdsWithoutTokens + kIdsForEach * tokens)
-    fail("its ids go up to {}, and it has {} tokens", size - 1, tokens);
-  return size;
-}
-
-/// The bytes that a token of the vocabulary stands for: in a byte-level one what it spells. One that
-/// is not spelled in the byte-level alphabet stands for itself, as in `tokenizers`.
-std::string bytes_of(const std::string& spelling, bool byte_level) {
-  return byte_level ? unspell_bytes(spelling).value_or(spelling) : spelling;
-}
-
-Vocabulary read_vocabulary(const json& file, const std::vector<AddedToken>& added, bool bytes) {
-  const json& vocab = file.at("model").at("vocab");
-  Vocabulary vocabulary(count_ids(vocab, added));
-  for (const auto& [token, id] : vocab.items()) {
-    if (vocabulary.has(id.get<int32_t>()))
-      fail("its tokens \"{}\" and \"{}\" share the id {}", token,
-           vocabulary.bytes(id.get<int32_t>()), id.get<int32_t>());
-    vocabulary.add(id.get<int32_t>(), bytes_of(token, bytes));
-  }
-  for (const auto& token : added)
-    if (!vocabulary.has(token.id)) vocabulary.add(token.id, bytes_of(token.content, bytes));
-  return vocabulary;
-}
-
-/// Tokens of bytes are joined, those of characters have a decoder of their own.
-Decoder read_decoder(const json& decoder, bool bytes) {
-  const bool joins = decoder.is_object() && decoder.value("type", "") == "ByteLevel";
-  if (bytes && !joins)
-    fail("its decoder is not ByteLevel, and its pre_tokenizer has such a step; expected both");
-  if (!bytes && joins)
-    fail(
-        "its decoder is ByteLevel, and its pre_tokenizer has no such step (Metaspace, Whitespace "
-        "and "
-        "others make characters); expected both or neither");
-  return bytes ? Decoder() : Decoder::from_json(decoder);
-}
-
-/// The normalizer and the pre-tokenizer of a file, which go together.
-PreTokenizer read_pre_tokenizer(const json& settings, const Normalizer& normalizer) {
-  PreTokenizer made = PreTokenizer::from_json(settings);
-  if (made.needs_start() && normalizer.may_cut_beginning())
-    fail(
-        "its pre_tokenizer has a Metaspace with prepend_scheme first, and its normalizer may leave "
-        "out how a text begins; Falconer has not got both together");
-  return made;
-}
-
-std::vector<AddedToken> only(std::vector<AddedToken> tokens, bool normalized) {
-  std::erase_if(tokens, [&](const AddedToken& token) { return token.normalized != normalized; });
-  return tokens;
-}
-
-/// In a text that was normalized a token is looked for as normalizing leaves it.
-std::vector<AddedToken> normalized_tokens(const std::vector<AddedToken>& tokens,
-                                          const Normalizer& normalizer) {
-  std::vector<AddedToken> result = only(tokens, true);
-  for (AddedToken& token : result) token.content = normalizer.apply(to_valid_utf8(token.content));
-  return result;
-}
+using Files = TokenizerFiles;
 
 }  // namespace
 
@@ -168,7 +49,8 @@ struct Tokenizer::Impl {
       by_content.emplace(token.content, token.id);
       if (!token.normalized || normalizer.empty()) continue;
       std::string normal = normalizer.apply(to_valid_utf8(token.content));
-      if (normal != token.content) respelled[token.id] = bytes_of(normal, pre_tokenizer.bytes());
+      if (normal != token.content)
+        respelled[token.id] = token_bytes_of(normal, pre_tokenizer.bytes());
     }
     for (const auto& token : added) {
       if (token.special) special.push_back(token.id);
@@ -228,7 +110,7 @@ struct Tokenizer::Impl {
   Vocabulary vocabulary;
   AddedTokenFinder before, after;  // normalization
   BytePairEncoder bpe;
-  Decoder decoder;  // of characters
+  TokenDecoder decoder;  // of characters
   PostProcessor post_processor;
   std::unordered_map<std::string, int32_t> by_content;
   // Added tokens that are looked for in normalized text are read back so, as in `tokenizers`.
@@ -239,7 +121,7 @@ struct Tokenizer::Impl {
 
   std::optional<int32_t> find(const std::string& token) const {
     if (const auto it = by_content.find(token); it != by_content.end()) return it->second;
-    const int32_t id = vocabulary.find(bytes_of(token, pre_tokenizer.bytes()));
+    const int32_t id = vocabulary.find(token_bytes_of(token, pre_tokenizer.bytes()));
     return id < 0 ? std::nullopt : std::optional(id);
   }
 
@@ -260,9 +142,9 @@ struct Tokenizer::Impl {
   /// tokenizer_config.json names a token, or an object with its content; the other two files have
   /// its id, or several.
   void read_special_ids(const Files& files) {
-    const json names = parse_optional(files, "tokenizer_config.json");
-    const json generation = parse_optional(files, "generation_config.json");
-    const json config = parse_optional(files, "config.json");
+    const json names = parse_optional_file(files, "tokenizer_config.json");
+    const json generation = parse_optional_file(files, "generation_config.json");
+    const json config = parse_optional_file(files, "config.json");
     const auto one = [&](const std::string& kind) -> std::optional<int32_t> {
       const auto name =
           token_name(names.is_object() ? names.value(kind + "_token", json()) : json());
@@ -283,8 +165,8 @@ struct Tokenizer::Impl {
     };
     eos = one("eos");
     bos = one("bos");
-    for (const json& file : {names, parse_optional(files, "special_tokens_map.json")})
-      for (const char* kind : kKinds) {
+    for (const json& file : {names, parse_optional_file(files, "special_tokens_map.json")})
+      for (const char* kind : kTokenKinds) {
         const std::string key = std::string(kind) + "_token";
         auto name = token_name(file.is_object() ? file.value(key, json()) : json());
         if (name) special_names.try_emplace(key, *std::move(name));
@@ -315,7 +197,7 @@ Tokenizer Tokenizer::parse(const Files& files, const std::string& where) {
   if (!files.contains("tokenizer.json") && !gpt2) fail("{}: holds no tokenizer", where);
   try {
     const json file = files.contains("tokenizer.json")
-                          ? parse_file(files, "tokenizer.json")
+                          ? parse_tokenizer_file(files, "tokenizer.json")
                           : parse_json_object(tokenizer_json_of_gpt2(files), "vocab.json");
     auto impl = std::make_unique<Impl>(file, control_tokens(files));
     impl->read_special_ids(files);

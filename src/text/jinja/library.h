@@ -41,6 +41,7 @@ struct JinjaFilter {
   std::string_view parameters;
 };
 std::span<const JinjaFilter> jinja_more_filters();
+std::span<const JinjaFilter> jinja_number_filters();
 
 /// Its place in the tables; -1 where there is none.
 int find_jinja_filter(std::string_view name);

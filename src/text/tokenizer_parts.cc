@@ -1,0 +1,127 @@
+#include "text/tokenizer_parts.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "base/json_file.h"
+#include "base/json_number.h"
+#include "text/byte_alphabet.h"
+#include "text/unicode.h"
+
+namespace falconer {
+namespace {
+
+using nlohmann::json;
+
+constexpr int32_t kMostTokens = 1 << 24;  // no vocabulary is near it; a bound for wrong files
+constexpr size_t kIdsWithoutTokens = 1 << 16, kIdsForEach = 8;
+
+int32_t checked_id(int64_t id, std::string_view token) {
+  if (id < 0 || id >= kMostTokens) fail("its token \"{}\" has the id {}", token, id);
+  return static_cast<int32_t>(id);
+}
+
+/// One past the largest id. Error: far more of them than tokens, for which there would be a table.
+int32_t count_ids(const json& vocab, const std::vector<AddedToken>& added) {
+  int32_t size = 0;
+  for (const auto& [token, id] : vocab.items())
+    size = std::max(size, checked_id(whole_number(id, token), token) + 1);
+  for (const auto& token : added) size = std::max(size, checked_id(token.id, token.content) + 1);
+  const size_t tokens = vocab.size() + added.size();
+  if (static_cast<size_t>(size) > kIdsWithoutTokens + kIdsForEach * tokens)
+    fail("its ids go up to {}, and it has {} tokens", size - 1, tokens);
+  return size;
+}
+
+}  // namespace
+
+json parse_tokenizer_file(const TokenizerFiles& files, const char* name) {
+  return parse_json_object(files.at(name), name);
+}
+
+json parse_optional_file(const TokenizerFiles& files, const char* name) {
+  return files.contains(name) ? parse_tokenizer_file(files, name) : json();
+}
+
+std::optional<std::string> token_name(const json& name) {
+  if (name.is_object()) return token_name(name.value("content", json()));
+  return name.is_string() ? std::optional(name.get<std::string>()) : std::nullopt;
+}
+
+std::set<std::string> control_tokens(const TokenizerFiles& files) {
+  std::set<std::string> names;
+  const auto add = [&](const json& name) {
+    if (auto text = token_name(name)) names.insert(*std::move(text));
+  };
+  for (const char* file : {"tokenizer_config.json", "special_tokens_map.json"}) {
+    const json settings = parse_optional_file(files, file);
+    if (!settings.is_object()) continue;
+    for (const char* kind : kTokenKinds) add(settings.value(std::string(kind) + "_token", json()));
+    for (const char* key : {"additional_special_tokens", "extra_special_tokens"})
+      for (const json& name : settings.value(key, json())) add(name);  // a list, or by name
+    for (const json& token : settings.value("added_tokens_decoder", json()))
+      if (token.is_object() && token.value("special", json()) == true) add(token);
+  }
+  return names;
+}
+
+std::vector<AddedToken> read_added_tokens(const json& file, const std::set<std::string>& control) {
+  std::vector<AddedToken> tokens;
+  if (file.contains("added_tokens"))
+    for (const auto& entry : file["added_tokens"]) tokens.push_back(read_added_token(entry));
+  for (AddedToken& token : tokens) token.special = token.special || control.contains(token.content);
+  return tokens;
+}
+
+std::vector<AddedToken> only(std::vector<AddedToken> tokens, bool normalized) {
+  std::erase_if(tokens, [&](const AddedToken& token) { return token.normalized != normalized; });
+  return tokens;
+}
+
+std::vector<AddedToken> normalized_tokens(const std::vector<AddedToken>& tokens,
+                                          const Normalizer& normalizer) {
+  std::vector<AddedToken> result = only(tokens, true);
+  for (AddedToken& token : result) token.content = normalizer.apply(to_valid_utf8(token.content));
+  return result;
+}
+
+std::string token_bytes_of(const std::string& spelling, bool byte_level) {
+  return byte_level ? unspell_bytes(spelling).value_or(spelling) : spelling;
+}
+
+Vocabulary read_vocabulary(const json& file, const std::vector<AddedToken>& added, bool bytes) {
+  const json& vocab = file.at("model").at("vocab");
+  Vocabulary vocabulary(count_ids(vocab, added));
+  for (const auto& [token, id] : vocab.items()) {
+    if (vocabulary.has(id.get<int32_t>()))
+      fail("its tokens \"{}\" and \"{}\" share the id {}", token,
+           vocabulary.bytes(id.get<int32_t>()), id.get<int32_t>());
+    vocabulary.add(id.get<int32_t>(), token_bytes_of(token, bytes));
+  }
+  for (const auto& token : added)
+    if (!vocabulary.has(token.id)) vocabulary.add(token.id, token_bytes_of(token.content, bytes));
+  return vocabulary;
+}
+
+TokenDecoder read_decoder(const json& decoder, bool bytes) {
+  const bool joins = decoder.is_object() && decoder.value("type", "") == "ByteLevel";
+  if (bytes && !joins)
+    fail("its decoder is not ByteLevel, and its pre_tokenizer has such a step; expected both");
+  if (!bytes && joins)
+    fail(
+        "its decoder is ByteLevel, and its pre_tokenizer has no such step (Metaspace, Whitespace "
+        "and "
+        "others make characters); expected both or neither");
+  return bytes ? TokenDecoder() : TokenDecoder::from_json(decoder);
+}
+
+PreTokenizer read_pre_tokenizer(const json& settings, const Normalizer& normalizer) {
+  PreTokenizer made = PreTokenizer::from_json(settings);
+  if (made.needs_start() && normalizer.may_cut_beginning())
+    fail(
+        "its pre_tokenizer has a Metaspace with prepend_scheme first, and its normalizer may leave "
+        "out how a text begins; Falconer has not got both together");
+  return made;
+}
+
+}  // namespace falconer

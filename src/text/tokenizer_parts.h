@@ -1,0 +1,52 @@
+// What a tokenizer is made of, read from its files. Errors name the part that is wrong or not supported.
+#pragma once
+
+#include <map>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "text/added_tokens.h"
+#include "text/decoder.h"
+#include "text/normalizer.h"
+#include "text/pre_tokenizer.h"
+#include "text/vocabulary.h"
+
+namespace falconer {
+
+/// Name -> content.
+using TokenizerFiles = std::map<std::string, std::string>;
+
+/// Kinds of tokens that files name: "eos" of "eos_token".
+inline constexpr const char* kTokenKinds[] = {"bos", "eos", "unk", "sep", "pad", "cls", "mask"};
+
+/// Errors: it is no JSON, no object, or nested beyond all measure.
+nlohmann::json parse_tokenizer_file(const TokenizerFiles& files, const char* name);
+/// One that may be missing: then null.
+nlohmann::json parse_optional_file(const TokenizerFiles& files, const char* name);
+
+/// The text that names a token: a string, or an object with its content.
+std::optional<std::string> token_name(const nlohmann::json& name);
+/// Tokens that the files beside tokenizer.json make control, whatever it says of them itself.
+std::set<std::string> control_tokens(const TokenizerFiles& files);
+std::vector<AddedToken> read_added_tokens(const nlohmann::json& file,
+                                          const std::set<std::string>& control);
+/// Those that are looked for in normalized text, or those before.
+std::vector<AddedToken> only(std::vector<AddedToken> tokens, bool normalized);
+/// In a text that was normalized a token is looked for as normalizing leaves it.
+std::vector<AddedToken> normalized_tokens(const std::vector<AddedToken>& tokens,
+                                          const Normalizer& normalizer);
+
+/// The bytes that a token of the vocabulary stands for: in a byte-level one what it spells. One that
+/// is not spelled in the byte-level alphabet stands for itself, as in `tokenizers`.
+std::string token_bytes_of(const std::string& spelling, bool byte_level);
+Vocabulary read_vocabulary(const nlohmann::json& file, const std::vector<AddedToken>& added,
+                           bool bytes);
+/// Tokens of bytes are joined, those of characters have a decoder of their own.
+TokenDecoder read_decoder(const nlohmann::json& decoder, bool bytes);
+/// The normalizer and the pre-tokenizer of a file, which go together.
+PreTokenizer read_pre_tokenizer(const nlohmann::json& settings, const Normalizer& normalizer);
+
+}  // namespace falconer
