@@ -143,7 +143,9 @@ std::string FormatParser::columns() const {
 void FormatParser::count_unread(const RowObject& object, std::vector<std::string> of_turns) {
   const auto& fields = format_->fields;
   for (const auto& [key, value] : object.items()) {
-    const auto reads = [&key](const char* field) { return field != nullptr && key == field; };
+    const auto reads = [&name = key](const char* field) {
+      return field != nullptr && name == field;
+    };
     if (!says_nothing(value) && std::none_of(fields.begin(), fields.end(), reads))
       of_turns.push_back(key);
   }
