@@ -77,9 +77,9 @@ TEST(MessageSpelling, ErrorsOfTheLibrarySpeakOfFields) {
 // A text that names a flag and does not go through one of these would show it to users of the library.
 TEST(MessageSpelling, EveryMessageGoesThroughIt) {
   const std::set<std::string> kSpelling = {
-      "fail",         "fail_usage",   "log_info",    "log_warning",   "log_debug",    "worded",
-      "spelled",      "spelled_name", "fail_choice", "check_bound",   "parse_period", "check_file",
-      "check_output", "check_folder", "found",       "fail_on_device"};
+      "fail",         "fail_usage",   "log_info",     "log_warning", "log_debug",     "worded",
+      "spelled",      "spelled_name", "fail_choice",  "check_bound", "parse_period",  "check_file",
+      "check_result", "check_output", "check_folder", "found",       "fail_on_device"};
   // Command lines that are run, a recipe's comment, help (spelled where it is shown), texts that
   // fail_on_device() and the doctor spell.
   const std::set<std::string> kOthers = {"api/measure/compare.cc",
