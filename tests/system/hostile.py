@@ -155,6 +155,8 @@ def make_files(program, folder, demo):
         (folder / "base" / name).unlink(missing_ok=True)
     shutil.copy(folder / "config" / "generation_config.json", folder / "base")
     shutil.rmtree(folder / "start")
+    # For what is refused before anything is trained: a recipe that is there, of a model that is not.
+    (folder / "none.toml").write_text('method = "lora"\ncheckpoint = "nowhere"\ndata = "rows.jsonl"\n')
     (folder / "recipe.toml").write_text(
         'method = "lora"\ncheckpoint = "base"\ndata = "rows.jsonl"\nlr = 1e-3\nmax-steps = 1\n'
         "batch-size = 4\nmax-seq-length = 48\nprompt-style = \"falcon\"\n")
