@@ -7,6 +7,7 @@
 
 #include "base/answer_printer.h"
 #include "base/log.h"
+#include "base/small_letters.h"
 #include "base/streams.h"
 #include "base/terminal.h"
 #include "base/trim.h"
@@ -93,9 +94,7 @@ enum class Order { kNone, kEnd, kClear, kHelp, kUnknown };
 
 /// A word alone on its line: what other programs' chats end with, too, with or without their mark.
 Order order_in(const std::string& line) {
-  std::string word(trimmed(line));
-  std::transform(word.begin(), word.end(), word.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  const std::string word = small_letters(trimmed(line));
   if (word.empty()) return line.empty() ? Order::kEnd : Order::kNone;
   const bool marked = word.front() == '/' || word.front() == '!' || word.front() == ':';
   const std::string name = marked ? word.substr(1) : word;

@@ -3,18 +3,13 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <cctype>
 
 #include "base/error.h"
+#include "base/small_letters.h"
 #include "data/formats.h"
 
 namespace falconer {
 namespace {
-
-std::string lower_case(std::string text) {
-  for (char& c : text) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return text;
-}
 
 struct Guess {
   const char* ours;
@@ -25,7 +20,7 @@ struct Guess {
 std::string find_column(const RowObject& row, const std::vector<const char*>& names) {
   for (const char* name : names)
     for (const auto& [key, value] : row.items())
-      if (lower_case(key) == name) return key;
+      if (small_letters(key) == name) return key;
   return {};
 }
 

@@ -5,18 +5,11 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "base/trim.h"
 #include "base/utf8.h"
 
 namespace falconer {
 namespace {
-
-constexpr std::string_view kSpace = " \t\r\n";
-
-std::string_view without_space(std::string_view text) {
-  const size_t begin = text.find_first_not_of(kSpace);
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(kSpace) + 1 - begin);
-}
 
 /// Where a word stands outside of strings; npos where it does not.
 size_t find_outside_strings(std::string_view text, std::string_view word) {
@@ -53,17 +46,17 @@ size_t find_lone_surrogate(std::string_view text) {
 
 /// A member of the object that begins the file and holds a list of rows: "data" of {"data": [{...}]}.
 std::string member_with_rows(std::string_view text) {
-  text = without_space(text);
+  text = trimmed(text);
   if (!text.starts_with('{')) return {};
-  const std::string_view head = without_space(text.substr(1, 200));
+  const std::string_view head = trimmed(text.substr(1, 200));
   if (!head.starts_with('"')) return {};
   const size_t end = head.find('"', 1);
   if (end == std::string_view::npos) return {};
-  const std::string_view behind = without_space(head.substr(end + 1));
+  const std::string_view behind = trimmed(head.substr(end + 1));
   if (!behind.starts_with(':')) return {};
-  const std::string_view value = without_space(behind.substr(1));
+  const std::string_view value = trimmed(behind.substr(1));
   if (!value.starts_with('[')) return {};
-  const std::string_view first = without_space(value.substr(1));
+  const std::string_view first = trimmed(value.substr(1));
   std::string name(head.substr(1, end - 1));
   for (const char* of_a_row : {"messages", "conversations", "prompt", "completion", "tools"})
     if (name == of_a_row) return {};
@@ -87,11 +80,11 @@ std::string file_complaint(std::string_view text) {
     return "is packed by zstd, whatever its name says; unpack it: unzstd";
   if (begins("PK\x03\x04"sv))
     return "is a zip file (or an Excel sheet); unpack it, or save it as CSV";
-  const std::string_view head = without_space(text.substr(0, 1000));
+  const std::string_view head = trimmed(text.substr(0, 1000));
   for (const char* page : {"<!DOCTYPE", "<!doctype", "<html", "<HTML"})
     if (head.starts_with(page)) return "is a web page and no rows; download the file itself";
   const std::string member = member_with_rows(text.substr(0, 4096));
-  const std::string_view line = without_space(text.substr(0, text.find('\n')));
+  const std::string_view line = trimmed(text.substr(0, text.find('\n')));
   if (!member.empty() && !line.ends_with('}'))
     return fmt::format(
         "is an object whose \"{}\" holds the rows; rows are an array of objects: write that "
@@ -121,7 +114,7 @@ std::string row_complaint(std::string_view line, const std::string& parsed) {
                        "half of a surrogate pair ({}) at column {}: a character was cut in two; "
                        "write the whole character, or take the half out",
                        line.substr(at, 6), at + 1);
-  const std::string_view text = without_space(line);
+  const std::string_view text = trimmed(line);
   if (text.ends_with("},"))
     return begin + "a comma follows the row; JSON lines have none, an array in a .json file has";
   if (text == "{" || text == "[" || text.ends_with("{") || text.ends_with("[") ||

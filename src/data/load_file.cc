@@ -78,27 +78,28 @@ class FileLoader {
       fail_usage("{}: is plain text, and --data-format is {}", file_.string(), options_.format);
     choose_style("text", true, false);
     MappedText text(file_);
-    refuse_no_text(text.text());
-    read_text_rows(text, *tokenizer_, options_.encode, [&](const Row& row) {
+    if (const std::string wrong = file_complaint(text.text()); !wrong.empty())
+      fail("{}: {}", file_.string(), wrong);
+    const auto on_row = [&](const Row& row) {
       if (const std::string wrong = beyond_model(row); !wrong.empty())
         fail("{}: line {}: {}", file_.string(), row.line, wrong);
       RowFacts facts;
       if (watch_ != nullptr) facts = watch_->examiner.of_text(row);
       keep(row, facts);
-    });
+    };
+    // `check` reports such bytes itself. Each becomes U+FFFD where that is asked for.
+    OnNoText no_text;
+    if (watch_ == nullptr && !options_.skip_bad)
+      no_text = [this](std::string_view part, int64_t line) { refuse_no_text(part, line); };
+    read_text_rows(text, *tokenizer_, options_.encode, on_row, no_text);
   }
 
-  // `check` reports such bytes itself. Each becomes U+FFFD where that is asked for.
-  void refuse_no_text(std::string_view text) const {
-    if (const std::string wrong = file_complaint(text); !wrong.empty())
-      fail("{}: {}", file_.string(), wrong);
-    if (watch_ != nullptr || options_.skip_bad) return;
-    const size_t good = valid_utf8_prefix(text);
-    if (good == text.size()) return;
-    const size_t begin = text.rfind('\n', good) + 1;  // 0 where the first line has it
+  [[noreturn]] void refuse_no_text(std::string_view part, int64_t line) const {
+    const size_t good = valid_utf8_prefix(part);
+    const size_t begin = part.rfind('\n', good) + 1;  // 0 where the first line has it
     fail("{}: line {}: {}; with --skip-bad such bytes become U+FFFD", file_.string(),
-         1 + std::count(text.begin(), text.begin() + static_cast<ptrdiff_t>(good), '\n'),
-         utf8_complaint(text.substr(begin)));
+         line + std::count(part.begin(), part.begin() + static_cast<ptrdiff_t>(good), '\n'),
+         utf8_complaint(part.substr(begin)));
   }
 
   void read_rows() {

@@ -9,6 +9,7 @@
 #include "base/number.h"
 #include "base/path.h"
 #include "base/row_file.h"
+#include "base/small_letters.h"
 
 namespace falconer {
 namespace {
@@ -90,8 +91,7 @@ std::vector<fs::path> split_in(const fs::path& folder, std::string_view name) {
 }
 
 bool may_hold_rows(const fs::path& file) {
-  std::string name = file.filename().string();
-  for (char& c : name) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  const std::string name = small_letters(file.filename().string());
   const auto is = [&](const char* other) { return name == other; };
   return std::none_of(std::begin(kOthers), std::end(kOthers), is) &&
          (name.ends_with(".txt") || row_file(name).format != RowFormat::kNone);

@@ -64,7 +64,7 @@ std::optional<std::string_view> TextParts::next() {
 }
 
 void read_text_rows(MappedText& text, const Tokenizer& tokenizer, const EncodeOptions& options,
-                    const std::function<void(const Row&)>& row) {
+                    const std::function<void(const Row&)>& row, const OnNoText& no_text) {
   constexpr size_t kTogether = 64;  // parts that all cores share
   Filler filler(static_cast<size_t>(options.max_seq_length), row);
   filler.add(tokenizer.ids_before(), 1);
@@ -88,6 +88,7 @@ void read_text_rows(MappedText& text, const Tokenizer& tokenizer, const EncodeOp
       }
     });
     for (size_t i = 0; i < taken.size(); ++i) {
+      if (no_text && valid_utf8_prefix(taken[i]) < taken[i].size()) no_text(taken[i], line);
       filler.add(ids[i], line);
       line += std::count(taken[i].begin(), taken[i].end(), '\n');
     }

@@ -27,8 +27,10 @@ class TextParts {
 };
 
 /// Rows in order, all of them learned; the last one ends with end-of-text. `line` of a row is that of
-/// the part in which it ends.
+/// the part in which it ends. `no_text`, where it is given, is told of parts that are not UTF-8, with the
+/// line in which each begins, before their rows come: with U+FFFD where bytes are no character.
+using OnNoText = std::function<void(std::string_view part, int64_t line)>;
 void read_text_rows(MappedText& text, const Tokenizer& tokenizer, const EncodeOptions& options,
-                    const std::function<void(const Row&)>& row);
+                    const std::function<void(const Row&)>& row, const OnNoText& no_text = {});
 
 }  // namespace falconer

@@ -4,6 +4,7 @@
 #include <cctype>
 
 #include "base/error.h"
+#include "base/small_letters.h"
 #include "hub/curl_library.h"
 
 namespace falconer::hub {
@@ -41,9 +42,8 @@ class Address {
 
 std::string origin_of(const std::string& url) {
   const Address address(url);
-  std::string origin = address.part(CURLUPART_SCHEME) + "://" + address.part(CURLUPART_HOST);
-  std::transform(origin.begin(), origin.end(), origin.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  const std::string origin =
+      small_letters(address.part(CURLUPART_SCHEME) + "://" + address.part(CURLUPART_HOST));
   const std::string port = address.part(CURLUPART_PORT, CURLU_NO_DEFAULT_PORT);
   return port.empty() ? origin : origin + ":" + port;
 }

@@ -8,6 +8,7 @@
 #include <csignal>
 #include <ctime>
 
+#include "base/small_letters.h"
 #include "hub/address.h"
 #include "hub/curl_library.h"
 
@@ -40,13 +41,6 @@ class NoBrokenPipe {
  private:
   sigset_t pipe_{}, before_{};
 };
-
-std::string small_letters(std::string_view text) {
-  std::string result(text);
-  std::transform(result.begin(), result.end(), result.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return result;
-}
 
 std::string_view trimmed(std::string_view text) {
   while (!text.empty() && static_cast<unsigned char>(text.front()) <= ' ') text.remove_prefix(1);

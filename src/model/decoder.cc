@@ -260,22 +260,29 @@ LossSum Decoder::sum_of(const Run& run, const View& own, const View& losses) con
   return total;
 }
 
-void Decoder::logits(Run& run, const Batch& batch, const View& rows, const View& out,
-                     KvCache* cache) const {
-  reach_positions(run, batch);
-  const ArenaScope scope(*run.scratch);
-  run.keep = false;
+View Decoder::through_blocks(Run& run, const Batch& batch, const View& rows, KvCache* cache,
+                             const OnInput& on_input) const {
   View x = embed(run, batch, false);
   for (int64_t l = 0; l < config_.layers; ++l) {
+    if (on_input) on_input(l, x);
     BlockKept kept;
     const LayerPages pages(run, *weights_, l, 1);
     const InPart part(run, {"layer", l});
-    const bool some = out && l + 1 == config_.layers && rows.size() < x.rows;
+    const bool some = rows && l + 1 == config_.layers && rows.size() < x.rows;
     const View y = some ? run.scratch->push(rows.size(), config_.width, run.activation) : x;
     blocks_[l].forward(run, batch, x, some ? rows : View{}, y, tables_,
                        cache != nullptr ? &cache->layer(l) : nullptr, false, kept);
     x = y;
   }
+  return x;
+}
+
+void Decoder::logits(Run& run, const Batch& batch, const View& rows, const View& out,
+                     KvCache* cache) const {
+  reach_positions(run, batch);
+  const ArenaScope scope(*run.scratch);
+  run.keep = false;
+  const View x = through_blocks(run, batch, out ? rows : View{}, cache);
   if (!out) return;
   NormKept norm;
   const InPart part(run, {"head"});
@@ -304,14 +311,7 @@ void Decoder::hidden_states(Run& run, const Batch& batch, const View& out) const
   const auto hand_out = [&](int64_t state, const View& x) {
     if (!run.dry) copy_converted(x, out.row_range(state * x.rows, x.rows));
   };
-  const View x = embed(run, batch, false);
-  for (int64_t l = 0; l < config_.layers; ++l) {
-    hand_out(l, x);
-    BlockKept kept;
-    const LayerPages pages(run, *weights_, l, 1);
-    const InPart part(run, {"layer", l});
-    blocks_[l].forward(run, batch, x, {}, x, tables_, nullptr, false, kept);
-  }
+  const View x = through_blocks(run, batch, {}, nullptr, hand_out);
   NormKept norm;
   const InPart part(run, {"head"});
   hand_out(config_.layers, last_norm(run, x, false, norm));

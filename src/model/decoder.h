@@ -56,6 +56,11 @@ class Decoder {
   LossSum loss_and_gradient(Run& run, const Batch& batch, float scale, const View& losses) const;
   void reach_positions(Run& run, const Batch& batch) const;
   View embed(Run& run, const Batch& batch, bool kept) const;
+  /// The forward that keeps nothing: what comes out of the last block, of the rows listed in `rows` or, where
+  /// that is empty, of all. `on_input`, where it is given, is told what goes into each block.
+  using OnInput = std::function<void(int64_t layer, const View& x)>;
+  View through_blocks(Run& run, const Batch& batch, const View& rows, KvCache* cache,
+                      const OnInput& on_input = {}) const;
   View last_norm(Run& run, const View& x, bool keep, NormKept& kept) const;
   void head_loss(Run& run, const Batch& batch, const View& n, const View& dn, float scale,
                  const View& losses) const;

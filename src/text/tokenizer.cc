@@ -15,11 +15,11 @@
 #include "text/added_tokens.h"
 #include "text/bpe.h"
 #include "text/byte_alphabet.h"
-#include "text/decoder.h"
 #include "text/gpt2_files.h"
 #include "text/normalizer.h"
 #include "text/post_processor.h"
 #include "text/pre_tokenizer.h"
+#include "text/token_decoder.h"
 #include "text/tokenizer_parts.h"
 #include "text/unicode.h"
 #include "text/vocabulary.h"
@@ -40,7 +40,7 @@ struct Tokenizer::Impl {
         normalizer(Normalizer::from_json(file.value("normalizer", json()))),
         pre_tokenizer(read_pre_tokenizer(file.value("pre_tokenizer", json()), normalizer)),
         vocabulary(read_vocabulary(file, added, pre_tokenizer.bytes())),
-        before(only(added, false)),
+        before(added_tokens_of(added, false)),
         after(normalized_tokens(added, normalizer)),
         bpe(file.at("model"), vocabulary, pre_tokenizer.bytes()),
         decoder(read_decoder(file.value("decoder", json()), pre_tokenizer.bytes())),

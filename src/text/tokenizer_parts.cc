@@ -73,14 +73,14 @@ std::vector<AddedToken> read_added_tokens(const json& file, const std::set<std::
   return tokens;
 }
 
-std::vector<AddedToken> only(std::vector<AddedToken> tokens, bool normalized) {
+std::vector<AddedToken> added_tokens_of(std::vector<AddedToken> tokens, bool normalized) {
   std::erase_if(tokens, [&](const AddedToken& token) { return token.normalized != normalized; });
   return tokens;
 }
 
 std::vector<AddedToken> normalized_tokens(const std::vector<AddedToken>& tokens,
                                           const Normalizer& normalizer) {
-  std::vector<AddedToken> result = only(tokens, true);
+  std::vector<AddedToken> result = added_tokens_of(tokens, true);
   for (AddedToken& token : result) token.content = normalizer.apply(to_valid_utf8(token.content));
   return result;
 }

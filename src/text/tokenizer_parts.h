@@ -9,9 +9,9 @@
 #include <vector>
 
 #include "text/added_tokens.h"
-#include "text/decoder.h"
 #include "text/normalizer.h"
 #include "text/pre_tokenizer.h"
+#include "text/token_decoder.h"
 #include "text/vocabulary.h"
 
 namespace falconer {
@@ -34,7 +34,7 @@ std::set<std::string> control_tokens(const TokenizerFiles& files);
 std::vector<AddedToken> read_added_tokens(const nlohmann::json& file,
                                           const std::set<std::string>& control);
 /// Those that are looked for in normalized text, or those before.
-std::vector<AddedToken> only(std::vector<AddedToken> tokens, bool normalized);
+std::vector<AddedToken> added_tokens_of(std::vector<AddedToken> tokens, bool normalized);
 /// In a text that was normalized a token is looked for as normalizing leaves it.
 std::vector<AddedToken> normalized_tokens(const std::vector<AddedToken>& tokens,
                                           const Normalizer& normalizer);

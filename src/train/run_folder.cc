@@ -58,7 +58,7 @@ std::string ModelRecord::chat_template() const {
 }
 
 void write_model_folder(const fs::path& folder, const fs::path& source, const ModelConfig& config,
-                        Dtype dtype, const ModelRecord* record) {
+                        Dtype dtype, const std::string& chat_template) {
   nlohmann::ordered_json json =
       nlohmann::ordered_json::parse(config_json_of(source.string(), config));
   nlohmann::json plain = json;
@@ -71,8 +71,7 @@ void write_model_folder(const fs::path& folder, const fs::path& source, const Mo
                                             : "float32";
   json.contains("dtype") ? json["dtype"] = name : json["torch_dtype"] = name;
   write_file(folder / "config.json", json.dump(2) + "\n");
-  const std::string style = record != nullptr ? record->chat_template() : "";
-  for (const auto& [file, content] : with_chat_template(side_files(source), style))
+  for (const auto& [file, content] : with_chat_template(side_files(source), chat_template))
     write_file(folder / file, content);
 }
 
@@ -82,7 +81,7 @@ void save_whole_model(const fs::path& folder, Session& session, const ModelRecor
   const SessionOptions& options = session.options();
   const std::string& source = options.source.empty() ? options.checkpoint : options.source;
   const Dtype dtype = session.run().activation;
-  write_model_folder(folder, source, session.config(), dtype, &record);
+  write_model_folder(folder, source, session.config(), dtype, record.chat_template());
   std::vector<TensorSpec> specs;
   for (const auto& param : session.weights().params)
     specs.push_back({param->name, dtype, param->shape});

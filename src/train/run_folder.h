@@ -38,11 +38,9 @@ void save_model(const std::filesystem::path& folder, Session& session, const Mod
 
 /// config.json (changed where `config` differs from what `source` says) and the tokenizer's files
 /// of a model that is saved to `folder` in `dtype`.
-/// `record`: of how it was trained, null where that is not known; the style of its prompts is then the chat
-/// template of what is written.
+/// `chat_template`: of what is written; empty: the source's.
 void write_model_folder(const std::filesystem::path& folder, const std::filesystem::path& source,
-                        const ModelConfig& config, Dtype dtype,
-                        const ModelRecord* record = nullptr);
+                        const ModelConfig& config, Dtype dtype, const std::string& chat_template);
 
 /// falconer.json of an adapter's or a model's folder; nothing where there is none.
 std::optional<ModelRecord> read_record(const std::filesystem::path& folder);

@@ -7,7 +7,7 @@
 #include "base/file.h"
 #include "support/errors.h"
 #include "support/paths.h"
-#include "text/decoder.h"
+#include "text/token_decoder.h"
 #include "text/tokenizer.h"
 
 namespace falconer::test {

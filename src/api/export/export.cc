@@ -138,16 +138,17 @@ void check_target(const ExportOptions& options) {
   rule.check_folder(out, "--out");
 }
 
-std::optional<ModelRecord> trained_as(const ExportOptions& options) {
+ModelRecord trained_as(const ExportOptions& options) {
   const std::string& folder = options.adapter.empty() ? options.checkpoint : options.adapter;
   std::error_code ignored;
-  return fs::is_directory(folder, ignored) ? read_record(folder) : std::nullopt;
+  return fs::is_directory(folder, ignored) ? read_record(folder).value_or(ModelRecord())
+                                           : ModelRecord();
 }
 
-std::string chat_template_text(const std::optional<ModelRecord>& record) {
-  if (!record || record->chat_template().empty()) return "";
+std::string chat_template_text(const ModelRecord& record) {
+  if (record.chat_template().empty()) return "";
   return fmt::format("its chat template is the prompt style that was trained, {}\n",
-                     record->prompt_style);
+                     record.prompt_style);
 }
 
 void carry_record(const std::string& from, const std::string& to) {

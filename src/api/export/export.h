@@ -34,10 +34,10 @@ void check_target(const ExportOptions& options);
 /// there; empty where there is none.
 std::string foreign_name_in(const std::filesystem::path& folder);
 
-/// How the adapter, or the model where there is none, was trained; nothing where that is not recorded.
-std::optional<ModelRecord> trained_as(const ExportOptions& options);
+/// How the adapter, or the model where there is none, was trained; empty where that is not recorded.
+ModelRecord trained_as(const ExportOptions& options);
 /// A line on the chat template that is written because of it; "" where the model's own is.
-std::string chat_template_text(const std::optional<ModelRecord>& record);
+std::string chat_template_text(const ModelRecord& record);
 
 /// falconer.json, which knows the prompt style, goes along with what was made of its folder.
 void carry_record(const std::string& from, const std::string& to);

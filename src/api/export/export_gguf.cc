@@ -103,9 +103,8 @@ std::string export_gguf(const ExportOptions& options, const std::string& named) 
     fail("{}: its prompts cannot be folded into weights, and llama.cpp has none", options.adapter);
   const ExportDtype dtype = parse_export_dtype(options.dtype, source.dtype(), true);
   const std::vector<ExportedTensor> tensors = gguf_tensors(source, dtype);
-  const auto trained = trained_as(options);
-  const GgufMetadata metadata =
-      metadata_of(source, named, dtype, trained ? trained->chat_template() : "");
+  const ModelRecord trained = trained_as(options);
+  const GgufMetadata metadata = metadata_of(source, named, dtype, trained.chat_template());
   if (dtype.q8_0) say_fallbacks(tensors);
   if (dtype.kept) source.say_narrowed();
   PendingFile file(options.out);

@@ -31,9 +31,9 @@ std::string write_folder(const ModelSource& source, const ExportOptions& options
   if (dtype.kept) source.say_narrowed();
   const std::vector<ExportedTensor> tensors = hf_tensors(source, dtype);
   AtomicFolder folder(options.out);
-  const auto trained = trained_as(options);
+  const ModelRecord trained = trained_as(options);
   write_model_folder(folder.folder(), source.checkpoint(), source.config(), dtype.dtype,
-                     trained ? &*trained : nullptr);
+                     trained.chat_template());
   SafetensorsWriter writer =
       SafetensorsWriter::sharded(folder.folder(), specs_of(tensors), options.max_shard_bytes);
   write_tensors(source, tensors, writer);

@@ -73,9 +73,8 @@ std::string export_lit_model(const ExportOptions& options, bool parrot) {
   const auto tensors = lit_tensors(source, parrot ? lit_parrot_names() : litgpt_names(), dtype);
   if (dtype.kept) source.say_narrowed();
   AtomicFolder folder(options.out);
-  const auto trained = trained_as(options);
   write_model_folder(folder.folder(), source.checkpoint(), source.config(), dtype.dtype,
-                     trained ? &*trained : nullptr);
+                     trained_as(options).chat_template());
   write_settings(folder.folder(), source.config(), parrot);
   TorchZipWriter writer(folder.folder() / "lit_model.pth", specs_of(tensors));
   write_tensors(source, tensors, writer);
@@ -142,9 +141,8 @@ std::string export_lit_adapter(const ExportOptions& options, bool parrot) {
     return text;
   }
   AtomicFolder folder(options.out);
-  const auto trained = trained_as(options);
   write_model_folder(folder.folder(), options.checkpoint, session->config(), dtype.dtype,
-                     trained ? &*trained : nullptr);
+                     trained_as(options).chat_template());
   write_settings(folder.folder(), session->config(), parrot);
   write_file(folder.folder() / "hyperparameters.yaml", hyperparameters(options, saved, dtype));
   write_pth(folder.folder() / file_name(method.name(), parrot), saved, dtype.dtype);

@@ -1,9 +1,10 @@
 #include "data/format/fields.h"
 
-#include <cctype>
+#include <algorithm>
 
 #include "base/error.h"
 #include "base/json_text.h"
+#include "base/small_letters.h"
 
 namespace falconer {
 
@@ -30,19 +31,28 @@ std::string answer_field(const RowObject& object, const char* key, RowContext& c
   return value->dump();
 }
 
-RowObject list_field(const RowObject& object, const char* key, const char* of) {
+const RowObject& list_field(const RowObject& object, const char* key, const char* of,
+                            RowObject& parsed) {
   if (!object.contains(key)) fail("has no \"{}\"", key);
-  const RowObject& value = object[key];
-  RowObject list = value;
-  if (value.is_string()) {
-    try {
-      list = parse_ordered_json(value.get_ref<const std::string&>());
-    } catch (const Error&) {
-      fail("\"{}\" is a text, and no JSON list of {}", key, of);
-    }
+  const RowObject* list = &object[key];
+  if (list->is_string()) {
+    parsed = parse_ordered_json(list->get_ref<const std::string&>());
+    list = &parsed;
   }
-  if (!list.is_array() || list.empty()) fail("\"{}\" is not a list of {}", key, of);
-  return list;
+  if (!list->is_array() || list->empty()) fail("\"{}\" is not a list of {}", key, of);
+  return *list;
+}
+
+namespace {
+
+constexpr const char* kWeight = "weight";
+constexpr const char* kLearned[] = {"train", "loss"};
+
+}  // namespace
+
+bool is_learn_key(std::string_view key) {
+  return key == kWeight ||
+         std::find(std::begin(kLearned), std::end(kLearned), key) != std::end(kLearned);
 }
 
 std::optional<bool> learn_field(const RowObject& message) {
@@ -51,12 +61,12 @@ std::optional<bool> learn_field(const RowObject& message) {
     if (learn && *learn != value) fail("a message's \"{}\" contradicts what else it says", key);
     learn = value;
   };
-  if (const RowObject* weight = find_field(message, "weight")) {
+  if (const RowObject* weight = find_field(message, kWeight)) {
     if (!weight->is_number() || (*weight != 0 && *weight != 1))
       fail("a message's \"weight\" is {}, expected 0 or 1", kind_of(*weight));
-    take("weight", *weight == 1);
+    take(kWeight, *weight == 1);
   }
-  for (const char* key : {"train", "loss"}) {
+  for (const char* key : kLearned) {
     const RowObject* value = find_field(message, key);
     if (value == nullptr) continue;
     if (!value->is_boolean())
@@ -78,9 +88,8 @@ std::string usual_role(const std::string& role) {
       {"ai", "assistant"},        {"bot", "assistant"},
       {"prompter", "user"},       {"function_response", "tool"},
       {"tool_response", "tool"},  {"ipython", "tool"}};
-  std::string plain = role;  // "Human", "USER" and "function-call" are these as well
-  for (char& c : plain)
-    c = c == '-' ? '_' : static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  std::string plain = small_letters(role);  // "Human", "USER" and "function-call" are these as well
+  std::replace(plain.begin(), plain.end(), '-', '_');
   for (const auto& [known, name] : kRoles)
     if (plain == known) return name;
   fail("a message is from \"{}\", expected user or human, assistant or gpt, system, or tool",

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "text/conversation.h"
@@ -28,11 +29,15 @@ std::string text_field(const RowObject& object, const char* key);
 std::string optional_text_field(const RowObject& object, const char* key);
 /// An answer: text, or a number, a list or an object as its JSON. Error: it is missing, or null.
 std::string answer_field(const RowObject& object, const char* key, RowContext& context);
-/// A list, or JSON text of one. Error: it is missing, or neither; `of`: what it lists, in the plural.
-RowObject list_field(const RowObject& object, const char* key, const char* of);
+/// A list, or JSON text of one, which `parsed` then holds. Error: it is missing, empty, or neither; `of`: what
+/// it lists, in the plural.
+const RowObject& list_field(const RowObject& object, const char* key, const char* of,
+                            RowObject& parsed);
 /// What a message's "weight" (0 or 1), "train" or "loss" (true or false) says of learning it. Absent
 /// where it says nothing. Error: another value.
 std::optional<bool> learn_field(const RowObject& message);
+/// Whether learn_field() reads the member.
+bool is_learn_key(std::string_view key);
 /// The name of a role as Falconer calls it, of any that data sets use: "human" is "user". Error: none
 /// of them.
 std::string usual_role(const std::string& role);

@@ -38,9 +38,7 @@ Message parse_message(const RowObject& object) {
     message.content = text_field(object, "content");
   message.learn = learn_field(object).value_or(true);
   for (const auto& [key, value] : object.items()) {
-    if (key == "role" || key == "content" || key == "weight" || key == "train" || key == "loss" ||
-        value.is_null())
-      continue;
+    if (key == "role" || key == "content" || is_learn_key(key) || value.is_null()) continue;
     message.more[key] = value;
   }
   if (content == nullptr) message.more["content"] = nullptr;
@@ -49,7 +47,8 @@ Message parse_message(const RowObject& object) {
 
 Conversation parse_message_list(const RowObject& object, const char* key) {
   Conversation conversation;
-  for (const RowObject& message : list_field(object, key, "messages"))
+  RowObject parsed;
+  for (const RowObject& message : list_field(object, key, "messages", parsed))
     conversation.messages.push_back(parse_message(message));
   return conversation;
 }

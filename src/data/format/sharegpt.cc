@@ -8,7 +8,8 @@ namespace falconer {
 ParsedRow parse_sharegpt(const RowObject& object, RowContext& context) {
   Example example;
   auto& messages = example.conversation.messages;
-  for (const RowObject& turn : list_field(object, "conversations", "turns")) {
+  RowObject parsed;
+  for (const RowObject& turn : list_field(object, "conversations", "turns", parsed)) {
     if (!turn.is_object()) fail("a turn is {}, expected an object", kind_of(turn));
     if (turn.contains("role")) {
       messages.push_back(parse_message(turn));
@@ -20,8 +21,7 @@ ParsedRow parse_sharegpt(const RowObject& object, RowContext& context) {
                         .more = {},
                         .learn = learn_field(turn).value_or(true)});
     for (const auto& [key, value] : turn.items())
-      if (key != "from" && key != "value" && key != "weight" && key != "train" && key != "loss" &&
-          !says_nothing(value))
+      if (key != "from" && key != "value" && !is_learn_key(key) && !says_nothing(value))
         context.unread.push_back("conversations." + key);
   }
   take_system(object, example.conversation);

@@ -52,22 +52,26 @@ const Architecture& architecture(std::string_view name) {
   throw InternalError(fmt::format("no architecture named {}", name));
 }
 
-ModelConfig read_hugging_face_config(const std::string& folder) {
+namespace {
+
+[[noreturn]] void fail_no_config(const std::string& folder) {
   constexpr const char* kExpected = "a Hugging Face model folder, LitGPT's, or a GGUF file";
-  const std::string where = folder + "/config.json";
-  if (!is_there(where) && is_there(folder + "/adapter_config.json"))
+  if (is_there(folder + "/adapter_config.json"))
     fail(
         "{}: is an adapter, and a model is expected; give its base with --checkpoint, and this "
         "with "
         "--adapter",
         folder);
-  if (!is_there(where))
-    fail("{}: {}", folder,
-         !is_there(folder)
-             ? not_found_text(folder, kExpected)
-             : fmt::format("{}; expected {}",
-                           is_folder(folder) ? "holds no config.json" : "is no GGUF file",
-                           kExpected));
+  if (!is_there(folder)) fail("{}: {}", folder, not_found_text(folder, kExpected));
+  fail("{}: {}; expected {}", folder,
+       is_folder(folder) ? "holds no config.json" : "is no GGUF file", kExpected);
+}
+
+}  // namespace
+
+ModelConfig read_hugging_face_config(const std::string& folder) {
+  const std::string where = folder + "/config.json";
+  if (!is_there(where)) fail_no_config(folder);
   const nlohmann::json json = read_json_object(where, 1 << 24);
   const std::string type = json.contains("model_type") && json["model_type"].is_string()
                                ? json["model_type"].get<std::string>()
