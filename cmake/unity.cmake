@@ -2,7 +2,7 @@
 # headers are then read, and what they define compiled, once for all of them. So what a file has for itself
 # needs a name of its own in its folder.
 # FALCONER_UNITY=OFF compiles each by itself, which is quicker where one file changes again and again.
-set(unity_files 12)  # at a time, at most
+set(unity_files 48)  # at a time, at most
 
 # Puts into `result` what is compiled in the place of the sources of `root` behind it: files that include
 # them, by names that are the same in every checkout, so that a compiler cache knows them. What matches

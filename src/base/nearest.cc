@@ -1,13 +1,12 @@
 #include "base/nearest.h"
 
-#include <fmt/ranges.h>
-
 #include <algorithm>
 #include <cctype>
 #include <numeric>
 #include <utility>
 
 #include "base/error.h"
+#include "base/joined.h"
 #include "base/terminal.h"
 
 namespace falconer {
@@ -72,7 +71,7 @@ std::string not_one_of(const std::string& value, const std::vector<std::string>&
     return c == '_' ? '-' : static_cast<char>(std::tolower(c));
   });
   // Choices are short: one letter is much of them.
-  return fmt::format("is \"{}\", expected one of {}{}", printable(value), fmt::join(all, ", "),
+  return fmt::format("is \"{}\", expected one of {}{}", printable(value), joined(all, ", "),
                      did_you_mean(plain, known, 1));
 }
 

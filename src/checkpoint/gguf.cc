@@ -1,7 +1,5 @@
 #include "checkpoint/gguf.h"
 
-#include <fmt/ranges.h>
-
 #include <algorithm>
 #include <bit>
 #include <cstring>
@@ -9,6 +7,7 @@
 #include <set>
 
 #include "base/error.h"
+#include "base/joined.h"
 #include "base/log.h"
 #include "base/plural.h"
 
@@ -93,7 +92,7 @@ int64_t GgufValue::integer_at(uint64_t i) const {
   return integer_from(element, bytes.data() + i * size_of(element));
 }
 
-std::string GgufTensor::shape_text() const { return fmt::format("[{}]", fmt::join(shape, ", ")); }
+std::string GgufTensor::shape_text() const { return fmt::format("[{}]", joined(shape, ", ")); }
 
 template <class... Args>
 void Gguf::wrong(fmt::format_string<Args...> format, Args&&... args) const {

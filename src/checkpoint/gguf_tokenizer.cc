@@ -1,11 +1,10 @@
 #include "checkpoint/gguf_tokenizer.h"
 
-#include <fmt/ranges.h>
-
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/joined.h"
 #include "base/json_file.h"
 #include "base/json_number.h"
 #include "base/json_text.h"
@@ -191,7 +190,7 @@ void add_ends(std::vector<int32_t> ends, const std::string& where, GgufMetadata&
       "{}: generation ends at more tokens than a GGUF has places for: there the ids {} will not "
       "end "
       "it",
-      where, fmt::join(ends, ", "));
+      where, joined(ends, ", "));
 }
 
 void add_tokenizer(const SideFiles& files, const std::string& where,

@@ -5,7 +5,7 @@
 namespace falconer {
 namespace {
 
-constexpr uint32_t kVersion = 3;
+constexpr uint32_t kGgufVersion = 3;
 constexpr size_t kLongestWritten = 63;  // llama.cpp holds 64 with their end
 
 size_t padding_after(size_t bytes) {
@@ -39,7 +39,7 @@ uint32_t type_of(const TensorSpec& spec) {
 
 std::string header_of(const std::vector<TensorSpec>& specs, const GgufMetadata& metadata) {
   std::string header = "GGUF";
-  append(header, kVersion);
+  append(header, kGgufVersion);
   append<uint64_t>(header, specs.size());
   append(header, metadata.count());
   header += metadata.bytes();

@@ -26,9 +26,9 @@ constexpr DtypeName kDtypes[] = {
     {"U8", Dtype::kU8},   {"BOOL", Dtype::kBool},
 };
 
-class Reader {
+class SafetensorsReader {
  public:
-  explicit Reader(std::shared_ptr<const MappedFile> file) : file_(std::move(file)) {}
+  explicit SafetensorsReader(std::shared_ptr<const MappedFile> file) : file_(std::move(file)) {}
 
   FileContent read() {
     const json header = read_header();
@@ -168,7 +168,7 @@ class Reader {
 }  // namespace
 
 FileContent read_safetensors(std::shared_ptr<const MappedFile> file) {
-  return Reader(std::move(file)).read();
+  return SafetensorsReader(std::move(file)).read();
 }
 
 std::optional<Dtype> dtype_from_safetensors(std::string_view name) {

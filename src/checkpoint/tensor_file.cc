@@ -1,11 +1,11 @@
 #include "checkpoint/tensor_file.h"
 
-#include <fmt/ranges.h>
-
 #include <algorithm>
 #include <set>
 
 #include "base/file.h"
+#include "base/joined.h"
+#include "base/path.h"
 #include "checkpoint/gguf.h"
 #include "checkpoint/gguf_blocks.h"
 #include "checkpoint/safetensors.h"
@@ -81,7 +81,7 @@ void StoredTensor::copy_rows_to(int64_t first, const View& to) const {
   }
 }
 
-std::string StoredTensor::shape_text() const { return fmt::format("[{}]", fmt::join(shape, ", ")); }
+std::string StoredTensor::shape_text() const { return fmt::format("[{}]", joined(shape, ", ")); }
 
 std::optional<int64_t> element_count(const std::vector<int64_t>& shape) {
   constexpr int64_t kMost = int64_t{1} << 48;
@@ -99,12 +99,6 @@ namespace {
 
 constexpr const char* kSingleFiles[] = {"model.safetensors", "pytorch_model.bin"};
 constexpr size_t kLongestIndex = 100'000'000;  // as the header of a safetensors file
-
-/// Unlike fs::exists, false instead of a foreign exception where the system cannot tell.
-bool is_there(const fs::path& path) {
-  std::error_code ignored;
-  return fs::exists(path, ignored);
-}
 
 /// Shard names come from a file that may be hostile: they must stay in the folder.
 void check_shard_name(const fs::path& index, const std::string& name) {

@@ -39,9 +39,9 @@ bool row_major(const PickleValue& tensor) {
   return true;
 }
 
-class Reader {
+class TorchZipReader {
  public:
-  explicit Reader(std::shared_ptr<const MappedFile> file)
+  explicit TorchZipReader(std::shared_ptr<const MappedFile> file)
       : name_(file->path().string()),
         archive_(file),
         copy_budget_(kCopyFree + kCopyFactor * file->size()) {
@@ -202,7 +202,7 @@ class Reader {
 }  // namespace
 
 FileContent read_torch_zip(std::shared_ptr<const MappedFile> file) {
-  return Reader(std::move(file)).read();
+  return TorchZipReader(std::move(file)).read();
 }
 
 }  // namespace falconer

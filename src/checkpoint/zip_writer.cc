@@ -9,7 +9,7 @@ namespace {
 constexpr uint64_t kAlignment = 64;  // of an entry's bytes, as torch.save has it
 constexpr uint64_t kCrcOffset = 14;  // in a local header
 constexpr uint32_t kIn64 = 0xFFFFFFFF;
-constexpr uint16_t kVersion = 20, kVersion64 = 45;  // of the format that a reader must know
+constexpr uint16_t kZipVersion = 20, kZipVersion64 = 45;  // of the format that a reader must know
 constexpr uint16_t kUtf8Names = 1 << 11;
 constexpr uint16_t kMidnight = 0, kFirstDay = (1 << 5) | 1;  // 1980-01-01: the same bytes each time
 
@@ -54,7 +54,7 @@ std::string ZipWriter::local_header(const Entry& entry) const {
   const uint64_t size32 = large(entry.size) ? kIn64 : entry.size;
   return Fields()
       .u32(0x04034b50)
-      .u16(large(entry.size) ? kVersion64 : kVersion)
+      .u16(large(entry.size) ? kZipVersion64 : kZipVersion)
       .u16(kUtf8Names)
       .u16(0)  // stored
       .u16(kMidnight)
@@ -76,7 +76,7 @@ std::string ZipWriter::directory_entry(const Entry& entry) const {
   Fields extra;
   if (!in64.bytes().empty()) extra.u16(1).u16(in64.bytes().size()).text(in64.bytes());
   const uint64_t size32 = large(entry.size) ? kIn64 : entry.size;
-  const uint16_t version = extra.bytes().empty() ? kVersion : kVersion64;
+  const uint16_t version = extra.bytes().empty() ? kZipVersion : kZipVersion64;
   return Fields()
       .u32(0x02014b50)
       .u16(version)
@@ -137,8 +137,8 @@ void ZipWriter::write_end(uint64_t begin) {
     emit(Fields()
              .u32(0x06064b50)
              .u64(44)  // bytes of this record that follow
-             .u16(kVersion64)
-             .u16(kVersion64)
+             .u16(kZipVersion64)
+             .u16(kZipVersion64)
              .u32(0)
              .u32(0)
              .u64(count)

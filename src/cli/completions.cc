@@ -1,11 +1,10 @@
 // falconer completions SHELL
 #include "cli/completions.h"
 
-#include <fmt/ranges.h>
-
 #include <map>
 #include <memory>
 
+#include "base/joined.h"
 #include "base/streams.h"
 #include "cli/command.h"
 #include "falconer/process.h"
@@ -126,7 +125,7 @@ complete -F _falconer falconer
 std::string bash_reply(const Offer& offer) {
   switch (offer.kind) {
     case Offer::kWords:
-      return fmt::format("{} {}", offer.commas ? "list" : "words", fmt::join(offer.words, " "));
+      return fmt::format("{} {}", offer.commas ? "list" : "words", joined(offer.words, " "));
     case Offer::kFiles:
     case Offer::kPaths:
       return "files";
@@ -162,7 +161,7 @@ std::string bash_flags(const Command& command, const Command& program) {
     for (const Flag& flag : one->flags())
       for (const std::string& name : flag.long_names)
         if (name != "version" || one == &command) names.push_back("--" + name);
-  return fmt::format("{}", fmt::join(names, " "));
+  return joined(names, " ");
 }
 
 std::string bash_script(const Command& program) {
@@ -170,10 +169,10 @@ std::string bash_script(const Command& program) {
   for (const auto& command : program.commands()) add_bash_cases(cases, *command, command->name());
   add_bash_cases(cases, program, "*");
   const std::vector<std::string> commands = command_names(program);
-  cases[fmt::format("REPLY=\"words {}\"", fmt::join(commands, " "))] = {"\" 1\"", "\"help 1\""};
+  cases[fmt::format("REPLY=\"words {}\"", joined(commands, " "))] = {"\" 1\"", "\"help 1\""};
   std::string script = kBashHead;
   for (const auto& [reply, places] : cases)
-    script += fmt::format("    {}) {} ;;\n", fmt::join(places, " | \\\n      "), reply);
+    script += fmt::format("    {}) {} ;;\n", joined(places, " | \\\n      "), reply);
   script +=
       "    *) return 1 ;;\n  esac\n}\n\n# REPLY: the flags of a command.\n_falconer_flags() {\n  "
       "case $1 in\n";
@@ -193,8 +192,8 @@ std::string zsh_action(const Flag& flag) {
   const Offer offer = offer_of(flag);
   switch (offer.kind) {
     case Offer::kWords:
-      return (offer.commas ? "_values -s , value " : "(") +
-             fmt::format("{}", fmt::join(offer.words, " ")) + (offer.commas ? "" : ")");
+      return (offer.commas ? "_values -s , value " : "(") + joined(offer.words, " ") +
+             (offer.commas ? "" : ")");
     case Offer::kFiles:
     case Offer::kPaths:
       return "_files";
@@ -211,7 +210,7 @@ void add_zsh_names(std::string& script, const Flag& flag, bool no) {
   for (const std::string& name : names_of(flag, true)) both.push_back(name);
   const std::string help = replaced(replaced(flag.help, "[", "\\["), "]", "\\]");
   for (const std::string& name : names) {
-    std::string spec = flag.is_list() ? "*" : fmt::format("({})", fmt::join(both, " "));
+    std::string spec = flag.is_list() ? "*" : fmt::format("({})", joined(both, " "));
     spec += name;
     if (flag.may_take_value()) spec += name.starts_with("--") ? "=" : "+";
     spec += fmt::format("[{}{}]", no ? "not: " : "", help);
@@ -278,8 +277,8 @@ std::string fish_value(const Flag& flag) {
   const Offer offer = offer_of(flag);
   switch (offer.kind) {
     case Offer::kWords:
-      return (offer.commas ? " -a '(__fish_append , " : " -a '") +
-             fmt::format("{}", fmt::join(offer.words, " ")) + (offer.commas ? ")'" : "'");
+      return (offer.commas ? " -a '(__fish_append , " : " -a '") + joined(offer.words, " ") +
+             (offer.commas ? ")'" : "'");
     case Offer::kFiles:
     case Offer::kPaths:
       return " -F";

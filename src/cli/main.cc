@@ -1,12 +1,12 @@
 // The program: a table of commands, and the one place that turns errors into messages and exit
 // codes.
-#include <fmt/ranges.h>
 
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/current_error.h"
+#include "base/joined.h"
 #include "base/log.h"
 #include "base/spelling.h"
 #include "base/streams.h"
@@ -77,7 +77,7 @@ std::string version_lines() {
   return fmt::format(
       "falconer {}{}\ncompiler: {}\ninstruction sets of products here: {}\ndevices: {}",
       falconer::version(), commit.empty() ? "" : " (commit " + commit + ")", build.compiler,
-      fmt::join(build.instruction_sets, ", "), fmt::join(build.devices, ", "));
+      falconer::joined(build.instruction_sets, ", "), falconer::joined(build.devices, ", "));
 }
 
 struct ProgramFlags {

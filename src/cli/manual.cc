@@ -1,10 +1,9 @@
 #include "cli/manual.h"
 
-#include <fmt/ranges.h>
-
 #include <algorithm>
 #include <type_traits>
 
+#include "base/joined.h"
 #include "falconer/process.h"
 
 namespace falconer::cli {
@@ -42,7 +41,7 @@ std::string value_text(const std::optional<Value>& value) {
 }
 template <class Value>
 std::string value_text(const std::vector<Value>& values) {
-  return fmt::format("{}", fmt::join(values, ","));
+  return joined(values, ",");
 }
 
 std::string default_in_words(const Flag& flag) {
@@ -73,14 +72,14 @@ std::string entry_of(const Flag& flag) {
   std::vector<std::string> names;
   for (const std::string& name : flag.short_names) names.push_back(bold_in_roff("-" + name));
   for (const std::string& name : flag.long_names) names.push_back(bold_in_roff("--" + name));
-  std::string what = fmt::format("{}", fmt::join(names, ", "));
+  std::string what = joined(names, ", ");
   if (!flag.positional.empty())
     what = "\\fI" + roff(flag.positional) + "\\fR" + (names.empty() ? "" : ", " + what);
   if (!names.empty()) what += value_of(flag);
   std::string text = roff(flag.help);
   const auto& choices = flag.traits.choices.empty() ? flag.traits.offers : flag.traits.choices;
   if (!choices.empty() && flag.help.find(choices.back()) == std::string::npos)
-    text += roff(fmt::format("; one of {}", fmt::join(choices, ", ")));
+    text += roff(fmt::format("; one of {}", joined(choices, ", ")));
   const std::string usual = default_in_words(flag);
   if (!usual.empty()) text += roff(" (default: " + usual + ")");
   if (flag.traits.required) text += "; required";

@@ -18,7 +18,7 @@ std::string problem(const std::optional<Number>& number, const std::string& text
 
 }  // namespace
 
-const char* type_of(const Flag& flag) {
+const char* number_type_of(const Flag& flag) {
   return std::visit(
       [](auto value) {
         using Value = decltype(value);
@@ -34,7 +34,7 @@ const char* type_of(const Flag& flag) {
 }
 
 std::string number_problem(const Flag& flag, const std::string& text) {
-  const std::string type = flag.traits.size ? "SIZE" : type_of(flag);
+  const std::string type = flag.traits.size ? "SIZE" : number_type_of(flag);
   if (type == "INT")
     return problem(whole_of_text(text), text, "a whole number, or too large for one");
   if (type == "UINT")

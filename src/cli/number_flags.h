@@ -6,7 +6,7 @@
 namespace falconer::cli {
 
 /// "INT", "UINT", "FLOAT" or "TEXT", as help has it.
-const char* type_of(const Flag& flag);
+const char* number_type_of(const Flag& flag);
 
 /// What is wrong with `text` as a value of `flag`; empty: nothing. A flag that takes a number takes nothing
 /// else: "2.5" and "true" are no whole numbers, "nan" and "1e400" no numbers at all. Whether a number is

@@ -1,13 +1,12 @@
 #include "cli/parse.h"
 
-#include <fmt/ranges.h>
-
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <memory>
 #include <sstream>
 #include <type_traits>
 
+#include "base/joined.h"
 #include "base/nearest.h"
 #include "base/terminal.h"
 #include "cli/number_flags.h"
@@ -94,7 +93,7 @@ CLI::Validator one_of(const std::vector<std::string>& choices) {
             const bool is_one = std::find(choices.begin(), choices.end(), text) != choices.end();
             return is_one ? std::string() : not_one_of(text, choices);
           },
-          fmt::format("{{{}}}", fmt::join(choices, ","))};
+          fmt::format("{{{}}}", joined(choices, ","))};
 }
 
 CLI::Option* add_flag(CLI::App& app, const Flag& flag) {

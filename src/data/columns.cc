@@ -1,10 +1,9 @@
 #include "data/columns.h"
 
-#include <fmt/ranges.h>
-
 #include <algorithm>
 
 #include "base/error.h"
+#include "base/joined.h"
 #include "base/small_letters.h"
 #include "data/formats.h"
 
@@ -40,7 +39,7 @@ Columns Columns::parse(const std::string& text) {
     const std::string ours = pair.substr(0, equals);
     if (std::find(known.begin(), known.end(), ours) == known.end())
       fail_usage("--columns has \"{}\" before '=', where a format's name stands: {}",
-                 printable(ours), fmt::join(known, ", "));
+                 printable(ours), joined(known, ", "));
     for (const auto& [before, theirs] : columns.pairs_)
       if (before == ours) fail_usage("--columns names \"{}\" twice", printable(ours));
     columns.pairs_.emplace_back(ours, pair.substr(equals + 1));

@@ -1,10 +1,9 @@
 #include "data/formats.h"
 
-#include <fmt/ranges.h>
-
 #include <algorithm>
 
 #include "base/error.h"
+#include "base/joined.h"
 #include "base/nearest.h"
 #include "data/format/alpaca.h"
 #include "data/format/messages.h"
@@ -131,7 +130,7 @@ const DataFormat& detect_data_format(const RowObject& object) {
           "that list alone",
           printable(key));
   fail("has none of the keys that tell a format: {}; it has {} (--columns says what a column is){}",
-       fmt::join(keys, ", "), keys_text(object), separator_hint(object));
+       joined(keys, ", "), keys_text(object), separator_hint(object));
 }
 
 std::string FormatParser::columns() const {

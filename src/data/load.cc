@@ -1,12 +1,11 @@
 #include "data/load.h"
 
-#include <fmt/ranges.h>
-
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/joined.h"
 #include "base/json_file.h"
 #include "base/nearest.h"
 #include "base/path.h"
@@ -58,9 +57,9 @@ void load_folder(const fs::path& path, const Tokenizer* tokenizer, const LoadOpt
   if (splits.train.empty())
     fail("{}: expected {} in this folder or in its folder data{}", path.string(),
          expected_train_files(),
-         splits.unread.empty() ? ""
-                               : fmt::format("; it has {}, which you can name itself",
-                                             fmt::join(splits.unread, ", ")));
+         splits.unread.empty()
+             ? ""
+             : fmt::format("; it has {}, which you can name itself", joined(splits.unread, ", ")));
   data.train = whole(load_files(splits.train, tokenizer, options, data.report, &data.rendered));
   if (options.must_teach) refuse_empty(name_of_split(splits.train), data.report);
   if (!splits.held_out.empty())

@@ -1,5 +1,4 @@
 // The rows of a file, or of several that are one: read, rendered, tokenized on all cores, some thousands at a time.
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <bit>

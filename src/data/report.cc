@@ -1,10 +1,10 @@
 #include "data/report.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 
+#include "base/joined.h"
 #include "base/plural.h"
 #include "base/spelling.h"
 #include "base/terminal.h"
@@ -101,8 +101,7 @@ std::string columns_text(const DataReport& r) {
   if (!r.unread.empty())
     text += worded("  not read: {} (--columns says what a column is)\n", unread_text(r.unread));
   if (!r.unread_files.empty())
-    text += fmt::format("  not read: {}\n",
-                        escaped(fmt::format("{}", fmt::join(r.unread_files, ", "))));
+    text += fmt::format("  not read: {}\n", escaped(joined(r.unread_files, ", ")));
   if (r.json_answers > 0)
     text += fmt::format("  {} {} no text, and {} learned as JSON\n", r.json_answers,
                         plural(r.json_answers, "answer is", "answers are"),

@@ -1,8 +1,7 @@
 #include "method/load_tensor.h"
 
-#include <fmt/ranges.h>
-
 #include "base/error.h"
+#include "base/joined.h"
 
 namespace falconer {
 
@@ -18,7 +17,7 @@ std::vector<float> AdapterReader::read(const StoredTensor& tensor,
                                        const std::vector<int64_t>& shape) {
   if (tensor.shape != shape)
     fail("{}: {} is {}, expected [{}]; is this adapter for another model?", tensor.file.string(),
-         tensor.name, tensor.shape_text(), fmt::join(shape, ", "));
+         tensor.name, tensor.shape_text(), joined(shape, ", "));
   if (tensor.dtype != Dtype::kF32 && tensor.dtype != Dtype::kBF16 && tensor.dtype != Dtype::kF16 &&
       tensor.dtype != Dtype::kF64)
     fail("{}: {} holds {} numbers; f32, bf16 and f16 can be read", tensor.file.string(),

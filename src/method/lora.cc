@@ -1,7 +1,5 @@
 #include "method/lora.h"
 
-#include <fmt/ranges.h>
-
 #include <algorithm>
 #include <cmath>
 #include <set>

@@ -1,10 +1,10 @@
 // What a LoRA is, in the words of the flags that would make it.
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cmath>
 #include <set>
 
+#include "base/joined.h"
 #include "method/lora.h"
 
 namespace falconer {
@@ -40,10 +40,10 @@ std::map<std::string, std::string> Lora::settings() const {
     alphas.insert(
         std::stod(fmt::format("{:.9g}", spec.scale * (options_.lora_rs ? std::sqrt(r) : r))));
   }
-  return {{"lora_r", fmt::format("{}", fmt::join(ranks, ","))},
-          {"lora_alpha", fmt::format("{}", fmt::join(alphas, ","))},
+  return {{"lora_r", joined(ranks, ",")},
+          {"lora_alpha", joined(alphas, ",")},
           {"lora_dropout", fmt::format("{}", options_.lora_dropout)},
-          {"lora_targets", fmt::format("{}", fmt::join(targets, ","))},
+          {"lora_targets", joined(targets, ",")},
           {"lora_rs", options_.lora_rs ? "true" : "false"},
           {"lora_dora", options_.lora_dora ? "true" : "false"}};
 }

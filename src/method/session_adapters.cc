@@ -1,6 +1,6 @@
 // Adapters of a session: several on one base, of which one at a time computes.
-#include <fmt/ranges.h>
 
+#include "base/joined.h"
 #include "base/nearest.h"
 #include "method/session.h"
 
@@ -80,7 +80,7 @@ Session::LoadedAdapter& Session::loaded(const std::string& name) {
   if (loaded_.empty())
     fail_usage("no adapter is loaded, and so none named \"{}\"; load it first", printable(name));
   fail_usage("no adapter named \"{}\" is loaded; loaded are {}{}", printable(name),
-             fmt::join(adapters(), ", "), did_you_mean(name, adapters()));
+             joined(adapters(), ", "), did_you_mean(name, adapters()));
 }
 
 void Session::use_adapter(const std::string& name) {

@@ -1,12 +1,11 @@
 #include "model/params.h"
 
-#include <fmt/ranges.h>
-
 #include <algorithm>
 #include <cstring>
 #include <set>
 
 #include "base/file.h"
+#include "base/joined.h"
 #include "base/random.h"
 #include "model/arch/architecture.h"
 #include "model/weight_pages.h"
@@ -36,7 +35,7 @@ LinearParams add_linear(Weights& weights, const std::string& module, int64_t out
 
 // "[4, 64]"
 std::string text_of(const std::vector<int64_t>& shape) {
-  return fmt::format("[{}]", fmt::join(shape, ", "));
+  return fmt::format("[{}]", joined(shape, ", "));
 }
 
 void check_names(const Weights& weights, const Architecture& arch, const TensorFiles& files) {

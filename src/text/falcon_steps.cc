@@ -12,7 +12,7 @@ namespace {
 
 enum Sort : uint8_t { kSpace, kLetter, kNumber, kPunctuation, kOther, kBeyondAscii };
 
-Sort kind_of(char32_t code) {
+Sort sort_of(char32_t code) {
   if (is_punctuation(code)) return kPunctuation;
   if (is_letter(code)) return kLetter;
   if (is_number(code)) return kNumber;
@@ -28,7 +28,7 @@ class FalconSteps final : public PreTokenStep {
  public:
   FalconSteps() {
     for (int byte = 0; byte < 256; ++byte) {
-      kinds_[byte] = byte < 0x80 ? kind_of(static_cast<char32_t>(byte)) : kBeyondAscii;
+      kinds_[byte] = byte < 0x80 ? sort_of(static_cast<char32_t>(byte)) : kBeyondAscii;
       spelled_number_[byte] = is_number(byte_to_char(static_cast<unsigned char>(byte)));
     }
   }
@@ -70,7 +70,7 @@ class FalconSteps final : public PreTokenStep {
     ascii = false;
     const Utf8Char c = decode_utf8(text, at);
     at += c.length;
-    return kind_of(c.code);
+    return sort_of(c.code);
   }
 
   /// Moves past all characters of a kind.
@@ -79,7 +79,7 @@ class FalconSteps final : public PreTokenStep {
       while (at < text.size() && kinds_[byte_at(text, at)] == kind) ++at;
       if (at == text.size() || byte_at(text, at) < 0x80) return;
       const Utf8Char c = decode_utf8(text, at);
-      if (kind_of(c.code) != kind) return;
+      if (sort_of(c.code) != kind) return;
       at += c.length;
       ascii = false;
     }

@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/joined.h"
 #include "base/json_file.h"
 #include "base/nearest.h"
 #include "base/path.h"
@@ -215,7 +216,7 @@ PromptStyle PromptStyle::of_checkpoint(std::string_view name, const TemplateFile
         checkpoint.where());
   if (!source)
     fail("{}: has no chat template \"{}\"; it has {}", checkpoint.where(),
-         which.empty() ? "default" : which, fmt::join(others, ", "));
+         which.empty() ? "default" : which, joined(others, ", "));
   return PromptStyle(std::string(name), std::move(*source));
 }
 

@@ -10,7 +10,7 @@ struct Range {
   char32_t first, last;
 };
 
-constexpr Range kPunctuation[] = {
+constexpr Range kPunctuationRanges[] = {
     {0xA1, 0xA1},       {0xA7, 0xA7},       {0xAB, 0xAB},       {0xB6, 0xB7},
     {0xBB, 0xBB},       {0xBF, 0xBF},       {0x37E, 0x37E},     {0x387, 0x387},
     {0x55A, 0x55F},     {0x589, 0x58A},     {0x5BE, 0x5BE},     {0x5C0, 0x5C0},
@@ -174,7 +174,7 @@ bool holds(const Range (&ranges)[n], char32_t code) {
 
 }  // namespace
 
-bool was_punctuation(char32_t code) { return holds(kPunctuation, code); }
+bool was_punctuation(char32_t code) { return holds(kPunctuationRanges, code); }
 bool is_new_letter(char32_t code) { return holds(kNewLetters, code); }
 bool is_new_number(char32_t code) { return holds(kNewNumbers, code); }
 

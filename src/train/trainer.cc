@@ -1,12 +1,11 @@
 #include "train/trainer.h"
 
-#include <fmt/ranges.h>
-
 #include <cmath>
 #include <limits>
 
 #include "base/file.h"
 #include "base/interrupt.h"
+#include "base/joined.h"
 #include "base/log.h"
 #include "base/plural.h"
 #include "base/system.h"
@@ -146,7 +145,7 @@ std::string Trainer::rows_text(int64_t number) const {
   for (const auto& micro : plan_.step(number))
     for (int64_t row : micro) lines.push_back(rows_.line(row));
   if (lines.size() > 16) lines.resize(16);
-  return fmt::format("{}s {}{}", rows_.counted_by(), fmt::join(lines, ", "),
+  return fmt::format("{}s {}{}", rows_.counted_by(), joined(lines, ", "),
                      lines.size() == 16 ? ", ..." : "");
 }
 

@@ -11,7 +11,7 @@
 namespace falconer::test {
 namespace {
 
-Tensor numbers(int64_t rows, int64_t cols) {
+Tensor counted_numbers(int64_t rows, int64_t cols) {
   Tensor tensor(rows, cols, Dtype::kF32);
   for (int64_t i = 0; i < rows * cols; ++i)
     tensor.view().row<float>(0)[i] = 0.1f * static_cast<float>(i % 1009);
@@ -20,7 +20,7 @@ Tensor numbers(int64_t rows, int64_t cols) {
 
 TEST(TorchZipWriter, EveryDtypeAndShapeComesBack) {
   const TempFolder folder;
-  const Tensor values = numbers(6, 10);
+  const Tensor values = counted_numbers(6, 10);
   const std::vector<std::vector<int64_t>> shapes = {{6, 10}, {60}, {3, 2, 10}, {1, 60}};
   std::vector<TensorSpec> specs;
   for (const Dtype dtype : {Dtype::kF32, Dtype::kBF16, Dtype::kF16})
@@ -47,7 +47,7 @@ TEST(TorchZipWriter, EveryDtypeAndShapeComesBack) {
 
 TEST(TorchZipWriter, ATensorMayComeInBands) {
   const TempFolder folder;
-  const Tensor values = numbers(100, 7);
+  const Tensor values = counted_numbers(100, 7);
   TorchZipWriter writer(folder / "x.pth",
                         {{"a", Dtype::kBF16, {100, 7}}, {"b", Dtype::kF32, {2, 7}}});
   for (const auto& [begin, count] : {std::pair(40, 60), std::pair(0, 1), std::pair(1, 39)})

@@ -72,7 +72,7 @@ Gradients backward(const PrefixCase& c, bool causal, bool want_gate = true) {
   return g;
 }
 
-std::vector<PrefixCase> cases() {
+std::vector<PrefixCase> prefix_cases() {
   return {{{1, 1, 1, 1}, 1},
           {{4, 3, 1, 3}, 5},
           {{3, 1, 3, 4}, 10},
@@ -81,7 +81,7 @@ std::vector<PrefixCase> cases() {
 }
 
 TEST(PrefixAttention, BackwardMatchesDualNumbersAloneAndBesideCausal) {
-  for (const PrefixCase& c : cases())
+  for (const PrefixCase& c : prefix_cases())
     for (const bool causal : {false, true}) {
       Block<Dual> qkv = lift(c.qkv), prefix = lift(c.prefix), gate = lift(c.gate);
       const auto loss = [&] { return weigh(c.dout, c.forward<Dual>(qkv, prefix, gate, causal)); };
@@ -93,7 +93,7 @@ TEST(PrefixAttention, BackwardMatchesDualNumbersAloneAndBesideCausal) {
 }
 
 TEST(PrefixAttention, DeltaBecomesThatOfCausalAttentionAlone) {
-  for (const PrefixCase& c : cases()) {
+  for (const PrefixCase& c : prefix_cases()) {
     const HeadsShape& s = c.shape;
     const Block<double> zero(1, s.heads());
     const Block<double> causal = c.forward<double>(c.qkv, c.prefix, zero, true);
@@ -104,7 +104,7 @@ TEST(PrefixAttention, DeltaBecomesThatOfCausalAttentionAlone) {
 }
 
 TEST(PrefixAttention, ZeroGateLeavesOutAndStillHasAGradient) {
-  PrefixCase c = cases()[3];
+  PrefixCase c = prefix_cases()[3];
   c.gate = Block<double>(1, c.shape.heads());
   EXPECT_EQ(max_abs(c.forward<double>(c.qkv, c.prefix, c.gate, false)), 0);
   const Gradients g = backward(c, false);
@@ -181,7 +181,7 @@ TEST(PrefixAttention, OpAgreesWithDouble) {
 }
 
 TEST(PrefixAttention, FrozenGateIsSkippedAndTheRestUnchanged) {
-  const PrefixCase c = cases()[3];
+  const PrefixCase c = prefix_cases()[3];
   const Gradients all = backward(c, false), some = backward(c, false, false);
   EXPECT_EQ(max_abs(some.gate), 0);
   EXPECT_TRUE(same_values(all.qkv, some.qkv));

@@ -1,8 +1,7 @@
 #include "api/finetune/memory_plan.h"
 
-#include <fmt/ranges.h>
-
 #include "base/error.h"
+#include "base/joined.h"
 #include "base/system.h"
 
 namespace falconer {
@@ -118,7 +117,7 @@ std::string smaller_text(const FinetuneOptions& o, const Session& planned) {
   if (o.method == "full" && o.optimizer == "adamw")
     ways.push_back(spelled("--optimizer adamw-8bit"));
   if (planned.device() == nullptr && o.method != "full") ways.push_back(spelled("--low-memory"));
-  return fmt::format("{}, or a method that trains less than {}", fmt::join(ways, ", "), o.method);
+  return fmt::format("{}, or a method that trains less than {}", joined(ways, ", "), o.method);
 }
 
 void refuse_too_large(const FinetuneOptions& options, const Session& session,

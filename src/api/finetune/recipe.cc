@@ -1,7 +1,5 @@
 #include "api/finetune/recipe.h"
 
-#include <fmt/ranges.h>
-
 #include <cctype>
 #include <filesystem>
 #include <type_traits>
@@ -10,6 +8,7 @@
 #include "api/finetune/finetune_options.h"
 #include "api/settings/settings.h"
 #include "base/error.h"
+#include "base/joined.h"
 #include "base/plural.h"
 #include "base/terminal.h"
 #include "base/toml.h"
@@ -107,7 +106,7 @@ std::vector<std::string> settings_in(const std::string& recipe) {
   FinetuneOptions options;
   for (const TomlEntry& entry : parse_toml(recipe, "recipe"))
     if (entry.array || !entry.values.front().empty())
-      set(options, entry.key, fmt::format("{}", fmt::join(entry.values, ",")));
+      set(options, entry.key, joined(entry.values, ","));
   std::vector<std::string> texts;
   for (const SettingRow& row : rows_of(options)) texts.push_back(text_of(row.value));
   return texts;

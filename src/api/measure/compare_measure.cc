@@ -1,7 +1,5 @@
 #include "api/measure/compare_measure.h"
 
-#include <fmt/ranges.h>
-
 #include <algorithm>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -10,6 +8,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/interrupt.h"
+#include "base/joined.h"
 #include "base/json_text.h"
 #include "base/log.h"
 #include "base/process.h"
@@ -131,7 +130,7 @@ MeasuredSpeed Measurements::speed(const std::vector<std::string>& model) const {
   words.insert(words.end(), where_.begin(), where_.end());
   for (const std::string& word :
        {log_word(), std::string("--json"), std::string("--ignore-eos"),
-        std::string("--temperature=0"), fmt::format("--prompt-ids={}", fmt::join(prompt_, ",")),
+        std::string("--temperature=0"), fmt::format("--prompt-ids={}", joined(prompt_, ",")),
         fmt::format("--max-new-tokens={}", options_.new_tokens)})
     words.push_back(word);
   const auto json = parse_json(run(words));

@@ -1,8 +1,6 @@
 // falconer selftest: golden numbers on the user's own machine, for every backend that it has.
 #include "falconer/selftest.h"
 
-#include <fmt/ranges.h>
-
 #include <csignal>
 #include <nlohmann/json.hpp>
 

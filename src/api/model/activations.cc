@@ -1,10 +1,9 @@
 #include "api/model/activations.h"
 
-#include <fmt/ranges.h>
-
 #include <optional>
 
 #include "api/model/logits.h"
+#include "base/joined.h"
 #include "base/output.h"
 #include "checkpoint/safetensors_writer.h"
 #include "ops/pass_observer.h"
@@ -58,7 +57,7 @@ void write_activations(Session& session, std::span<const int32_t> ids,
                        const std::filesystem::path& path) {
   const SessionOptions& options = session.options();
   SafetensorsWriter::Metadata metadata = {
-      {"ids", fmt::format("[{}]", fmt::join(ids, ", "))},
+      {"ids", fmt::format("[{}]", joined(ids, ", "))},
       {"checkpoint", options.checkpoint},
       {"precision", session.run().activation == Dtype::kF32 ? "f32" : "bf16"}};
   if (!session.adapter().empty()) metadata["adapter"] = session.adapter_path();

@@ -1,11 +1,10 @@
 #include "api/settings/settings.h"
 
-#include <fmt/ranges.h>
-
 #include <algorithm>
 #include <sstream>
 
 #include "base/error.h"
+#include "base/joined.h"
 #include "base/nearest.h"
 #include "base/setting_words.h"
 #include "base/spelling.h"
@@ -269,9 +268,7 @@ std::string type_of(const SettingValue& value) {
 std::string text_of(const SettingValue& value) {
   return std::visit(Overloaded{[](const bool* of) -> std::string { return *of ? "true" : "false"; },
                                [](const std::string* of) { return *of; },
-                               [](const std::vector<std::string>* of) {
-                                 return fmt::format("{}", fmt::join(*of, ","));
-                               },
+                               [](const std::vector<std::string>* of) { return joined(*of, ","); },
                                [](const std::optional<int64_t>* of) {
                                  return *of ? fmt::format("{}", **of) : std::string();
                                },

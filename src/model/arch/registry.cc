@@ -1,10 +1,10 @@
 // The table of architectures, and config.json by model_type.
-#include <fmt/ranges.h>
 
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/joined.h"
 #include "base/json_file.h"
 #include "base/nearest.h"
 #include "base/path.h"
@@ -89,8 +89,7 @@ ModelConfig read_hugging_face_config(const std::string& folder) {
         fail("{}: {}", where, json_reason(error));
       }
     }
-  fail("{}: model_type is \"{}\", expected one of {}", where, printable(type),
-       fmt::join(known, ", "));
+  fail("{}: model_type is \"{}\", expected one of {}", where, printable(type), joined(known, ", "));
 }
 
 }  // namespace falconer

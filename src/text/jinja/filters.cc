@@ -1,5 +1,4 @@
 // The filters of chat templates: value | name(arguments).
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cctype>
@@ -9,6 +8,7 @@
 #include <optional>
 
 #include "base/error.h"
+#include "base/joined.h"
 #include "text/jinja/format.h"
 #include "text/jinja/layout.h"
 #include "text/jinja/library.h"
@@ -378,7 +378,7 @@ std::string unknown_jinja_filter(std::string_view name) {
   for (size_t i = 0; filter_at(i) != nullptr; ++i) known.push_back(filter_at(i)->name);
   std::sort(known.begin(), known.end());
   return fmt::format("there is no filter \"{}\"; Falconer has {}", printable(name),
-                     fmt::join(known, ", "));
+                     joined(known, ", "));
 }
 
 JinjaValue apply_jinja_filter(int index, const JinjaValue& input, const JinjaArguments& arguments,

@@ -1,10 +1,10 @@
 // The methods of strings, dictionaries and lists in chat templates, and the functions.
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <ctime>
 
 #include "base/error.h"
+#include "base/joined.h"
 #include "text/jinja/format.h"
 #include "text/jinja/library.h"
 #include "text/jinja/operators.h"
@@ -349,7 +349,7 @@ std::string jinja_methods_of(const JinjaValue& object) {
     for (const JinjaMethod& method : jinja_string_methods()) names.push_back(method.name);
   }
   std::sort(names.begin(), names.end());
-  return fmt::format("{}", fmt::join(names, ", "));
+  return joined(names, ", ");
 }
 
 std::optional<JinjaFunction::Builtin> find_jinja_function(std::string_view name) {

@@ -37,7 +37,7 @@ std::optional<std::string> figures_of(const JinjaString& string, JinjaHeap& h) {
 }
 
 /// int(text, base): a sign, 0x or the like, figures. Error: it takes more than 64 bits.
-std::optional<int64_t> whole_number(std::string_view text, int64_t base) {
+std::optional<int64_t> parsed_whole(std::string_view text, int64_t base) {
   const bool negative = text.starts_with('-');
   if (negative || text.starts_with('+')) text.remove_prefix(1);
   const char mark = text.size() > 2 && text[0] == '0' ? static_cast<char>(text[1] | 0x20) : '\0';
@@ -78,7 +78,7 @@ JinjaValue to_integer(const JinjaValue& v, const P& p, JinjaHeap& h) {
   if (v.is(Kind::kFloat)) real = v.real;
   if (v.is(Kind::kString)) {
     const std::optional<std::string> text = figures_of(*v.string, h);
-    const std::optional<int64_t> whole = text ? whole_number(*text, base) : std::nullopt;
+    const std::optional<int64_t> whole = text ? parsed_whole(*text, base) : std::nullopt;
     if (whole) return JinjaValue::of(*whole);
     if (text) real = real_number(*text);
   }

@@ -16,7 +16,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-const fs::path kDemo = fs::path(source_dir()) / "demo/checkpoint";
+const fs::path kDemoFolder = fs::path(source_dir()) / "demo/checkpoint";
 
 int64_t entries(const char* folder) {
   return std::distance(fs::directory_iterator(folder), fs::directory_iterator());
@@ -51,8 +51,8 @@ std::string trained(const TempFolder& folder, const std::string& method) {
   set_verbosity("quiet");
   FinetuneOptions options;
   options.method = method;
-  options.checkpoint = kDemo.string();
-  options.data = kDemo.parent_path() / "data";
+  options.checkpoint = kDemoFolder.string();
+  options.data = kDemoFolder.parent_path() / "data";
   options.out = folder / method;
   options.max_steps = 1;
   options.batch_size = options.micro_batch_size = 1;
@@ -60,7 +60,7 @@ std::string trained(const TempFolder& folder, const std::string& method) {
 }
 
 void open_and_answer(const std::string& adapter) {
-  Model model = Model::open({.checkpoint = kDemo.string(), .adapter = adapter});
+  Model model = Model::open({.checkpoint = kDemoFolder.string(), .adapter = adapter});
   model.generate({{1, 2, 3}}, {.max_new_tokens = 1, .temperature = 0});
 }
 
@@ -78,13 +78,13 @@ TEST(Model, AThousandLoadsWithAnAdapterLeaveNothingBehind) {
 TEST(Model, AThousandLoadsThatFailLeaveNothingBehind) {
   const TempFolder folder;
   const fs::path damaged = folder / "damaged";
-  fs::copy(kDemo, damaged);
-  fs::resize_file(damaged / "model.safetensors", fs::file_size(kDemo / "model.safetensors") - 1);
+  fs::copy(kDemoFolder, damaged);
+  fs::resize_file(damaged / "model.safetensors", fs::file_size(kDemoFolder / "model.safetensors") - 1);
   const std::string lora = trained(folder, "lora");
   fs::resize_file(fs::path(lora) / "adapter_model.safetensors", 1000);
   expect_nothing_stays([&] {
     EXPECT_THROW(Model::open({.checkpoint = damaged.string()}), Error);
-    EXPECT_THROW(Model::open({.checkpoint = kDemo.string(), .adapter = lora}), Error);
+    EXPECT_THROW(Model::open({.checkpoint = kDemoFolder.string(), .adapter = lora}), Error);
   });
 }
 
