@@ -33,6 +33,9 @@ struct PrepareOptions {
   std::string columns;
   bool strict_columns = false;  // columns that nothing reads are an error
   std::string
+      delimiter;  // of a table's columns: one character or "tab"; empty: a comma, in .tsv a tab
+  std::string encoding;  // of the file, as "latin1" or "utf-16"; empty: UTF-8
+  std::string
       prompt_style;  // empty: alpaca for Alpaca's rows; for chats the checkpoint's template,
                      // or falcon where it has none
   std::optional<int64_t> test_size;  // as FinetuneOptions
@@ -60,6 +63,7 @@ struct CheckOptions {
   std::string data_format, prompt_style;
   std::string columns;  // as PrepareOptions
   bool strict_columns = false;
+  std::string delimiter, encoding;  // as PrepareOptions
   std::string train_on = "all-turns";
   bool mask_prompt = true, parse_special = false;
   bool skip_bad = false;  // bad rows will be left out: they are warnings and no errors

@@ -72,6 +72,7 @@ struct FinetuneOptions {
   std::string data_format;  // as PrepareOptions
   std::string columns;      // as PrepareOptions
   bool strict_columns = false;
+  std::string delimiter, encoding;  // as PrepareOptions
   std::string prompt_style;  // empty: what the data was prepared with, else as PrepareOptions
   bool mask_prompt = true, skip_bad = false, parse_special = false;
   std::string train_on = TrainOnName::kAllTurns;

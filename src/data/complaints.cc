@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "base/spelling.h"
 #include "base/trim.h"
 #include "base/utf8.h"
 
@@ -70,7 +71,9 @@ std::string file_complaint(std::string_view text) {
   using namespace std::string_view_literals;
   if (begins("\xFF\xFE"sv) || begins("\xFE\xFF"sv) || begins("{\0"sv) || begins("[\0"sv) ||
       begins("\0{"sv) || begins("\0["sv))
-    return "is UTF-16, and rows are UTF-8; convert it: iconv -f UTF-16 -t UTF-8 FILE > NEW";
+    return spelled(
+        "is UTF-16, and rows are UTF-8; prepare reads it with --encoding utf-16, or convert it: "
+        "iconv -f UTF-16 -t UTF-8 FILE > NEW");
   if (begins("version https://git-lfs.github.com/"))
     return "is a pointer of Git LFS, and the file that it stands for is not here; fetch it: git "
            "lfs pull";
@@ -95,8 +98,9 @@ std::string file_complaint(std::string_view text) {
 
 std::string utf8_complaint(std::string_view text) {
   const size_t good = valid_utf8_prefix(text);
-  return fmt::format(
-      "is not UTF-8: byte {} is {:#04x}; convert the file, as iconv -f LATIN1 -t UTF-8 does",
+  return worded(
+      "is not UTF-8: byte {} is {:#04x}; prepare reads another encoding with --encoding latin1 or "
+      "its like, or convert the file: iconv -f LATIN1 -t UTF-8 FILE > NEW",
       good + 1, static_cast<unsigned char>(text[good]));
 }
 

@@ -53,9 +53,11 @@ std::optional<std::string> field_that_is_no_text(const CsvRecord& record) {
 
 }  // namespace
 
-CsvFile::CsvFile(const fs::path& file, RowFile kind)
-    : separator_(kind.format == RowFormat::kTsv ? '\t' : ','),
-      window_(file, kind.packing),
+CsvFile::CsvFile(const fs::path& file, RowFile kind, const ReadAs& as)
+    : separator_(as.delimiter != 0                ? as.delimiter
+                 : kind.format == RowFormat::kTsv ? '\t'
+                                                  : ','),
+      window_(file, kind.packing, as.encoding),
       reader_(window_.text(), separator_) {}
 
 bool CsvFile::next(CsvRecord& record) {
@@ -71,8 +73,9 @@ bool CsvFile::next(CsvRecord& record) {
   }
 }
 
-void read_csv(const fs::path& file, RowFile kind, const OnRawRow& row, const OnBadRow& bad) {
-  CsvFile csv(file, kind);
+void read_csv(const fs::path& file, RowFile kind, const ReadAs& as, const OnRawRow& row,
+              const OnBadRow& bad) {
+  CsvFile csv(file, kind, as);
   if (const std::string wrong = file_complaint(csv.begin()); !wrong.empty())
     fail("{}: {}", file.string(), wrong);
   CsvRecord header, record;

@@ -5,6 +5,7 @@
 
 #include "base/row_file.h"
 #include "data/csv.h"
+#include "data/read_as.h"
 #include "data/row_delivery.h"
 #include "data/text_window.h"
 
@@ -14,7 +15,7 @@ namespace falconer {
 class CsvFile {
  public:
   /// `kind` is a table's. Errors: as TextWindow.
-  CsvFile(const std::filesystem::path& file, RowFile kind);
+  CsvFile(const std::filesystem::path& file, RowFile kind, const ReadAs& as = {});
   char separator() const { return separator_; }
   /// What it begins with, before the first record was read.
   std::string_view begin() const { return window_.text(); }
@@ -28,7 +29,7 @@ class CsvFile {
 };
 
 /// Errors: a quote that is never closed, two columns of one name.
-void read_csv(const std::filesystem::path& file, RowFile kind, const OnRawRow& row,
-              const OnBadRow& bad);
+void read_csv(const std::filesystem::path& file, RowFile kind, const ReadAs& as,
+              const OnRawRow& row, const OnBadRow& bad);
 
 }  // namespace falconer

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/joined.h"
 #include "base/nearest.h"
+#include "base/spelling.h"
 #include "data/format/alpaca.h"
 #include "data/format/messages.h"
 #include "data/format/prompt_completion.h"
@@ -79,10 +80,10 @@ std::string keys_text(const RowObject& object) {
 std::string separator_hint(const RowObject& object) {
   if (object.size() != 1) return {};
   const std::string name = object.begin().key();
-  if (name.find(';') != std::string::npos)
-    return "; its columns are separated by ';', and a .csv's are by commas: save it with commas";
-  if (name.find('\t') != std::string::npos)
-    return "; its columns are separated by tabs: name the file .tsv";
+  for (const auto& [separator, value] : {std::pair(';', "';'"), {'\t', "tab"}, {'|', "'|'"}})
+    if (name.find(separator) != std::string::npos)
+      return worded("; its columns seem to be separated by {}: read it with --delimiter {}",
+                    separator == '\t' ? "tabs" : value, value);
   return {};
 }
 

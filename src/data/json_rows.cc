@@ -9,6 +9,7 @@
 #include "base/json_file.h"
 #include "base/json_text.h"
 #include "base/threads.h"
+#include "base/trim.h"
 #include "data/complaints.h"
 #include "data/json_array.h"
 
@@ -159,6 +160,18 @@ bool holds_array(std::string_view text) {
   if (first == std::string_view::npos || text[first] != '[') return false;
   const size_t next = text.find_first_not_of(kSpace, first + 1);
   return next != std::string_view::npos && (text[next] == '{' || text[next] == ']');
+}
+
+bool begins_with_messages(std::string_view text) {
+  const size_t first = text.find_first_not_of(kSpace);
+  if (first == std::string_view::npos) return false;
+  // In one line: what goes over several lines is an array of rows.
+  const std::string_view line = text.substr(first, text.find('\n', first) - first);
+  if (!line.starts_with('[') || !trimmed(line).ends_with(']')) return false;
+  const auto element = JsonArrayScanner(line).next();
+  if (!element) return false;
+  const auto message = parse_ordered_json(*element);
+  return !message.is_discarded() && is_list_of_messages(nlohmann::ordered_json::array({message}));
 }
 
 bool is_array_in_one_line(std::string_view text) {

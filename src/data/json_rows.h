@@ -12,6 +12,8 @@ namespace falconer {
 /// Whether a text that begins so is an array of rows, and no rows itself: no row begins with "[", and an
 /// array of rows goes on with a row, or ends.
 bool holds_array(std::string_view text);
+/// Whether its first line is a conversation, a list of messages, and so a row itself.
+bool begins_with_messages(std::string_view text);
 /// Whether it stands in one line, as Python's json.dump writes it.
 bool is_array_in_one_line(std::string_view text);
 

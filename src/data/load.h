@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "data/read_as.h"
 #include "data/row_store.h"
 #include "text/prompt.h"
 
@@ -29,6 +30,7 @@ struct LoadOptions {
   bool skip_bad = false;  // leave bad rows out and count them, instead of stopping at the first
   std::string columns;    // "instruction=question": see Columns; empty: guessed from the first row
   bool strict_columns = false;   // columns that nothing reads are an error
+  ReadAs read_as;                // of a file: its delimiter and encoding
   std::string format;            // see data_format_names(); empty: the first row's
   std::string prompt_style;      // empty: alpaca for Alpaca's rows; for turns the checkpoint's chat
                                  // template, or falcon where it has none

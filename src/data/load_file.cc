@@ -18,6 +18,7 @@
 #include "data/report.h"
 #include "data/splits.h"
 #include "data/text_file.h"
+#include "data/text_window.h"
 #include "text/prompt_encoder.h"
 #include "text/tokenizer.h"
 
@@ -32,6 +33,18 @@ size_t bytes_of(const Conversation& conversation) {
   for (const Message& message : conversation.messages)
     bytes += message.content.size() + message.input.size();
   return bytes;
+}
+
+/// Of a plain text, which is cut into rows where all of it is there.
+std::string whole_text(const fs::path& file, const std::string& encoding) {
+  TextWindow window(file, Packing::kNone, encoding);
+  std::string text;
+  for (;;) {
+    text += window.text();
+    if (window.ended()) return text;
+    window.pass(window.text().data() + window.text().size());
+    window.more(1);
+  }
 }
 
 class FileLoader {
@@ -76,7 +89,9 @@ class FileLoader {
     if (!options_.format.empty() && options_.format != "auto" && options_.format != "text")
       fail_usage("{}: is plain text, and --data-format is {}", file_.string(), options_.format);
     choose_style("text", true, false);
-    MappedText text(file_);
+    std::string decoded;
+    if (!options_.read_as.encoding.empty()) decoded = whole_text(file_, options_.read_as.encoding);
+    MappedText text = decoded.empty() ? MappedText(file_) : MappedText::of(decoded);
     if (const std::string wrong = file_complaint(text.text()); !wrong.empty())
       fail("{}: {}", file_.string(), wrong);
     const auto on_row = [&](const Row& row) {
@@ -110,8 +125,8 @@ class FileLoader {
       store_->set_counted_by(text_counted_by(*options_.text));
       read_raw_rows(file_, *options_.text, on_row, on_bad);
     } else {
-      store_->set_counted_by(counted_by(file_));
-      read_raw_rows(file_, on_row, on_bad);
+      store_->set_counted_by(counted_by(file_, options_.read_as));
+      read_raw_rows(file_, on_row, on_bad, options_.read_as);
     }
     flush();
     if (parser_.format() != nullptr) format_ = parser_.format()->name;
@@ -139,7 +154,8 @@ class FileLoader {
       };
       read_raw_rows(
           file, [&](const RowObject& object, int64_t line) { take(object, number_of(line)); },
-          [&](int64_t line, const std::string& what) { bad(number_of(line), what); });
+          [&](int64_t line, const std::string& what) { bad(number_of(line), what); },
+          options_.read_as);
     }
   }
 

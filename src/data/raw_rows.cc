@@ -27,6 +27,7 @@ struct JsonShape {
     const size_t first = text.find_first_not_of(" \t\r\n");
     const bool row_first = first != std::string_view::npos && text[first] == '{';
     array = kind.format == RowFormat::kJson ? !row_first : holds_array(text);
+    if (array && begins_with_messages(text)) array = false;
     // Of what is unpacked the lines are nobody's to look at.
     by_row = array && (kind.packing != Packing::kNone || is_array_in_one_line(text));
   }
@@ -45,11 +46,11 @@ void refuse_file_kind(const fs::path& file) {
   fail("{}: expected a file that ends in {}, or in .txt", name, kRowEndings);
 }
 
-std::string_view counted_by(const fs::path& file) {
+std::string_view counted_by(const fs::path& file, const ReadAs& as) {
   const RowFile kind = row_file(file.string());
   if (kind.format == RowFormat::kParquet) return "row";
   if (kind.format == RowFormat::kNone || kind.is_table() || !is_plain_file(file)) return "line";
-  return JsonShape(kind, TextWindow(file, kind.packing)).by_row ? "row" : "line";
+  return JsonShape(kind, TextWindow(file, kind.packing, as.encoding)).by_row ? "row" : "line";
 }
 
 std::string_view text_counted_by(std::string_view given) {
@@ -64,7 +65,8 @@ void read_raw_rows(const fs::path& name, std::string_view text, const OnRawRow& 
   read_json_lines(name, window, row, bad);
 }
 
-void read_raw_rows(const fs::path& file, const OnRawRow& row, const OnBadRow& bad) {
+void read_raw_rows(const fs::path& file, const OnRawRow& row, const OnBadRow& bad,
+                   const ReadAs& as) {
   const std::string name = file.string();
   if (!is_there(file))
     fail("{}: {}", name, not_found_text(file, "a .json, .jsonl, .csv or .parquet file"));
@@ -72,13 +74,13 @@ void read_raw_rows(const fs::path& file, const OnRawRow& row, const OnBadRow& ba
     fail("{}: is plain text, and rows are expected: {}", name, kRowEndings);
   const RowFile kind = row_file(name);
   if (kind.format == RowFormat::kNone) refuse_file_kind(file);
-  if (kind.is_table()) return read_csv(file, kind, row, bad);
+  if (kind.is_table()) return read_csv(file, kind, as, row, bad);
   if (kind.format == RowFormat::kParquet)
     return parquet::read_rows(
         file, {.row = [&](const nlohmann::ordered_json& object,
                           int64_t number) { deliver_row(object, number, row, bad); },
                .bad = bad});
-  TextWindow window(file, kind.packing);
+  TextWindow window(file, kind.packing, as.encoding);
   if (const std::string wrong = file_complaint(window.text()); !wrong.empty())
     fail("{}: {}", name, wrong);
   const JsonShape shape(kind, window);

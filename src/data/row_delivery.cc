@@ -5,8 +5,21 @@
 
 namespace falconer {
 
+bool is_list_of_messages(const nlohmann::ordered_json& json) {
+  if (!json.is_array() || json.empty()) return false;
+  const nlohmann::ordered_json& first = json[0];
+  const auto is_text = [&](const char* key) {
+    const auto found = first.find(key);
+    return found != first.end() && found->is_string();
+  };
+  return first.is_object() && (is_text("role") || is_text("from"));
+}
+
 void deliver_row(const nlohmann::ordered_json& object, int64_t line, const OnRawRow& row,
                  const OnBadRow& bad) {
+  if (is_list_of_messages(object))
+    return deliver_row({{object[0].contains("from") ? "conversations" : "messages", object}}, line,
+                       row, bad);
   if (!object.is_object()) return bad(line, "is not a JSON object");
   try {
     row(object, line);

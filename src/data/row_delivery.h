@@ -12,7 +12,10 @@ using OnRawRow = std::function<void(const nlohmann::ordered_json& object, int64_
 /// Receives what is wrong with a row; throws, or counts and lets reading go on.
 using OnBadRow = std::function<void(int64_t line, const std::string& what)>;
 
-/// Gives it to `row`, and what is wrong with it then to `bad`: it is no object, or `row` throws an Error.
+/// A conversation without an object around it: the first element has a "role" or a "from".
+bool is_list_of_messages(const nlohmann::ordered_json& json);
+
+/// Gives it to `row`, a list of messages as {"messages": list} or {"conversations": list}, and what is wrong with it then to `bad`: it is no object, or `row` throws an Error.
 void deliver_row(const nlohmann::ordered_json& object, int64_t line, const OnRawRow& row,
                  const OnBadRow& bad);
 

@@ -39,7 +39,7 @@ std::string_view take_last(std::string_view& name) {
 
 std::optional<Part> part_of(std::string_view file) {
   const RowFile kind = row_file(file);
-  if (kind.format == RowFormat::kNone || kind.is_table()) return {};
+  if (kind.format == RowFormat::kNone) return {};
   std::string_view stem = file.substr(0, file.find('.'));
   std::string_view count = take_last(stem), of = take_last(stem);
   if (of != "of") {

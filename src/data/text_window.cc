@@ -12,16 +12,45 @@ constexpr size_t kForgottenAtOnce = size_t{4} << 20;
 
 }  // namespace
 
-TextWindow::TextWindow(const std::filesystem::path& file, Packing packing) {
-  if (packing == Packing::kNone) {
+TextWindow::TextWindow(const std::filesystem::path& file, Packing packing,
+                       const std::string& encoding) {
+  if (packing == Packing::kNone && encoding.empty()) {
     mapped_.emplace(file);
     text_ = mapped_->text();
     return;
   }
   file_.emplace(file);
-  unpacker_.emplace(packing, file_->bytes());
+  if (packing != Packing::kNone) unpacker_.emplace(packing, file_->bytes());
+  if (!encoding.empty()) decoder_.emplace(encoding);
   ended_ = false;
   more(1);
+}
+
+size_t TextWindow::read_packed(std::span<std::byte> out) {
+  if (unpacker_) return unpacker_->read(out);
+  const std::span<const std::byte> rest = file_->bytes().subspan(read_);
+  const size_t count = std::min(rest.size(), out.size());
+  std::copy_n(rest.begin(), count, out.begin());
+  read_ += count;
+  return count;
+}
+
+/// Puts `part` bytes of the file behind the buffer, as UTF-8. False where that was the last of it.
+bool TextWindow::read_more(size_t part) {
+  if (!decoder_) {
+    const size_t kept = buffer_.size();
+    buffer_.resize(kept + part);
+    const size_t made = read_packed(std::as_writable_bytes(std::span(buffer_.data() + kept, part)));
+    buffer_.resize(kept + made);
+    return made == part;
+  }
+  const size_t left = raw_.size();
+  raw_.resize(left + part);
+  const size_t made = read_packed(std::span(raw_).subspan(left));
+  raw_.resize(left + made);
+  const size_t used = decoder_->decode(raw_, made < part, buffer_);
+  raw_.erase(raw_.begin(), raw_.begin() + static_cast<std::ptrdiff_t>(used));
+  return made == part;
 }
 
 TextWindow TextWindow::of(std::string_view text) { return TextWindow(MappedText::of(text)); }
@@ -40,20 +69,15 @@ void TextWindow::more(int64_t number, std::string_view counted) {
         "in an array",
         name, counted, number, kLongestRow >> 20);
   buffer_.erase(0, buffer_.size() - text_.size());
-  const size_t kept = buffer_.size(), part = std::max(kLeastPart, kept);
-  buffer_.resize(kept + part);
-  size_t made = 0;
   try {
-    made = unpacker_->read(std::as_writable_bytes(std::span(buffer_.data() + kept, part)));
+    ended_ = !read_more(std::max(kLeastPart, buffer_.size()));
   } catch (const Error& error) {
     fail("{}: {}", name, error.what());
   }
-  buffer_.resize(kept + made);
-  ended_ = made < part;
   text_ = buffer_;
   if (!begun_ && text_.starts_with("\xEF\xBB\xBF")) text_.remove_prefix(3);
   begun_ = true;
-  const size_t read = unpacker_->position();
+  const size_t read = unpacker_ ? unpacker_->position() : read_;
   if (read < forgotten_ + kForgottenAtOnce) return;
   forget_pages(file_->bytes().subspan(forgotten_, read - forgotten_));
   forgotten_ = read;

@@ -1,12 +1,14 @@
 // The text of a file from some place on: all of it where it is mapped, and a part that grows where it is
-// unpacked as it is read.
+// unpacked, or made UTF-8, as it is read.
 #pragma once
 
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "base/text_decoder.h"
 #include "base/unpack.h"
 #include "data/mapped_text.h"
 
@@ -17,8 +19,9 @@ class TextWindow {
   /// No row may have more text.
   static constexpr size_t kLongestRow = size_t{256} << 20;
 
-  /// Errors: as MappedFile; damaged data.
-  TextWindow(const std::filesystem::path& file, Packing packing);
+  /// `encoding` is as find_encoding() gives it. Errors: as MappedFile; damaged data; bytes that are no text
+  /// in that encoding.
+  TextWindow(const std::filesystem::path& file, Packing packing, const std::string& encoding = "");
   /// Of a text that outlives it.
   static TextWindow of(std::string_view text);
   TextWindow(TextWindow&&) = delete;
@@ -35,11 +38,17 @@ class TextWindow {
  private:
   explicit TextWindow(MappedText mapped) : mapped_(std::move(mapped)), text_(mapped_->text()) {}
 
-  std::optional<MappedText> mapped_;  // none: it is unpacked
+  bool read_more(size_t part);
+  size_t read_packed(std::span<std::byte> out);
+
+  std::optional<MappedText> mapped_;  // none: it is unpacked or made UTF-8
   std::optional<MappedFile> file_;
   std::optional<Unpacker> unpacker_;
+  std::optional<TextDecoder> decoder_;
   std::string buffer_;
-  size_t forgotten_ = 0;  // of the file
+  std::vector<std::byte> raw_;  // in the file's encoding: a part of a character
+  size_t read_ = 0;             // of a file that is not packed
+  size_t forgotten_ = 0;        // of the file
   bool begun_ = false, ended_ = true;
   std::string_view text_;
 };

@@ -8,6 +8,7 @@
 #include <queue>
 
 #include "base/error.h"
+#include "base/json_number.h"
 #include "base/utf8.h"
 #include "text/byte_alphabet.h"
 #include "text/piece_cache.h"
@@ -164,7 +165,7 @@ BytePairEncoder::BytePairEncoder(const nlohmann::json& model, const Vocabulary& 
       whole_(new std::atomic<uint8_t>[static_cast<size_t>(vocabulary.size())]()) {
   check_settings(model);
   for (const auto& [token, id] : model.at("vocab").items())
-    own_[static_cast<size_t>(id.get<int32_t>())] = true;
+    own_[static_cast<size_t>(whole_number(id, token))] = true;
   // A piece with an added token's text is none of it; with ignore_merges any other one is whole.
   ignore_merges_ = model.value("ignore_merges", false);
   for (size_t i = 0; i < own_.size(); ++i) whole_[i] = own_[i] ? kUnknown : kNotWhole;

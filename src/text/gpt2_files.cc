@@ -62,7 +62,7 @@ class AddedList {
 
   json sorted() {
     std::sort(list_.begin(), list_.end(), [](const json& a, const json& b) {
-      return a["id"].get<int64_t>() < b["id"].get<int64_t>();
+      return whole_number(a["id"], "id") < whole_number(b["id"], "id");
     });
     return list_;
   }

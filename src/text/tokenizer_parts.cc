@@ -92,11 +92,11 @@ std::string token_bytes_of(const std::string& spelling, bool byte_level) {
 Vocabulary read_vocabulary(const json& file, const std::vector<AddedToken>& added, bool bytes) {
   const json& vocab = file.at("model").at("vocab");
   Vocabulary vocabulary(count_ids(vocab, added));
-  for (const auto& [token, id] : vocab.items()) {
-    if (vocabulary.has(id.get<int32_t>()))
-      fail("its tokens \"{}\" and \"{}\" share the id {}", token,
-           vocabulary.bytes(id.get<int32_t>()), id.get<int32_t>());
-    vocabulary.add(id.get<int32_t>(), token_bytes_of(token, bytes));
+  for (const auto& [token, value] : vocab.items()) {
+    const int32_t id = checked_id(whole_number(value, token), token);
+    if (vocabulary.has(id))
+      fail("its tokens \"{}\" and \"{}\" share the id {}", token, vocabulary.bytes(id), id);
+    vocabulary.add(id, token_bytes_of(token, bytes));
   }
   for (const auto& token : added)
     if (!vocabulary.has(token.id)) vocabulary.add(token.id, token_bytes_of(token.content, bytes));

@@ -55,6 +55,24 @@ TEST(Csv, QuotesCommasAndLineEnds) {
   EXPECT_EQ(records[2].fields, (std::vector<std::string>{"", "x"}));
 }
 
+TEST(LoadRows, ATableMayBeInParts) {
+  const TempFolder folder;
+  for (const std::string end : {"csv", "tsv"}) {
+    const std::string between = end == "tsv" ? "\t" : ",";
+    const auto part = [&](int number, const std::string& rows) {
+      const std::string name =
+          fmt::format("{}/train-0000{}-of-00002.csv", (folder / end).string(), number);
+      write_file(name.substr(0, name.size() - 3) + end, "prompt" + between + "completion\n" + rows);
+    };
+    std::filesystem::create_directories(folder / end);
+    part(0, "a" + between + "b\n\"c\nd\"" + between + "e\n");
+    part(1, "f" + between + "g\n");
+    const LoadedData data = load_dataset(folder / end, &tokenizer(), options());
+    EXPECT_EQ(data.rows().size(), 3) << end;
+    EXPECT_EQ(data.rows().line(2), 3) << end;
+  }
+}
+
 TEST(LoadRows, CsvAndJsonGiveTheSameRows) {
   const TempFolder folder;
   write_file(folder / "a.csv", "instruction,input,output\nsay it,now,\"yes, now\"\n");

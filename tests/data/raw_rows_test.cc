@@ -14,7 +14,7 @@ namespace falconer::test {
 namespace {
 
 /// What reading says: "line: row" or "line! what is wrong", in the order of the calls.
-std::vector<std::string> read(const std::filesystem::path& file) {
+std::vector<std::string> read(const std::filesystem::path& file, const ReadAs& as = {}) {
   std::vector<std::string> said;
   read_raw_rows(
       file,
@@ -24,7 +24,8 @@ std::vector<std::string> read(const std::filesystem::path& file) {
       },
       [&](int64_t line, const std::string& what) {
         said.push_back(fmt::format("{}! {}", line, what));
-      });
+      },
+      as);
   return said;
 }
 
@@ -181,6 +182,86 @@ TEST(RawRows, AKeyThatStandsTwiceIsABadRow) {
   EXPECT_EQ(read(folder / "a.jsonl"), (std::vector<std::string>{"1: {\"a\":1}", "2" + bad}));
   write_file(folder / "a.json", "[{\"a\":1},\n{\"b\":[{\"a\":1,\"a\":2}]}]");
   EXPECT_EQ(read(folder / "a.json"), (std::vector<std::string>{"1: {\"a\":1}", "2" + bad}));
+}
+
+TEST(RawRows, TablesMayHaveAnotherDelimiter) {
+  const TempFolder folder;
+  const std::vector<std::string> rows = {"2: {\"a\":\"1,5\",\"b\":\"x\"}",
+                                         "3: {\"a\":\"2\",\"b\":\"y z\"}"};
+  for (const std::string between : {";", "|", "\t", "~", ":"}) {
+    write_file(folder / "a.csv",
+               "a" + between + "b\n1,5" + between + "x\n2" + between + "\"y z\"\n");
+    EXPECT_EQ(read(folder / "a.csv", read_as(between, "")), rows) << between;
+  }
+  write_file(folder / "a.tsv", "a;b\n1,5;x\n2;\"y z\"\n");
+  EXPECT_EQ(read(folder / "a.tsv", read_as(";", "")), rows);
+  write_file(folder / "a.csv", "a\tb\n1,5\tx\n2\t\"y z\"\n");
+  for (const char* tab : {"tab", "\\t", "\t"})
+    EXPECT_EQ(read(folder / "a.csv", read_as(tab, "")), rows);
+  for (const char* wrong : {";;", "\"", "\n", "\r", "semicolon", "§"})
+    expect_mentions(message_of([&] { read_as(wrong, ""); }), {"--delimiter", "one character"});
+}
+
+TEST(RawRows, FilesMayHaveAnotherEncoding) {
+  const TempFolder folder;
+  const std::vector<std::string> row = {"1: {\"a\":\"Grüße\"}"};
+  write_file(folder / "a.jsonl",
+             "{\"a\":\"Gr\xfc\xdf"
+             "e\"}\n");
+  EXPECT_EQ(read(folder / "a.jsonl", read_as("", "latin-1")), row);
+  EXPECT_EQ(read(folder / "a.jsonl", read_as("", "cp1252")), row);
+  write_file(folder / "a.json",
+             "[{\"a\":\"Gr\xfc\xdf"
+             "e\"}]");
+  EXPECT_EQ(read(folder / "a.json", read_as("", "latin1")), row);
+  write_file(folder / "a.csv", "a;b\n\xfc;\xdf\n");
+  EXPECT_EQ(read(folder / "a.csv", read_as(";", "latin1")),
+            std::vector<std::string>{"2: {\"a\":\"ü\",\"b\":\"ß\"}"});
+  std::string wide = "\xFF\xFE";
+  for (const char c : std::string("{\"a\":1}\n{\"a\":2}\n")) wide += std::string{c, '\0'};
+  write_file(folder / "w.jsonl", wide);
+  EXPECT_EQ(read(folder / "w.jsonl", read_as("", "utf-16")),
+            (std::vector<std::string>{"1: {\"a\":1}", "2: {\"a\":2}"}));
+  expect_mentions(message_of([&] { read(folder / "a.jsonl", read_as("", "utf-16")); }),
+                  {"a.jsonl", "byte", "utf-16"});
+}
+
+TEST(RawRows, OfAnotherEncodingManyRowsAreReadInParts) {
+  const TempFolder folder;
+  std::string latin, utf8;
+  for (int i = 0; i < 40'000; ++i) {
+    const std::string number = std::to_string(i), long_text(300 + i % 100, 'x');
+    latin += "{\"a\":\"\xe4" + number + long_text + "\"}\n";
+    utf8 += "{\"a\":\"ä" + number + long_text + "\"}\n";
+  }
+  write_file(folder / "latin.jsonl", latin);
+  write_file(folder / "utf8.jsonl", utf8);
+  EXPECT_EQ(read(folder / "latin.jsonl", read_as("", "latin1")), read(folder / "utf8.jsonl"));
+}
+
+TEST(RawRows, AListOfMessagesIsAConversation) {
+  const TempFolder folder;
+  const std::string openai =
+                        R"([{"role":"user","content":"a"},{"role":"assistant","content":"b"}])",
+                    sharegpt = R"([{"from":"human","value":"a"},{"from":"gpt","value":"b"}])";
+  const std::vector<std::string> rows = {"1: {\"messages\":" + openai + "}",
+                                         "2: {\"conversations\":" + sharegpt + "}"};
+  write_file(folder / "a.jsonl", openai + "\n" + sharegpt + "\n");
+  EXPECT_EQ(read(folder / "a.jsonl"), rows);
+  write_file(folder / "one.jsonl", openai);
+  EXPECT_EQ(read(folder / "one.jsonl"), std::vector<std::string>{rows[0]});
+  write_file(folder / "one.json", openai);
+  EXPECT_EQ(read(folder / "one.json"), std::vector<std::string>{rows[0]});
+  write_file(folder / "all.json", "[\n" + openai + ",\n" + sharegpt + "]");
+  EXPECT_EQ(read(folder / "all.json"),
+            (std::vector<std::string>{"2: {\"messages\":" + openai + "}",
+                                      "3: {\"conversations\":" + sharegpt + "}"}));
+  // Rows that are no messages are what they were.
+  write_file(folder / "rows.json", R"([{"a":1},{"a":2}])");
+  EXPECT_EQ(read(folder / "rows.json"), (std::vector<std::string>{"1: {\"a\":1}", "2: {\"a\":2}"}));
+  write_file(folder / "bad.jsonl", "[1,2]\n[]\n[\"role\"]\n[{\"role\":1}]\n");
+  for (const std::string& said : read(folder / "bad.jsonl"))
+    EXPECT_NE(said.find("! is not a JSON object"), std::string::npos) << said;
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "api/data/read_rows.h"
+#include "api/finetune/metrics_row.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/interrupt.h"
@@ -178,23 +179,23 @@ MeasuredSpeed median(const std::vector<MeasuredSpeed>& all) {
 }
 
 void read_run_metrics(const fs::path& run_folder, ComparedRun& run) {
-  for_each_json_line((run_folder / "metrics.jsonl").string(), [&](const nlohmann::json& row,
-                                                                  int64_t) {
-    const auto step = row.at("step").get<int64_t>();
-    if (row.contains("eval_loss") && row["eval_loss"].is_number()) {
-      run.held_out_x.push_back(static_cast<double>(step));
-      run.held_out_losses.push_back(row["eval_loss"]);
-    }
-    if (!row.contains("loss")) return;
-    if (row["loss"].is_number()) {
-      run.steps_x.push_back(static_cast<double>(step));
-      run.losses.push_back(row["loss"]);
-    }
-    run.steps = step;
-    run.tokens += row.at("tokens").get<int64_t>();
-    run.train_seconds += row.at("seconds").get<double>();
-    run.train_peak_bytes = std::max(run.train_peak_bytes, row.at("peak_rss_bytes").get<int64_t>());
-  });
+  for_each_json_line(
+      (run_folder / "metrics.jsonl").string(), [&](const nlohmann::json& row, int64_t) {
+        const int64_t step = count_of(row, "step");
+        if (const auto loss = real_of(row, "eval_loss")) {
+          run.held_out_x.push_back(static_cast<double>(step));
+          run.held_out_losses.push_back(*loss);
+        }
+        if (!row.contains("loss")) return;
+        if (const auto loss = real_of(row, "loss")) {
+          run.steps_x.push_back(static_cast<double>(step));
+          run.losses.push_back(*loss);
+        }
+        run.steps = step;
+        run.tokens += count_of(row, "tokens");
+        run.train_seconds += real_of(row, "seconds").value_or(0);
+        run.train_peak_bytes = std::max(run.train_peak_bytes, count_of(row, "peak_rss_bytes"));
+      });
   if (run.held_out_losses.empty()) return;
   run.held_out_loss = run.held_out_losses.back();
   run.best_held_out_loss =

@@ -17,6 +17,7 @@ LoadOptions load_options_of(const Options& o, const std::string& checkpoint, int
           .skip_bad = o.skip_bad,
           .columns = o.columns,
           .strict_columns = o.strict_columns,
+          .read_as = read_as(o.delimiter, o.encoding),
           .format = o.data_format,
           .prompt_style = o.prompt_style,
           .checkpoint = template_files(checkpoint)};

@@ -79,7 +79,8 @@ TEST(Model, AThousandLoadsThatFailLeaveNothingBehind) {
   const TempFolder folder;
   const fs::path damaged = folder / "damaged";
   fs::copy(kDemoFolder, damaged);
-  fs::resize_file(damaged / "model.safetensors", fs::file_size(kDemoFolder / "model.safetensors") - 1);
+  fs::resize_file(damaged / "model.safetensors",
+                  fs::file_size(kDemoFolder / "model.safetensors") - 1);
   const std::string lora = trained(folder, "lora");
   fs::resize_file(fs::path(lora) / "adapter_model.safetensors", 1000);
   expect_nothing_stays([&] {
