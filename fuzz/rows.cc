@@ -71,6 +71,21 @@ void fuzz_rows_txt(Input input) {
   read(folder, "rows.txt", input);
 }
 
+void fuzz_rows_encoded(Input input) {
+  static const Folder folder("rows_encoded");
+  constexpr const char* kEncodings[] = {"utf-16", "utf-16le", "latin1",    "cp1252",
+                                        "gbk",    "utf-32",   "shift_jis", "utf-7"};
+  if (input.size() < 2) return;
+  const ReadAs as = read_as(input[1] == '{' ? "" : std::string(input.substr(1, 1)),
+                            kEncodings[static_cast<unsigned char>(input[0]) % 8]);
+  const auto path = folder.put(input[1] == '{' ? "rows.jsonl" : "rows.csv", input.substr(2));
+  LoadOptions options{.vocab = kVocab, .skip_bad = true, .read_as = as};
+  options.encode.max_seq_length = 64;
+  options.scratch = path.parent_path();
+  DataReport report;
+  load_rows(path, &byte_tokenizer(), options, report);
+}
+
 void fuzz_rows_packed(Input input) {
   static const Folder folder("rows_packed");
   const bool gzip = input.starts_with("\x1f\x8b");

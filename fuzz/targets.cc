@@ -19,6 +19,7 @@ constexpr Target kTargets[] = {
     {"rows_jsonl", fuzz_rows_jsonl},
     {"rows_json", fuzz_rows_json},
     {"rows_csv", fuzz_rows_csv},
+    {"rows_encoded", fuzz_rows_encoded},
     {"rows_txt", fuzz_rows_txt},
     {"rows_packed", fuzz_rows_packed},
     {"rows_parquet", fuzz_rows_parquet},

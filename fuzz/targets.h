@@ -43,6 +43,7 @@ void fuzz_template_files(Input input);  // tokenizer_config.json, whose template
 void fuzz_rows_jsonl(Input input);      // data, in each format
 void fuzz_rows_json(Input input);
 void fuzz_rows_csv(Input input);
+void fuzz_rows_encoded(Input input);  // two bytes: encoding, and delimiter of a table or JSON lines
 void fuzz_rows_txt(Input input);
 void fuzz_rows_packed(Input input);      // JSON lines in gzip or zstd
 void fuzz_rows_parquet(Input input);     // a Parquet file, in each format

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/trim.h"
 
 namespace falconer {
 namespace {
@@ -12,12 +13,6 @@ using nlohmann::json;
 
 constexpr size_t kMostDepth = 8;
 constexpr size_t kLargestFile = 1 << 20;
-
-std::string_view trimmed(std::string_view text) {
-  const size_t begin = text.find_first_not_of(" \t\r");
-  if (begin == text.npos) return {};
-  return text.substr(begin, text.find_last_not_of(" \t\r") - begin + 1);
-}
 
 /// Up to a comment: a '#' at the beginning or behind a space, outside of quotes.
 std::string_view without_comment(std::string_view line) {

@@ -5,7 +5,6 @@
 
 #include "base/file.h"
 #include "base/joined.h"
-#include "base/path.h"
 #include "checkpoint/gguf.h"
 #include "checkpoint/gguf_blocks.h"
 #include "checkpoint/safetensors.h"
@@ -99,6 +98,12 @@ namespace {
 
 constexpr const char* kSingleFiles[] = {"model.safetensors", "pytorch_model.bin"};
 constexpr size_t kLongestIndex = 100'000'000;  // as the header of a safetensors file
+
+/// Nothing where the system cannot tell, either: a name that no file can have is one that is missing.
+bool can_be_read(const fs::path& path) {
+  std::error_code ignored;
+  return fs::exists(path, ignored);
+}
 
 /// Shard names come from a file that may be hostile: they must stay in the folder.
 void check_shard_name(const fs::path& index, const std::string& name) {
@@ -209,7 +214,7 @@ TensorFiles TensorFiles::open_shards(const fs::path& index) {
   TensorFiles files;
   for (const auto& shard : shards) {
     const fs::path path = index.parent_path() / shard;
-    if (!is_there(path))
+    if (!can_be_read(path))
       fail("{}: is missing, but {} lists it; fetch it again", path.string(),
            index.filename().string());
     files.add_file(path);
@@ -235,9 +240,9 @@ TensorFiles TensorFiles::open_folder(const fs::path& folder) {
   if (!fs::is_directory(folder, ignored))
     fail("{}: is not a folder; give the folder of a checkpoint", folder.string());
   for (const char* name : kSingleFiles) {
-    if (is_there(folder / name)) return open_file(folder / name);
+    if (can_be_read(folder / name)) return open_file(folder / name);
     const fs::path index = folder / (std::string(name) + ".index.json");
-    if (is_there(index)) return open_shards(index);
+    if (can_be_read(index)) return open_shards(index);
   }
   fail(
       "{}: has no weights: none of model.safetensors, model.safetensors.index.json, "

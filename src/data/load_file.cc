@@ -179,7 +179,9 @@ class FileLoader {
 
   void need_tokenizer() const {
     if (tokenizer_ == nullptr)
-      fail("holds text, and the checkpoint's folder has no tokenizer.json");
+      fail(
+          "holds text, and the checkpoint's folder has no tokenizer; copy its tokenizer.json into "
+          "it");
   }
 
   void take(const RowObject& object, int64_t line) {

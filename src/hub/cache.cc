@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/json_text.h"
 #include "base/process.h"
+#include "base/trim.h"
 
 namespace falconer::hub {
 namespace fs = std::filesystem;
@@ -21,11 +22,6 @@ std::string folder_name(const Repo& repo) {
   std::string name = std::string(repo.kind_name()) + "s--";
   for (const char c : repo.id) name += c == '/' ? std::string("--") : std::string(1, c);
   return name;
-}
-
-std::string trimmed(std::string text) {
-  while (!text.empty() && static_cast<unsigned char>(text.back()) <= ' ') text.pop_back();
-  return text;
 }
 
 // The shards that an index names, or that there are none to be found.
@@ -76,7 +72,7 @@ std::string RepoCache::known_commit() const {
   if (is_commit(repo_.revision)) return repo_.revision;
   const fs::path ref = folder_ / "refs" / repo_.revision;
   if (!is_file(ref)) return {};
-  const std::string commit = trimmed(read_text_file(ref, 1 << 12));
+  const std::string commit(trimmed(read_text_file(ref, 1 << 12)));
   return is_commit(commit) ? commit : "";
 }
 
@@ -133,7 +129,8 @@ bool has_essentials(const fs::path& folder, Selection::Purpose purpose) {
     case Selection::Purpose::kConfig:
       return is_file(folder / "config.json");
     case Selection::Purpose::kTokenizer:
-      return is_file(folder / "tokenizer.json");
+      return is_file(folder / "tokenizer.json") ||
+             (is_file(folder / "vocab.json") && is_file(folder / "merges.txt"));
     case Selection::Purpose::kAdapter:
       return has_adapter(folder);
     case Selection::Purpose::kData:

@@ -9,6 +9,7 @@
 #include <ctime>
 
 #include "base/small_letters.h"
+#include "base/trim.h"
 #include "hub/address.h"
 #include "hub/curl_library.h"
 
@@ -41,12 +42,6 @@ class NoBrokenPipe {
  private:
   sigset_t pipe_{}, before_{};
 };
-
-std::string_view trimmed(std::string_view text) {
-  while (!text.empty() && static_cast<unsigned char>(text.front()) <= ' ') text.remove_prefix(1);
-  while (!text.empty() && static_cast<unsigned char>(text.back()) <= ' ') text.remove_suffix(1);
-  return text;
-}
 
 bool is_redirect(int status) {
   return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;

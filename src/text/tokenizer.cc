@@ -181,8 +181,11 @@ bool Tokenizer::is_in(const fs::path& folder) {
 
 Tokenizer Tokenizer::load(const fs::path& folder) {
   if (!is_in(folder))
-    fail("{} has no tokenizer.json; copy the one of the model that this checkpoint comes from",
-         folder.string());
+    fail(
+        "{} has no tokenizer.json, nor vocab.json and merges.txt; copy those of the model that "
+        "this "
+        "checkpoint comes from",
+        folder.string());
   Files files;
   for (const char* name :
        {"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",

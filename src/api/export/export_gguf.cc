@@ -12,6 +12,7 @@
 #include "model/arch/gguf_config.h"
 #include "model/arch/other_names.h"
 #include "model/qkv_rows.h"
+#include "text/gpt2_files.h"
 
 namespace falconer {
 namespace {
@@ -67,6 +68,15 @@ std::vector<ExportedTensor> gguf_tensors(const ModelSource& source, const Export
   return tensors;
 }
 
+/// A GGUF holds what tokenizer.json says, which GPT-2's own files say as well.
+SideFiles tokenizer_files(const std::string& checkpoint) {
+  SideFiles files = side_files(checkpoint);
+  if (!files.contains("tokenizer.json") && files.contains("vocab.json") &&
+      files.contains("merges.txt"))
+    files["tokenizer.json"] = tokenizer_json_of_gpt2(files);
+  return files;
+}
+
 GgufMetadata metadata_of(const ModelSource& source, const std::string& named,
                          const ExportDtype& dtype, const std::string& chat_template) {
   const ModelConfig& config = source.config();
@@ -80,7 +90,7 @@ GgufMetadata metadata_of(const ModelSource& source, const std::string& named,
   add_gguf_config(config, metadata);
   const GgufTokenizerOptions options{
       .vocab = config.vocab, .bos_id = config.bos_id, .ends = config.eos_ids};
-  add_gguf_tokenizer(with_chat_template(side_files(source.checkpoint()), chat_template),
+  add_gguf_tokenizer(with_chat_template(tokenizer_files(source.checkpoint()), chat_template),
                      source.checkpoint(), options, metadata);
   return metadata;
 }

@@ -30,7 +30,10 @@ Row read_row(const nlohmann::ordered_json& json, const ModelConfig& config,
     RowContext context{.vocab = config.vocab, .unread = {}};
     row = std::get<Row>(parse_tokens(json, context));
   } else if (find_field(json, "text") != nullptr) {
-    if (tokenizer == nullptr) fail("holds text, and the checkpoint has no tokenizer.json");
+    if (tokenizer == nullptr)
+      fail(
+          "holds text, and the checkpoint has no tokenizer; copy its tokenizer.json into the "
+          "folder");
     row.ids = tokenizer->encode(text_field(json, "text"));
     row.labels = row.ids;
     for (const int32_t id : row.ids)

@@ -39,8 +39,7 @@ struct Model::Impl {
 
   const Tokenizer& needed_tokenizer() const {
     if (!tokenizer)
-      fail("{}: has no tokenizer.json; give token ids with --prompt-ids",
-           session->options().checkpoint);
+      fail("{}: has no tokenizer; give token ids with --prompt-ids", session->options().checkpoint);
     return *tokenizer;
   }
   // Error: the file may not be written.

@@ -119,7 +119,7 @@ Rows rows_of(TokenizeOptions& o) {
 Rows rows_of(PrepareOptions& o) {
   SettingRow format = as_finetune("data-format", &o.data_format);
   format.bare = "format";
-  SettingRow checkpoint = as_finetune("checkpoint", &o.checkpoint, "folder with tokenizer.json");
+  SettingRow checkpoint = as_finetune("checkpoint", &o.checkpoint, "folder with a tokenizer");
   checkpoint.bare = "";
   return {
       format,

@@ -227,6 +227,27 @@ TEST_P(Exported, TheStyleThatWasTrainedIsTheChatTemplate) {
   EXPECT_EQ(config.at("chat_template"), alpaca);
 }
 
+TEST_P(Exported, ATokenizerAsGpt2HadItGoesIntoAGguf) {
+  const fs::path folder = run.checkpoint;
+  const size_t size = Gguf::open(made("gguf", "json.gguf")).texts("tokenizer.ggml.tokens").size();
+  const auto file = nlohmann::json::parse(read_text_file(folder / "tokenizer.json"));
+  std::string merges = "#version: 0.2\n";
+  for (const auto& merge : file.at("model").at("merges"))
+    merges += merge.is_string()
+                  ? merge.get<std::string>() + "\n"
+                  : merge[0].get<std::string>() + " " + merge[1].get<std::string>() + "\n";
+  write_file(folder / "vocab.json", file.at("model").at("vocab").dump());
+  write_file(folder / "merges.txt", merges);
+  fs::remove(folder / "tokenizer.json");
+  fs::remove(folder / "tokenizer_config.json");
+  const Gguf gguf = Gguf::open(made("gguf", "gpt2.gguf"));
+  EXPECT_EQ(gguf.text("tokenizer.ggml.pre"), "gpt-2");
+  const auto tokens = gguf.texts("tokenizer.ggml.tokens");
+  ASSERT_EQ(tokens.size(), size);
+  for (const auto& [token, id] : file.at("model").at("vocab").items())
+    EXPECT_EQ(tokens[id.get<size_t>()], token);
+}
+
 // base + alpha / r B A, as llama.cpp adds it to its own tensors.
 TEST_P(Exported, LoraForLlamaCppIsInItsOrderOfRows) {
   const std::string lora = adapter("lora", {"q", "v", "dense"});
