@@ -48,7 +48,7 @@ class LayerPages {
       : layer_(run.low_memory && !run.dry ? &weights.layers[l] : nullptr) {
     const int64_t next = l + step;
     if (layer_ != nullptr && next >= 0 && next < static_cast<int64_t>(weights.layers.size()))
-      read_ahead(weights.layers[next]);
+      read_layer_ahead(weights.layers[next]);
   }
   LayerPages(const LayerPages&) = delete;
   LayerPages& operator=(const LayerPages&) = delete;

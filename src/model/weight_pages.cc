@@ -19,7 +19,7 @@ std::array<const Param*, 4> matrices(const LayerParams& layer) {
 
 }  // namespace
 
-void read_ahead(const LayerParams& layer) {
+void read_layer_ahead(const LayerParams& layer) {
   for (const Param* param : matrices(layer)) read_ahead(pages_of(*param));
 }
 

@@ -58,7 +58,7 @@ std::optional<int64_t> parsed_whole(std::string_view text, int64_t base) {
   return static_cast<int64_t>(negative ? 0 - number : number);
 }
 
-std::optional<double> real_number(std::string_view text) {
+std::optional<double> parsed_real(std::string_view text) {
   if (text.starts_with('+') && !text.starts_with("+-")) text.remove_prefix(1);
   if (text.find('(') != std::string_view::npos) return {};  // nan(...) is not Python's
   double real = 0;
@@ -80,7 +80,7 @@ JinjaValue to_integer(const JinjaValue& v, const P& p, JinjaHeap& h) {
     const std::optional<std::string> text = figures_of(*v.string, h);
     const std::optional<int64_t> whole = text ? parsed_whole(*text, base) : std::nullopt;
     if (whole) return JinjaValue::of(*whole);
-    if (text) real = real_number(*text);
+    if (text) real = parsed_real(*text);
   }
   if (real && std::isfinite(*real)) {
     if (!(std::fabs(*real) < 9.2e18)) fail("int: a number is too large");
@@ -93,7 +93,7 @@ JinjaValue to_real(const JinjaValue& v, const P& p, JinjaHeap& h) {
   if (v.is_number()) return JinjaValue::of(v.as_real());
   if (v.is(Kind::kString)) {
     const std::optional<std::string> text = figures_of(*v.string, h);
-    const std::optional<double> real = text ? real_number(*text) : std::nullopt;
+    const std::optional<double> real = text ? parsed_real(*text) : std::nullopt;
     if (real) return JinjaValue::of(*real);
   }
   return p.find(0) != nullptr ? *p.find(0) : JinjaValue::of(0.0);
