@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstring>
 
-#include "base/error.h"
 #include "base/log.h"
 #include "method/peft_config.h"
 #include "tensor/buffer.h"
@@ -13,21 +12,11 @@ namespace {
 
 constexpr std::string_view kBaseLayer = ".base_layer";
 
-/// The base's name of a tensor that PEFT saved; empty where the base has none of that name.
-std::string name_in_base(const std::string& name, const Weights& declared) {
-  if (!name.starts_with(kPeftPrefix)) return {};
-  std::string rest = name.substr(kPeftPrefix.size());
-  if (const size_t at = rest.rfind(".base_layer."); at != std::string::npos)
-    rest.erase(at, kBaseLayer.size());
-  if (rest == declared.head.module + ".weight") return rest;  // also where it is the embedding
-  const bool known = std::any_of(declared.params.begin(), declared.params.end(),
-                                 [&](const auto& param) { return param->name == rest; });
-  return known ? rest : std::string();
-}
-
 /// Whether `copy` is what rounding the base's values to its dtype gives.
 bool is_copy(const StoredTensor& copy, const StoredTensor& original) {
-  if (copy.shape != original.shape || !copy.plain()) return false;
+  const bool numbers = copy.dtype == Dtype::kF32 || copy.dtype == Dtype::kBF16 ||
+                       copy.dtype == Dtype::kF16 || copy.dtype == Dtype::kF64;
+  if (!numbers || copy.shape != original.shape || !copy.plain()) return false;
   const int64_t band = std::clamp<int64_t>((1 << 22) / std::max<int64_t>(1, copy.cols()), 1,
                                            std::max<int64_t>(1, copy.rows()));
   for (int64_t row = 0; row < copy.rows(); row += band) {
@@ -41,30 +30,31 @@ bool is_copy(const StoredTensor& copy, const StoredTensor& original) {
 
 }  // namespace
 
+std::string name_in_base(const std::string& name, const Weights& declared) {
+  if (!name.starts_with(kPeftPrefix)) return {};
+  std::string rest = name.substr(kPeftPrefix.size());
+  if (const size_t at = rest.rfind(".base_layer."); at != std::string::npos)
+    rest.erase(at, kBaseLayer.size());
+  if (rest == declared.head.module + ".weight") return rest;  // also where it is the embedding
+  const bool known = std::any_of(declared.params.begin(), declared.params.end(),
+                                 [&](const auto& param) { return param->name == rest; });
+  return known ? rest : std::string();
+}
+
 std::set<std::string> base_copies(const TensorFiles& adapter, const Weights& declared,
+                                  const Method& method,
                                   const std::function<const TensorFiles*()>& base) {
   std::set<std::string> copies;
   const TensorFiles* originals = nullptr;
   for (const auto& [name, tensor] : adapter.tensors()) {
     const std::string plain = name_in_base(name, declared);
-    if (plain.empty()) continue;
+    if (plain.empty() || method.keeps(name)) continue;
     if (originals == nullptr) originals = base();
-    if (originals == nullptr)
-      fail(
-          "{}: holds {}, which is the base's, and the checkpoint has no weights to compare it "
-          "with; "
-          "give --checkpoint the whole model",
-          tensor.file.string(), name);
+    if (originals == nullptr) return copies;
     const StoredTensor* original = originals->find(plain);
-    if (original == nullptr) original = originals->find(declared.embedding->name);
-    if (original == nullptr || !is_copy(tensor, *original))
-      fail(
-          "{}: holds {} {}, and the base has another {} {}: a base that was changed or resized "
-          "beside the adapter is not supported; merge it with PEFT, or give --checkpoint the model "
-          "that it was made for",
-          tensor.file.string(), name, tensor.shape_text(), plain,
-          original == nullptr ? std::string() : original->shape_text());
-    copies.insert(name);
+    if (original == nullptr && plain == declared.head.module + ".weight")
+      original = originals->find(declared.embedding->name);
+    if (original != nullptr && is_copy(tensor, *original)) copies.insert(name);
   }
   if (!copies.empty())
     log_info("{}: {} of its tensors ({}) are the base's own, value by value, and are left out",

@@ -205,13 +205,46 @@ std::vector<LoraHook::Spec> Lora::specs_of_modules(Decoder& decoder) const {
   return made;
 }
 
-void Lora::attach(Run& run, Decoder& decoder, Weights&, Arena& fixed, bool training) {
+// As specs_of_modules(), for the embedding.
+void Lora::check_embedding(const Weights& weights) const {
+  const std::string& name = weights.embedding->name;
+  const std::string module = name.substr(0, name.rfind('.'));
+  const std::string& own = changes_.embedding().module;
+  const std::optional<bool> meant = targets_(module, true);
+  if (own.empty() && meant == true && !changes_.keeps(std::string(kPeftPrefix) + name))
+    fail(
+        "{}: the adapter has nothing for {}, which its target_modules name and this model has; "
+        "is it for another model?",
+        where_, module);
+  if (!own.empty() && own != module)
+    fail("{}: the adapter changes {}, which this model does not have; is it for another model?",
+         where_, own);
+  if (!own.empty() && meant == false)
+    fail(
+        "{}: the adapter has tensors for {}, which its target_modules do not name, so that PEFT "
+        "would leave them out; name it there, or remove the tensors",
+        where_, module);
+}
+
+void Lora::read_from(const TensorFiles& files, const std::set<std::string>& copies) {
+  files_ = &files;
+  copies_ = copies;
+}
+
+void Lora::attach(Run& run, Decoder& decoder, Weights& weights, Arena& fixed, bool training) {
   run_ = &run;
   config_ = decoder.config();
   check_dropout(options_.lora_dropout);
-  if (modules_.empty()) check_options(options_);
+  const bool from_file = targets_ != nullptr;
+  if (!from_file) check_options(options_);
   for (const LinearSite* site : decoder.sites()) sites_.push_back(site->module());
-  std::vector<LoraHook::Spec> all = modules_.empty() ? specs(decoder) : specs_of_modules(decoder);
+  std::vector<LoraHook::Spec> all = from_file ? specs_of_modules(decoder) : specs(decoder);
+  if (from_file) check_embedding(weights);
+  if (files_ != nullptr) {
+    std::map<std::string, double> scales;
+    for (const LoraHook::Spec& spec : all) scales[spec.site->module()] = spec.scale;
+    changes_.attach(run, *files_, copies_, scales, decoder, weights, fixed);
+  }
   for (LoraHook::Spec& spec : all) {
     auto hook = std::make_unique<LoraHook>(std::move(spec));
     hook->allocate(run, fixed, training);
@@ -237,10 +270,15 @@ int64_t Lora::trainable_count() const {
   return total;
 }
 
-SavedAdapter Lora::save() const { return lora_to_peft(options_, hooks_, sites_); }
+SavedAdapter Lora::save() const { return lora_to_peft(options_, hooks_, sites_, changes_); }
 
 SavedAdapter Lora::save_as(AdapterForm form) const {
   if (form == AdapterForm::kOwn) return save();
+  if (!changes_.none())
+    fail(
+        "the adapter has {} in the place of the base's, or beside it, and only PEFT's form has a "
+        "place for that: merge it into the model, and export that; or --format peft",
+        changes_.first_name());
   return form == AdapterForm::kGguf ? lora_to_gguf(config_, hooks_)
                                     : lora_to_lit(form, options_, config_, hooks_);
 }
@@ -251,7 +289,9 @@ void Lora::load(const TensorFiles& files, const std::set<std::string>& copies) {
     load_lit_lora(reader, hooks_, config_.layers);
   else
     load_peft_lora(reader, hooks_);
+  changes_.load(reader);
   reader.finish();
+  files_ = nullptr;
   for (const auto& hook : hooks_)
     if (!hook->trainable()) hook->prepare_inference(*run_);
 }
@@ -261,16 +301,19 @@ ModelConfig Lora::merged_config(const ModelConfig& config) const {
   for (const auto& hook : hooks_)
     if (hook->spec().site->parts().empty() && hook->spec().site->number() == 4 * config.layers)
       merged.tied_head = false;  // the head's product changed, the embedding's rows did not
+  changes_.change_config(merged);
   return merged;
 }
 
 bool Lora::merges_into(const std::string& name) const {
-  return std::any_of(hooks_.begin(), hooks_.end(), [&](const auto& hook) {
-    return name == hook->spec().site->module() + ".weight";
-  });
+  return changes_.merges_into(name) ||
+         std::any_of(hooks_.begin(), hooks_.end(), [&](const auto& hook) {
+           return name == hook->spec().site->module() + ".weight";
+         });
 }
 
 void Lora::merge_tensor(const std::string& name, const View& values) const {
+  changes_.merge_tensor(name, values);
   for (const auto& hook : hooks_)
     if (name == hook->spec().site->module() + ".weight") hook->merge(values);
 }

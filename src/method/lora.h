@@ -4,6 +4,7 @@
 
 #include <functional>
 
+#include "method/base_changes.h"
 #include "method/method.h"
 
 namespace falconer {
@@ -89,7 +90,10 @@ class Lora : public Method {
   int64_t trainable_count() const override;
   std::map<std::string, std::string> settings() const override;
   SavedAdapter save() const override;
+  /// Errors as well: the adapter changes the base, for which only PEFT's form has a place.
   SavedAdapter save_as(AdapterForm form) const override;
+  void read_from(const TensorFiles& files, const std::set<std::string>& copies) override;
+  bool keeps(const std::string& name) const override { return changes_.keeps(name); }
   void load(const TensorFiles& files, const std::set<std::string>& copies) override;
   bool merges_into(const std::string& name) const override;
   void merge_tensor(const std::string& name, const View& values) const override;
@@ -122,9 +126,12 @@ class Lora : public Method {
     targets_ = std::move(targets);
     where_ = std::move(where);
   }
+  /// What the file has beside the LoRAs of linear layers. Set before attach.
+  void set_changes(BaseChanges changes) { changes_ = std::move(changes); }
   const MethodOptions& options() const { return options_; }
 
  private:
+  void check_embedding(const Weights& weights) const;
   std::vector<LoraHook::Spec> specs(Decoder& decoder) const;
   std::vector<LoraHook::Spec> specs_of_modules(Decoder& decoder) const;
 
@@ -135,6 +142,9 @@ class Lora : public Method {
   std::string where_;
   std::vector<std::string> sites_;  // the model's modules that could have a LoRA
   LoraHooks hooks_;
+  BaseChanges changes_;
+  const TensorFiles* files_ = nullptr;  // between read_from() and load()
+  std::set<std::string> copies_;
   ModelConfig config_;
   Run* run_ = nullptr;
 };

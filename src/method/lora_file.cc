@@ -20,12 +20,12 @@ std::string last_name(const std::string& module) { return module.substr(module.r
 
 // What PEFT computes the scale from, and the rank that it sees, which is 2r for q and v: alpha grows
 // along. The last bit of the scale is kept where an alpha gives it.
-double alpha_of(const LoraHook::Spec& spec, bool rslora) {
-  const double r = static_cast<double>(spec.rank), divisor = rslora ? std::sqrt(r) : r;
-  const double alpha = spec.scale * divisor;
+double alpha_of(int64_t rank, double scale, bool rslora) {
+  const double r = static_cast<double>(rank), divisor = rslora ? std::sqrt(r) : r;
+  const double alpha = scale * divisor;
   for (const double near : {std::round(alpha), alpha, std::nextafter(alpha, HUGE_VAL),
                             std::nextafter(alpha, -HUGE_VAL)})
-    if (near / divisor == spec.scale) return near;
+    if (near / divisor == scale) return near;
   return alpha;
 }
 
@@ -85,7 +85,7 @@ std::string parts_of(const LoraHook::Spec& spec) {
 }  // namespace
 
 SavedAdapter lora_to_peft(const MethodOptions& options, const LoraHooks& hooks,
-                          const std::vector<std::string>& modules) {
+                          const std::vector<std::string>& modules, const BaseChanges& changes) {
   SavedAdapter made;
   std::vector<std::string> names;
   std::vector<double> ranks, alphas;
@@ -93,12 +93,18 @@ SavedAdapter lora_to_peft(const MethodOptions& options, const LoraHooks& hooks,
     const LoraHook::Spec& spec = hook->spec();
     names.push_back(spec.site->module());
     ranks.push_back(static_cast<double>(spec.rank));
-    alphas.push_back(alpha_of(spec, options.lora_rs));
+    alphas.push_back(alpha_of(spec.rank, spec.scale, options.lora_rs));
     if (!spec.site->parts().empty()) made.metadata[kPartsKey + names.back()] = parts_of(spec);
     made.tensors.push_back(saved(hook->a()));
     made.tensors.push_back(saved(hook->b()));
     if (const Param* m = hook->magnitude()) made.tensors.push_back(saved(*m));
   }
+  if (const BaseChanges::EmbeddingLora& table = changes.embedding(); table.rank > 0) {
+    names.push_back(table.module);
+    ranks.push_back(static_cast<double>(table.rank));
+    alphas.push_back(alpha_of(table.rank, table.scale, options.lora_rs));
+  }
+  changes.save(made);
   std::sort(made.tensors.begin(), made.tensors.end(),
             [](const SavedTensor& a, const SavedTensor& b) { return a.name < b.name; });
   const Numbers rank = numbers_of(names, ranks), alpha = numbers_of(names, alphas);
@@ -116,6 +122,10 @@ SavedAdapter lora_to_peft(const MethodOptions& options, const LoraHooks& hooks,
   if (options.lora_dora) config["use_dora"] = true;
   if (!rank.pattern.empty()) config["rank_pattern"] = rank.pattern;
   if (!alpha.pattern.empty()) config["alpha_pattern"] = alpha.pattern;
+  const BaseChanges::Settings& beside = changes.settings();
+  if (!beside.modules_to_save.empty()) config["modules_to_save"] = beside.modules_to_save;
+  if (beside.bias != "none") config["bias"] = beside.bias;
+  if (beside.lora_bias) config["lora_bias"] = true;
   made.config_json = config.dump(2) + "\n";
   return made;
 }
@@ -130,6 +140,9 @@ void plain_lora_names(TensorFiles& files) {
   for (const auto& [name, tensor] : files.tensors()) {
     replace_end(name, ".lora_A.default.weight", ".lora_A.weight");
     replace_end(name, ".lora_B.default.weight", ".lora_B.weight");
+    replace_end(name, ".lora_B.default.bias", ".lora_B.bias");
+    replace_end(name, ".lora_embedding_A.default", ".lora_embedding_A");
+    replace_end(name, ".lora_embedding_B.default", ".lora_embedding_B");
     for (const char* end : {".weight", ".default.weight"})
       replace_end(name, std::string(".lora_magnitude_vector") + end, ".lora_magnitude_vector");
   }
@@ -173,6 +186,13 @@ Lora::ModuleSpec module_spec(const PeftConfig& config, const std::string& module
   return spec;
 }
 
+// What stands before `end` in a tensor's name; empty where it ends otherwise, or is of no module.
+std::string module_before(const std::string& name, std::string_view end) {
+  if (!name.starts_with(kPeftPrefix) || !name.ends_with(end)) return {};
+  if (name.size() <= kPeftPrefix.size() + end.size()) return {};
+  return name.substr(kPeftPrefix.size(), name.size() - kPeftPrefix.size() - end.size());
+}
+
 }  // namespace
 
 std::unique_ptr<Method> lora_from_peft(const nlohmann::ordered_json& json, const std::string& where,
@@ -185,20 +205,29 @@ std::unique_ptr<Method> lora_from_peft(const nlohmann::ordered_json& json, const
   options.lora_rs = config->rslora;
   options.lora_dora = config->dora;
   std::map<std::string, Lora::ModuleSpec> modules;
-  constexpr std::string_view kB = ".lora_B.weight";
+  BaseChanges::EmbeddingLora embedding;
   for (const auto& [name, tensor] : files.tensors()) {
-    if (!name.starts_with(kPeftPrefix) || !name.ends_with(kB)) continue;
-    if (name.size() <= kPeftPrefix.size() + kB.size()) continue;  // of no module
-    const std::string module =
-        name.substr(kPeftPrefix.size(), name.size() - kPeftPrefix.size() - kB.size());
-    modules[module] = module_spec(*config, module, tensor, files);
+    if (const std::string module = module_before(name, ".lora_B.weight"); !module.empty())
+      modules[module] = module_spec(*config, module, tensor, files);
+    const std::string module = module_before(name, ".lora_embedding_B");
+    if (module.empty()) continue;
+    const Lora::ModuleSpec spec = module_spec(*config, module, tensor, files);
+    if (config->dora)
+      fail("{}: \"use_dora\" on the embedding ({}) is not supported; merge the adapter with PEFT",
+           where, module);
+    if (!embedding.module.empty())
+      fail("{}: has LoRAs of two embeddings, {} and {}; is it for another model?", where,
+           embedding.module, module);
+    embedding = {.module = module, .rank = spec.rank, .scale = spec.scale};
   }
-  if (modules.empty()) fail("{}: no lora_B tensors beside it; the adapter is empty", where);
+  if (modules.empty() && embedding.rank == 0)
+    fail("{}: no lora_B tensors beside it; the adapter is empty", where);
   auto method = std::make_unique<Lora>(options);
   const auto targets = [config](const std::string& module, bool head) {
     return config->targets(module, head);
   };
   method->set_modules(std::move(modules), targets, where);
+  method->set_changes({config->beside, std::move(embedding), where});
   return method;
 }
 

@@ -14,7 +14,7 @@ namespace falconer {
 /// the tensors' file. Ranks, alphas and layers that differ are named by whole modules, so that no key
 /// matches two. `modules`: all of the model that could have a LoRA.
 SavedAdapter lora_to_peft(const MethodOptions& options, const LoraHooks& hooks,
-                          const std::vector<std::string>& modules);
+                          const std::vector<std::string>& modules, const BaseChanges& changes);
 
 /// Names as PEFT has them in files, where they are those of a model with an adapter in it
 /// ("lora_A.default.weight").

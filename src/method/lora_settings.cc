@@ -40,6 +40,13 @@ std::map<std::string, std::string> Lora::settings() const {
     alphas.insert(
         std::stod(fmt::format("{:.9g}", spec.scale * (options_.lora_rs ? std::sqrt(r) : r))));
   }
+  if (const BaseChanges::EmbeddingLora& table = changes_.embedding(); table.rank > 0) {
+    targets.push_back(table.module.substr(table.module.rfind('.') + 1));
+    ranks.insert(table.rank);
+    const double r = static_cast<double>(table.rank);
+    alphas.insert(
+        std::stod(fmt::format("{:.9g}", table.scale * (options_.lora_rs ? std::sqrt(r) : r))));
+  }
   return {{"lora_r", joined(ranks, ",")},
           {"lora_alpha", joined(alphas, ",")},
           {"lora_dropout", fmt::format("{}", options_.lora_dropout)},

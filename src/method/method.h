@@ -69,6 +69,11 @@ class Method {
   virtual ~Method() = default;
   virtual std::string_view name() const = 0;
 
+  /// Of an adapter that was read, before attach(): its file, which lives as long as attach() and load() need it,
+  /// and which of its tensors are known to be the base's own (base_copies.h).
+  virtual void read_from(const TensorFiles&, const std::set<std::string>&) {}
+  /// Whether a tensor of its file belongs to the adapter even where it is what the base has.
+  virtual bool keeps(const std::string&) const { return false; }
   /// Makes the method's tensors in `fixed` (with gradients where `training`) and attaches its
   /// hooks. Where not `training`, tensors of the base that it changes get memory of their own there, so that
   /// the base can be had back. Called once; with a measuring arena only sizes are noted. Errors: options that

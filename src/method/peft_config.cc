@@ -30,6 +30,8 @@ constexpr const char* kRead[] = {"r",
                                  "layers_pattern",
                                  "init_lora_weights",
                                  "bias",
+                                 "modules_to_save",
+                                 "lora_bias",
                                  "peft_type"};
 
 // Settings that change nothing of what a finished adapter computes: where it comes from, and how it was
@@ -112,12 +114,7 @@ PeftConfig::PeftConfig(const Json& config, std::string where) : where_(std::move
   rslora = fields.boolean("use_rslora").value_or(false);
   dora = fields.boolean("use_dora").value_or(false);
   refuse_changed_base(config, where_);
-  if (const std::string bias = fields.text("bias").value_or("none"); bias != "none")
-    fail(
-        "{}: \"bias\" is \"{}\", which is not supported; retrain the adapter without it, or merge "
-        "it "
-        "with PEFT",
-        where_, printable(bias));
+  read_beside(config);
   refuse_others(config, where_);
   const auto patterns = [&](const char* key, const auto& number) {
     Patterns made;
@@ -138,6 +135,26 @@ PeftConfig::PeftConfig(const Json& config, std::string where) : where_(std::move
                        return real_number(value, name, kFileAlpha, in);
                      });
   read_targets(config);
+}
+
+void PeftConfig::read_beside(const Json& config) {
+  const JsonFields<Json> fields(config, where_);
+  const auto said = [&](const char* key) {
+    const Json* const found = fields.find(key);
+    return found != nullptr && !says_nothing(*found);
+  };
+  beside.bias = fields.text("bias").value_or("none");
+  if (beside.bias != "none" && beside.bias != "all" && beside.bias != "lora_only")
+    fail("{}: \"bias\" is \"{}\"; expected none, all or lora_only", where_, printable(beside.bias));
+  if (said("modules_to_save")) beside.modules_to_save = fields.texts("modules_to_save");
+  if (std::find(beside.modules_to_save.begin(), beside.modules_to_save.end(), "") !=
+      beside.modules_to_save.end())
+    fail("{}: \"modules_to_save\" has an empty name; remove it", where_);
+  for (const std::string& name : beside.modules_to_save)
+    saved_.push_back(regex("modules_to_save", "\\A(?:(^|.*\\.)" + name + "($|\\..*))"));
+  if (said("lora_bias")) beside.lora_bias = *fields.boolean("lora_bias");
+  if (beside.lora_bias && dora)
+    fail("{}: \"lora_bias\" and \"use_dora\" exclude each other, in PEFT too; remove one", where_);
 }
 
 void PeftConfig::read_targets(const Json& config) {
@@ -223,6 +240,9 @@ bool PeftConfig::in_layer(const std::string& module) const {
 
 std::optional<bool> PeftConfig::targets(const std::string& module, bool head) const {
   if (excluded_.matches(module)) return false;
+  if (std::any_of(saved_.begin(), saved_.end(),
+                  [&](const Regex& saved) { return is_match(saved, module); }))
+    return false;
   if (all_linear_) return !head;
   if (!targets_.said) return std::nullopt;
   if (!targets_.matches(module)) return false;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/regex.h"
+#include "method/base_changes.h"
 
 namespace falconer {
 
@@ -27,6 +28,7 @@ class PeftConfig {
   int64_t rank = 8;
   double alpha = 8, dropout = 0;
   bool rslora = false, dora = false;
+  BaseChanges::Settings beside;  // beside the LoRAs of linear layers
   const std::string& where() const { return where_; }
 
   // Keys of rank_pattern and alpha_pattern are regular expressions. Of those that match a module's whole
@@ -34,7 +36,8 @@ class PeftConfig {
   int64_t rank_of(const std::string& module) const;
   double alpha_of(const std::string& module) const;
 
-  /// Whether PEFT puts a LoRA on the module (`head`: it is the model's head); nothing where the file
+  /// Whether PEFT puts a LoRA on the module (`head`: it is the model's head, or the embedding: no linear layer
+  /// between the two); nothing where the file
   /// does not say.
   std::optional<bool> targets(const std::string& module, bool head) const;
 
@@ -51,6 +54,7 @@ class PeftConfig {
   };
 
   void read_targets(const nlohmann::ordered_json& config);
+  void read_beside(const nlohmann::ordered_json& config);
   Selection selection(const nlohmann::ordered_json& config, const char* key) const;
   Regex regex(const char* key, const std::string& pattern) const;
   double by_pattern(const Patterns& patterns, const std::string& module, double otherwise) const;
@@ -60,6 +64,7 @@ class PeftConfig {
   Patterns ranks_, alphas_;
   bool all_linear_ = false;
   Selection targets_, excluded_;
+  std::vector<Regex> saved_;     // modules_to_save, as they keep a LoRA away
   std::vector<int64_t> layers_;  // empty: all
   std::vector<Regex> layer_patterns_;
 };

@@ -1,9 +1,11 @@
 // The table of methods, and adapters by what their folder says.
+#include <algorithm>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/joined.h"
 #include "base/json_file.h"
 #include "base/json_number.h"
 #include "base/json_text.h"
@@ -113,13 +115,28 @@ fs::path tensors_in(const fs::path& folder) {
   return !fs::exists(path) && fs::exists(older) ? older : path;
 }
 
+// PEFT saves an adapter that is not named "default" into a folder of that name.
+std::string adapters_within(const fs::path& folder) {
+  std::vector<std::string> within;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(folder, error))
+    if (fs::exists(entry.path() / "adapter_config.json", error))
+      within.push_back(entry.path().string());
+  std::sort(within.begin(), within.end());
+  return joined(within, ", ");
+}
+
 Config read_adapter_config(const fs::path& folder) {
   const fs::path path = folder / "adapter_config.json";
-  if (!fs::exists(path))
+  if (!fs::exists(path)) {
+    const std::string within = adapters_within(folder);
     fail(
         "{}: is not an adapter: it has neither adapter_config.json nor lit_model.pth.lora or the "
-        "like; give the folder that finetune wrote (…/final)",
-        folder.string());
+        "like; {}",
+        folder.string(),
+        within.empty() ? "give the folder that finetune wrote (…/final)"
+                       : fmt::format("there is one in {}", within));
+  }
   const std::string text = read_text_file(path, 1 << 24);
   if (const std::string excess = json_excess(text, true); !excess.empty())
     fail("{}: {}", path.string(), excess);
@@ -182,8 +199,12 @@ OpenedAdapter open_adapter(const std::string& path, std::optional<double> lora_d
     kind.read(config, where, opened);
     return opened;
   }
-  fail("{}: peft_type is \"{}\"; LORA, LORA_QV, ADAPTER and ADAPTER_V2 can be read", where,
-       printable(type));
+  fail(
+      "{}: peft_type is \"{}\"; LORA, LORA_QV, ADAPTER and ADAPTER_V2 can be read: train a LoRA, "
+      "or, where the "
+      "kind can be merged, merge it with PEFT (merge_and_unload, save_pretrained) and give that as "
+      "--checkpoint",
+      where, printable(type));
 }
 
 }  // namespace falconer

@@ -115,6 +115,8 @@ void Session::build(Arena& fixed, Arena& state) {
   if (!options_.adapter.empty()) {
     adapter_.emplace(open_adapter(options_.adapter, options_.lora_dropout));
     method_ = std::move(adapter_->method);
+    if (!copies_) copies_ = copies_in(*adapter_, *method_);
+    method_->read_from(adapter_->files, *copies_);
   } else if (options_.method) {
     method_ = make_method(*options_.method);
   }
@@ -132,7 +134,7 @@ void Session::build(Arena& fixed, Arena& state) {
       if (options_.adapter.empty())
         method_->initialise(options_.seed);
       else
-        read_values(*method_, *adapter_);
+        method_->load(adapter_->files, *copies_);
     }
   }
   place_weights(weights_, run_.activation, fixed);
@@ -142,13 +144,13 @@ void Session::build(Arena& fixed, Arena& state) {
   run_.kept = &kept_;
 }
 
-void Session::read_values(Method& method, const OpenedAdapter& adapter) {
+std::set<std::string> Session::copies_in(const OpenedAdapter& adapter, const Method& method) {
   const auto base = [this]() -> const TensorFiles* {
     if (!files_ && !options_.from_scratch && has_weights(options_.checkpoint))
       files_ = open_weights(options_.checkpoint, config_);
     return files_ ? &*files_ : nullptr;
   };
-  method.load(adapter.files, base_copies(adapter.files, weights_, base));
+  return base_copies(adapter.files, weights_, method, base);
 }
 
 void Session::reserve(const std::function<void(Run&)>& pass) {

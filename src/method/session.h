@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "method/method.h"
@@ -105,13 +106,19 @@ class Session {
   /// Of matrices that cannot stay as they lie in files.
   Dtype matrix_dtype() const;
   void build(Arena& fixed, Arena& state);
-  void read_values(Method& method, const OpenedAdapter& adapter);
+  /// The tensors of an adapter's file that are the base's own.
+  std::set<std::string> copies_in(const OpenedAdapter& adapter, const Method& method);
 
   /// What the decoder computes with: hooks, and where the base's tensors have their values.
   struct Attached {
+    struct Place {
+      View value;
+      bool in_arena = false, mapped = false;
+    };
     std::vector<const LinearHook*> sites;
+    std::vector<LinearParams> params;  // of the sites
     std::vector<const AttentionHook*> blocks;
-    std::vector<View> values;
+    std::vector<Place> places;
     Method* method = nullptr;
   };
   struct LoadedAdapter {
@@ -132,6 +139,7 @@ class Session {
   ModelConfig config_;
   std::optional<TensorFiles> files_;
   std::optional<OpenedAdapter> adapter_;
+  std::optional<std::set<std::string>> copies_;  // in adapter_, once it was compared
   Arena fixed_, state_, kept_, scratch_;  // state_: of an optimizer that is kept off the device
   Run run_;
   Weights weights_;

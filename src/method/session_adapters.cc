@@ -8,19 +8,31 @@ namespace falconer {
 
 Session::Attached Session::attached() const {
   Attached now{.method = attached_};
-  for (const LinearSite* site : decoder_->sites()) now.sites.push_back(site->hook());
+  for (const LinearSite* site : decoder_->sites()) {
+    now.sites.push_back(site->hook());
+    now.params.push_back(site->params());
+  }
   for (Block& block : decoder_->blocks()) now.blocks.push_back(block.attention().hook());
-  for (const auto& param : weights_.params) now.values.push_back(param->value);
+  for (const auto& param : weights_.params)
+    now.places.push_back({param->value, param->in_arena, param->mapped});
   return now;
 }
 
 void Session::attach(const Attached& wanted) {
   size_t i = 0;
-  for (LinearSite* site : decoder_->sites()) site->attach(wanted.sites[i++]);
+  for (LinearSite* site : decoder_->sites()) {
+    site->use(wanted.params[i]);
+    site->attach(wanted.sites[i++]);
+  }
   i = 0;
   for (Block& block : decoder_->blocks()) block.attention().attach(wanted.blocks[i++]);
   i = 0;
-  for (const auto& param : weights_.params) param->value = wanted.values[i++];
+  for (const auto& param : weights_.params) {
+    const Attached::Place& place = wanted.places[i++];
+    param->value = place.value;
+    param->in_arena = place.in_arena;
+    param->mapped = place.mapped;
+  }
   attached_ = wanted.method;
 }
 
@@ -44,13 +56,18 @@ class Session::Build {
     s.run_.dry = memory.measuring();
     s.run_.scratch = s.run_.kept = &scratch;
     OpenedAdapter adapter = open_adapter(path);
+    if (!copies_) copies_ = s.copies_in(adapter, *adapter.method);
+    adapter.method->read_from(adapter.files, *copies_);
     adapter.method->attach(s.run_, *s.decoder_, s.weights_, memory, false);
     s.attached_ = adapter.method.get();
     return adapter;
   }
+  /// In the adapter that was attached.
+  const std::set<std::string>& copies() const { return *copies_; }
 
  private:
   Session& session_;
+  std::optional<std::set<std::string>> copies_;
   Attached before_;
 };
 
@@ -69,7 +86,7 @@ void Session::load_adapter(const std::string& name, const std::string& path) {
   LoadedAdapter made{.path = path, .memory = Arena(measure.high_water(), device())};
   Arena scratch(building_room(measure_scratch.high_water()), device());
   OpenedAdapter adapter = build.attach(path, made.memory, scratch);
-  read_values(*adapter.method, adapter);
+  adapter.method->load(adapter.files, build.copies());
   made.attached = attached();
   made.method = std::move(adapter.method);
   loaded_.emplace(name, std::move(made));

@@ -32,6 +32,13 @@ class LinearSite {
   int64_t in() const { return params_.w->cols(); }
   int64_t out() const { return params_.w->rows(); }
 
+  /// Other tensors of the same shape from now on (a bias: also where there was none); their owner outlives
+  /// this. use() brings back what params() was.
+  void use_weight(Param& w) { params_.w = &w; }
+  void use_bias(Param& b) { params_.b = &b; }
+  const LinearParams& params() const { return params_; }
+  void use(const LinearParams& params) { params_ = params; }
+
   void attach(const LinearHook* hook) { hook_ = hook; }
   const LinearHook* hook() const { return hook_; }
 

@@ -119,11 +119,10 @@ TEST(PeftSettings, NothingIsDroppedInSilence) {
     config[key] = value;
     return message_of([&] { PeftConfig(config, "file"); });
   };
-  for (const char* key :
-       {"modules_to_save", "layer_replication", "trainable_token_indices", "target_parameters",
-        "alora_invocation_tokens", "arrow_config", "use_bdlora", "kasa_config", "monteclora_config",
-        "velora_config", "fan_in_fan_out", "lora_bias", "use_qalora", "ensure_weight_tying",
-        "a_setting_of_next_year"}) {
+  for (const char* key : {"layer_replication", "trainable_token_indices", "target_parameters",
+                          "alora_invocation_tokens", "arrow_config", "use_bdlora", "kasa_config",
+                          "monteclora_config", "velora_config", "fan_in_fan_out", "use_qalora",
+                          "ensure_weight_tying", "a_setting_of_next_year"}) {
     for (const Json& value : {Json(true), Json::array({"x"}), Json{{"x", 1}}, Json(3), Json("x")})
       expect_mentions(message(key, value), {"file", key, "not supported"});
     for (const Json& value : {Json(), Json(false), Json(""), Json::array(), Json::object()}) {
@@ -132,7 +131,16 @@ TEST(PeftSettings, NothingIsDroppedInSilence) {
       EXPECT_NO_THROW(PeftConfig(config, "file")) << key << " " << value;
     }
   }
-  expect_mentions(message("bias", "all"), {"bias", "all"});
+  expect_mentions(message("bias", "some"), {"bias", "some", "all", "lora_only"});
+  for (const Json& value :
+       {Json(true), Json(3), Json("x"), Json::array({3}), Json::array({""}), Json::array({"h.("})})
+    expect_mentions(message("modules_to_save", value), {"file", "modules_to_save"});
+  for (const Json& value : {Json(3), Json("x"), Json::array({"x"})})
+    expect_mentions(message("lora_bias", value), {"file", "lora_bias"});
+  expect_mentions(message_of([] {
+                    PeftConfig(Json{{"lora_bias", true}, {"use_dora", true}}, "file");
+                  }),
+                  {"lora_bias", "use_dora"});
   for (const char* value : {"pissa", "pissa_niter_4", "olora", "loftq", "corda", "lora_ga", "new"})
     expect_mentions(message("init_lora_weights", value), {"init_lora_weights", value, "PEFT"});
   for (const Json& value : {Json(true), Json(false), Json("gaussian"), Json("orthogonal"),
@@ -344,11 +352,188 @@ TEST_F(AdapterFiles, TensorsOfTheBaseMayLieBesideALora) {
     const std::string merged = run.path(std::string("merged-") + name).string();
     EXPECT_NO_THROW(merge({.checkpoint = run.checkpoint, .adapter = folder, .out = merged}));
     file.values[full][70] += 1e-3f;
-    expect_mentions(refused(file), {"adapter_model.safetensors", name, "PEFT"});
+    if (std::string(name).find("base_layer") != std::string::npos)
+      expect_mentions(refused(file), {"adapter_model.safetensors", name, "PEFT", "no LoRA"});
+    else
+      EXPECT_NO_THROW(open(file.write(next()))) << name;
     file.values[full] = values;
     file.shapes[full] = {embedding.shape[1], embedding.shape[0]};
     expect_mentions(refused(file), {name, "[32, 61]", "[61, 32]"});
   }
+}
+
+// ---- what takes the place of the base's tensors
+
+constexpr const char* kTable = "transformer.word_embeddings.weight";
+constexpr const char* kHead = "lm_head.weight";
+
+class AdapterFilesInPlace : public AdapterFiles {
+ protected:
+  std::vector<float> of_base(const std::string& name) const {
+    const TensorFiles files = TensorFiles::open_folder(run.checkpoint);
+    const StoredTensor& stored = *files.find(name);
+    const Tensor values(stored.rows(), stored.cols(), Dtype::kF32);
+    stored.copy_to(values.view());
+    return host_values(values.view());
+  }
+  std::vector<int64_t> shape_in_base(const std::string& name) const {
+    return TensorFiles::open_folder(run.checkpoint).find(name)->shape;
+  }
+  /// `values` under `name`, of the shape of the base's `like`.
+  void put(AdapterFile& file, const std::string& name, const std::string& like,
+           std::vector<float> values) const {
+    file.shapes["base_model.model." + name] = shape_in_base(like);
+    file.values["base_model.model." + name] = std::move(values);
+  }
+  std::vector<float> changed(const std::string& name, float factor) const {
+    std::vector<float> values = of_base(name);
+    for (size_t i = 0; i < values.size(); ++i)
+      values[i] = factor * values[i] + 0.01f * static_cast<float>(i % 7);
+    return values;
+  }
+  Tensor logits(const std::string& checkpoint, const std::string& adapter) const {
+    const auto session =
+        Session::open({.checkpoint = checkpoint, .adapter = adapter, .precision = Precision::kF32});
+    return logits_of(*session, batch_of(rows_of(run)));
+  }
+
+  /// The adapters whose files hold more than LoRAs of linear layers.
+  std::map<std::string, AdapterFile> all() const {
+    std::map<std::string, AdapterFile> made;
+    const auto with = [&](const std::string& what, const Json& modules, const char* table_name,
+                          const char* head_name) {
+      AdapterFile file = qkv_lora();
+      if (!modules.is_null()) file.config["modules_to_save"] = modules;
+      if (table_name != nullptr) put(file, table_name, kTable, changed(kTable, 1.5f));
+      if (head_name != nullptr)
+        put(file, head_name, kTable,
+            changed(kTable, table_name != nullptr && modules.is_null() ? 1.5f : 0.7f));
+      made.emplace(what, std::move(file));
+    };
+    with("a head", {"lm_head"}, nullptr, kHead);
+    with("an embedding", {"word_embeddings"}, kTable, nullptr);
+    with("both", {"word_embeddings", "lm_head"}, kTable, kHead);
+    with("an embedding saved along", nullptr, kTable, nullptr);
+    with("both saved along", nullptr, kTable, kHead);
+    AdapterFile norms = qkv_lora();
+    norms.config["modules_to_save"] = {"ln_f"};
+    norms.config["bias"] = "all";
+    for (const char* name : {"transformer.ln_f.weight", "transformer.ln_f.bias",
+                             "transformer.h.1.input_layernorm.bias"})
+      put(norms, name, name, changed(name, 1.2f));
+    made.emplace("norms", norms);
+    AdapterFile table = qkv_lora();
+    table.config["target_modules"] = {"query_key_value", "word_embeddings"};
+    table.config["rank_pattern"] = {{"word_embeddings", 3}};
+    table.add("base_model.model.transformer.word_embeddings.lora_embedding_A", {3, 61});
+    table.add("base_model.model.transformer.word_embeddings.lora_embedding_B", {kWidth, 3});
+    made.emplace("a LoRA of the embedding", table);
+    AdapterFile biases = qkv_lora();
+    biases.config["lora_bias"] = true;
+    for (int64_t layer = 0; layer < kLayers; ++layer)
+      biases.add("base_model.model." + module(layer, kQkv) + ".lora_B.bias", {kQkvRows});
+    made.emplace("biases of B", biases);
+    return made;
+  }
+};
+
+TEST_F(AdapterFilesInPlace, AreComputedWithSavedAndMerged) {
+  const Tensor plain = logits(run.checkpoint, qkv_lora().write(next()));
+  for (const auto& [what, file] : all()) {
+    SCOPED_TRACE(what);
+    const std::string folder = file.write(next());
+    const Tensor with = logits(run.checkpoint, folder);
+    EXPECT_GT(largest_difference(plain.view(), with.view()), 1e-3);
+    const auto session = open(folder);
+    const std::string again = saved(*session);
+    EXPECT_TRUE(same_bytes(with.view(), logits(run.checkpoint, again).view()));
+    for (const AdapterForm form :
+         {AdapterForm::kGguf, AdapterForm::kLitGpt, AdapterForm::kLitParrot})
+      expect_mentions(message_of([&] { session->method()->save_as(form); }), {"PEFT", "merge"});
+    const std::string merged = next().string();
+    merge({.checkpoint = run.checkpoint, .adapter = folder, .out = merged});
+    EXPECT_LT(largest_difference(with.view(), logits(merged, "").view()), 2e-5);
+  }
+}
+
+// Doubled logits for a doubled head; an embedding of the values that its LoRA gives.
+TEST_F(AdapterFilesInPlace, TakeThePlaceThatTheyHaveInPeft) {
+  AdapterFile doubled = qkv_lora();
+  doubled.config["modules_to_save"] = {"lm_head"};
+  std::vector<float> head = of_base(kTable);
+  for (float& value : head) value *= 2;
+  put(doubled, kHead, kTable, head);
+  const Tensor once = logits(run.checkpoint, qkv_lora().write(next()));
+  const Tensor twice = logits(run.checkpoint, doubled.write(next()));
+  for (int64_t i = 0; i < once.view().rows; ++i)
+    for (int64_t j = 0; j < once.view().cols; ++j)
+      ASSERT_FLOAT_EQ(2 * once.view().row<float>(i)[j], twice.view().row<float>(i)[j]);
+
+  AdapterFile lora = all().at("a LoRA of the embedding"), folded = qkv_lora();
+  std::vector<float> table = of_base(kTable);
+  const std::string base = "base_model.model.transformer.word_embeddings.lora_embedding_";
+  const std::vector<float>&a = lora.values.at(base + "A"), &b = lora.values.at(base + "B");
+  const int64_t vocab = 61;
+  for (int64_t i = 0; i < vocab; ++i)
+    for (int64_t c = 0; c < kWidth; ++c)
+      for (int64_t r = 0; r < 3; ++r)
+        table[static_cast<size_t>(i * kWidth + c)] +=
+            16.0f / 3 * a[static_cast<size_t>(r * vocab + i)] * b[static_cast<size_t>(c * 3 + r)];
+  folded.config["modules_to_save"] = {"word_embeddings"};
+  put(folded, kTable, kTable, table);
+  EXPECT_LT(largest_difference(logits(run.checkpoint, lora.write(next())).view(),
+                               logits(run.checkpoint, folded.write(next())).view()),
+            1e-5);
+}
+
+// The base is as it was when another adapter, or none, is used.
+TEST_F(AdapterFilesInPlace, GiveTheBaseBack) {
+  const auto session = Session::open({.checkpoint = run.checkpoint, .precision = Precision::kF32});
+  const BatchBuffer batch = batch_of(rows_of(run));
+  const Tensor base = logits_of(*session, batch);
+  std::map<std::string, std::string> folders;
+  for (const auto& [what, file] : all()) {
+    folders[what] = file.write(next());
+    session->load_adapter(what, folders[what]);
+  }
+  for (const auto& [what, folder] : folders) {
+    SCOPED_TRACE(what);
+    session->use_adapter(what);
+    EXPECT_TRUE(
+        same_bytes(logits_of(*session, batch).view(), logits(run.checkpoint, folder).view()));
+    session->use_adapter("");
+    EXPECT_TRUE(same_bytes(logits_of(*session, batch).view(), base.view()));
+  }
+}
+
+TEST_F(AdapterFilesInPlace, AreRefusedWhereTheyDoNotBelong) {
+  std::map<std::string, AdapterFile> files = all();
+  AdapterFile file = files.at("a head");
+  file.shapes.erase(std::string("base_model.model.") + kHead);
+  file.values.erase(std::string("base_model.model.") + kHead);
+  expect_mentions(refused(file), {"modules_to_save", "lm_head", "has no"});
+  file = files.at("both saved along");
+  file.values.at(std::string("base_model.model.") + kHead)[3] += 1;
+  expect_mentions(refused(file), {"word_embeddings", "lm_head", "differ"});
+  file = files.at("an embedding");
+  file.shapes.at(std::string("base_model.model.") + kTable) = {60, kWidth};
+  file.values.at(std::string("base_model.model.") + kTable).resize(60 * kWidth);
+  expect_mentions(refused(file), {"[60, 32]", "[61, 32]", "resize"});
+  file = files.at("a LoRA of the embedding");
+  file.config["target_modules"] = {"query_key_value"};
+  expect_mentions(refused(file), {"word_embeddings", "target_modules"});
+  file.config["target_modules"] = {"query_key_value", "word_embeddings"};
+  file.config["use_dora"] = true;
+  expect_mentions(refused(file), {"use_dora", "embedding"});
+  file = qkv_lora();
+  file.config["target_modules"] = {"query_key_value", "word_embeddings"};
+  expect_mentions(refused(file), {"nothing for", "word_embeddings"});
+  file = files.at("biases of B");
+  file.config["lora_bias"] = false;
+  expect_mentions(refused(file), {"lora_B.bias", "lora_bias"});
+  file = qkv_lora();
+  file.config["lora_bias"] = true;
+  expect_mentions(refused(file), {"lora_bias", "lora_B.bias", "has no"});
 }
 
 // As many numbers, but not the shape: each tensor of each kind of file.
