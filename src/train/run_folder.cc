@@ -58,7 +58,7 @@ std::string ModelRecord::chat_template() const {
 }
 
 void write_model_folder(const fs::path& folder, const fs::path& source, const ModelConfig& config,
-                        Dtype dtype, const std::string& chat_template) {
+                        Dtype dtype, const std::string& chat_template, const SideFiles* files) {
   nlohmann::ordered_json json =
       nlohmann::ordered_json::parse(config_json_of(source.string(), config));
   nlohmann::json plain = json;
@@ -71,7 +71,8 @@ void write_model_folder(const fs::path& folder, const fs::path& source, const Mo
                                             : "float32";
   json.contains("dtype") ? json["dtype"] = name : json["torch_dtype"] = name;
   write_file(folder / "config.json", json.dump(2) + "\n");
-  for (const auto& [file, content] : with_chat_template(side_files(source), chat_template))
+  for (const auto& [file, content] :
+       with_chat_template(files != nullptr ? *files : side_files(source), chat_template))
     write_file(folder / file, content);
 }
 

@@ -38,9 +38,11 @@ void save_model(const std::filesystem::path& folder, Session& session, const Mod
 
 /// config.json (changed where `config` differs from what `source` says) and the tokenizer's files
 /// of a model that is saved to `folder` in `dtype`.
-/// `chat_template`: of what is written; empty: the source's.
+/// `chat_template`: of what is written; empty: the source's. `files`: of the tokenizer, where they are not the
+/// source's.
 void write_model_folder(const std::filesystem::path& folder, const std::filesystem::path& source,
-                        const ModelConfig& config, Dtype dtype, const std::string& chat_template);
+                        const ModelConfig& config, Dtype dtype, const std::string& chat_template,
+                        const std::map<std::string, std::string>* files = nullptr);
 
 /// falconer.json of an adapter's or a model's folder; nothing where there is none.
 std::optional<ModelRecord> read_record(const std::filesystem::path& folder);

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json_text.h"
+#include "checkpoint/gguf_tokenizer.h"
 #include "checkpoint/gguf_writer.h"
 
 namespace falconer {
@@ -45,6 +46,10 @@ std::string write_peft(const ExportOptions& options, const std::string& named,
   AtomicFolder folder(options.out);
   write_adapter_folder(folder.folder(), saved, dtype.dtype);
   carry_record(options.adapter, folder.folder().string());
+  // A tokenizer that lies beside the adapter goes along.
+  if (fs::is_directory(options.adapter))
+    for (const auto& [name, text] : side_files(fs::path(options.adapter)))
+      write_file(folder.folder() / name, text);
   folder.commit();
   return fmt::format("wrote {}: a PEFT adapter in {}, {}\nread back: every value is there\n",
                      options.out, dtype.name(), amount_of(specs_of(saved, dtype.dtype)));

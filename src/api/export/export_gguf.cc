@@ -4,6 +4,7 @@
 
 #include "api/export/export.h"
 #include "api/measure/verify.h"
+#include "api/model/adapter_tokenizer.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -69,8 +70,8 @@ std::vector<ExportedTensor> gguf_tensors(const ModelSource& source, const Export
 }
 
 /// A GGUF holds what tokenizer.json says, which GPT-2's own files say as well.
-SideFiles tokenizer_files(const std::string& checkpoint) {
-  SideFiles files = side_files(checkpoint);
+SideFiles tokenizer_files(const std::string& checkpoint, const std::string& adapter) {
+  SideFiles files = side_files(checkpoint, adapter);
   if (!files.contains("tokenizer.json") && files.contains("vocab.json") &&
       files.contains("merges.txt"))
     files["tokenizer.json"] = tokenizer_json_of_gpt2(files);
@@ -78,7 +79,8 @@ SideFiles tokenizer_files(const std::string& checkpoint) {
 }
 
 GgufMetadata metadata_of(const ModelSource& source, const std::string& named,
-                         const ExportDtype& dtype, const std::string& chat_template) {
+                         const ExportDtype& dtype, const std::string& adapter,
+                         const std::string& chat_template) {
   const ModelConfig& config = source.config();
   GgufMetadata metadata;
   metadata.add("general.architecture", "falcon");
@@ -90,8 +92,9 @@ GgufMetadata metadata_of(const ModelSource& source, const std::string& named,
   add_gguf_config(config, metadata);
   const GgufTokenizerOptions options{
       .vocab = config.vocab, .bos_id = config.bos_id, .ends = config.eos_ids};
-  add_gguf_tokenizer(with_chat_template(tokenizer_files(source.checkpoint()), chat_template),
-                     source.checkpoint(), options, metadata);
+  add_gguf_tokenizer(
+      with_chat_template(tokenizer_files(source.checkpoint(), adapter), chat_template),
+      source.checkpoint(), options, metadata);
   return metadata;
 }
 
@@ -114,7 +117,8 @@ std::string export_gguf(const ExportOptions& options, const std::string& named) 
   const ExportDtype dtype = parse_export_dtype(options.dtype, source.dtype(), true);
   const std::vector<ExportedTensor> tensors = gguf_tensors(source, dtype);
   const ModelRecord trained = trained_as(options);
-  const GgufMetadata metadata = metadata_of(source, named, dtype, trained.chat_template());
+  const GgufMetadata metadata =
+      metadata_of(source, named, dtype, options.adapter, trained.chat_template());
   if (dtype.q8_0) say_fallbacks(tensors);
   if (dtype.kept) source.say_narrowed();
   PendingFile file(options.out);

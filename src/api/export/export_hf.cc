@@ -4,6 +4,7 @@
 #include "api/export/export.h"
 #include "api/measure/verify.h"
 #include "api/model/adapter_files.h"
+#include "api/model/adapter_tokenizer.h"
 #include "api/model/base_check.h"
 #include "base/error.h"
 #include "base/file.h"
@@ -32,8 +33,9 @@ std::string write_folder(const ModelSource& source, const ExportOptions& options
   const std::vector<ExportedTensor> tensors = hf_tensors(source, dtype);
   AtomicFolder folder(options.out);
   const ModelRecord trained = trained_as(options);
+  const SideFiles files = side_files(options.checkpoint, options.adapter);
   write_model_folder(folder.folder(), source.checkpoint(), source.config(), dtype.dtype,
-                     trained.chat_template());
+                     trained.chat_template(), &files);
   SafetensorsWriter writer =
       SafetensorsWriter::sharded(folder.folder(), specs_of(tensors), options.max_shard_bytes);
   write_tensors(source, tensors, writer);

@@ -5,6 +5,7 @@
 #include "api/export/export.h"
 #include "api/measure/verify.h"
 #include "api/model/adapter_files.h"
+#include "api/model/adapter_tokenizer.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "checkpoint/simple_yaml.h"
@@ -73,8 +74,9 @@ std::string export_lit_model(const ExportOptions& options, bool parrot) {
   const auto tensors = lit_tensors(source, parrot ? lit_parrot_names() : litgpt_names(), dtype);
   if (dtype.kept) source.say_narrowed();
   AtomicFolder folder(options.out);
+  const SideFiles files = side_files(options.checkpoint, options.adapter);
   write_model_folder(folder.folder(), source.checkpoint(), source.config(), dtype.dtype,
-                     trained_as(options).chat_template());
+                     trained_as(options).chat_template(), &files);
   write_settings(folder.folder(), source.config(), parrot);
   TorchZipWriter writer(folder.folder() / "lit_model.pth", specs_of(tensors));
   write_tensors(source, tensors, writer);
@@ -141,8 +143,9 @@ std::string export_lit_adapter(const ExportOptions& options, bool parrot) {
     return text;
   }
   AtomicFolder folder(options.out);
+  const SideFiles files = side_files(options.checkpoint, options.adapter);
   write_model_folder(folder.folder(), options.checkpoint, session->config(), dtype.dtype,
-                     trained_as(options).chat_template());
+                     trained_as(options).chat_template(), &files);
   write_settings(folder.folder(), session->config(), parrot);
   write_file(folder.folder() / "hyperparameters.yaml", hyperparameters(options, saved, dtype));
   write_pth(folder.folder() / file_name(method.name(), parrot), saved, dtype.dtype);

@@ -16,6 +16,7 @@
 #include "api/finetune/sample_prompt.h"
 #include "api/measure/profiling.h"
 #include "api/measure/tensor_numbers.h"
+#include "api/model/adapter_tokenizer.h"
 #include "api/model/base_check.h"
 #include "api/model/load_options.h"
 #include "api/model/resolve.h"
@@ -60,6 +61,7 @@ class Finetuning {
     if (!context_.rows) o_.data = resolve_data(o_.data);
     config_ = read_model_config(o_.checkpoint);
     tokenizer_ = find_tokenizer(o_.checkpoint);
+    check_init_tokenizer(o_.init_adapter, tokenizer_, o_.any_base);
   }
 
   void load_data() {

@@ -5,6 +5,7 @@
 
 #include "api/common.h"
 #include "api/data/read_rows.h"
+#include "api/model/adapter_tokenizer.h"
 #include "api/model/chat.h"
 #include "api/model/resolve.h"
 #include "api/settings/bounds.h"
@@ -109,7 +110,8 @@ EvaluateReport evaluate(const EvaluateOptions& options) {
     output.emplace(options.output, rule);
   }
   if (is_prepared(data)) {
-    const auto tokenizer = find_tokenizer(resolve_checkpoint(options.model.checkpoint));
+    const auto tokenizer = find_tokenizer(resolve_checkpoint(options.model.checkpoint),
+                                          resolve_adapter(options.model.adapter));
     check_prepared(data, tokenizer ? &*tokenizer : nullptr, options.model.checkpoint,
                    options.model.any_base);
   }

@@ -6,6 +6,7 @@
 #include "api/common.h"
 #include "api/data/read_rows.h"
 #include "api/model/activations.h"
+#include "api/model/adapter_tokenizer.h"
 #include "api/model/base_check.h"
 #include "api/model/logits.h"
 #include "api/model/resolve.h"
@@ -123,8 +124,8 @@ void score(const ScoreOptions& options) {
   if (!options.dump_activations.empty())
     rule.check_result(options.dump_activations, "--dump-activations");
   ResultWriter output(options.output, rule);
-  const std::optional<Tokenizer> tokenizer = find_tokenizer(checkpoint);
-  check_base(adapter, checkpoint, tokenizer ? &*tokenizer : nullptr, options.any_base);
+  check_base(adapter, checkpoint, options.any_base);
+  const std::optional<Tokenizer> tokenizer = find_tokenizer(checkpoint, adapter);
   const auto session = Session::open({.checkpoint = checkpoint,
                                       .adapter = adapter,
                                       .precision = parse_precision(options.precision),

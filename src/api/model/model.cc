@@ -7,6 +7,7 @@
 #include "api/common.h"
 #include "api/measure/profiling.h"
 #include "api/model/activations.h"
+#include "api/model/adapter_tokenizer.h"
 #include "api/model/base_check.h"
 #include "api/model/chat.h"
 #include "api/model/logits.h"
@@ -26,7 +27,8 @@ namespace falconer {
 struct Model::Impl {
   ModelOptions options;  // its paths are local ones
   std::unique_ptr<Session> session;
-  std::optional<Tokenizer> tokenizer;
+  std::optional<Tokenizer> base_tokenizer;
+  std::map<std::string, Tokenizer> own_tokenizers;           // by adapter, of those that have one
   std::map<std::string, std::optional<PromptStyle>> styles;  // by adapter; of "" once it is in use
   int answering = 0;
   std::unique_ptr<Profiling> profiling;  // before the session is let go
@@ -37,10 +39,20 @@ struct Model::Impl {
       fail_usage("the model is answering, and its adapter cannot be another one before it has");
   }
 
+  /// Of the adapter that is used, where it has its own; null where there is none.
+  const Tokenizer* tokenizer() const {
+    const auto own = own_tokenizers.find(session->adapter());
+    if (own != own_tokenizers.end()) return &own->second;
+    return base_tokenizer ? &*base_tokenizer : nullptr;
+  }
+  void keep_tokenizer_of(const std::string& name, const std::string& adapter) {
+    if (std::optional<Tokenizer> own = own_tokenizer(adapter, base_tokenizer))
+      own_tokenizers.emplace(name, std::move(*own));
+  }
   const Tokenizer& needed_tokenizer() const {
-    if (!tokenizer)
+    if (tokenizer() == nullptr)
       fail("{}: has no tokenizer; give token ids with --prompt-ids", session->options().checkpoint);
-    return *tokenizer;
+    return *tokenizer();
   }
   // Error: the file may not be written.
   void check_output(const std::string& file, const char* flag, bool overwrite) const {
@@ -52,8 +64,8 @@ struct Model::Impl {
   const std::optional<PromptStyle>& style() const { return styles.at(session->adapter()); }
   // Special tokens that end an answer beside end-of-text.
   std::vector<int32_t> ends_of_turn() const {
-    if (!style() || !tokenizer) return {};
-    return PromptEncoder(*tokenizer, *style()).end_of_turn_ids();
+    if (!style() || tokenizer() == nullptr) return {};
+    return PromptEncoder(*tokenizer(), *style()).end_of_turn_ids();
   }
 };
 
@@ -100,16 +112,17 @@ Model Model::open(const ModelOptions& named) {
   options.checkpoint = resolve_checkpoint(named.checkpoint);
   options.adapter = resolve_adapter(named.adapter);
   auto impl = std::make_unique<Impl>();
-  impl->tokenizer = find_tokenizer(options.checkpoint);
+  impl->base_tokenizer = find_tokenizer(options.checkpoint);
   if (!options.random_weights)
-    check_base(options.adapter, options.checkpoint, impl->tokenizer ? &*impl->tokenizer : nullptr,
-               options.any_base);
+    check_base(options.adapter, options.checkpoint,
+               impl->base_tokenizer ? &*impl->base_tokenizer : nullptr, options.any_base);
   impl->session = Session::open({.checkpoint = options.checkpoint,
                                  .adapter = options.adapter,
                                  .precision = parse_precision(options.precision),
                                  .from_scratch = options.random_weights,
                                  .device = options.device});
   impl->styles.emplace(impl->session->adapter(), choose_style(options, options.adapter));
+  impl->keep_tokenizer_of(impl->session->adapter(), options.adapter);
   impl->options = std::move(options);
   return Model(std::move(impl));
 }
@@ -192,10 +205,11 @@ void Model::load_adapter(const std::string& name, const std::string& adapter) {
     fail_usage("the adapter \"{}\" has no path; name its folder", printable(name));
   const std::string path = resolve_adapter(adapter);
   if (!options.random_weights)
-    check_base(path, options.checkpoint, impl_->tokenizer ? &*impl_->tokenizer : nullptr,
+    check_base(path, options.checkpoint, impl_->base_tokenizer ? &*impl_->base_tokenizer : nullptr,
                options.any_base);
   std::optional<PromptStyle> style = choose_style(options, path);
   impl_->session->load_adapter(name, path);
+  impl_->keep_tokenizer_of(name, path);
   impl_->styles.emplace(name, std::move(style));
 }
 
@@ -211,6 +225,7 @@ void Model::unload_adapter(const std::string& name) {
   if (!name.empty() && name == adapter()) set_adapter("");
   impl_->session->unload_adapter(name);
   impl_->styles.erase(name);
+  impl_->own_tokenizers.erase(name);
 }
 
 std::vector<std::string> Model::adapters() const { return impl_->session->adapters(); }
@@ -263,7 +278,7 @@ std::vector<Completion> Model::generate(const std::vector<std::vector<int32_t>>&
                                         const SamplingSettings& settings, const OnText& on_text,
                                         const std::atomic<bool>* cancel) {
   check_sampling(settings);
-  Generator generator(*impl_->session, impl_->tokenizer ? &*impl_->tokenizer : nullptr);
+  Generator generator(*impl_->session, impl_->tokenizer());
   GenerateOptions options{.max_new_tokens = settings.max_new_tokens,
                           .sampling = sampling_options(settings, vocab()),
                           .stop = settings.stop,

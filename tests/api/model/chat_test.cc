@@ -5,6 +5,7 @@
 
 #include "base/file.h"
 #include "falconer/falconer.h"
+#include "support/chat_checkpoint.h"
 #include "support/errors.h"
 #include "support/paths.h"
 #include "support/temp_folder.h"
@@ -81,6 +82,45 @@ TEST_F(ChatModel, AnAdaptersOwnTemplateGoesBeforeTheCheckpoints) {
   write_file(fs::path(adapter()) / "chat_template.jinja", kOther);
   const Model own = Model::open({.checkpoint = checkpoint(), .adapter = adapter()});
   EXPECT_EQ(own.decode(own.encode_chat(question)), "(The owl?)");
+}
+
+TEST_F(ChatModel, AnAdaptersOwnTokenizerGoesBeforeTheCheckpoints) {
+  finetune(options());
+  fs::remove(fs::path(adapter()) / "falconer.json");
+  const std::string text = "<|im_start|>The owl?";
+  const auto ids = [&](const Model& model) { return model.encode_prompt(text, "", true); };
+  const std::vector<int32_t> before = ids(Model::open({.checkpoint = checkpoint()}));
+  for (const char* file : {"tokenizer.json", "tokenizer_config.json"})
+    fs::copy(fs::path(checkpoint()) / file, adapter());
+  EXPECT_EQ(ids(Model::open({.checkpoint = checkpoint(), .adapter = adapter()})), before)
+      << "the same one";
+
+  write_chat_checkpoint(adapter(), "", {"<|im_start|>"});
+  Model own = Model::open({.checkpoint = checkpoint(), .adapter = adapter()});
+  EXPECT_LT(ids(own).size(), before.size()) << "the marker is one token";
+  EXPECT_EQ(own.decode(ids(own)), text);
+  own.set_adapter("");
+  EXPECT_EQ(ids(own), before);
+  own.load_adapter("again", adapter());
+  EXPECT_EQ(ids(own), before) << "loaded, and not in use";
+  own.set_adapter("again");
+  EXPECT_LT(ids(own).size(), before.size());
+
+  const std::string tokenizer = read_text_file(fs::path(adapter()) / "tokenizer.json");
+  const std::string merged = (folder / "merged").string(), exported = (folder / "peft").string();
+  merge({.checkpoint = checkpoint(), .adapter = adapter(), .out = merged});
+  export_model(
+      {.checkpoint = checkpoint(), .adapter = adapter(), .out = exported, .format = "peft"});
+  for (const std::string& out : {merged, exported})
+    EXPECT_EQ(read_text_file(fs::path(out) / "tokenizer.json"), tokenizer);
+  EXPECT_EQ(read_text_file(fs::path(merged) / "chat_template.jinja"), kTemplate);
+
+  FinetuneOptions on = options();
+  on.out = (folder / "on").string();
+  on.init_adapter = adapter();
+  expect_mentions(message_of([&] { finetune(on); }), {"its own tokenizer", "any"});
+  on.any_base = true;
+  EXPECT_NO_THROW(finetune(on));
 }
 
 TEST_F(ChatModel, IsEvaluatedOnItsLastAnswer) {
