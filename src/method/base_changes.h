@@ -22,6 +22,7 @@ class BaseChanges {
     std::vector<std::string> modules_to_save;
     std::string bias = "none";
     bool lora_bias = false;
+    bool ensure_weight_tying = false;  // without an effect, or refused
   };
   struct EmbeddingLora {
     std::string module;

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <set>
 
+#include "base/log.h"
 #include "base/nearest.h"
 #include "method/load_tensor.h"
 #include "method/lora_file.h"
@@ -244,6 +245,16 @@ void Lora::attach(Run& run, Decoder& decoder, Weights& weights, Arena& fixed, bo
     std::map<std::string, double> scales;
     for (const LoraHook::Spec& spec : all) scales[spec.site->module()] = spec.scale;
     changes_.attach(run, *files_, copies_, scales, decoder, weights, fixed);
+    if (training && all.empty())
+      fail(
+          "{}: has a LoRA of the embedding alone, and finetune trains LoRAs of linear layers; give "
+          "--init-adapter another one, or train on with PEFT",
+          where_);
+    if (training && !changes_.none() && !fixed.measuring())
+      log_warning(
+          "{}: {} and what else stands beside its LoRAs of linear layers stays as it is in "
+          "training",
+          where_, changes_.first_name());
   }
   for (LoraHook::Spec& spec : all) {
     auto hook = std::make_unique<LoraHook>(std::move(spec));

@@ -126,6 +126,7 @@ SavedAdapter lora_to_peft(const MethodOptions& options, const LoraHooks& hooks,
   if (!beside.modules_to_save.empty()) config["modules_to_save"] = beside.modules_to_save;
   if (beside.bias != "none") config["bias"] = beside.bias;
   if (beside.lora_bias) config["lora_bias"] = true;
+  if (beside.ensure_weight_tying) config["ensure_weight_tying"] = true;
   made.config_json = config.dump(2) + "\n";
   return made;
 }

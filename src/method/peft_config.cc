@@ -32,6 +32,7 @@ constexpr const char* kRead[] = {"r",
                                  "bias",
                                  "modules_to_save",
                                  "lora_bias",
+                                 "ensure_weight_tying",
                                  "peft_type"};
 
 // Settings that change nothing of what a finished adapter computes: where it comes from, and how it was
@@ -135,6 +136,26 @@ PeftConfig::PeftConfig(const Json& config, std::string where) : where_(std::move
                        return real_number(value, name, kFileAlpha, in);
                      });
   read_targets(config);
+  refuse_ties();
+}
+
+// PEFT ties head and embedding where one of two names is in modules_to_save or target_modules. As it saves the
+// adapter it leaves the embedding's own name there, which is not one of the two for Falcon: nothing is tied when
+// it is loaded.
+void PeftConfig::refuse_ties() const {
+  if (!beside.ensure_weight_tying) return;
+  for (const char* name : {"lm_head", "embed_tokens"}) {
+    const auto names_it = [&](const std::string& module) { return names_module(module, name); };
+    if (std::any_of(beside.modules_to_save.begin(), beside.modules_to_save.end(), names_it) ||
+        std::any_of(targets_.names.begin(), targets_.names.end(), names_it) ||
+        std::any_of(targets_.whole.begin(), targets_.whole.end(),
+                    [&](const Regex& regex) { return is_match(regex, name); }))
+      fail(
+          "{}: \"ensure_weight_tying\" is set, and {} is named: tying the two is not supported; "
+          "merge the "
+          "adapter with PEFT",
+          where_, name);
+  }
 }
 
 void PeftConfig::read_beside(const Json& config) {
@@ -153,6 +174,8 @@ void PeftConfig::read_beside(const Json& config) {
   for (const std::string& name : beside.modules_to_save)
     saved_.push_back(regex("modules_to_save", "\\A(?:(^|.*\\.)" + name + "($|\\..*))"));
   if (said("lora_bias")) beside.lora_bias = *fields.boolean("lora_bias");
+  if (said("ensure_weight_tying"))
+    beside.ensure_weight_tying = *fields.boolean("ensure_weight_tying");
   if (beside.lora_bias && dora)
     fail("{}: \"lora_bias\" and \"use_dora\" exclude each other, in PEFT too; remove one", where_);
 }

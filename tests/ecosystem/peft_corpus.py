@@ -222,7 +222,14 @@ def in_place_of_the_base():
     case("the embedding saved along, changed", save={"save_embedding_layers": True}, prepare="embedding")
     case("embedding and head saved along, changed", UNTIED, save={"save_embedding_layers": True}, prepare="embedding")
     case("a vocabulary that was enlarged", refused=("[520, 64]", "[512, 64]", "resize"), prepare=larger_embedding)
-    case("ties that must be kept", refused=("ensure_weight_tying",), modules_to_save=["word_embeddings"], ensure_weight_tying=True)
+    case("ties to be kept, of a name that PEFT does not know", modules_to_save=["word_embeddings"], ensure_weight_tying=True)
+    case("ties to be kept, of a head", modules_to_save=["lm_head"], ensure_weight_tying=True)
+    case("ties to be kept, of nothing", ensure_weight_tying=True)
+    case("ties to be kept, of the embedding's LoRA", target_modules=[QKV, "word_embeddings"], ensure_weight_tying=True)
+    case("ties to be kept, of the head's LoRA", refused=("lm_head", "target_modules"), target_modules=[QKV, "lm_head"],
+         ensure_weight_tying=True)
+    case("ties to be kept, of a head, as no PEFT writes it", refused=("ensure_weight_tying", "lm_head"),
+         modules_to_save=["lm_head"], edit=with_settings(ensure_weight_tying=True))
     for base in (SEVEN, BIASES, NEOX):
         case(f"{base}: all biases", base, bias="all")
         case(f"{base}: biases of LoRAs", base, bias="lora_only", target_modules="all-linear")
@@ -387,7 +394,8 @@ class Corpus:
             return
         before, after = settings_of(folder), settings_of(out)
         default = peft.LoraConfig().to_dict()
-        differs = [key for key in ("use_rslora", "use_dora", "bias", "lora_bias", "modules_to_save", "lora_dropout")
+        differs = [key for key in ("use_rslora", "use_dora", "bias", "lora_bias", "modules_to_save", "lora_dropout",
+                                  "ensure_weight_tying")
                    if before.get(key, default.get(key)) != after.get(key, default.get(key))]
         self.c.check(f"{k['what']}: exported, the settings say the same", not differs, differs or "")
         self.agrees(f"{k['what']}: exported, PEFT has the same", expected, self.with_peft(k["base"], out))

@@ -122,7 +122,7 @@ TEST(PeftSettings, NothingIsDroppedInSilence) {
   for (const char* key : {"layer_replication", "trainable_token_indices", "target_parameters",
                           "alora_invocation_tokens", "arrow_config", "use_bdlora", "kasa_config",
                           "monteclora_config", "velora_config", "fan_in_fan_out", "use_qalora",
-                          "ensure_weight_tying", "a_setting_of_next_year"}) {
+                          "a_setting_of_next_year"}) {
     for (const Json& value : {Json(true), Json::array({"x"}), Json{{"x", 1}}, Json(3), Json("x")})
       expect_mentions(message(key, value), {"file", key, "not supported"});
     for (const Json& value : {Json(), Json(false), Json(""), Json::array(), Json::object()}) {
@@ -137,6 +137,14 @@ TEST(PeftSettings, NothingIsDroppedInSilence) {
     expect_mentions(message("modules_to_save", value), {"file", "modules_to_save"});
   for (const Json& value : {Json(3), Json("x"), Json::array({"x"})})
     expect_mentions(message("lora_bias", value), {"file", "lora_bias"});
+  EXPECT_NO_THROW(PeftConfig(
+      Json{{"ensure_weight_tying", true}, {"modules_to_save", {"word_embeddings"}}}, ""));
+  for (const Json& targets : {Json::array({"x.lm_head"}), Json(".*_head")})
+    expect_mentions(
+        message_of([&] {
+          PeftConfig(Json{{"ensure_weight_tying", true}, {"target_modules", targets}}, "file");
+        }),
+        {"ensure_weight_tying", "lm_head"});
   expect_mentions(message_of([] {
                     PeftConfig(Json{{"lora_bias", true}, {"use_dora", true}}, "file");
                   }),
@@ -504,6 +512,32 @@ TEST_F(AdapterFilesInPlace, GiveTheBaseBack) {
     session->use_adapter("");
     EXPECT_TRUE(same_bytes(logits_of(*session, batch).view(), base.view()));
   }
+}
+
+TEST_F(AdapterFilesInPlace, StayAsTheyAreInTraining) {
+  for (const auto& [what, file] : all()) {
+    SCOPED_TRACE(what);
+    FinetuneOptions options = run.options("lora", "on-" + what);
+    options.init_adapter = file.write(next());
+    const std::string folder = finetune(options).final_folder;
+    const TensorFiles before = TensorFiles::open_file(options.init_adapter +
+                                                      "/adapter_model.safetensors"),
+                      after = TensorFiles::open_file(folder + "/adapter_model.safetensors");
+    for (const auto& [name, stored] : after.tensors())
+      EXPECT_EQ(same_bytes(before.find(name)->view(), stored.view()),
+                !name.ends_with("lora_A.weight") && !name.ends_with("lora_B.weight"))
+          << name;
+  }
+  AdapterFile table = all().at("a LoRA of the embedding");
+  for (int64_t layer = 0; layer < kLayers; ++layer)
+    for (const char* kind : {".lora_A.weight", ".lora_B.weight"}) {
+      table.shapes.erase("base_model.model." + module(layer, kQkv) + kind);
+      table.values.erase("base_model.model." + module(layer, kQkv) + kind);
+    }
+  table.config["target_modules"] = {"word_embeddings"};
+  const std::string alone = table.write(next());
+  EXPECT_NO_THROW(open(alone));
+  expect_mentions(message_of([&] { open(alone, true); }), {"embedding alone", "PEFT"});
 }
 
 TEST_F(AdapterFilesInPlace, AreRefusedWhereTheyDoNotBelong) {
