@@ -165,6 +165,12 @@ class Model {
   std::unique_ptr<Impl> impl_;
 };
 
+/// The prompts of a file of rows {"prompt"}, {"instruction", "input"?}, {"messages"} or {"prompt_ids"}, in any
+/// kind of file that rows are read from ("-": JSON lines of standard input), as token ids. `raw`: a prompt is
+/// used as it is. Errors: no rows, or one that is none of these, with its line.
+std::vector<std::vector<int32_t>> read_prompts(const std::string& path, const Model& model,
+                                               bool raw = false);
+
 struct EvaluateOptions {
   ModelOptions model;
   /// Rows with a prompt, an instruction or messages and the expected answer, or of token ids whose

@@ -2,9 +2,6 @@
 #include <nlohmann/json.hpp>
 
 #include "base/answer_printer.h"
-#include "base/json_number.h"
-#include "base/json_text.h"
-#include "base/line_reader.h"
 #include "base/log.h"
 #include "base/plural.h"
 #include "base/streams.h"
@@ -24,44 +21,8 @@ struct GenerateFlags {
   bool raw = false, json = false, overwrite = false, generation_config = false;
 };
 
-// One row: {"prompt"} or {"instruction", "input"?} or {"messages"} or {"prompt_ids"}.
-std::vector<int32_t> read_prompt(const std::string& line, const std::string& where,
-                                 const Model& model, bool raw) {
-  const auto row = parse_ordered_json(line);
-  if (const std::string wrong = array_text(line); !wrong.empty())
-    throw Error(where + ": is no row: " + wrong);
-  if (row.is_discarded())
-    throw Error(where + ": is not valid JSON; expected a row {\"prompt\"} in each line");
-  if (const auto key = repeated_key(line, row)) throw Error(where + ": " + repeated_key_text(*key));
-  const JsonFields fields(row, where);
-  try {
-    if (fields.find("prompt_ids") != nullptr) {
-      const std::vector<int64_t> ids = fields.wholes("prompt_ids", {0, INT32_MAX});
-      return {ids.begin(), ids.end()};
-    }
-    if (fields.find("messages") != nullptr) return model.encode_chat(parse_chat(line), raw);
-  } catch (const Error& error) {
-    const std::string said = error.what();
-    throw Error(said.starts_with(where) ? said : where + ": " + said, error.exit_code());
-  }
-  const char* key = fields.find("instruction") != nullptr ? "instruction" : "prompt";
-  return model.encode_prompt(fields.required_text(key), fields.text("input").value_or(""), raw);
-}
-
-std::vector<std::vector<int32_t>> read_prompts(const GenerateFlags& flags, const Model& model) {
-  LineReader file(flags.prompts);
-  std::vector<std::vector<int32_t>> all;
-  std::string line;
-  for (int64_t number = 1; file.next(line); ++number)
-    if (line.find_first_not_of(" \t\r") != std::string::npos)
-      all.push_back(
-          read_prompt(line, flags.prompts + ": line " + std::to_string(number), model, flags.raw));
-  if (all.empty()) throw Error(flags.prompts + ": holds no prompts; expected rows {\"prompt\"}");
-  return all;
-}
-
 std::vector<std::vector<int32_t>> prompts_of(const GenerateFlags& flags, const Model& model) {
-  if (!flags.prompts.empty()) return read_prompts(flags, model);
+  if (!flags.prompts.empty()) return read_prompts(flags.prompts, model, flags.raw);
   if (!flags.prompt_ids.empty()) return {flags.prompt_ids};
   return {model.encode_prompt(flags.prompt, flags.input, flags.raw)};
 }
@@ -93,6 +54,12 @@ void print_json(const std::vector<Completion>& completions) {
   }
 }
 
+// Several answers have a line of "---" between them: they may have several lines.
+void print_texts(const std::vector<Completion>& completions) {
+  for (size_t i = 0; i < completions.size(); ++i)
+    print_result((i > 0 ? "---\n" : "") + completions[i].text + "\n");
+}
+
 void run(const GenerateFlags& flags) {
   handle_interrupts();
   check_sampling(flags.sampling);
@@ -117,8 +84,7 @@ void run(const GenerateFlags& flags) {
     print_json(completions);
     return model.end_profile();
   }
-  if (!stream)
-    for (const Completion& c : completions) print_result(c.text + "\n");
+  if (!stream) print_texts(completions);
   if (stream) printer.end();
   if (stream) print_result("\n");  // before the next line, which goes to stderr
   const Completion& last = completions.back();
@@ -139,7 +105,7 @@ void add_generate(Command& command) {
   command.add("--prompt", &flags->prompt, "an instruction, wrapped in the adapter's prompt style");
   command.add(
       "--prompts", &flags->prompts,
-      "instead: a file of JSONL rows {\"prompt\"}, {\"instruction\", \"input\"} or {\"messages\"}",
+      "instead: a file of rows {\"prompt\"}, {\"instruction\", \"input\"} or {\"messages\"}",
       {.kind = ValueKind::kFile});
   command.add("--prompt-ids", &flags->prompt_ids, "instead: token ids, 1,2,3",
               {.delimiter = ',', .one_each = true});

@@ -9,6 +9,7 @@
 #include "base/json_file.h"
 #include "base/json_text.h"
 #include "base/line_reader.h"
+#include "base/path.h"
 #include "base/row_file.h"
 #include "base/streams.h"
 #include "data/raw_rows.h"
@@ -41,7 +42,9 @@ void for_each_row(const std::string& path, const OnRawRow& row) {
 void for_each_json_line(const std::string& path,
                         const std::function<void(const nlohmann::ordered_json&, int64_t)>& row) {
   const RowFile kind = row_file(path);
-  if (kind.is_table() || kind.format == RowFormat::kParquet ||
+  // An array is one row for who reads lines; a pipe is never one.
+  const bool array = kind.format == RowFormat::kJson && is_plain_file(path);
+  if (array || kind.is_table() || kind.format == RowFormat::kParquet ||
       (kind.format != RowFormat::kNone && kind.packing != Packing::kNone))
     return for_each_row(path, row);
   LineReader input(path);

@@ -9,8 +9,8 @@
 
 namespace falconer {
 
-/// Calls `row` with each JSON object of a JSONL file ("-": standard input) and its line; by its ending a table
-/// or a file that is compressed or Parquet is read as data/raw_rows.h says. Errors name file and line, or row.
+/// Calls `row` with each JSON object of a JSONL file ("-": standard input) and its line; by its ending an array,
+/// a table or a file that is compressed or Parquet is read as data/raw_rows.h says. Errors name file and line, or row.
 void for_each_json_line(const std::string& path,
                         const std::function<void(const nlohmann::ordered_json& row, int64_t)>& row);
 
