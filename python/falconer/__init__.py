@@ -117,6 +117,10 @@ class Completion:
 
 
 def _rows_text(rows: Iterable[Mapping[str, Any]]) -> bytes:
+    if isinstance(rows, Mapping) or not isinstance(rows, Iterable):
+        raise Error(
+            f"data is a {type(rows).__name__}; expected a path, a name on the hub or a list of rows, each a dictionary"
+        )
     texts = []
     for number, row in enumerate(rows, 1):
         try:

@@ -7,7 +7,7 @@ import json
 import os
 import pathlib
 from ctypes import POINTER, c_char_p, c_double, c_float, c_int, c_int32, c_int64, c_size_t, c_void_p
-from typing import Any, Dict, Iterator, List, Tuple
+from typing import Any, Dict, Iterator, List, Mapping, Tuple
 
 NAME = "libfalconer.so"
 VERSION = "0.1"  # of the interface: the end of the installed library's name
@@ -217,6 +217,10 @@ def _text_of(name: str, value: Any) -> str:
     raise Error(f"{name} is {value!r}, a {type(value).__name__}; expected a text, a number or a list of them")
 
 
+# Settings that are pairs may be dictionaries: columns={"instruction": "question"}, logit_bias={15: -2.0}.
+_BETWEEN = {"columns": "=", "logit_bias": ":"}
+
+
 def settings(what: str, values: Dict[str, Any]) -> Tuple[Any, int]:
     """Keyword arguments as an array of settings, and their number; None is as if it were not given."""
     repeated = {
@@ -226,6 +230,9 @@ def settings(what: str, values: Dict[str, Any]) -> Tuple[Any, int]:
     for name, value in values.items():
         if value is None:
             continue
+        between = _BETWEEN.get(name)
+        if between and isinstance(value, Mapping):
+            value = [f"{key}{between}{_text_of(name, each)}" for key, each in value.items()]
         if not isinstance(value, (list, tuple)):
             pairs.append((name, _text_of(name, value)))
         elif name.replace("_", "-") in repeated:

@@ -7,7 +7,8 @@
 namespace falconer {
 namespace {
 
-constexpr size_t kLeastPart = size_t{4} << 20;  // unpacked at a time
+constexpr size_t kLargestPart = size_t{4}
+                                << 20;  // unpacked at a time, but for rows that are longer
 constexpr size_t kForgottenAtOnce = size_t{4} << 20;
 
 }  // namespace
@@ -70,10 +71,11 @@ void TextWindow::more(int64_t number, std::string_view counted) {
         name, counted, number, kLongestRow >> 20);
   buffer_.erase(0, buffer_.size() - text_.size());
   try {
-    ended_ = !read_more(std::max(kLeastPart, buffer_.size()));
+    ended_ = !read_more(std::max(part_, buffer_.size()));
   } catch (const Error& error) {
     fail("{}: {}", name, error.what());
   }
+  part_ = std::min(4 * part_, kLargestPart);
   text_ = buffer_;
   if (!begun_ && text_.starts_with("\xEF\xBB\xBF")) text_.remove_prefix(3);
   begun_ = true;

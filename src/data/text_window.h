@@ -46,6 +46,9 @@ class TextWindow {
   std::optional<Unpacker> unpacker_;
   std::optional<TextDecoder> decoder_;
   std::string buffer_;
+  size_t part_ =
+      size_t{64}
+      << 10;  // that is read next; it grows: who only looks at a file's begin needs little
   std::vector<std::byte> raw_;  // in the file's encoding: a part of a character
   size_t read_ = 0;             // of a file that is not packed
   size_t forgotten_ = 0;        // of the file

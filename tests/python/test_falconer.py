@@ -111,7 +111,18 @@ class Finetuning(Case):
         self.fails("rows in memory: row 1: ", data=[{"instruction": {1, 2}}])
         self.fails("rows in memory: holds no rows", data=[])
         self.fails("is not a JSON object", data=[1])
+        for wrong in (None, 5, {"instruction": "a"}):
+            self.fails(f"data is a {type(wrong).__name__}; expected a path", data=wrong)
         self.assertFalse(self.out.exists())
+
+    def test_pairs_may_be_dictionaries(self) -> None:
+        rows = [{"Frage": "Who?", "Antwort": "The owl."}] * 4
+        report = self.train(data=rows, columns={"instruction": "Frage", "output": "Antwort"}, max_steps=1)
+        self.assertEqual(report.steps, 1)
+        with falconer.Model(CHECKPOINT) as model:
+            first = model.generate("The fox", raw=True, temperature=0, max_new_tokens=1).ids[0]
+            other = model.generate("The fox", raw=True, temperature=0, max_new_tokens=1, logit_bias={first: -100.0})
+            self.assertNotEqual(other.ids, [first])
 
     def test_what_a_callback_raises_stops_the_run_saved(self) -> None:
         def stop(step):
