@@ -7,6 +7,7 @@
 #include "base/joined.h"
 #include "base/log.h"
 #include "method/base_copies.h"
+#include "method/olora.h"
 #include "method/peft_config.h"
 #include "tensor/buffer.h"
 
@@ -71,12 +72,12 @@ bool BaseChanges::keeps(const std::string& name) const {
 class BaseChanges::Attaching {
  public:
   Attaching(BaseChanges& changes, Run& run, const TensorFiles& files,
-            const std::set<std::string>& copies, const std::map<std::string, double>& scales,
+            const std::set<std::string>& copies, const std::map<std::string, LoraSize>& loras,
             Decoder& decoder, Weights& weights, Arena& fixed)
       : c_(changes),
         run_(run),
         files_(files),
-        scales_(scales),
+        loras_(loras),
         decoder_(decoder),
         weights_(weights),
         fixed_(fixed) {
@@ -92,6 +93,12 @@ class BaseChanges::Attaching {
       if (!found.copy && !(tied_ && is_of_vocabulary(plain))) replace(*param_of(plain), found);
     if (tied_) replace_tied();
     add_embedding();
+    // What PEFT saved along of the base is what was left of it, and takes its place as it is.
+    if (c_.settings_.olora)
+      for (LinearSite* site : decoder_.sites())
+        if (const auto lora = loras_.find(site->module());
+            lora != loras_.end() && !found_.contains(site->module() + ".weight"))
+          leave_residual(*site, lora->second);
     for (const LinearSite* site : decoder_.sites())
       if (const StoredTensor* bias =
               files_.find(std::string(kPeftPrefix) + site->module() + std::string(kBiasOfB)))
@@ -118,7 +125,7 @@ class BaseChanges::Attaching {
     if (tied_) names.push_back(weights_.head.module + ".weight");
     for (const std::string& name : names) {
       if (!c_.saves(module_of(name))) continue;
-      if (scales_.contains(module_of(name)) || c_.lora_.module == module_of(name))
+      if (loras_.contains(module_of(name)) || c_.lora_.module == module_of(name))
         fail(
             "{}: \"modules_to_save\" names {}, which has a LoRA as well; that is not supported: "
             "retrain the adapter with one of the two, or merge it with PEFT",
@@ -143,7 +150,7 @@ class BaseChanges::Attaching {
            stored.name, name_of(stored.dtype));
     const bool under = stored.name.find(kUnderLora) != std::string::npos;
     const std::string module = module_of(plain);
-    const bool has_lora = scales_.contains(module) || c_.lora_.module == module;
+    const bool has_lora = loras_.contains(module) || c_.lora_.module == module;
     if (under != has_lora)
       fail(
           "{}: {} is not what the base has, and PEFT would leave it out, because {} has {} LoRA; "
@@ -281,6 +288,31 @@ class BaseChanges::Attaching {
     return value;
   }
 
+  void leave_residual(LinearSite& site, const LoraSize& lora) {
+    if (tied_ && site.module() == weights_.head.module)
+      fail(
+          "{}: \"init_lora_weights\" is \"olora\", and the head, which is the embedding here, has "
+          "a LoRA: "
+          "that is not supported; merge the adapter with PEFT",
+          c_.where_);
+    c_.residuals_[site.module() + ".weight"] = lora;
+    const View before = site.weight().value;
+    if (!before) return;  // a session of the adapter alone
+    auto left = std::make_unique<Param>();
+    left->name = site.weight().name;
+    left->shape = site.weight().shape;
+    left->value = fixed_.push(before.rows, before.cols, run_.activation);
+    left->in_arena = true;
+    if (!fixed_.measuring()) {
+      const Tensor values(before.rows, before.cols, Dtype::kF32);
+      copy_converted(before, values.view());
+      take_olora_out(values.view(), lora.rank, lora.scale, site.module());
+      copy_converted(values.view(), left->value);
+    }
+    site.use_weight(*left);
+    c_.own_.push_back(std::move(left));
+  }
+
   // y = x W' + b + s (x A' B' + c): the site's bias becomes b + s c.
   void add_bias(LinearSite& site, const StoredTensor& stored) {
     if (!c_.settings_.lora_bias)
@@ -288,10 +320,10 @@ class BaseChanges::Attaching {
           "{}: holds {}, and \"lora_bias\" is not set, so that PEFT would leave it out; set it, "
           "or remove the tensor",
           stored.file.string(), stored.name);
-    const auto scale = scales_.find(site.module());
-    if (scale == scales_.end()) return;  // load() finds that nobody took it
+    const auto lora = loras_.find(site.module());
+    if (lora == loras_.end()) return;  // load() finds that nobody took it
     const View own = own_tensor(stored.name, {site.out()});
-    c_.added_biases_[site.module()] = {own, static_cast<float>(scale->second)};
+    c_.added_biases_[site.module()] = {own, static_cast<float>(lora->second.scale)};
     auto bias = std::make_unique<Param>();
     bias->name = site.module() + ".bias";
     bias->shape = {site.out()};
@@ -302,7 +334,7 @@ class BaseChanges::Attaching {
       if (site.bias() != nullptr) values = host_values(site.bias()->value);
       const std::vector<float> added = host_values(own);
       for (size_t i = 0; i < values.size(); ++i)
-        values[i] += static_cast<float>(scale->second) * added[i];
+        values[i] += static_cast<float>(lora->second.scale) * added[i];
       set_values(bias->value, values);
     }
     c_.new_biases_ |= site.bias() == nullptr;
@@ -313,7 +345,7 @@ class BaseChanges::Attaching {
   BaseChanges& c_;
   Run& run_;
   const TensorFiles& files_;
-  const std::map<std::string, double>& scales_;
+  const std::map<std::string, LoraSize>& loras_;
   Decoder& decoder_;
   Weights& weights_;
   Arena& fixed_;
@@ -322,12 +354,12 @@ class BaseChanges::Attaching {
 };
 
 void BaseChanges::attach(Run& run, const TensorFiles& files, const std::set<std::string>& copies,
-                         const std::map<std::string, double>& scales, Decoder& decoder,
+                         const std::map<std::string, LoraSize>& loras, Decoder& decoder,
                          Weights& weights, Arena& fixed) {
   head_module_ = weights.head.module;
-  Attaching(*this, run, files, copies, scales, decoder, weights, fixed).all();
+  Attaching(*this, run, files, copies, loras, decoder, weights, fixed).all();
   if (settings_.lora_bias)
-    for (const auto& [module, _] : scales)
+    for (const auto& [module, _] : loras)
       if (!added_biases_.contains(module))
         fail("{}: \"lora_bias\" is set, and the adapter has no {}{}{}; is it for another model?",
              where_, kPeftPrefix, module, kBiasOfB);
@@ -352,13 +384,16 @@ void BaseChanges::save(SavedAdapter& saved) const {
 }
 
 bool BaseChanges::merges_into(const std::string& name) const {
-  return changed_.contains(name) || (lora_a_ && name == embedding_name_) ||
+  return changed_.contains(name) || residuals_.contains(name) ||
+         (lora_a_ && name == embedding_name_) ||
          (name.ends_with(".bias") && added_biases_.contains(module_of(name)));
 }
 
 void BaseChanges::merge_tensor(const std::string& name, const View& values) const {
   if (const auto found = changed_.find(name); found != changed_.end())
     copy_converted(found->second, values);
+  if (const auto found = residuals_.find(name); found != residuals_.end())
+    take_olora_out(values, found->second.rank, found->second.scale, name);
   if (lora_a_ && name == embedding_name_)
     add_embedding_lora(values, 0, lora_a_, lora_b_, lora_.scale);
   if (!name.ends_with(".bias")) return;

@@ -23,6 +23,12 @@ class BaseChanges {
     std::string bias = "none";
     bool lora_bias = false;
     bool ensure_weight_tying = false;  // without an effect, or refused
+    bool olora = false;                // take_olora_out() of each weight with a LoRA
+  };
+  /// Of a linear layer's LoRA.
+  struct LoraSize {
+    int64_t rank = 0;
+    double scale = 1;
   };
   struct EmbeddingLora {
     std::string module;
@@ -40,11 +46,11 @@ class BaseChanges {
   /// Whether the file's tensor `name` belongs to a module of modules_to_save: it is never left out.
   bool keeps(const std::string& name) const;
 
-  /// Takes the values, and gives the base's tensors memory of their own in `fixed` for them. `scales` has
+  /// Takes the values, and gives the base's tensors memory of their own in `fixed` for them. `loras` has
   /// the modules with a LoRA of the same adapter; `copies` are the base's own and need no place. Errors: a shape that the base
   /// does not have, a tensor of modules_to_save that is missing, one that PEFT would not look at.
   void attach(Run& run, const TensorFiles& files, const std::set<std::string>& copies,
-              const std::map<std::string, double>& scales, Decoder& decoder, Weights& weights,
+              const std::map<std::string, LoraSize>& loras, Decoder& decoder, Weights& weights,
               Arena& fixed);
   /// Marks what attach() took as read.
   void load(AdapterReader& reader) const;
@@ -52,9 +58,11 @@ class BaseChanges {
   void save(SavedAdapter& saved) const;
 
   /// Nothing but a LoRA: what other programs' files of adapters can hold. Valid after attach.
-  bool none() const { return taken_.empty(); }
+  bool none() const { return taken_.empty() && residuals_.empty(); }
   /// Of some tensor, for a message.
-  std::string first_name() const { return none() ? std::string() : taken_.front().name; }
+  std::string first_name() const {
+    return taken_.empty() ? "what is left of the base (\"olora\")" : taken_.front().name;
+  }
 
   bool merges_into(const std::string& name) const;
   void merge_tensor(const std::string& name, const View& values) const;
@@ -86,6 +94,7 @@ class BaseChanges {
   std::set<std::string> same_;           // names in the file of what one of taken_ is, too
   std::map<std::string, View> changed_;  // by the base's names
   std::map<std::string, AddedBias> added_biases_;  // by module
+  std::map<std::string, LoraSize> residuals_;      // by the names of weights that olora changes
   View lora_a_, lora_b_;                           // of the embedding
   std::vector<std::unique_ptr<Param>> own_;        // a head or a bias that the base does not have
   std::string embedding_name_, head_module_;

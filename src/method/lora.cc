@@ -242,9 +242,9 @@ void Lora::attach(Run& run, Decoder& decoder, Weights& weights, Arena& fixed, bo
   std::vector<LoraHook::Spec> all = from_file ? specs_of_modules(decoder) : specs(decoder);
   if (from_file) check_embedding(weights);
   if (files_ != nullptr) {
-    std::map<std::string, double> scales;
-    for (const LoraHook::Spec& spec : all) scales[spec.site->module()] = spec.scale;
-    changes_.attach(run, *files_, copies_, scales, decoder, weights, fixed);
+    std::map<std::string, BaseChanges::LoraSize> loras;
+    for (const LoraHook::Spec& spec : all) loras[spec.site->module()] = {spec.rank, spec.scale};
+    changes_.attach(run, *files_, copies_, loras, decoder, weights, fixed);
     if (training && all.empty())
       fail(
           "{}: has a LoRA of the embedding alone, and finetune trains LoRAs of linear layers; give "

@@ -126,6 +126,7 @@ SavedAdapter lora_to_peft(const MethodOptions& options, const LoraHooks& hooks,
   if (!beside.modules_to_save.empty()) config["modules_to_save"] = beside.modules_to_save;
   if (beside.bias != "none") config["bias"] = beside.bias;
   if (beside.lora_bias) config["lora_bias"] = true;
+  if (beside.olora) config["init_lora_weights"] = "olora";
   if (beside.ensure_weight_tying) config["ensure_weight_tying"] = true;
   made.config_json = config.dump(2) + "\n";
   return made;
@@ -216,6 +217,11 @@ std::unique_ptr<Method> lora_from_peft(const nlohmann::ordered_json& json, const
     if (config->dora)
       fail("{}: \"use_dora\" on the embedding ({}) is not supported; merge the adapter with PEFT",
            where, module);
+    if (config->beside.olora)
+      fail(
+          "{}: \"init_lora_weights\" is \"olora\", which PEFT does not have for embeddings, and {} "
+          "is one; merge the adapter with the program that made it",
+          where, module);
     if (!embedding.module.empty())
       fail("{}: has LoRAs of two embeddings, {} and {}; is it for another model?", where,
            embedding.module, module);

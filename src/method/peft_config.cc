@@ -67,24 +67,30 @@ void refuse_others(const Json& config, const std::string& where) {
           where, printable(key), found_text(value));
 }
 
+std::string lower(std::string text) {
+  for (char& c : text)
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  return text;
+}
+
+bool is_olora(const Json& config) {
+  const auto found = config.find("init_lora_weights");
+  return found != config.end() && found->is_string() && lower(found->get<std::string>()) == "olora";
+}
+
 // Some ways to begin an adapter take a part out of the base's weights, each time that it is loaded.
 void refuse_changed_base(const Json& config, const std::string& where) {
   constexpr const char* kBaseStays[] = {"gaussian", "orthogonal", "eva", "mica"};
   const auto found = config.find("init_lora_weights");
   if (found == config.end() || found->is_null() || found->is_boolean()) return;
   if (found->is_string() && is_one_of(kBaseStays, found->get<std::string>())) return;
+  if (is_olora(config)) return;
   fail(
       "{}: \"init_lora_weights\" is {}: such an adapter belongs to a base that PEFT changes when "
       "it "
       "loads it, which is not supported; make a plain LoRA of it with PEFT "
       "(save_pretrained with path_initial_model_for_weight_conversion), or merge it with PEFT",
       where, found_text(*found));
-}
-
-std::string lower(std::string text) {
-  for (char& c : text)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  return text;
 }
 
 bool is_match(const Regex& regex, const std::string& module) {
@@ -164,6 +170,7 @@ void PeftConfig::read_beside(const Json& config) {
     const Json* const found = fields.find(key);
     return found != nullptr && !says_nothing(*found);
   };
+  beside.olora = is_olora(config);
   beside.bias = fields.text("bias").value_or("none");
   if (beside.bias != "none" && beside.bias != "all" && beside.bias != "lora_only")
     fail("{}: \"bias\" is \"{}\"; expected none, all or lora_only", where_, printable(beside.bias));

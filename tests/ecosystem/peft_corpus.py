@@ -163,7 +163,14 @@ def beginnings():
     for way in ("pissa", "pissa_niter_4"):
         case(f"begun as {way}", refused=("init_lora_weights", way, "path_initial_model_for_weight_conversion"),
              init_lora_weights=way)
-    case("begun as olora", refused=("init_lora_weights", "olora"), init_lora_weights="olora")
+    for base in (SEVEN, FORTY, UNTIED, BIASES, BF16):
+        case(f"begun as olora, on {base}", base, init_lora_weights="olora", target_modules="all-linear")
+    case("begun as olora, with a head", UNTIED, init_lora_weights="olora", target_modules=[QKV, "lm_head"], use_rslora=True)
+    case("begun as olora, with DoRA", FORTY, init_lora_weights="olora", use_dora=True)
+    case("begun as olora, with a head saved", init_lora_weights="olora", modules_to_save=["lm_head"])
+    case("begun as olora, with a tied head", init_lora_weights="olora", target_modules=["lm_head"])
+    case("begun as olora, with a tied head that is not saved along", refused=("olora", "embedding"), init_lora_weights="olora",
+         target_modules=["lm_head"], save={"save_embedding_layers": False})
     for way in ("loftq", "corda", "lora_ga"):
         case(f"begun as {way}", refused=("init_lora_weights", way), edit=with_settings(init_lora_weights=way))
 

@@ -149,10 +149,10 @@ TEST(PeftSettings, NothingIsDroppedInSilence) {
                     PeftConfig(Json{{"lora_bias", true}, {"use_dora", true}}, "file");
                   }),
                   {"lora_bias", "use_dora"});
-  for (const char* value : {"pissa", "pissa_niter_4", "olora", "loftq", "corda", "lora_ga", "new"})
+  for (const char* value : {"pissa", "pissa_niter_4", "loftq", "corda", "lora_ga", "new"})
     expect_mentions(message("init_lora_weights", value), {"init_lora_weights", value, "PEFT"});
   for (const Json& value : {Json(true), Json(false), Json("gaussian"), Json("orthogonal"),
-                            Json("eva"), Json("mica"), Json()}) {
+                            Json("eva"), Json("mica"), Json("olora"), Json()}) {
     EXPECT_NO_THROW(PeftConfig(Json{{"init_lora_weights", value}}, "file")) << value;
   }
   expect_mentions(message("alpha_pattern", Json{{"h.(", 4}}), {"file", "alpha_pattern", "h.("});
@@ -441,6 +441,9 @@ class AdapterFilesInPlace : public AdapterFiles {
     for (int64_t layer = 0; layer < kLayers; ++layer)
       biases.add("base_model.model." + module(layer, kQkv) + ".lora_B.bias", {kQkvRows});
     made.emplace("biases of B", biases);
+    AdapterFile olora = qkv_lora();
+    olora.config["init_lora_weights"] = "olora";
+    made.emplace("olora", olora);
     return made;
   }
 };
@@ -492,6 +495,22 @@ TEST_F(AdapterFilesInPlace, TakeThePlaceThatTheyHaveInPeft) {
   EXPECT_LT(largest_difference(logits(run.checkpoint, lora.write(next())).view(),
                                logits(run.checkpoint, folded.write(next())).view()),
             1e-5);
+
+  // With scale 1, nothing is left of the first columns.
+  AdapterFile olora = all().at("olora");
+  olora.config["lora_alpha"] = 4;
+  for (int64_t layer = 0; layer < kLayers; ++layer)
+    for (float& value :
+         olora.values.at("base_model.model." + module(layer, kQkv) + ".lora_B.weight"))
+      value = 0;
+  const auto session = open(olora.write(next()));
+  const View left = session->decoder().sites().front()->weight().value;
+  double first = 0, rest = 0;
+  for (int64_t m = 0; m < left.rows; ++m)
+    for (int64_t k = 0; k < left.cols; ++k)
+      (k < 4 ? first : rest) += std::fabs(static_cast<double>(left.row<float>(m)[k]));
+  EXPECT_LT(first, 1e-5);
+  EXPECT_GT(rest, 1);
 }
 
 // The base is as it was when another adapter, or none, is used.
