@@ -5,7 +5,6 @@ import copy
 import json
 import logging
 import os
-import pathlib
 import shutil
 import subprocess
 import warnings
@@ -349,9 +348,6 @@ class Corpus:
     def with_peft(self, base, folder):
         return self.logits(peft.PeftModel.from_pretrained(self.model(base), folder).eval())
 
-    def here(self, checkpoint, adapter=None):
-        return torch.stack([torch.tensor(x) for x in self.c.logits(checkpoint, self.rows, adapter)])
-
     def falconer(self, *words):
         return subprocess.run([str(self.c.program), "--log", "warning", *map(str, words)], capture_output=True, text=True)
 
@@ -433,7 +429,7 @@ class Corpus:
         shutil.rmtree(self.c.folder / f"adapter-{number}")
 
 
-def loftq_and_left_overs(corpus):
+def left_overs(corpus):
     """A model that was merged and saved is a model; an adapter whose folder has none of its own is no adapter."""
     c = corpus.c
     folder = c.folder / "left-over"
@@ -462,6 +458,6 @@ chosen = os.environ.get("PEFT_CORPUS", "")  # a part of the names of those that 
 for number, one in enumerate(CASES):
     if chosen in one["what"]:
         corpus.go(number, one)
-loftq_and_left_overs(corpus)
+left_overs(corpus)
 print(f"{len(CASES)} adapters", flush=True)
 checks.finish()
