@@ -71,6 +71,7 @@ struct CheckOptions {
   std::optional<int64_t> test_size;
   uint64_t seed = 42;                         // of the split; finetune() takes 42
   std::optional<int64_t> batch_size, epochs;  // for the estimate of steps
+  bool resize_embeddings = false;  // as FinetuneOptions: rows may have the tokenizer's ids
   /// Rows that one kind of error may concern: a count, or a share ("1%", "0.01").
   std::string max_bad = "0";
   bool strict = false;    // warnings count as errors do

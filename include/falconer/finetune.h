@@ -84,6 +84,9 @@ struct FinetuneOptions {
   std::optional<double> lora_dropout;
   std::vector<std::string> lora_targets = {"q", "v"};
   bool lora_rs = false, lora_dora = false;
+  // Rows of the embedding and of the head for tokens that the tokenizer has and the model does not; with
+  // LoRA they learn beside it and are saved with the adapter, with full they are part of the model.
+  bool resize_embeddings = false;
   int64_t adapter_length = 10, adapter_start_layer = 2;
   std::string init_adapter;
   bool from_scratch = false;  // random values for config.json, no weights are read

@@ -275,7 +275,9 @@ class FileLoader {
         return fmt::format(
             "has the token \"{}\" ({}), and the model has rows for ids 0 to {} only: the tokenizer "
             "was "
-            "given tokens that the model was not resized for",
+            "given tokens that the model was not resized for; finetune's --resize-embeddings adds "
+            "rows "
+            "for them",
             printable(tokenizer_->token_bytes(id)), id, options_.vocab - 1);
     return {};
   }

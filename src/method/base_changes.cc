@@ -148,6 +148,8 @@ class BaseChanges::Attaching {
     if (!is_float(stored.dtype))
       fail("{}: {} holds {} numbers; f32, bf16 and f16 can be read", stored.file.string(),
            stored.name, name_of(stored.dtype));
+    // Below rows that learn it is the table itself.
+    if (stored.name.find(".token_adapter.") != std::string::npos) return;
     const bool under = stored.name.find(kUnderLora) != std::string::npos;
     const std::string module = module_of(plain);
     const bool has_lora = loras_.contains(module) || c_.lora_.module == module;

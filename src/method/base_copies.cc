@@ -10,17 +10,20 @@
 namespace falconer {
 namespace {
 
-constexpr std::string_view kBaseLayer = ".base_layer";
+constexpr std::string_view kBaseLayer = ".base_layer", kTokenAdapter = ".token_adapter";
 
-/// Whether `copy` is what rounding the base's values to its dtype gives.
-bool is_copy(const StoredTensor& copy, const StoredTensor& original) {
+/// Whether `copy` is what rounding the base's values to its dtype gives; `longer`: it may have more rows.
+bool is_copy(const StoredTensor& copy, const StoredTensor& original, bool longer) {
   const bool numbers = copy.dtype == Dtype::kF32 || copy.dtype == Dtype::kBF16 ||
                        copy.dtype == Dtype::kF16 || copy.dtype == Dtype::kF64;
-  if (!numbers || copy.shape != original.shape || !copy.plain()) return false;
+  std::vector<int64_t> shape = copy.shape;
+  if (longer && !shape.empty()) shape[0] = std::min(shape[0], original.shape[0]);
+  if (!numbers || shape != original.shape || !copy.plain()) return false;
+  const int64_t rows = original.rows();
   const int64_t band = std::clamp<int64_t>((1 << 22) / std::max<int64_t>(1, copy.cols()), 1,
-                                           std::max<int64_t>(1, copy.rows()));
-  for (int64_t row = 0; row < copy.rows(); row += band) {
-    const View found = copy.view().row_range(row, std::min(band, copy.rows() - row));
+                                           std::max<int64_t>(1, rows));
+  for (int64_t row = 0; row < rows; row += band) {
+    const View found = copy.view().row_range(row, std::min(band, rows - row));
     const Tensor expected(found.rows, found.cols, copy.dtype);
     original.copy_rows_to(row, expected.view());
     if (std::memcmp(found.data, expected.view().data, found.bytes()) != 0) return false;
@@ -35,6 +38,8 @@ std::string name_in_base(const std::string& name, const Weights& declared) {
   std::string rest = name.substr(kPeftPrefix.size());
   if (const size_t at = rest.rfind(".base_layer."); at != std::string::npos)
     rest.erase(at, kBaseLayer.size());
+  if (const size_t at = rest.rfind(".token_adapter.weight"); at != std::string::npos)
+    rest.erase(at, kTokenAdapter.size());
   if (rest == declared.head.module + ".weight") return rest;  // also where it is the embedding
   const bool known = std::any_of(declared.params.begin(), declared.params.end(),
                                  [&](const auto& param) { return param->name == rest; });
@@ -54,7 +59,10 @@ std::set<std::string> base_copies(const TensorFiles& adapter, const Weights& dec
     const StoredTensor* original = originals->find(plain);
     if (original == nullptr && plain == declared.head.module + ".weight")
       original = originals->find(declared.embedding->name);
-    if (original != nullptr && is_copy(tensor, *original)) copies.insert(name);
+    // Rows for more tokens are the adapter's (token_rows.h).
+    const bool table =
+        plain == declared.embedding->name || plain == declared.head.module + ".weight";
+    if (original != nullptr && is_copy(tensor, *original, table)) copies.insert(name);
   }
   if (!copies.empty())
     log_info("{}: {} of its tensors ({}) are the base's own, value by value, and are left out",

@@ -265,6 +265,18 @@ void Lora::attach(Run& run, Decoder& decoder, Weights& weights, Arena& fixed, bo
     if (hook->magnitude() != nullptr) params_.push_back(hook->magnitude());
     hooks_.push_back(std::move(hook));
   }
+  if (tokens_ == nullptr && options_.vocab > weights.embedding->rows())
+    tokens_ = std::make_unique<TokenRows>(options_.vocab);
+  if (tokens_ == nullptr) return;
+  tokens_->attach(run, decoder, weights, fixed, training);
+  const bool own_head = &decoder.head().weight() != weights.head.w;
+  if (tokens_->trainable_count() > 0 && (own_head || changes_.embedding().rank > 0))
+    fail(
+        "{}: has rows of the embedding (\"trainable_token_indices\") beside {}, which is not "
+        "supported; merge it with PEFT",
+        where_, own_head ? "a head that it unties from it" : "a LoRA of the embedding");
+  tokens_->add_to(params_);
+  config_.vocab = weights.embedding->rows();
 }
 
 void Lora::initialise(uint64_t seed) {
@@ -273,18 +285,28 @@ void Lora::initialise(uint64_t seed) {
     if (hook->magnitude() != nullptr) hook->reset_magnitude(*run_);
     if (!hook->trainable()) hook->prepare_inference(*run_);
   }
+  if (tokens_ != nullptr) tokens_->initialise();
 }
 
 int64_t Lora::trainable_count() const {
   int64_t total = 0;
   for (const auto& hook : hooks_) total += hook->trainable_count();
+  if (tokens_ != nullptr) total += tokens_->trainable_count();
   return total;
 }
 
-SavedAdapter Lora::save() const { return lora_to_peft(options_, hooks_, sites_, changes_); }
+SavedAdapter Lora::save() const {
+  SavedAdapter saved = lora_to_peft(options_, hooks_, sites_, changes_);
+  if (tokens_ != nullptr) tokens_->add_to(saved);
+  return saved;
+}
 
 SavedAdapter Lora::save_as(AdapterForm form) const {
   if (form == AdapterForm::kOwn) return save();
+  if (tokens_ != nullptr && tokens_->trainable_count() > 0)
+    fail(
+        "the adapter has rows of the embedding of its own, and only PEFT's form has a place for "
+        "that: merge it into the model, and export that; or --format peft");
   if (!changes_.none())
     fail(
         "the adapter has {} in the place of the base's, or beside it, and only PEFT's form has a "
@@ -301,6 +323,7 @@ void Lora::load(const TensorFiles& files, const std::set<std::string>& copies) {
   else
     load_peft_lora(reader, hooks_);
   changes_.load(reader);
+  if (tokens_ != nullptr) tokens_->load(reader);
   reader.finish();
   files_ = nullptr;
   for (const auto& hook : hooks_)
@@ -309,6 +332,7 @@ void Lora::load(const TensorFiles& files, const std::set<std::string>& copies) {
 
 ModelConfig Lora::merged_config(const ModelConfig& config) const {
   ModelConfig merged = config;
+  merged.vocab = config_.vocab;
   for (const auto& hook : hooks_)
     if (hook->spec().site->parts().empty() && hook->spec().site->number() == 4 * config.layers)
       merged.tied_head = false;  // the head's product changed, the embedding's rows did not
@@ -317,6 +341,7 @@ ModelConfig Lora::merged_config(const ModelConfig& config) const {
 }
 
 bool Lora::merges_into(const std::string& name) const {
+  if (tokens_ != nullptr && tokens_->merges_into(name)) return true;
   return changes_.merges_into(name) ||
          std::any_of(hooks_.begin(), hooks_.end(), [&](const auto& hook) {
            return name == hook->spec().site->module() + ".weight";
@@ -324,7 +349,9 @@ bool Lora::merges_into(const std::string& name) const {
 }
 
 void Lora::merge_tensor(const std::string& name, const View& values) const {
-  changes_.merge_tensor(name, values);
+  const bool table = tokens_ != nullptr && tokens_->merges_into(name);
+  changes_.merge_tensor(name, table ? values.row_range(0, tokens_->base_rows()) : values);
+  if (table) tokens_->merge(name, values);
   for (const auto& hook : hooks_)
     if (name == hook->spec().site->module() + ".weight") hook->merge(values);
 }

@@ -6,6 +6,7 @@
 
 #include "method/base_changes.h"
 #include "method/method.h"
+#include "method/token_rows.h"
 
 namespace falconer {
 
@@ -128,6 +129,8 @@ class Lora : public Method {
   }
   /// What the file has beside the LoRAs of linear layers. Set before attach.
   void set_changes(BaseChanges changes) { changes_ = std::move(changes); }
+  /// Rows of the embedding that belong to the adapter. Set before attach.
+  void set_token_rows(std::unique_ptr<TokenRows> rows) { tokens_ = std::move(rows); }
   const MethodOptions& options() const { return options_; }
 
  private:
@@ -145,6 +148,7 @@ class Lora : public Method {
   BaseChanges changes_;
   const TensorFiles* files_ = nullptr;  // between read_from() and load()
   std::set<std::string> copies_;
+  std::unique_ptr<TokenRows> tokens_;  // null: none
   ModelConfig config_;
   Run* run_ = nullptr;
 };

@@ -235,6 +235,7 @@ std::unique_ptr<Method> lora_from_peft(const nlohmann::ordered_json& json, const
   };
   method->set_modules(std::move(modules), targets, where);
   method->set_changes({config->beside, std::move(embedding), where});
+  method->set_token_rows(token_rows_from_peft(json, where, files));
   return method;
 }
 

@@ -47,12 +47,15 @@ std::map<std::string, std::string> Lora::settings() const {
     alphas.insert(
         std::stod(fmt::format("{:.9g}", table.scale * (options_.lora_rs ? std::sqrt(r) : r))));
   }
-  return {{"lora_r", joined(ranks, ",")},
-          {"lora_alpha", joined(alphas, ",")},
-          {"lora_dropout", fmt::format("{}", options_.lora_dropout)},
-          {"lora_targets", joined(targets, ",")},
-          {"lora_rs", options_.lora_rs ? "true" : "false"},
-          {"lora_dora", options_.lora_dora ? "true" : "false"}};
+  std::map<std::string, std::string> said = {
+      {"lora_r", joined(ranks, ",")},
+      {"lora_alpha", joined(alphas, ",")},
+      {"lora_dropout", fmt::format("{}", options_.lora_dropout)},
+      {"lora_targets", joined(targets, ",")},
+      {"lora_rs", options_.lora_rs ? "true" : "false"},
+      {"lora_dora", options_.lora_dora ? "true" : "false"}};
+  if (tokens_ != nullptr && tokens_->grew()) said["resize_embeddings"] = "true";
+  return said;
 }
 
 }  // namespace falconer

@@ -27,6 +27,7 @@ struct MethodOptions {
   bool lora_dora = false;  // weight-decomposed: a magnitude per output row
   int64_t adapter_length = 10;
   int64_t adapter_start_layer = 2;
+  int64_t vocab = 0;          // lora, full: rows that the embedding gets where it has fewer
   bool bf16_weights = false;  // full: matrices learn in bf16 (stochastic rounding), not in f32
 };
 

@@ -36,6 +36,7 @@ std::unique_ptr<Session> Session::open(const SessionOptions& options) {
     session->files_ = open_weights(options.checkpoint, session->config_);
     settle_head(options.checkpoint, *session->files_, session->config_);
   }
+  session->base_vocab_ = session->config_.vocab;
   session->choose_precision();
   session->device_ = open_device(options.device);
   Device* const device = session->device();
@@ -103,6 +104,7 @@ void Session::build(Arena& fixed, Arena& state) {
   run_.scratch = fixed.measuring() ? &measuring_scratch : &building_scratch;
   run_.kept = run_.scratch;
 
+  config_.vocab = base_vocab_;
   weights_ = declare_weights(config_);
   const Dtype matrix = matrix_dtype();
   if (options_.adapter_only)
@@ -127,6 +129,7 @@ void Session::build(Arena& fixed, Arena& state) {
   if (method_ != nullptr) {
     attached_ = method_.get();
     method_->attach(run_, *decoder_, weights_, fixed, options_.training);
+    config_.vocab = weights_.embedding->rows();
     for (const Param* param : method_->params())
       optimizer_state_.push_back(
           push_state(options_.optimizer.offload ? state : fixed, *param, options_.optimizer));

@@ -60,6 +60,7 @@ class Session {
   /// Errors: whatever is wrong with the checkpoint, the adapter or the options.
   static std::unique_ptr<Session> open(const SessionOptions& options);
 
+  /// With the rows that the adapter in use gives the embedding.
   const ModelConfig& config() const { return config_; }
   Decoder& decoder() { return *decoder_; }
   Weights& weights() { return weights_; }
@@ -119,6 +120,8 @@ class Session {
     std::vector<LinearParams> params;  // of the sites
     std::vector<const AttentionHook*> blocks;
     std::vector<Place> places;
+    const EmbeddingHook* embedding = nullptr;
+    int64_t vocab = 0;  // rows of the embedding, and of the head
     Method* method = nullptr;
   };
   struct LoadedAdapter {
@@ -148,7 +151,8 @@ class Session {
   Method* attached_ = nullptr;
   Attached base_;  // without an adapter
   std::map<std::string, LoadedAdapter> loaded_;
-  std::string used_;  // of loaded_; "": none
+  int64_t base_vocab_ = 0;  // rows of the checkpoint's embedding
+  std::string used_;        // of loaded_; "": none
   std::vector<std::vector<View>> optimizer_state_;
   std::string why_computed_so_;
   size_t fixed_bytes_ = 0, state_bytes_ = 0, kept_bytes_ = 0, scratch_bytes_ = 0;

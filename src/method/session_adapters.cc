@@ -7,7 +7,8 @@
 namespace falconer {
 
 Session::Attached Session::attached() const {
-  Attached now{.method = attached_};
+  Attached now{
+      .embedding = decoder_->hook(), .vocab = weights_.embedding->rows(), .method = attached_};
   for (const LinearSite* site : decoder_->sites()) {
     now.sites.push_back(site->hook());
     now.params.push_back(site->params());
@@ -33,6 +34,9 @@ void Session::attach(const Attached& wanted) {
     param->in_arena = place.in_arena;
     param->mapped = place.mapped;
   }
+  for (Param* table : {weights_.embedding, weights_.head.w}) table->shape[0] = wanted.vocab;
+  config_.vocab = wanted.vocab;
+  decoder_->attach(wanted.embedding);
   attached_ = wanted.method;
 }
 
@@ -59,6 +63,7 @@ class Session::Build {
     if (!copies_) copies_ = s.copies_in(adapter, *adapter.method);
     adapter.method->read_from(adapter.files, *copies_);
     adapter.method->attach(s.run_, *s.decoder_, s.weights_, memory, false);
+    s.config_.vocab = s.weights_.embedding->rows();
     s.attached_ = adapter.method.get();
     return adapter;
   }

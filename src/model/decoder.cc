@@ -108,8 +108,13 @@ std::vector<LinearSite*> Decoder::sites() {
   return all;
 }
 
+bool Decoder::embedding_learns() const {
+  return weights_->embedding->trainable() ||
+         (embedding_hook_ != nullptr && embedding_hook_->trainable());
+}
+
 int64_t Decoder::first_trainable() const {
-  if (weights_->embedding->trainable()) return 0;
+  if (embedding_learns()) return 0;
   int64_t first = 0;
   while (first < config_.layers && !blocks_[first].trainable()) ++first;
   return first;
@@ -117,11 +122,12 @@ int64_t Decoder::first_trainable() const {
 
 View Decoder::embed(Run& run, const Batch& batch, bool kept) const {
   // Whoever made the ids: nothing is read or learned beyond the table.
-  if (batch.least_id < 0 || batch.most_id >= config_.vocab)
+  if (batch.least_id < 0 || batch.most_id >= vocab())
     fail("there is a token {}, and the model's embedding has {} rows (ids 0 to {})",
-         batch.least_id < 0 ? batch.least_id : batch.most_id, config_.vocab, config_.vocab - 1);
+         batch.least_id < 0 ? batch.least_id : batch.most_id, vocab(), vocab() - 1);
   const View x = run.push(kept, batch.tokens(), config_.width);
   const InPart part(run, {"embedding"});
+  if (embedding_hook_ != nullptr) embedding_hook_->before(run);
   embedding_forward(run, {.ids = batch.ids, .w = weights_->embedding->value, .y = x});
   tell_made(run, {"embedding"}, x);
   forget_after(run, *weights_->embedding);
@@ -152,14 +158,13 @@ void Decoder::head_loss(Run& run, const Batch& batch, const View& n, const View&
     const ArenaScope scope(*run.scratch), kept_scope(*run.kept);
     const LabelledRows labelled(run, true, begin);
     const int64_t rows = std::min(kHeadRows, n.rows - begin);
-    const View logits = run.scratch->push(rows, config_.vocab, Dtype::kF32);
+    const View logits = run.scratch->push(rows, vocab(), Dtype::kF32);
     HookKept kept;
     head_.forward(run, n.row_range(begin, rows), logits, kept);
     View dlogits;
     if (backward)
-      dlogits = run.activation == Dtype::kF32
-                    ? logits
-                    : run.scratch->push(rows, config_.vocab, run.activation);
+      dlogits =
+          run.activation == Dtype::kF32 ? logits : run.scratch->push(rows, vocab(), run.activation);
     cross_entropy(run, {.logits = logits,
                         .targets = batch.targets.col_range(begin, rows),
                         .losses = losses.col_range(begin, rows).reshape(rows, 1),
@@ -179,7 +184,7 @@ LossSum Decoder::loss_and_gradient(Run& run, const Batch& batch, float scale,
   const ArenaScope scope(*run.scratch), kept_scope(*run.kept);
   const bool backward = scale != 0;
   const int64_t first = backward ? first_trainable() : config_.layers;
-  const bool embedding = backward && weights_->embedding->trainable();
+  const bool embedding = backward && embedding_learns();
   std::vector<BlockKept> kept(config_.layers);
   std::vector<size_t> marks(config_.layers);
   std::vector<View> inputs(config_.layers);
@@ -245,7 +250,10 @@ LossSum Decoder::loss_and_gradient(Run& run, const Batch& batch, float scale,
   }
   if (embedding) {
     const InPart part(run, {.name = "embedding", .backward = true});
-    embedding_backward(run, {.ids = batch.ids, .dy = dx, .dw = weights_->embedding->grad});
+    if (weights_->embedding->trainable())
+      embedding_backward(run, {.ids = batch.ids, .dy = dx, .dw = weights_->embedding->grad});
+    if (embedding_hook_ != nullptr && embedding_hook_->trainable())
+      embedding_hook_->backward(run, batch, dx);
   }
   return sum_of(run, own, losses);
 }

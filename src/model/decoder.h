@@ -23,6 +23,8 @@ class Decoder {
   const ModelConfig& config() const { return config_; }
   std::vector<Block>& blocks() { return blocks_; }
   LinearSite& head() { return head_; }
+  void attach(const EmbeddingHook* hook) { embedding_hook_ = hook; }
+  const EmbeddingHook* hook() const { return embedding_hook_; }
   const Weights& weights() const { return *weights_; }
   /// Every linear layer: four per block, then the head.
   std::vector<LinearSite*> sites();
@@ -53,6 +55,9 @@ class Decoder {
   int64_t first_trainable() const;
 
  private:
+  /// Rows of the embedding, which an adapter may have given more than config() says.
+  int64_t vocab() const { return weights_->embedding->rows(); }
+  bool embedding_learns() const;
   LossSum loss_and_gradient(Run& run, const Batch& batch, float scale, const View& losses) const;
   void reach_positions(Run& run, const Batch& batch) const;
   View embed(Run& run, const Batch& batch, bool kept) const;
@@ -70,6 +75,7 @@ class Decoder {
   const Weights* weights_;
   std::vector<Block> blocks_;
   LinearSite head_;
+  const EmbeddingHook* embedding_hook_ = nullptr;
   // As long as what was run so far, and not as the context that config.json claims.
   mutable BlockTables tables_;
   mutable Tensor longer_rope_;

@@ -1,4 +1,4 @@
-// The two points at which a finetuning method enters the decoder. The decoder calls these and knows
+// The three points at which a finetuning method enters the decoder. The decoder calls these and knows
 // no method.
 #pragma once
 
@@ -8,6 +8,7 @@
 namespace falconer {
 
 class LinearSite;
+struct Batch;
 
 /// What one call of a hook keeps for its backward, in the arena that run.store() names. It belongs
 /// to the call, not to the site: an adapter's prompt runs the same product twice in a layer.
@@ -76,6 +77,18 @@ class AttentionHook {
   virtual void backward(Run& run, const LinearSite& qkv, const QkvLayout& layout, const Heads& q,
                         const View& dout, const View& delta, const Heads& dq,
                         PrefixKept& kept) const = 0;
+};
+
+/// At the embedding, of which some rows may learn while the others stay.
+class EmbeddingHook {
+ public:
+  virtual ~EmbeddingHook() = default;
+  /// Has rows of the embedding with gradients.
+  virtual bool trainable() const = 0;
+  /// Before any row of the pass is read, of the embedding or of the head.
+  virtual void before(Run& run) const = 0;
+  /// dx (N,C) is the gradient of what the embedding gave for the batch's ids: adds the own gradients.
+  virtual void backward(Run& run, const Batch& batch, const View& dx) const = 0;
 };
 
 }  // namespace falconer

@@ -120,9 +120,9 @@ TEST(PeftSettings, NothingIsDroppedInSilence) {
     return message_of([&] { PeftConfig(config, "file"); });
   };
   for (const char* key :
-       {"layer_replication", "trainable_token_indices", "target_parameters",
-        "alora_invocation_tokens", "arrow_config", "use_bdlora", "kasa_config", "monteclora_config",
-        "velora_config", "fan_in_fan_out", "use_qalora", "a_setting_of_next_year"}) {
+       {"layer_replication", "target_parameters", "alora_invocation_tokens", "arrow_config",
+        "use_bdlora", "kasa_config", "monteclora_config", "velora_config", "fan_in_fan_out",
+        "use_qalora", "a_setting_of_next_year"}) {
     for (const Json& value : {Json(true), Json::array({"x"}), Json{{"x", 1}}, Json(3), Json("x")})
       expect_mentions(message(key, value), {"file", key, "not supported"});
     for (const Json& value : {Json(), Json(false), Json(""), Json::array(), Json::object()}) {

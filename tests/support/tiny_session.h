@@ -83,6 +83,34 @@ inline double norm_of(const View& view) {
   return std::sqrt(sum);
 }
 
+/// The mean loss with every number of `param` moved by `eps` along its own gradient's direction.
+inline double moved_loss(Session& session, const BatchBuffer& batch, const Param& param,
+                         double eps) {
+  const double norm = norm_of(param.grad);
+  const std::vector<float> before(param.value.row<float>(0),
+                                  param.value.row<float>(0) + param.size());
+  for (int64_t i = 0; i < param.size(); ++i)
+    param.value.row<float>(0)[i] += static_cast<float>(eps * param.grad.row<float>(0)[i] / norm);
+  const LossSum sum = loss_of(session, batch);
+  std::copy(before.begin(), before.end(), param.value.row<float>(0));
+  return sum.sum / static_cast<double>(sum.count);
+}
+
+/// Along its gradient a loss grows by the gradient's norm: central differences against that, for
+/// every trainable tensor. A tenth of a percent of f32's noise in the loss is what eps leaves.
+inline void expect_true_gradients(Session& session, const BatchBuffer& batch) {
+  find_gradients(session, batch);
+  for (const Param* param : session.method()->params()) {
+    const double norm = norm_of(param->grad);
+    ASSERT_GT(norm, 0) << param->name;
+    const double eps = 0.02;
+    const double slope =
+        (moved_loss(session, batch, *param, eps) - moved_loss(session, batch, *param, -eps)) /
+        (2 * eps);
+    EXPECT_NEAR(slope, norm, 0.03 * norm + 2e-5) << param->name;
+  }
+}
+
 /// A few large steps along the gradients, so that no trainable tensor stands at its first value.
 inline void move_away(Session& session, const BatchBuffer& batch, int steps = 3) {
   for (int step = 0; step < steps; ++step) {

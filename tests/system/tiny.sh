@@ -34,11 +34,10 @@ J
 tiny_words() {
   local method=$1 out=$2
   shift 2
-  words=("$program" --log quiet finetune "$method" --checkpoint "$tmp/base" --data "$tmp/data"
-    --out "$out" --max-steps 12 --batch-size 6 --micro-batch-size 2 --schedule cosine
-    --warmup-steps 2 --keep-best --resume auto "$@")
+  words=("$program" --log quiet finetune "$method" --data "$tmp/data" --out "$out"
+    --max-steps 12 --batch-size 6 --micro-batch-size 2 --schedule cosine --warmup-steps 2 --keep-best --resume auto "$@")
   local own
-  for own in "--lr 1e-2" "--save-interval 2" "--eval-interval 3"; do
+  for own in "--checkpoint $tmp/base" "--lr 1e-2" "--save-interval 2" "--eval-interval 3"; do
     [[ " $* " == *" ${own% *} "* ]] || words+=($own)
   done
 }

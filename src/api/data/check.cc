@@ -101,7 +101,9 @@ class Check {
     }
     check_prepared(data, tokenizer ? &*tokenizer : nullptr, checkpoint, o_.any_base);
     LoadOptions load =
-        load_options_of(o_, checkpoint, config ? config->vocab : tokenizer->vocab_size());
+        load_options_of(o_, checkpoint,
+                        config ? vocab_with(config->vocab, tokenizer, o_.resize_embeddings)
+                               : tokenizer->vocab_size());
     load.split_seed = o_.seed;
     DoctorOptions doctor{.load = std::move(load), .begins = {}, .ends = {}};
     if (config && config->bos_id) doctor.begins.push_back(*config->bos_id);

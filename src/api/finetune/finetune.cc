@@ -67,7 +67,7 @@ class Finetuning {
   void load_data() {
     o_.max_seq_length = std::min(o_.max_seq_length, config_.context);
     if (o_.packing && o_.micro_batch_tokens == 0) o_.micro_batch_tokens = o_.max_seq_length;
-    LoadOptions load = load_options_of(o_, o_.checkpoint, config_.vocab);
+    LoadOptions load = load_options_of(o_, o_.checkpoint, vocab_);
     load.scratch = scratch_folder(o_.out);
     load.text = context_.rows;
     if (!context_.rows)
@@ -139,6 +139,7 @@ class Finetuning {
     } else {
       s.method = method_options(o_);
     }
+    if (s.method) s.method->vocab = vocab_with(0, tokenizer_, o_.resize_embeddings);
     session_ = Session::open(s);
     if (session_->method()->name() != o_.method)
       fail_usage("{} is an adapter of method {}, and the command asks for {}", s.adapter,
@@ -189,6 +190,8 @@ class Finetuning {
         o_.master_weights = was->second;
     open_session(checkpoint_, true);
     opened_ = true;
+    vocab_ = session_->config().vocab;
+    check_rows_for_tokens(o_, config_.vocab, vocab_, tokenizer_, checkpoint_);
   }
 
   // Makes the plan, and tries where it does not fit what needs less memory.
@@ -383,6 +386,7 @@ class Finetuning {
   const FinetuneOptions asked_;
   FinetuneOptions o_;  // with names resolved to paths, "auto" to what was chosen
   ModelConfig config_;
+  int64_t vocab_ = 0;  // rows of the embedding, with those of the adapter
   std::optional<Tokenizer> tokenizer_;
   const RunContext& context_;
   const Shown shown_;

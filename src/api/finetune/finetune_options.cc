@@ -104,6 +104,9 @@ void check_options(const FinetuneOptions& o) {
   if (o.master_weights == "bf16" && o.method != "full")
     fail_usage("--master-weights bf16 goes with full: what {} trains is small, and learns in f32",
                o.method);
+  if (o.resize_embeddings && o.method != MethodName::kLora && o.method != MethodName::kFull)
+    fail_usage("--resize-embeddings goes with lora and full: {} trains no rows of the embedding",
+               o.method);
   parse_period("--save-every", o.save_every.empty() ? kSaveEvery : o.save_every);
   // A flag that would do nothing is a mistake.
   const char* watching = o.early_stop > 0           ? "early-stop"

@@ -35,6 +35,24 @@ void check_held_out(const RowView& rows, const FinetuneOptions& o) {
                 rows.size(), plural(rows.size(), "row"));
 }
 
+void check_rows_for_tokens(const FinetuneOptions& o, int64_t had, int64_t rows,
+                           const std::optional<Tokenizer>& tokenizer, const fs::path& checkpoint) {
+  if (!o.resize_embeddings) return;
+  if (!tokenizer)
+    fail_usage("--resize-embeddings adds rows for the tokenizer's tokens, and {} has no tokenizer",
+               o.checkpoint);
+  const int64_t tokens = tokenizer->vocab_size();
+  if (tokens > rows)
+    fail_usage(
+        "--resize-embeddings goes with a new adapter: {} has no rows for the tokens {} to {}",
+        checkpoint.empty() ? o.init_adapter : checkpoint.string(), rows, tokens - 1);
+  if (rows > had)
+    log_info("the embedding has {} more {} than the model, for the tokens {} to {}", rows - had,
+             plural(rows - had, "row"), had, rows - 1);
+  else if (checkpoint.empty())
+    log_info("--resize-embeddings changes nothing: the model has rows for all tokens");
+}
+
 void record_method(std::map<std::string, std::string>& settings, Session& session,
                    const FinetuneOptions& o, const fs::path& checkpoint) {
   const bool fresh = checkpoint.empty() && o.init_adapter.empty();

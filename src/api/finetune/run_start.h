@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 
 #include "data/load.h"
@@ -14,6 +15,13 @@ namespace falconer {
 /// Rows without labels have no loss: 0 of none would be the best there is. Errors: --eval-interval
 /// without rows that have one.
 void check_held_out(const RowView& rows, const FinetuneOptions& options);
+
+/// What --resize-embeddings comes to: the checkpoint's embedding has `had` rows, that which is trained has
+/// `rows`. Errors: there is no tokenizer; the adapter that is trained on has fewer rows than there
+/// are tokens.
+void check_rows_for_tokens(const FinetuneOptions& options, int64_t had, int64_t rows,
+                           const std::optional<Tokenizer>& tokenizer,
+                           const std::filesystem::path& checkpoint);
 
 /// Puts into a record's settings what the method is that the session has: an adapter that was there
 /// before (--init-adapter, or the checkpoint that the run goes on from) says that, not the flags.

@@ -197,8 +197,11 @@ class Verifying {
     o.columns = get(record.data, "columns");
     o.prompt_style = record.prompt_style;
     const auto tokenizer = find_tokenizer(checkpoint_);
-    return load_dataset(path, tokenizer ? &*tokenizer : nullptr,
-                        load_options_of(o, checkpoint_, read_model_config(checkpoint_).vocab));
+    return load_dataset(
+        path, tokenizer ? &*tokenizer : nullptr,
+        load_options_of(o, checkpoint_,
+                        vocab_with(read_model_config(checkpoint_).vocab, tokenizer,
+                                   get(record.settings, "resize_embeddings") == "true")));
   }
 
   bool found(const std::string& path, const std::string& what, const std::string& flag) {

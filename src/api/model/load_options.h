@@ -1,10 +1,18 @@
 // How rows are read: the same way by every command that reads them as finetune does.
 #pragma once
 
+#include <algorithm>
+
 #include "api/common.h"
 #include "data/load.h"
 
 namespace falconer {
+
+/// Ids that rows may have: those of the model's `vocab` rows, and with --resize-embeddings also those of the
+/// tokenizer.
+inline int64_t vocab_with(int64_t vocab, const std::optional<Tokenizer>& tokenizer, bool resize) {
+  return resize && tokenizer ? std::max<int64_t>(vocab, tokenizer->vocab_size()) : vocab;
+}
 
 /// `Options`: FinetuneOptions, or others whose fields of the same names mean the same.
 template <class Options>

@@ -173,6 +173,8 @@ Rows rows_of(CheckOptions& o) {
       as_finetune("skip-bad", &o.skip_bad, "rows that cannot be read will be left out: a warning"),
       as_finetune("epochs", &o.epochs),
       as_finetune("batch-size", &o.batch_size),
+      as_finetune("resize-embeddings", &o.resize_embeddings,
+                  "rows may have tokens that the model has no row for, as finetune's flag adds them"),
       {.names = "max-bad", .value = &o.max_bad,
        .help = "rows that one kind of error may concern, as 3, 1% or 0.01; with more the exit code "
                "is 1",

@@ -13,7 +13,8 @@ using Rows = std::vector<SettingRow>;
 
 const std::vector<std::string> kLora = {MethodName::kLora},
                                kPrompted = {MethodName::kAdapter, MethodName::kAdapterV2},
-                               kFull = {MethodName::kFull};
+                               kFull = {MethodName::kFull},
+                               kResizing = {MethodName::kLora, MethodName::kFull};
 const std::vector<std::string> kAutoOnOff = {AutoOnOff::kAuto, AutoOnOff::kOn, AutoOnOff::kOff};
 const std::vector<std::string> kPrecisions = {PrecisionName::kAuto, PrecisionName::kF32,
                                               PrecisionName::kBF16};
@@ -171,6 +172,10 @@ Rows method_rows(FinetuneOptions& o) {
        .methods = kLora, .recorded = true, .of_adapter = true},
       {.names = "lora-dora", .value = &o.lora_dora, .help = "weight-decomposed (DoRA)",
        .methods = kLora, .recorded = true, .of_adapter = true},
+      {.names = "resize-embeddings", .value = &o.resize_embeddings,
+       .help = "lora, full: new rows of embedding and head, which learn, for tokens that the tokenizer has "
+               "and the model has not",
+       .methods = kResizing, .since_records = true, .of_adapter = true},
       {.names = "adapter-length", .value = &o.adapter_length,
        .help = "slots of the learned prompt", .range = kAdapterLength, .methods = kPrompted,
        .shows_default = true, .recorded = true, .of_adapter = true},

@@ -69,6 +69,7 @@ void write_falcon_config(const ModelConfig& config, nlohmann::json& json) {
     const nlohmann::ordered_json names = falcon_config_json(config);
     for (const auto& [key, value] : names.items()) json[key] = value;
   }
+  json["vocab_size"] = config.vocab;
   json["tie_word_embeddings"] = config.tied_head;
   json["bias"] = config.bias;
 }

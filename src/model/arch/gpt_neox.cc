@@ -54,6 +54,7 @@ bool neox_ignores(std::string_view tensor) {
 }
 
 void write_neox_config(const ModelConfig& config, nlohmann::json& json) {
+  json["vocab_size"] = config.vocab;
   json["tie_word_embeddings"] = config.tied_head;
 }
 
