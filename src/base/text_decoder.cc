@@ -15,13 +15,29 @@ namespace {
 const iconv_t kNone = reinterpret_cast<iconv_t>(-1);
 
 // Names of Python's that iconv does not have.
-constexpr const char* kAliases[][2] = {
-    {"utf8", "utf-8"},         {"utf_8", "utf-8"},        {"utf-8-sig", "utf-8"},
-    {"utf8-sig", "utf-8"},     {"latin-1", "latin1"},     {"latin_1", "latin1"},
-    {"utf16", "utf-16"},       {"utf_16", "utf-16"},      {"utf-16-le", "utf-16le"},
-    {"utf-16-be", "utf-16be"}, {"windows1252", "cp1252"}, {"ansi", "cp1252"},
-    {"utf-32-le", "utf-32le"}, {"utf-32-be", "utf-32be"}, {"shift-jis", "shift_jis"},
-    {"euc_kr", "euc-kr"},      {"euc_jp", "euc-jp"}};
+constexpr const char*
+    kAliases[][2] = {{"utf8", "utf-8"},
+                     {"utf_8", "utf-8"},
+                     {"utf-8-sig", "utf-8"},
+                     {"utf8-sig", "utf-8"},
+                     {"latin-1", "latin1"},
+                     {"latin_1", "latin1"},
+                     {"utf16", "utf-16"},
+                     {"utf_16", "utf-16"},
+                     {"utf-16-le", "utf-16le"},
+                     {"utf-16-be", "utf-16be"},
+                     {"windows1252", "cp1252"},
+                     {"ansi", "cp1252"},
+                     {"utf-32-le", "utf-32le"},
+                     {"utf-32-be", "utf-32be"},  // As Windows and Python take it: iconv reads the backslash of the others as a yen sign.
+                     {"shift_jis", "cp932"},
+                     {"shift-jis", "cp932"},
+                     {"sjis", "cp932"},
+                     {"s_jis", "cp932"},
+                     {"ms_kanji", "cp932"},
+                     {"csshiftjis", "cp932"},
+                     {"euc_kr", "euc-kr"},
+                     {"euc_jp", "euc-jp"}};
 
 /// Nothing that iconv takes for an order beside the name ("//IGNORE" would drop bytes).
 bool is_plain(const std::string& name) {
@@ -30,6 +46,19 @@ bool is_plain(const std::string& name) {
            return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_' ||
                   c == '.' || c == ':';
          });
+}
+
+/// Whether letters are ASCII's and the backslash or the tilde are not, without which JSON says something else.
+bool changes_ascii(iconv_t known) {
+  const auto is_itself = [&](char byte) {
+    std::array<char, 8> made{};
+    char *in = &byte, *out = made.data();
+    size_t left = 1, room = made.size();
+    iconv(known, nullptr, nullptr, nullptr, nullptr);
+    return iconv(known, &in, &left, &out, &room) != static_cast<size_t>(-1) &&
+           room == made.size() - 1 && made[0] == byte;
+  };
+  return is_itself('A') && (!is_itself('\\') || !is_itself('~') || !is_itself('"'));
 }
 
 }  // namespace
@@ -53,7 +82,14 @@ std::string find_encoding(const std::string& name) {
   if (is_plain(found)) {
     const iconv_t known = iconv_open("UTF-8", found.c_str());
     if (known != kNone) {
+      const bool changed = changes_ascii(known);
       iconv_close(known);
+      if (changed)
+        fail_usage(
+            "--encoding {}: it has another character in the place of the backslash or the tilde, "
+            "so "
+            "that rows would say something else; convert the file to UTF-8",
+            printable(name));
       return found;
     }
   }

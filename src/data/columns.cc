@@ -88,6 +88,17 @@ RowObject Columns::renamed(const RowObject& row) const {
   return made;
 }
 
+std::vector<std::string> Columns::hidden_in(const RowObject& row) const {
+  std::vector<std::string> hidden;
+  const auto is_read = [&](const std::string& key) {
+    return std::any_of(pairs_.begin(), pairs_.end(),
+                       [&](const auto& pair) { return pair.second == key; });
+  };
+  for (const auto& [ours, theirs] : pairs_)
+    if (row.contains(ours) && row.contains(theirs) && !is_read(ours)) hidden.push_back(ours);
+  return hidden;
+}
+
 std::string Columns::missing_in(const RowObject& row) const {
   for (const auto& [ours, theirs] : pairs_)
     if (!row.contains(theirs)) return theirs;

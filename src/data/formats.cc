@@ -82,8 +82,9 @@ std::string separator_hint(const RowObject& object) {
   const std::string name = object.begin().key();
   for (const auto& [separator, value] : {std::pair(';', "';'"), {'\t', "tab"}, {'|', "'|'"}})
     if (name.find(separator) != std::string::npos)
-      return worded("; its columns seem to be separated by {}: read it with --delimiter {}",
-                    separator == '\t' ? "tabs" : value, value);
+      return worded(
+          "; its columns seem to be separated by {}: prepare reads it with --delimiter {}",
+          separator == '\t' ? "tabs" : value, value);
   return {};
 }
 
@@ -164,7 +165,11 @@ ParsedRow FormatParser::parse(const RowObject& object) {
       fail_usage("--columns names \"{}\", which the first row does not have; it has {}",
                  printable(missing), keys_text(object));
   begun_ = true;
-  return columns_.empty() ? parse_named(object) : parse_named(columns_.renamed(object));
+  if (columns_.empty()) return parse_named(object);
+  ParsedRow row = parse_named(columns_.renamed(object));
+  for (const std::string& key : columns_.hidden_in(object))
+    if (!says_nothing(object[key])) ++unread_[key];
+  return row;
 }
 
 ParsedRow FormatParser::parse_named(const RowObject& object) {

@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/joined.h"
 #include "base/json_file.h"
+#include "base/log.h"
 #include "base/nearest.h"
 #include "base/path.h"
 #include "base/plural.h"
@@ -64,6 +65,8 @@ void load_folder(const fs::path& path, const Tokenizer* tokenizer, const LoadOpt
   if (options.must_teach) refuse_empty(name_of_split(splits.train), data.report);
   if (!splits.held_out.empty())
     data.test = whole(load_files(splits.held_out, tokenizer, options, data.held_out_report));
+  if (!splits.held_out.empty() && data.test.rows->size() == 0 && !is_there(path / "prepare.json"))
+    log_warning("{}: holds no rows: nothing is held out", name_of_split(splits.held_out).string());
   data.report.unread_files = splits.unread;
   if (data.rendered.prompt_style.empty()) data.rendered = read_prepared(path);
 }

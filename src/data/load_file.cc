@@ -196,25 +196,11 @@ class FileLoader {
     need_tokenizer();
     const DataFormat& format = *parser_.format();
     choose_style(format.name, format.stands, format.chat);
-    drop_spelled_ends(std::get<Example>(parsed));
+    drop_spelled_ends(std::get<Example>(parsed).conversation, *tokenizer_);
     examples_.push_back(std::move(std::get<Example>(parsed)));
     examples_.back().line = line;
     bytes_ += bytes_of(examples_.back().conversation);
     if (examples_.size() >= kMostExamples || bytes_ >= kMostBytes) flush();
-  }
-
-  /// Where the style ends answers with end-of-text, one that an answer spells at its end is that end, and no
-  /// second one, as in trl.
-  void drop_spelled_ends(Example& example) const {
-    if (style_->is_chat_template() || !tokenizer_->eos_id()) return;
-    const std::string end = tokenizer_->token_bytes(*tokenizer_->eos_id());
-    for (Message& message : example.conversation.messages) {
-      std::string& text = message.content;
-      const size_t last = text.find_last_not_of(" \t\r\n");
-      if (!message.is_assistant() || last == std::string::npos) continue;
-      const std::string_view trimmed(text.data(), last + 1);
-      if (trimmed.size() > end.size() && trimmed.ends_with(end)) text.resize(last + 1 - end.size());
-    }
   }
 
   void choose_style(const std::string& format, bool stands, bool chat) {

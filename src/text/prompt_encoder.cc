@@ -6,6 +6,18 @@
 
 namespace falconer {
 
+void drop_spelled_ends(Conversation& conversation, const Tokenizer& tokenizer) {
+  if (!tokenizer.eos_id()) return;
+  const std::string end = tokenizer.token_bytes(*tokenizer.eos_id());
+  for (Message& message : conversation.messages) {
+    std::string& text = message.content;
+    const size_t last = text.find_last_not_of(" \t\r\n");
+    if (!message.is_assistant() || last == std::string::npos) continue;
+    const std::string_view whole(text.data(), last + 1);
+    if (whole.size() > end.size() && whole.ends_with(end)) text.resize(last + 1 - end.size());
+  }
+}
+
 PromptEncoder::PromptEncoder(const Tokenizer& tokenizer, const PromptStyle& style,
                              bool parse_special, bool joint)
     : tokenizer_(tokenizer),

@@ -24,6 +24,9 @@ struct EncodedConversation {
                                // way later, or refuses what comes before them alone
 };
 
+/// The style ends answers: an end-of-text that one spells at its end is that end and no second one, as in trl.
+void drop_spelled_ends(Conversation& conversation, const Tokenizer& tokenizer);
+
 class PromptEncoder {
  public:
   /// `parse_special`: special tokens that stand in messages are control tokens, as in transformers.

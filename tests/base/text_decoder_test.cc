@@ -64,6 +64,14 @@ TEST(TextDecoder, NamesTheByteThatIsNone) {
   expect_mentions(message_of([] { decoded("shift_jis", "ab\x82", 2); }), {"byte 3", "cut off"});
 }
 
+// The tables of some encodings have other characters in the places of the backslash and the tilde.
+TEST(TextDecoder, JsonStaysJson) {
+  for (const char* name : {"shift_jis", "sjis", "ms_kanji", "cp932"})
+    EXPECT_EQ(decoded(name, "\\n~\"", 4), "\\n~\"") << name;
+  for (const char* name : {"johab", "shift_jisx0213"})
+    expect_mentions(message_of([&] { find_encoding(name); }), {name, "backslash", "UTF-8"});
+}
+
 TEST(TextDecoder, RefusesOtherNames) {
   for (const char* name : {"nonsense", "latin1//IGNORE", "utf-16//TRANSLIT", "../../x", " "})
     expect_mentions(message_of([&] { find_encoding(name); }), {"--encoding", "iconv -l"});

@@ -279,5 +279,39 @@ TEST(Splits, EveryNameOfThemIsKnownAndTheOthersAreSaid) {
     }
 }
 
+TEST_F(ColumnNames, AColumnThatAnotherOneHidesIsNamed) {
+  options_.columns = "output=output2";
+  EXPECT_EQ(learned(R"({"instruction":"Why?","output":"b","output2":"So."})").substr(0, 3), "So.");
+  EXPECT_EQ(report_.unread, (std::map<std::string, int64_t>{{"output", 1}}));
+  options_.strict_columns = true;
+  expect_mentions(
+      message_of([&] { learned(R"({"instruction":"Why?","output":"b","output2":"So."})"); }),
+      {"\"output\"", "--strict-columns"});
+}
+
+TEST_F(ColumnNames, AnEndThatAnAnswerSpellsIsDroppedBeforeATemplateEndsIt) {
+  const std::string end(tokenizer_->token_bytes(*tokenizer_->eos_id()));
+  const auto ids = [&](const std::string& answer) {
+    return learned(R"({"messages":[{"role":"user","content":"a"},{"role":"assistant","content":")" +
+                   answer + "\"}]}");
+  };
+  EXPECT_EQ(ids("b" + end), ids("b"));
+  EXPECT_EQ(ids("b" + end + "\\n"), ids("b"));
+}
+
+TEST_F(ColumnNames, AnswersThatWouldLoseWhatTheySayAreRefused) {
+  const auto says = [&](const char* row, std::initializer_list<const char*> parts) {
+    expect_mentions(message_of([&] { learned(row); }), parts);
+  };
+  says(R"({"instruction":"a","output":12345678901234567890123})", {"\"output\"", "digits", "text"});
+  says(R"({"instruction":"a","output":-9.3e18})", {"\"output\"", "digits"});
+  says(R"({"prompt":"a","completion":[{"role":"assistant","content":"b"}]})",
+       {"\"completion\"", "list of messages", "\"prompt\" is a text"});
+  for (const char* kept : {"9223372036854775807", "-5", "0.1", "12345678901.5"})
+    EXPECT_EQ(learned(fmt::format(R"({{"instruction":"a","output":{}}})", kept))
+                  .substr(0, std::string(kept).size()),
+              kept);
+}
+
 }  // namespace
 }  // namespace falconer::test

@@ -103,6 +103,7 @@ class Finetuning {
   // prepared with.
   void choose_style() {
     RenderedAs& rendered = data_.rendered;
+    refuse_other_rendering(o_, rendered);
     if (!o_.prompt_style.empty() && rendered.prompt_style != o_.prompt_style) {
       rendered.prompt_style = o_.prompt_style;
       rendered.prompt_template.clear();

@@ -84,6 +84,20 @@ void refuse_other_than_adapter(const FinetuneOptions& o,
   }
 }
 
+void refuse_other_rendering(const FinetuneOptions& o, const RenderedAs& made) {
+  if ((!made.format.empty() && made.format != "tokens") || !o.resume.empty()) return;
+  if (!o.prompt_style.empty() && !made.prompt_style.empty() && o.prompt_style != made.prompt_style)
+    fail_usage(
+        "{}: was prepared with --prompt-style {}, and {} is asked for; prepare it again, or leave "
+        "it out",
+        o.data, made.prompt_style, o.prompt_style);
+  if (train_on_of(o.train_on, o.mask_prompt) != TrainOn::kAllTurns)
+    fail_usage(
+        "{}: holds token ids, whose labels say what is learned; prepare it again with --train-on "
+        "{}, or leave it out",
+        o.data, o.mask_prompt ? o.train_on : TrainOnName::kEverything);
+}
+
 void check_options(const FinetuneOptions& o) {
   if (o.checkpoint.empty()) fail_usage("--checkpoint is required: a Hugging Face model folder");
   if (o.data.empty()) fail_usage("--data is required: a file of rows, or a folder with train.*");

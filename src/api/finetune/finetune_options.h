@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "data/load.h"
 #include "falconer/finetune.h"
 #include "method/method.h"
 #include "train/optimizer.h"
@@ -49,6 +50,10 @@ std::map<std::string, std::string> recorded_settings(const FinetuneOptions& opti
 /// Takes from settings of a record what a method is: how an adapter is trained on that brings its own.
 void take_method_settings(const std::map<std::string, std::string>& settings,
                           FinetuneOptions& options);
+/// Error (usage): rows that are token ids were rendered and labelled before, and a flag asks for something else,
+/// which would do nothing and be recorded. A run that goes on keeps what it was begun with.
+void refuse_other_rendering(const FinetuneOptions& options, const RenderedAs& made);
+
 /// Error (usage): a setting of a method was given and differs from the adapter's that is trained on.
 void refuse_other_than_adapter(const FinetuneOptions& options,
                                const std::map<std::string, std::string>& settings);

@@ -1,4 +1,5 @@
 // What a checkpoint's authors recommend for generating with it: generation_config.json.
+#include <algorithm>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
@@ -12,6 +13,53 @@
 #include "falconer/use.h"
 
 namespace falconer {
+
+namespace {
+
+// What is taken, what names tokens, and what changes no answer.
+constexpr const char* kKnown[] = {"max_new_tokens",
+                                  "temperature",
+                                  "top_k",
+                                  "top_p",
+                                  "min_p",
+                                  "typical_p",
+                                  "repetition_penalty",
+                                  "no_repeat_ngram_size",
+                                  "num_return_sequences",
+                                  "do_sample",
+                                  "bos_token_id",
+                                  "eos_token_id",
+                                  "pad_token_id",
+                                  "decoder_start_token_id",
+                                  "transformers_version",
+                                  "use_cache",
+                                  "cache_implementation",
+                                  "cache_config",
+                                  "return_legacy_cache",
+                                  "return_dict_in_generate",
+                                  "output_scores",
+                                  "output_logits",
+                                  "output_attentions",
+                                  "output_hidden_states",
+                                  "remove_invalid_values",
+                                  "compile_config",
+                                  "disable_compile",
+                                  "low_memory",
+                                  "is_assistant"};
+
+void name_others(const nlohmann::json& json, const std::string& where) {
+  const auto says_nothing = [](const nlohmann::json& value) {
+    return value.is_null() || value == false || value == 0 || value == 1 ||
+           (value.is_structured() && value.empty());
+  };
+  for (const auto& [key, value] : json.items())
+    if (!key.starts_with('_') && !says_nothing(value) &&
+        std::find(std::begin(kKnown), std::end(kKnown), key) == std::end(kKnown))
+      log_warning("{}: \"{}\" is {}, which is not taken from there; it is left out", where,
+                  printable(key), found_text(value));
+}
+
+}  // namespace
 
 SamplingSettings generation_settings(const std::string& checkpoint) {
   const auto folder =
@@ -37,12 +85,7 @@ SamplingSettings generation_settings(const std::string& checkpoint) {
   take(s.repetition_penalty, fields.real("repetition_penalty", kPenaltyFactors));
   take(s.no_repeat_ngram_size, fields.whole("no_repeat_ngram_size", kNgrams));
   take(s.num_return_sequences, fields.whole("num_return_sequences", kRepeats));
-  for (const char* other : {"num_beams", "num_beam_groups", "penalty_alpha", "epsilon_cutoff",
-                            "eta_cutoff", "diversity_penalty", "bad_words_ids", "suppress_tokens",
-                            "encoder_repetition_penalty", "length_penalty"})
-    if (const auto* value = fields.find(other); value != nullptr && *value != 1 && *value != 0)
-      log_warning("{}: \"{}\" is {}, which Falconer does not have; it is left out", path.string(),
-                  other, found_text(*value));
+  name_others(json, path.string());
   if (!fields.boolean("do_sample").value_or(false)) s.temperature = 0;  // transformers' default
   return s;
 }

@@ -142,7 +142,11 @@ std::string Model::decode(const std::vector<int32_t>& ids) const {
 std::vector<int32_t> Model::encode_prompt(const std::string& instruction, const std::string& input,
                                           bool raw) const {
   const Tokenizer& tokenizer = impl_->needed_tokenizer();
-  if (raw || !impl_->style()) return tokenizer.encode(instruction);
+  if (raw || !impl_->style()) {
+    if (input.empty()) return tokenizer.encode(instruction);
+    return PromptEncoder(tokenizer, PromptStyle::named("raw"), impl_->options.parse_special)
+        .prompt(Conversation::of(instruction, input));
+  }
   return PromptEncoder(tokenizer, *impl_->style(), impl_->options.parse_special)
       .prompt(Conversation::of(instruction, input));
 }
@@ -151,9 +155,11 @@ std::vector<int32_t> Model::encode_chat(const Chat& chat, bool raw) const {
   const Tokenizer& tokenizer = impl_->needed_tokenizer();
   const std::optional<PromptStyle> as_they_stand =
       raw || !impl_->style() ? std::optional(PromptStyle::named("raw")) : std::nullopt;
+  Conversation conversation = conversation_of(chat);
+  drop_spelled_ends(conversation, tokenizer);
   return PromptEncoder(tokenizer, as_they_stand ? *as_they_stand : *impl_->style(),
                        impl_->options.parse_special)
-      .prompt(conversation_of(chat));
+      .prompt(conversation);
 }
 
 void check_sampling(const SamplingSettings& settings) { check_bounds(settings); }

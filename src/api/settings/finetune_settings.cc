@@ -121,7 +121,7 @@ Rows optimizer_rows(FinetuneOptions& o) {
 Rows length_rows(FinetuneOptions& o) {
   return {
       {.names = "max-steps", .value = &o.max_steps,
-       .help = "optimizer steps (default: as --epochs says)", .range = kSteps},
+       .help = "optimizer steps (default, and 0: as --epochs says)", .range = kSteps},
       {.names = "epochs", .value = &o.epochs,
        .help = "passes over the rows (default: 3 over fewer than 4000 rows, else 1)",
        .range = kEpochs},

@@ -1,6 +1,7 @@
 #include "data/format/fields.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "base/error.h"
 #include "base/json_text.h"
@@ -27,6 +28,13 @@ std::string optional_text_field(const RowObject& object, const char* key) {
 std::string answer_field(const RowObject& object, const char* key, RowContext& context) {
   const RowObject* value = find_field(object, key);
   if (value == nullptr || value->is_string()) return text_field(object, key);
+  if (value->is_number_float()) {
+    const double number = value->get<double>();
+    if (!std::isfinite(number))
+      fail("\"{}\" is {}, as tables have it where a value is missing", key, number);
+    if (std::abs(number) >= 0x1p63)
+      fail("\"{}\" is a number of more digits than are kept; write it as text, in quotes", key);
+  }
   context.json_answer = true;
   return value->dump();
 }

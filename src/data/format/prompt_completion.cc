@@ -1,10 +1,17 @@
 #include "data/format/prompt_completion.h"
 
+#include "base/error.h"
 #include "data/format/messages.h"
+#include "data/row_delivery.h"
 
 namespace falconer {
 
 ParsedRow parse_prompt_completion(const RowObject& object, RowContext& context) {
+  const RowObject* completion = find_field(object, "completion");
+  if (completion != nullptr && is_list_of_messages(*completion))
+    fail(
+        "\"completion\" is a list of messages and \"prompt\" is a text; expected two texts, or two "
+        "lists of messages");
   return Example::of(text_field(object, "prompt"), {}, answer_field(object, "completion", context));
 }
 

@@ -38,5 +38,25 @@ TEST(ReadPrompts, EveryKindOfFileGivesTheSame) {
   expect_mentions(message_of([&] { read("none.jsonl", "\n"); }), {"holds no prompts"});
 }
 
+// As `evaluate` asks the same row.
+TEST(ReadPrompts, AnInputIsAskedWithoutAStyleToo) {
+  const Model model = Model::open({.checkpoint = std::string(source_dir()) + "/demo/checkpoint"});
+  const auto ids = model.encode_prompt("a", "b", false);
+  EXPECT_EQ(model.decode(ids), "a\nb");
+  EXPECT_EQ(model.encode_prompt("a", "b", true), ids);
+}
+
+TEST(ReadPrompts, AnEndThatAnAnswerSpellsIsItsEnd) {
+  const Model model = Model::open(
+      {.checkpoint = std::string(source_dir()) + "/demo/checkpoint", .prompt_style = "falcon"});
+  const auto asked = [&](const std::string& answer) {
+    return model.encode_chat(
+        parse_chat(R"({"messages":[{"role":"user","content":"x"},{"role":"assistant","content":")" +
+                   answer + R"("},{"role":"user","content":"z"}]})"));
+  };
+  EXPECT_EQ(asked("y<|endoftext|>"), asked("y"));
+  EXPECT_EQ(asked("y<|endoftext|> \\n"), asked("y"));
+}
+
 }  // namespace
 }  // namespace falconer::test
