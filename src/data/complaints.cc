@@ -29,6 +29,7 @@ size_t find_outside_strings(std::string_view text, std::string_view word) {
 /// The position of an escape of half a surrogate pair; npos where there is none.
 size_t find_lone_surrogate(std::string_view text) {
   const auto half = [&](size_t at) {  // 1: the first of two, 2: the second, 0: neither
+    if (at >= text.size()) return 0;
     if (text.substr(at, 3) != "\\ud" && text.substr(at, 3) != "\\uD") return 0;
     const char digit = at + 3 < text.size() ? text[at + 3] : '0';
     if (digit == '8' || digit == '9' || digit == 'a' || digit == 'b' || digit == 'A' ||

@@ -55,6 +55,13 @@ TEST(Complaints, OfFiles) {
                     {"\"data\"", "array"});
 }
 
+TEST(Complaints, OfRowsThatBreakOffWithinAnEscape) {
+  const std::string row = R"({"text":"\ud83d\ude00"})";
+  for (size_t size = 10; size < row.size(); ++size)
+    expect_mentions(complaint_of(row.substr(0, size) + "\n{\"text\":\"a\"}\n"),
+                    {"1: is not valid JSON"});
+}
+
 TEST(Complaints, OfRowsWithoutAFormat) {
   const auto said = [](const std::string& content, const char* name) {
     const TempFolder folder;

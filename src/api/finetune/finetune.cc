@@ -99,8 +99,7 @@ class Finetuning {
             .seed = o_.seed};
   }
 
-  // Rows that were token ids already say nothing themselves: what the flag says, or what they were
-  // prepared with.
+  // Of rows that were token ids already: what the flag says, or what they were prepared with.
   void choose_style() {
     RenderedAs& rendered = data_.rendered;
     refuse_other_rendering(o_, rendered);
