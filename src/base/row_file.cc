@@ -1,5 +1,7 @@
 #include "base/row_file.h"
 
+#include "base/small_letters.h"
+
 namespace falconer {
 namespace {
 
@@ -30,7 +32,9 @@ std::vector<std::string> all_endings() {
 
 }  // namespace
 
-RowFile row_file(std::string_view name) {
+RowFile row_file(std::string_view given) {
+  const std::string small = small_letters(given);
+  std::string_view name = small;
   RowFile made;
   for (const PackingEnding& packed : kPackingEndings) {
     if (!name.ends_with(packed.ending)) continue;

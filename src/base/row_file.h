@@ -18,7 +18,7 @@ struct RowFile {
   bool is_table() const { return format == RowFormat::kCsv || format == RowFormat::kTsv; }
 };
 
-/// By the end of its name: .jsonl, .ndjson, .json, .csv and .tsv, each also with .gz or .zst behind it, and
+/// By the end of its name, in small or capital letters: .jsonl, .ndjson, .json, .csv and .tsv, each also with .gz or .zst behind it, and
 /// .parquet.
 RowFile row_file(std::string_view name);
 

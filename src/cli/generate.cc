@@ -33,11 +33,13 @@ void take_generation_config(const Command& command, GenerateFlags& flags) {
     if (command.flag("--" + setting.name).given.empty() && setting.name != "stop" &&
         setting.name != "logit-bias")
       set(flags.sampling, setting.name, text_of(setting.value));
+  const SamplingSettings& s = flags.sampling;
   log_info(
-      "generation_config.json: temperature {}, top-k {}, top-p {}, repetition-penalty {}, at most "
-      "{} "
-      "new tokens",
-      own.temperature, own.top_k, own.top_p, own.repetition_penalty, own.max_new_tokens);
+      "with generation_config.json and flags: temperature {}, top-k {}, top-p {}, min-p {}, "
+      "typical-p {}, "
+      "repetition-penalty {}, at most {} new tokens",
+      s.temperature, s.top_k, s.top_p, s.min_p, s.typical_p, s.repetition_penalty,
+      s.max_new_tokens);
 }
 
 void print_json(const std::vector<Completion>& completions) {

@@ -9,8 +9,10 @@
 #include "base/digest.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/joined.h"
 #include "base/json_file.h"
 #include "base/json_number.h"
+#include "base/log.h"
 #include "base/path.h"
 #include "text/added_tokens.h"
 #include "text/bpe.h"
@@ -139,6 +141,23 @@ struct Tokenizer::Impl {
                        [&](const auto& token) { return token.id == id; });
   }
 
+  /// transformers adds such tokens to the tokenizer, behind those that it has; here they are text. One that pads
+  /// is in no text.
+  void name_missing(const Files& files, const std::string& where) const {
+    const json settings = parse_optional_file(files, "tokenizer_config.json");
+    const auto pad =
+        token_name(settings.is_object() ? settings.value("pad_token", json()) : json());
+    std::vector<std::string> missing;
+    for (const std::string& name : control_tokens(files))
+      if (!name.empty() && name != pad && !find(name)) missing.push_back(printable(name));
+    if (!missing.empty())
+      log_warning(
+          "{}: the files beside it name tokens that it does not have: {}. They are read as text; "
+          "to have them as "
+          "tokens, load and save the tokenizer with transformers",
+          where, joined(missing, ", "));
+  }
+
   /// tokenizer_config.json names a token, or an object with its content; the other two files have
   /// its id, or several.
   void read_special_ids(const Files& files) {
@@ -204,6 +223,7 @@ Tokenizer Tokenizer::parse(const Files& files, const std::string& where) {
                           : parse_json_object(tokenizer_json_of_gpt2(files), "vocab.json");
     auto impl = std::make_unique<Impl>(file, control_tokens(files));
     impl->read_special_ids(files);
+    impl->name_missing(files, where);
     return Tokenizer(std::move(impl));
   } catch (const json::exception& error) {
     fail("{}: not a tokenizer that Falconer can read: {}", where, json_reason(error));

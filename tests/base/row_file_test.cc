@@ -21,8 +21,10 @@ TEST(RowFile, IsKnownByTheEndOfItsName) {
   is("b.parquet", RowFormat::kParquet);
   is("b.jsonl.gz", RowFormat::kJsonLines, Packing::kGzip);
   is("b.csv.zst", RowFormat::kCsv, Packing::kZstd);
+  is("B.JSONL", RowFormat::kJsonLines);
+  is("B.CSV.GZ", RowFormat::kCsv, Packing::kGzip);
   for (const char* other :
-       {"b.parquet.gz", "b.txt", "b.txt.gz", "b.gz", "jsonl", "b.jsonl.bz2", "b.JSONL", ""})
+       {"b.parquet.gz", "b.txt", "b.txt.gz", "b.gz", "jsonl", "b.jsonl.bz2", ""})
     is(other, RowFormat::kNone);
   for (const std::string& ending : row_file_endings())
     EXPECT_NE(row_file("train" + ending).format, RowFormat::kNone) << ending;

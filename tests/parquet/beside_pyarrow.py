@@ -359,7 +359,7 @@ def main():
                         seen["encodings"].update(chunk.encodings)
                         seen["types"].add(chunk.physical_type)
                 read = pq.read_table(path, use_threads=False)
-                # pyarrow loses rows behind a page without values: findings/pyarrow_empty-page-loses-rows
+                # pyarrow loses rows behind a page without values: findings/pyarrow_empty-page-loses-rows.sh
                 lost += read.num_rows < table.num_rows
                 expected = rows_of(table if read.num_rows < table.num_rows else read)
                 said = subprocess.run([program, path], capture_output=True, check=True).stdout.decode()
