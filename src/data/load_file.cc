@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/nearest.h"
 #include "base/path.h"
+#include "base/spelling.h"
 #include "base/threads.h"
 #include "base/utf8.h"
 #include "data/complaints.h"
@@ -258,7 +259,7 @@ class FileLoader {
   std::string beyond_model(const Row& row) const {
     for (const int32_t id : row.ids)
       if (id >= options_.vocab)
-        return fmt::format(
+        return worded(
             "has the token \"{}\" ({}), and the model has rows for ids 0 to {} only: the tokenizer "
             "was "
             "given tokens that the model was not resized for; finetune's --resize-embeddings adds "
