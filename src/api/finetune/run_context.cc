@@ -18,6 +18,8 @@ std::map<std::string, std::string> data_record(const FinetuneOptions& o, const s
       {"format", o.data_format},
       {"skip_bad", o.skip_bad ? "true" : "false"}};
   if (!o.columns.empty()) record["columns"] = o.columns;
+  if (!o.delimiter.empty()) record["delimiter"] = o.delimiter;
+  if (!o.encoding.empty()) record["encoding"] = o.encoding;
   if (!asked.empty()) record["path"] = asked;
   return record;
 }

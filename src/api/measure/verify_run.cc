@@ -195,6 +195,8 @@ class Verifying {
     o.skip_bad = get(record.data, "skip_bad") == "true";
     o.data_format = get(record.data, "format");
     o.columns = get(record.data, "columns");
+    o.delimiter = get(record.data, "delimiter");
+    o.encoding = get(record.data, "encoding");
     o.prompt_style = record.prompt_style;
     const auto tokenizer = find_tokenizer(checkpoint_);
     return load_dataset(

@@ -77,6 +77,19 @@ TEST_F(VerifyRun, ARunAsItWasSavedIsInOrder) {
   }
 }
 
+TEST_F(VerifyRun, RowsAreReadAsTheyWereForTheRun) {
+  std::string rows = "prompt;completion\n";
+  for (int i = 0; i < 12; ++i) rows += fmt::format("{};\xfc{}\n", i, i);
+  write_file(run.path("rows.csv"), rows);
+  FinetuneOptions o = options();
+  o.data = run.path("rows.csv").string();
+  o.delimiter = ";";
+  o.encoding = "latin1";
+  finetune(o);
+  const VerifyReport report = verify({.folder = folder(), .checkpoint = {}, .data = {}});
+  EXPECT_TRUE(report.ok) << report.text;
+}
+
 TEST_F(VerifyRun, AByteThatChangedIsFound) {
   finetune(options());
   damage("final/adapter_model.safetensors");
