@@ -82,6 +82,12 @@ void StoredTensor::copy_rows_to(int64_t first, const View& to) const {
 
 std::string StoredTensor::shape_text() const { return fmt::format("[{}]", joined(shape, ", ")); }
 
+void StoredTensor::check_float() const {
+  if (!is_float(dtype))
+    fail("{}: {} holds {} numbers; f32, bf16 and f16 can be read", file.string(), name,
+         name_of(dtype));
+}
+
 std::optional<int64_t> element_count(const std::vector<int64_t>& shape) {
   constexpr int64_t kMost = int64_t{1} << 48;
   int64_t count = 1;  // as if every 0 were a 1: no partial product may overflow either

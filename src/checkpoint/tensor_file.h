@@ -50,6 +50,8 @@ struct StoredTensor {
   int64_t size() const { return rows() * cols(); }
   /// "[65024, 4544]"
   std::string shape_text() const;
+  /// Error: its numbers are none that weights are stored as.
+  void check_float() const;
 };
 
 /// The product of `shape`; nothing where a size is negative or the product of those that are not 0

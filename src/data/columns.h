@@ -23,9 +23,9 @@ class Columns {
   bool empty() const { return pairs_.empty(); }
   /// The row with our names. Error: it lacks a column.
   RowObject renamed(const RowObject& row) const;
-  /// The first of their columns that the row lacks; "" where it has all.
   /// Keys of the row that another column takes the place of: nothing reads them.
   std::vector<std::string> hidden_in(const RowObject& row) const;
+  /// The first of their columns that the row lacks; "" where it has all.
   std::string missing_in(const RowObject& row) const;
   /// "instruction=question, output=answer".
   std::string text() const;

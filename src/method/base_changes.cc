@@ -10,6 +10,7 @@
 #include "method/olora.h"
 #include "method/peft_config.h"
 #include "tensor/buffer.h"
+#include "tensor/row_bands.h"
 
 namespace falconer {
 namespace {
@@ -17,22 +18,9 @@ namespace {
 constexpr std::string_view kUnderLora = ".base_layer.";
 constexpr std::string_view kBiasOfB = ".lora_B.bias";
 
-bool is_float(Dtype dtype) {
-  return dtype == Dtype::kF32 || dtype == Dtype::kBF16 || dtype == Dtype::kF16 ||
-         dtype == Dtype::kF64;
-}
-
 bool same_numbers(const StoredTensor& a, const StoredTensor& b) {
   return a.shape == b.shape && a.dtype == b.dtype && a.bytes.size() == b.bytes.size() &&
          std::memcmp(a.bytes.data(), b.bytes.data(), a.bytes.size()) == 0;
-}
-
-std::string module_of(const std::string& tensor) { return tensor.substr(0, tensor.rfind('.')); }
-
-// In bands of rows: of a large vocabulary, an f32 copy is larger than all that is kept.
-void for_bands(int64_t rows, int64_t cols, const std::function<void(int64_t, int64_t)>& use) {
-  const int64_t band = std::clamp<int64_t>((1 << 22) / std::max<int64_t>(1, cols), 1, rows);
-  for (int64_t row = 0; row < rows; row += band) use(row, std::min(band, rows - row));
 }
 
 /// rows (n,C) f32 in host memory, of which the first is the embedding's row `first`, become
@@ -145,9 +133,7 @@ class BaseChanges::Attaching {
           "that size: resize and save the base with transformers (resize_token_embeddings), or "
           "merge the adapter with PEFT",
           stored.file.string(), stored.name, stored.shape_text(), plain, joined(param.shape, ", "));
-    if (!is_float(stored.dtype))
-      fail("{}: {} holds {} numbers; f32, bf16 and f16 can be read", stored.file.string(),
-           stored.name, name_of(stored.dtype));
+    stored.check_float();
     // Below rows that learn it is the table itself.
     if (stored.name.find(".token_adapter.") != std::string::npos) return;
     const bool under = stored.name.find(kUnderLora) != std::string::npos;
@@ -275,17 +261,9 @@ class BaseChanges::Attaching {
   }
 
   View own_tensor(const std::string& name, const std::vector<int64_t>& shape) {
-    const StoredTensor* stored = files_.find(name);
-    if (stored == nullptr)
-      fail("{}: the tensor {} is missing; is this adapter for another model or method?",
-           files_.files().front().string(), name);
-    if (stored->shape != shape)
-      fail("{}: {} is {}, expected [{}]; is this adapter for another model?", stored->file.string(),
-           name, stored->shape_text(), joined(shape, ", "));
-    if (!is_float(stored->dtype))
-      fail("{}: {} holds {} numbers; f32, bf16 and f16 can be read", stored->file.string(), name,
-           name_of(stored->dtype));
-    const View value = place(*stored, stored->rows(), stored->cols(), Dtype::kF32);
+    const StoredTensor& stored = required_tensor(files_, name);
+    check_tensor(stored, shape);
+    const View value = place(stored, stored.rows(), stored.cols(), Dtype::kF32);
     c_.taken_.push_back({name, shape, value});
     return value;
   }

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "method/peft_config.h"
 #include "tensor/buffer.h"
+#include "tensor/row_bands.h"
 
 namespace falconer {
 namespace {
@@ -14,21 +15,18 @@ constexpr std::string_view kBaseLayer = ".base_layer", kTokenAdapter = ".token_a
 
 /// Whether `copy` is what rounding the base's values to its dtype gives; `longer`: it may have more rows.
 bool is_copy(const StoredTensor& copy, const StoredTensor& original, bool longer) {
-  const bool numbers = copy.dtype == Dtype::kF32 || copy.dtype == Dtype::kBF16 ||
-                       copy.dtype == Dtype::kF16 || copy.dtype == Dtype::kF64;
   std::vector<int64_t> shape = copy.shape;
   if (longer && !shape.empty()) shape[0] = std::min(shape[0], original.shape[0]);
-  if (!numbers || shape != original.shape || !copy.plain()) return false;
-  const int64_t rows = original.rows();
-  const int64_t band = std::clamp<int64_t>((1 << 22) / std::max<int64_t>(1, copy.cols()), 1,
-                                           std::max<int64_t>(1, rows));
-  for (int64_t row = 0; row < rows; row += band) {
-    const View found = copy.view().row_range(row, std::min(band, rows - row));
+  if (!is_float(copy.dtype) || shape != original.shape || !copy.plain()) return false;
+  bool same = true;
+  for_bands(original.rows(), copy.cols(), [&](int64_t row, int64_t count) {
+    if (!same) return;
+    const View found = copy.view().row_range(row, count);
     const Tensor expected(found.rows, found.cols, copy.dtype);
     original.copy_rows_to(row, expected.view());
-    if (std::memcmp(found.data, expected.view().data, found.bytes()) != 0) return false;
-  }
-  return true;
+    same = std::memcmp(found.data, expected.view().data, found.bytes()) == 0;
+  });
+  return same;
 }
 
 }  // namespace

@@ -6,22 +6,29 @@
 namespace falconer {
 
 std::vector<float> AdapterReader::read(const std::string& name, const std::vector<int64_t>& shape) {
-  const StoredTensor* found = find(name);
+  const StoredTensor& found = required_tensor(files_, name);
+  used_.insert(name);
+  return read(found, shape);
+}
+
+const StoredTensor& required_tensor(const TensorFiles& files, const std::string& name) {
+  const StoredTensor* found = files.find(name);
   if (found == nullptr)
     fail("{}: the tensor {} is missing; is this adapter for another model or method?",
-         files_.files().front().string(), name);
-  return read(*found, shape);
+         files.files().front().string(), name);
+  return *found;
+}
+
+void check_tensor(const StoredTensor& tensor, const std::vector<int64_t>& shape) {
+  if (tensor.shape != shape)
+    fail("{}: {} is {}, expected [{}]; is this adapter for another model?", tensor.file.string(),
+         tensor.name, tensor.shape_text(), joined(shape, ", "));
+  tensor.check_float();
 }
 
 std::vector<float> AdapterReader::read(const StoredTensor& tensor,
                                        const std::vector<int64_t>& shape) {
-  if (tensor.shape != shape)
-    fail("{}: {} is {}, expected [{}]; is this adapter for another model?", tensor.file.string(),
-         tensor.name, tensor.shape_text(), joined(shape, ", "));
-  if (tensor.dtype != Dtype::kF32 && tensor.dtype != Dtype::kBF16 && tensor.dtype != Dtype::kF16 &&
-      tensor.dtype != Dtype::kF64)
-    fail("{}: {} holds {} numbers; f32, bf16 and f16 can be read", tensor.file.string(),
-         tensor.name, name_of(tensor.dtype));
+  check_tensor(tensor, shape);
   const int64_t count = tensor.size();
   std::vector<float> values(static_cast<size_t>(count));
   const View from{const_cast<std::byte*>(tensor.bytes.data()), 1, count, count, tensor.dtype};

@@ -11,6 +11,18 @@
 
 namespace falconer {
 
+/// Error: the adapter's files have no such tensor.
+const StoredTensor& required_tensor(const TensorFiles& files, const std::string& name);
+/// Error: it has another shape, or no numbers that weights are stored as.
+void check_tensor(const StoredTensor& tensor, const std::vector<int64_t>& shape);
+
+/// "transformer.h.0.mlp" of "transformer.h.0.mlp.weight", and of a module what it stands in.
+inline std::string module_of(const std::string& name) { return name.substr(0, name.rfind('.')); }
+/// "mlp" of "transformer.h.0.mlp".
+inline std::string last_name(const std::string& module) {
+  return module.substr(module.rfind('.') + 1);
+}
+
 class AdapterReader {
  public:
   /// `copies`: tensors that are known to be the base's own, and are not looked at.

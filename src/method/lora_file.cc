@@ -16,8 +16,6 @@ SavedTensor saved(const Param& param) {
   return {param.name, param.shape, host_values(param.value)};
 }
 
-std::string last_name(const std::string& module) { return module.substr(module.rfind('.') + 1); }
-
 // What PEFT computes the scale from, and the rank that it sees, which is 2r for q and v: alpha grows
 // along. The last bit of the scale is kept where an alpha gives it.
 double alpha_of(int64_t rank, double scale, bool rslora) {
@@ -173,9 +171,7 @@ Lora::ModuleSpec module_spec(const PeftConfig& config, const std::string& module
   const std::string file = b.file.string();
   if (b.shape.size() != 2 || b.shape[1] < 1)
     fail("{}: {} is {}, expected two dimensions", file, b.name, b.shape_text());
-  if (b.dtype != Dtype::kF32 && b.dtype != Dtype::kBF16 && b.dtype != Dtype::kF16 &&
-      b.dtype != Dtype::kF64)
-    fail("{}: {} holds {} numbers; f32, bf16 and f16 can be read", file, b.name, name_of(b.dtype));
+  b.check_float();
   const int64_t rank = b.shape[1], said = config.rank_of(module);
   if (rank != said)
     fail("{}: {} has rank {}, and adapter_config.json says {}", file, b.name, rank, said);

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/json_number.h"
+#include "base/small_letters.h"
 #include "method/method.h"
 
 namespace falconer {
@@ -68,15 +69,10 @@ void refuse_others(const Json& config, const std::string& where) {
           where, printable(key), found_text(value));
 }
 
-std::string lower(std::string text) {
-  for (char& c : text)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  return text;
-}
-
 bool is_olora(const Json& config) {
   const auto found = config.find("init_lora_weights");
-  return found != config.end() && found->is_string() && lower(found->get<std::string>()) == "olora";
+  return found != config.end() && found->is_string() &&
+         small_letters(found->get<std::string>()) == "olora";
 }
 
 // Some ways to begin an adapter take a part out of the base's weights, each time that it is loaded.
@@ -191,8 +187,8 @@ void PeftConfig::read_beside(const Json& config) {
 void PeftConfig::read_targets(const Json& config) {
   const JsonFields<Json> fields(config, where_);
   const Json* const target = fields.find("target_modules");
-  all_linear_ =
-      target != nullptr && target->is_string() && lower(target->get<std::string>()) == "all-linear";
+  all_linear_ = target != nullptr && target->is_string() &&
+                small_letters(target->get<std::string>()) == "all-linear";
   if (!all_linear_) targets_ = selection(config, "target_modules");
   excluded_ = selection(config, "exclude_modules");
   if (const Json* layers = fields.find("layers_to_transform")) {

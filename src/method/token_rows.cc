@@ -11,6 +11,7 @@
 #include "ops/embedding.h"
 #include "ops/linear.h"
 #include "ops/residual.h"
+#include "tensor/row_bands.h"
 
 namespace falconer {
 namespace {
@@ -25,12 +26,6 @@ std::string delta_name(const std::string& module) {
   return std::string(kPeftPrefix) + module + ".token_adapter.trainable_tokens_delta";
 }
 
-std::string module_of_weight(const Param& param) {
-  return param.name.substr(0, param.name.rfind('.'));
-}
-
-std::string short_name(const std::string& module) { return module.substr(module.rfind('.') + 1); }
-
 }  // namespace
 
 std::vector<float> grow_table(Param& table, int64_t rows, Dtype dtype, Arena& fixed) {
@@ -42,17 +37,16 @@ std::vector<float> grow_table(Param& table, int64_t rows, Dtype dtype, Arena& fi
   std::vector<float> mean;
   if (!fixed.measuring()) {
     std::vector<double> sums(static_cast<size_t>(cols), 0);
-    const int64_t most = std::clamp<int64_t>((int64_t{1} << 20) / cols, 1, had);
-    const Tensor band(most, cols, Dtype::kF32);
-    for (int64_t row = 0; row < had; row += most) {
-      const View part = band.view().row_range(0, std::min(most, had - row));
-      const View from = base.row_range(row, part.rows);
+    const auto add = [&](int64_t row, int64_t count) {
+      const Tensor band(count, cols, Dtype::kF32);
+      const View part = band.view(), from = base.row_range(row, count);
       copy_converted(from, part);
       copy_converted(part, value.row_range(row, part.rows));
       for (int64_t i = 0; i < part.rows; ++i)
         for (int64_t j = 0; j < cols; ++j) sums[static_cast<size_t>(j)] += part.row<float>(i)[j];
       if (table.mapped) forget_pages({static_cast<const std::byte*>(from.data), from.bytes()});
-    }
+    };
+    for_bands(had, cols, add, 1 << 20);
     for (const double sum : sums)
       mean.push_back(static_cast<float>(sum / static_cast<double>(had)));
     const View one{mean.data(), 1, cols, cols, Dtype::kF32};
@@ -133,7 +127,7 @@ void TokenRows::make(Run& run, Param& whole, std::string module, int64_t had, Ar
 void TokenRows::attach(Run& run, Decoder& decoder, Weights& weights, Arena& fixed, bool training) {
   run_ = &run;
   tied_ = weights.head.w == weights.embedding;
-  embedding_ = module_of_weight(*weights.embedding);
+  embedding_ = module_of(weights.embedding->name);
   head_ = weights.head.module;
   check_modules(embedding_, head_, tied_);
   const int64_t had = weights.embedding->rows();
@@ -224,7 +218,7 @@ void TokenRows::add_to(SavedAdapter& saved) const {
   if (tables_.size() == 1 && of_embedding_ != nullptr)
     config[kIdsKey] = of_embedding_->ids;
   else
-    for (const auto& table : tables_) config[kIdsKey][short_name(table->module)] = table->ids;
+    for (const auto& table : tables_) config[kIdsKey][last_name(table->module)] = table->ids;
   saved.config_json = config.dump(2) + "\n";
   for (const auto& table : tables_)
     saved.tensors.push_back({table->rows.name, table->rows.shape, host_values(table->rows.value)});

@@ -59,10 +59,7 @@ const StoredTensor& find_checked(const Param& param, const TensorFiles& files) {
   if (stored->shape != param.shape)
     fail("{}: {} is {}, and config.json asks for {}", stored->file.string(), param.name,
          stored->shape_text(), text_of(param.shape));
-  if (stored->dtype != Dtype::kF32 && stored->dtype != Dtype::kBF16 &&
-      stored->dtype != Dtype::kF16 && stored->dtype != Dtype::kF64)
-    fail("{}: {} holds {} numbers; f32, bf16 and f16 can be read", stored->file.string(),
-         param.name, name_of(stored->dtype));
+  stored->check_float();
   return *stored;
 }
 

@@ -10,6 +10,12 @@ namespace falconer {
 
 enum class Dtype : uint8_t { kF32, kBF16, kF16, kF64, kI64, kI32, kI16, kI8, kU8, kBool };
 
+/// What weights are stored as.
+constexpr bool is_float(Dtype dtype) {
+  return dtype == Dtype::kF32 || dtype == Dtype::kBF16 || dtype == Dtype::kF16 ||
+         dtype == Dtype::kF64;
+}
+
 constexpr size_t size_of(Dtype dtype) {
   switch (dtype) {
     case Dtype::kF64:

@@ -56,6 +56,33 @@ inline void write_rows(const std::filesystem::path& path, int64_t count, uint32_
   }
 }
 
+/// A few steps on the rows of `folder`.
+inline FinetuneOptions short_run(const std::string& method, const std::string& checkpoint,
+                                 const TempFolder& folder, const std::string& out) {
+  FinetuneOptions o;
+  o.method = method;
+  o.checkpoint = checkpoint;
+  o.data = (folder / "rows.jsonl").string();
+  o.out = (folder / out).string();
+  o.precision = "f32";
+  o.lr = 1e-2;
+  o.warmup_steps = 0;
+  o.batch_size = 8;
+  o.micro_batch_size = 4;
+  o.max_steps = 4;
+  return o;
+}
+
+/// What `o` gives in two runs: one to half of its steps, and one that goes on.
+inline std::string resumed_half_way(FinetuneOptions o) {
+  const int64_t steps = o.max_steps;
+  o.max_steps = steps / 2;
+  finetune(o);
+  o.max_steps = steps;
+  o.resume = "auto";
+  return finetune(o).final_folder;
+}
+
 /// A folder with a checkpoint and data; `options` name them, with settings that train quickly.
 class TinyRun {
  public:
@@ -73,18 +100,7 @@ class TinyRun {
   }
 
   FinetuneOptions options(const std::string& method, const std::string& out) const {
-    FinetuneOptions o;
-    o.method = method;
-    o.checkpoint = checkpoint;
-    o.data = (folder / "rows.jsonl").string();
-    o.out = (folder / out).string();
-    o.precision = "f32";
-    o.lr = 1e-2;
-    o.warmup_steps = 0;
-    o.batch_size = 8;
-    o.micro_batch_size = 4;
-    o.max_steps = 4;
-    return o;
+    return short_run(method, checkpoint, folder, out);
   }
 
   std::filesystem::path path(const std::string& name) const { return folder / name; }

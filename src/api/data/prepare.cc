@@ -56,7 +56,7 @@ PrepareReport prepare(const PrepareOptions& options) {
                options.prompt_style);
   find_data_format(options.data_format);
   Columns::parse(options.columns);
-  read_as(options.delimiter, options.encoding);
+  const ReadAs as = read_as(options.delimiter, options.encoding);
   if (!options.prompt_style.empty()) PromptStyle::check(options.prompt_style);
   const TrainOn train_on = train_on_of(options.train_on, options.mask_prompt);
   const std::string checkpoint = resolve_checkpoint(options.checkpoint, CheckpointPart::kTokenizer);
@@ -83,7 +83,7 @@ PrepareReport prepare(const PrepareOptions& options) {
       .skip_bad = options.skip_bad,
       .columns = options.columns,
       .strict_columns = options.strict_columns,
-      .read_as = read_as(options.delimiter, options.encoding),
+      .read_as = as,
       .format = options.data_format,
       .prompt_style = options.prompt_ending == "colon" ? "alpaca-colon" : options.prompt_style,
       .checkpoint = template_files(checkpoint)};

@@ -16,10 +16,9 @@ bool has_tokenizer(const std::string& adapter) {
   return !adapter.empty() && fs::is_directory(adapter) && Tokenizer::is_in(adapter);
 }
 
-bool same_text(const std::string& a, const std::string& b, const char* name) {
-  const SideFiles theirs = side_files(fs::path(a)), ours = side_files(fs::path(b));
-  const auto x = theirs.find(name), y = ours.find(name);
-  return x != theirs.end() && y != ours.end() && x->second == y->second;
+bool same_tokenizer(const SideFiles& a, const SideFiles& b) {
+  const auto x = a.find("tokenizer.json"), y = b.find("tokenizer.json");
+  return x != a.end() && y != b.end() && x->second == y->second;
 }
 
 struct Other {
@@ -77,12 +76,11 @@ std::optional<Tokenizer> find_tokenizer(const std::string& checkpoint, const std
 SideFiles side_files(const std::string& checkpoint, const std::string& adapter) {
   SideFiles files = side_files(fs::path(checkpoint));
   if (adapter.empty() || !fs::is_directory(adapter)) return files;
+  SideFiles own = side_files(fs::path(adapter));
   const bool own_template = PromptStyle::has_chat_template(template_files(adapter));
-  if (!own_template &&
-      (!has_tokenizer(adapter) || same_text(adapter, checkpoint, "tokenizer.json")))
-    return files;
+  if (!own_template && (!has_tokenizer(adapter) || same_tokenizer(own, files))) return files;
   if (own_template) files.erase("chat_template.jinja");
-  for (auto& [name, text] : side_files(fs::path(adapter))) files[name] = text;
+  for (auto& [name, text] : own) files[name] = std::move(text);
   return files;
 }
 

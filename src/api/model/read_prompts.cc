@@ -6,7 +6,8 @@
 #include "base/error.h"
 #include "base/json_number.h"
 #include "base/log.h"
-#include "base/plural.h"
+#include "data/format/fields.h"
+#include "data/report.h"
 #include "falconer/use.h"
 
 namespace falconer {
@@ -18,8 +19,8 @@ using Unread = std::map<std::string, int64_t>;
 void count_unread(const nlohmann::ordered_json& row, std::initializer_list<std::string_view> read,
                   Unread& unread) {
   for (const auto& [key, value] : row.items())
-    if (!value.is_null() && value != "" && std::find(read.begin(), read.end(), key) == read.end())
-      ++unread[printable(key)];
+    if (!says_nothing(value) && std::find(read.begin(), read.end(), key) == read.end())
+      ++unread[key];
 }
 
 std::vector<int32_t> prompt_of_row(const nlohmann::ordered_json& row, const Model& model, bool raw,
@@ -49,8 +50,7 @@ std::vector<std::vector<int32_t>> read_prompts(const std::string& path, const Mo
     all.push_back(prompt_of_row(row, model, raw, unread));
   });
   if (all.empty()) fail("{}: holds no prompts; expected rows {{\"prompt\"}}", path);
-  for (const auto& [key, rows] : unread)
-    log_warning("{}: not asked: \"{}\" ({} {})", path, key, rows, plural(rows, "row"));
+  if (!unread.empty()) log_warning("{}: not asked: {}", path, unread_text(unread));
   return all;
 }
 

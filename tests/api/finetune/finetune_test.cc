@@ -100,11 +100,7 @@ TEST_P(EveryMethod, ResumesToTheSameBytes) {
   const std::string whole = finetune(o).final_folder;
   FinetuneOptions part = o;
   part.out = run.path("part").string();
-  part.max_steps = 3;
-  finetune(part);
-  part.max_steps = 6;
-  part.resume = "auto";
-  const std::string resumed = finetune(part).final_folder;
+  const std::string resumed = resumed_half_way(part);
   EXPECT_EQ(file_bytes(weights_of(whole)), file_bytes(weights_of(resumed)));
   EXPECT_EQ(losses(run.path("whole")), losses(run.path("part")));
 }

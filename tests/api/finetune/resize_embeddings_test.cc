@@ -23,15 +23,7 @@ class ResizeEmbeddings : public ::testing::TestWithParam<const char*> {
     write_rows(folder / "rows.jsonl", 24, 1, kTokens);
   }
   FinetuneOptions options(const std::string& out, bool resize = true) const {
-    FinetuneOptions o;
-    o.method = GetParam();
-    o.checkpoint = checkpoint;
-    o.data = (folder / "rows.jsonl").string();
-    o.out = (folder / out).string();
-    o.precision = "f32";
-    o.lr = 1e-2;
-    o.warmup_steps = 0;
-    o.batch_size = 8;
+    FinetuneOptions o = short_run(GetParam(), checkpoint, folder, out);
     o.max_steps = 6;
     o.resize_embeddings = resize;
     return o;
@@ -79,11 +71,7 @@ TEST_P(ResizeEmbeddings, ResumesToTheSameBytes) {
   const std::string whole = finetune(o).final_folder;
   FinetuneOptions part = o;
   part.out = (folder / "part").string();
-  part.max_steps = 3;
-  finetune(part);
-  part.max_steps = 6;
-  part.resume = "auto";
-  const std::string resumed = finetune(part).final_folder;
+  const std::string resumed = resumed_half_way(part);
   EXPECT_EQ(file_bytes(weights_of(whole)), file_bytes(weights_of(resumed)));
   EXPECT_EQ(file_bytes(fs::path(whole) / "falconer.json"),
             file_bytes(fs::path(resumed) / "falconer.json"));
