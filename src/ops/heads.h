@@ -25,11 +25,17 @@ inline void check_grouped(const Heads& q, const Heads& k, const Heads& v) {
   FALCONER_CHECK(q.rows.dtype == k.rows.dtype && q.rows.dtype == v.rows.dtype);
 }
 
-/// A gradient has the heads of what it is the gradient of; only its rows may lie elsewhere.
-inline void check_gradient(const Heads& x, const Heads& dx) {
-  FALCONER_CHECK(x.groups == dx.groups && x.per_group == dx.per_group && x.size == dx.size);
-  FALCONER_CHECK(x.rows.rows == dx.rows.rows && x.rows.dtype == dx.rows.dtype);
+/// As many rows with as many heads of one size and dtype; they may lie elsewhere.
+inline bool same_heads(const Heads& a, const Heads& b) {
+  return a.groups == b.groups && a.per_group == b.per_group && a.size == b.size &&
+         a.rows.rows == b.rows.rows && a.rows.dtype == b.rows.dtype;
 }
+
+/// A gradient has the heads of what it is the gradient of; only its rows may lie elsewhere.
+inline void check_gradient(const Heads& x, const Heads& dx) { FALCONER_CHECK(same_heads(x, dx)); }
+
+/// A whole row as one head.
+inline Heads one_head(const View& rows) { return {rows, 1, 1, 0, rows.cols}; }
 
 /// Heads with a C++ element type, for kernels.
 template <class S>

@@ -7,6 +7,7 @@
 #include "ops/dropout.h"
 #include "ops/embedding.h"
 #include "ops/fill.h"
+#include "ops/gated.h"
 #include "ops/gelu.h"
 #include "ops/linear.h"
 #include "ops/loss.h"
@@ -14,7 +15,10 @@
 #include "ops/optimizer.h"
 #include "ops/prefix_attention.h"
 #include "ops/residual.h"
+#include "ops/rms_norm.h"
 #include "ops/rope.h"
+#include "ops/scale.h"
+#include "ops/soft_cap.h"
 
 namespace falconer {
 
@@ -37,6 +41,9 @@ struct Kernels {
   void (*norm_forward)(const NormForward&);
   void (*norm_backward_x)(const NormBackward&);
   void (*norm_backward_w)(const NormBackward&);
+  void (*rms_norm_forward)(const RmsNormForward&);
+  void (*rms_norm_backward_x)(const RmsNormBackward&);
+  void (*rms_norm_backward_w)(const RmsNormBackward&);
   void (*rope)(const Rope&);
   void (*attention_forward)(const AttentionForward&);
   void (*attention_delta)(const AttentionDelta&);
@@ -46,6 +53,11 @@ struct Kernels {
   void (*prefix_attention_backward)(const PrefixAttentionBackward&);
   void (*gelu_forward)(const GeluForward&);
   void (*gelu_backward)(const GeluBackward&);
+  void (*gated_forward)(const GatedForward&);
+  void (*gated_backward)(const GatedBackward&);
+  void (*soft_cap_forward)(const SoftCapForward&);
+  void (*soft_cap_backward)(const SoftCapBackward&);
+  void (*scale)(const Scale&);
   void (*residual)(const Residual&);
   void (*affine_forward)(const AffineForward&);
   void (*affine_backward)(const AffineBackward&);

@@ -74,12 +74,17 @@ void watch_forward(Kernels& made) {
   FALCONER_WATCH(gather_forward, GatherForward, FALCONER_OUT(GatherForward, y));
   FALCONER_WATCH(norm_forward, NormForward, FALCONER_OUT(NormForward, y),
                  FALCONER_OUT(NormForward, stats));
+  FALCONER_WATCH(rms_norm_forward, RmsNormForward, FALCONER_OUT(RmsNormForward, y),
+                 FALCONER_OUT(RmsNormForward, stats));
   FALCONER_WATCH(rope, Rope, FALCONER_OUT(Rope, x));
   FALCONER_WATCH(attention_forward, AttentionForward, FALCONER_OUT(AttentionForward, out),
                  FALCONER_OUT(AttentionForward, lse));
   FALCONER_WATCH(prefix_attention_forward, PrefixAttentionForward,
                  FALCONER_OUT(PrefixAttentionForward, out));
   FALCONER_WATCH(gelu_forward, GeluForward, FALCONER_OUT(GeluForward, y));
+  FALCONER_WATCH(gated_forward, GatedForward, FALCONER_OUT(GatedForward, y));
+  FALCONER_WATCH(soft_cap_forward, SoftCapForward, FALCONER_OUT(SoftCapForward, x));
+  FALCONER_WATCH(scale, Scale, FALCONER_OUT(Scale, x));
   FALCONER_WATCH(residual, Residual, FALCONER_OUT(Residual, y));
   FALCONER_WATCH(affine_forward, AffineForward, FALCONER_OUT(AffineForward, y));
   FALCONER_WATCH(dropout, Dropout, FALCONER_OUT(Dropout, y));
@@ -99,6 +104,8 @@ void watch_backward(Kernels& made) {
   FALCONER_WATCH(norm_backward_x, NormBackward, FALCONER_OUT(NormBackward, dx_add));
   FALCONER_WATCH(norm_backward_w, NormBackward, FALCONER_OUT(NormBackward, dw),
                  FALCONER_OUT(NormBackward, db));
+  FALCONER_WATCH(rms_norm_backward_x, RmsNormBackward, FALCONER_OUT(RmsNormBackward, dx));
+  FALCONER_WATCH(rms_norm_backward_w, RmsNormBackward, FALCONER_OUT(RmsNormBackward, dw));
   FALCONER_WATCH(attention_delta, AttentionDelta, FALCONER_OUT(AttentionDelta, delta));
   FALCONER_WATCH(attention_backward, AttentionBackward, FALCONER_OUT(AttentionBackward, dq),
                  FALCONER_OUT(AttentionBackward, dk), FALCONER_OUT(AttentionBackward, dv));
@@ -107,6 +114,9 @@ void watch_backward(Kernels& made) {
       FALCONER_OUT(PrefixAttentionBackward, dk), FALCONER_OUT(PrefixAttentionBackward, dv),
       FALCONER_OUT(PrefixAttentionBackward, dgate));
   FALCONER_WATCH(gelu_backward, GeluBackward, FALCONER_OUT(GeluBackward, d));
+  FALCONER_WATCH(gated_backward, GatedBackward, FALCONER_OUT(GatedBackward, dgate),
+                 FALCONER_OUT(GatedBackward, dup));
+  FALCONER_WATCH(soft_cap_backward, SoftCapBackward, FALCONER_OUT(SoftCapBackward, d));
   FALCONER_WATCH(affine_backward, AffineBackward, FALCONER_OUT(AffineBackward, d),
                  FALCONER_OUT(AffineBackward, dscale), FALCONER_OUT(AffineBackward, dbias));
   FALCONER_WATCH(adamw, AdamW, FALCONER_OUT(AdamW, w), FALCONER_OUT(AdamW, m),

@@ -10,18 +10,34 @@ namespace falconer::test {
 namespace {
 
 TEST(Gelu, BackwardMatchesDualNumbers) {
-  for (const auto& size : {std::pair<int64_t, int64_t>{3, 7}, {1, 1}, {0, 5}}) {
-    const int64_t n = size.first, f = size.second;
-    const Block<double> values = random_block(n, f, 1), dy = random_block(n, f, 2);
-    Block<Dual> x = lift(values);
-    const auto loss = [&] {
-      Block<Dual> y(n, f);
-      scalar::gelu_forward<Dual>(x, y, 0, n);
-      return weigh(dy, y);
-    };
-    Block<double> d = dy;
-    scalar::gelu_backward<double>(values, d, 0, n);
-    expect_exact(d, dual_gradient(x, loss));
+  for (const bool approximate : {false, true})
+    for (const auto& size : {std::pair<int64_t, int64_t>{3, 7}, {1, 1}, {0, 5}}) {
+      const int64_t n = size.first, f = size.second;
+      const Block<double> values = random_block(n, f, 1), dy = random_block(n, f, 2);
+      Block<Dual> x = lift(values);
+      const auto loss = [&] {
+        Block<Dual> y(n, f);
+        scalar::gelu_forward<Dual>(x, y, 0, n, approximate);
+        return weigh(dy, y);
+      };
+      Block<double> d = dy;
+      scalar::gelu_backward<double>(values, d, 0, n, approximate);
+      expect_exact(d, dual_gradient(x, loss));
+    }
+}
+
+TEST(Gelu, ApproximationAgreesWithDouble) {
+  for (const Dtype dtype : {Dtype::kF32, Dtype::kBF16}) {
+    const TestView x(3, 33, dtype, 1), y(3, 33, dtype, 3), d(3, 33, dtype, 2);
+    Block<double> want(3, 33), want_d = d.values();
+    scalar::gelu_forward<double>(x.values(), want, 0, 3, true);
+    scalar::gelu_backward<double>(x.values(), want_d, 0, 3, true);
+    const double most = max_abs(d.values());
+    OpRun r;
+    gelu_forward(r.run, {.x = x, .y = y, .tanh = true});
+    gelu_backward(r.run, {.x = x, .d = d, .tanh = true});
+    expect_agrees(y, want, 12, 1 + max_abs(x.values()));
+    expect_agrees(d, want_d, 12, most * (1 + max_abs(x.values())));
   }
 }
 

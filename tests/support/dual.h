@@ -44,6 +44,10 @@ inline Dual sqrt(Dual a) {
   const double root = std::sqrt(a.value);
   return {root, a.slope / (2 * root)};
 }
+inline Dual tanh(Dual a) {
+  const double t = std::tanh(a.value);
+  return {t, a.slope * (1 - t * t)};
+}
 inline Dual erf(Dual a) {
   const double density = 2 * std::numbers::inv_sqrtpi * std::exp(-a.value * a.value);
   return {std::erf(a.value), a.slope * density};

@@ -7,8 +7,6 @@
 #include "ops/cpu/targets.h"
 #include <hwy/foreach_target.h>
 // clang-format on
-#include <hwy/contrib/math/math-inl.h>
-
 #include "ops/cpu/vector-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -28,43 +26,10 @@ void residual_row(const A* x, const A* a, const A* b, A* y, int64_t n) {
   });
 }
 
-/// The normal distribution and exp(-z z / 2) at z. With u = |z| / sqrt 2 and t = 1 / (1 + 0.3 u):
-/// erfc(u) = exp(-u u) times a polynomial in t, fitted to 2e-8 of erfc for u in [0, 10].
-struct Normal {
-  VecF distribution, bell;
-};
-HWY_INLINE Normal normal(VecF z) {
-  constexpr float kFit[] = {1.691880040e-01f,  1.707152462e-01f,  1.483390410e-01f,
-                            2.149265321e-01f,  -9.465176613e-02f, 5.477214362e-01f,
-                            -5.122792382e-01f, 4.855637300e-01f,  -1.295230047e-01f};
-  const F32 d;
-  const VecF one = hn::Set(d, 1.0f), half = hn::Set(d, 0.5f);
-  const VecF bell = hn::Exp(d, hn::Mul(hn::Neg(half), hn::Mul(z, z)));
-  const VecF t = hn::Div(one, hn::MulAdd(hn::Abs(z), hn::Set(d, 0.3f * 0.70710678118654752f), one));
-  VecF fit = hn::Set(d, kFit[8]);
-  for (int i = 7; i >= 0; --i) fit = hn::MulAdd(fit, t, hn::Set(d, kFit[i]));
-  const VecF tail = hn::Mul(half, hn::Mul(bell, hn::Mul(fit, t)));
-  return {hn::IfThenElse(hn::Lt(z, hn::Zero(d)), tail, hn::Sub(one, tail)), bell};
-}
-
 template <class A>
-void gelu_row(const A* x, A* y, int64_t n) {
-  for_vectors(n, [&](int64_t at, auto access) {
-    const VecF z = access(x, at);
-    access.put(hn::Mul(z, normal(z).distribution), y, at);
-  });
-}
-
-template <class A>
-void gelu_back_row(const A* x, A* grad, int64_t n) {
-  const F32 d;
-  for_vectors(n, [&](int64_t at, auto access) {
-    const VecF z = access(x, at);
-    const Normal at_z = normal(z);
-    const VecF density = hn::Mul(at_z.bell, hn::Set(d, 0.3989422804014327f));
-    const VecF slope = hn::MulAdd(z, density, at_z.distribution);
-    access.put(hn::Mul(access(grad, at), slope), grad, at);
-  });
+void scale_row(A* x, float factor, int64_t n) {
+  const VecF f = hn::Set(F32(), factor);
+  for_vectors(n, [&](int64_t at, auto access) { access.put(hn::Mul(access(x, at), f), x, at); });
 }
 
 template <class A, class K>
@@ -131,15 +96,9 @@ void residual_rows(const Residual& a, int64_t begin, int64_t end) {
   });
 }
 
-void gelu_forward_rows(const GeluForward& a, int64_t begin, int64_t end) {
-  with_type(a.y.dtype, [&]<class A>(Type<A>) {
-    for (int64_t i = begin; i < end; ++i) gelu_row<A>(a.x.row<A>(i), a.y.row<A>(i), a.y.cols);
-  });
-}
-
-void gelu_backward_rows(const GeluBackward& a, int64_t begin, int64_t end) {
-  with_type(a.d.dtype, [&]<class A>(Type<A>) {
-    for (int64_t i = begin; i < end; ++i) gelu_back_row<A>(a.x.row<A>(i), a.d.row<A>(i), a.d.cols);
+void scale_rows(const Scale& a, int64_t begin, int64_t end) {
+  with_type(a.x.dtype, [&]<class A>(Type<A>) {
+    for (int64_t i = begin; i < end; ++i) scale_row<A>(a.x.row<A>(i), a.factor, a.x.cols);
   });
 }
 
@@ -204,8 +163,7 @@ namespace falconer::cpu {
 
 HWY_EXPORT(convert_rows);
 HWY_EXPORT(residual_rows);
-HWY_EXPORT(gelu_forward_rows);
-HWY_EXPORT(gelu_backward_rows);
+HWY_EXPORT(scale_rows);
 HWY_EXPORT(affine_forward_rows);
 HWY_EXPORT(affine_backward_cols);
 HWY_EXPORT(rope_rows);
@@ -213,11 +171,6 @@ HWY_EXPORT(embedding_rows);
 HWY_EXPORT(column_sums);
 
 namespace {
-
-/// Rows that make a thread worth its start: about 16 K elements.
-int64_t grain_of(int64_t cols) {
-  return std::max<int64_t>(1, (1 << 14) / std::max<int64_t>(1, cols));
-}
 
 /// Columns are shared out in whole cache lines.
 constexpr int64_t kColumnGrain = 256;
@@ -239,15 +192,9 @@ void residual(const Residual& args) {
   });
 }
 
-void gelu_forward(const GeluForward& args) {
-  parallel_for(args.y.rows, grain_of(args.y.cols), [&](int64_t begin, int64_t end) {
-    HWY_DYNAMIC_DISPATCH(gelu_forward_rows)(args, begin, end);
-  });
-}
-
-void gelu_backward(const GeluBackward& args) {
-  parallel_for(args.d.rows, grain_of(args.d.cols), [&](int64_t begin, int64_t end) {
-    HWY_DYNAMIC_DISPATCH(gelu_backward_rows)(args, begin, end);
+void scale(const Scale& args) {
+  parallel_for(args.x.rows, grain_of(args.x.cols), [&](int64_t begin, int64_t end) {
+    HWY_DYNAMIC_DISPATCH(scale_rows)(args, begin, end);
   });
 }
 

@@ -9,6 +9,7 @@
 // clang-format on
 #include <hwy/contrib/math/math-inl.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "ops/cpu/vector-inl.h"
@@ -86,6 +87,54 @@ void norm_weights_row(const A* x, const float* stats, const A* dy, float* dw, fl
   });
 }
 
+template <class A>
+void rms_row(const A* x, const float* w, A* y, float* stat, float eps, float offset, int64_t n) {
+  const F32 d;
+  const float squares = sum_of(n, [&](int64_t at, auto access) {
+    const VecF value = access(x, at);
+    return hn::Mul(value, value);
+  });
+  *stat = 1 / std::sqrt(squares / static_cast<float>(n) + eps);
+  const VecF r = hn::Set(d, *stat), off = hn::Set(d, offset);
+  for_vectors(n, [&](int64_t at, auto access) {
+    const VecF h = hn::Mul(access(x, at), r);
+    access.put(hn::Mul(h, hn::Add(off, access(w, at))), y, at);
+  });
+}
+
+template <bool kAdd, class A>
+void rms_back_row(const A* x, const float* w, float stat, const A* dy, A* dx, float offset,
+                  int64_t n) {
+  const F32 d;
+  const VecF r = hn::Set(d, stat), off = hn::Set(d, offset);
+  const float mean_dh = sum_of(n,
+                               [&](int64_t at, auto access) {
+                                 const VecF h = hn::Mul(access(x, at), r);
+                                 const VecF weight = hn::Add(off, access(w, at));
+                                 return hn::Mul(hn::Mul(access(dy, at), weight), h);
+                               }) /
+                        static_cast<float>(n);
+  const VecF mean = hn::Set(d, mean_dh);
+  for_vectors(n, [&](int64_t at, auto access) {
+    const VecF h = hn::Mul(access(x, at), r);
+    const VecF dh = hn::Mul(access(dy, at), hn::Add(off, access(w, at)));
+    const VecF inner = hn::NegMulAdd(h, mean, dh);
+    if constexpr (kAdd)
+      access.put(hn::MulAdd(r, inner, access(dx, at)), dx, at);
+    else
+      access.put(hn::Mul(r, inner), dx, at);
+  });
+}
+
+template <class A>
+void rms_weights_row(const A* x, float stat, const A* dy, float* dw, int64_t n) {
+  const VecF r = hn::Set(F32(), stat);
+  for_vectors(n, [&](int64_t at, auto access) {
+    const VecF h = hn::Mul(access(x, at), r);
+    access.put(hn::MulAdd(access(dy, at), h, access(dw, at)), dw, at);
+  });
+}
+
 HWY_INLINE float max_of(const float* x, int64_t n) {
   const F32 d;
   VecF most = hn::Set(d, x[0]);
@@ -149,6 +198,38 @@ void norm_backward_cols(const NormBackward& a, int64_t begin, int64_t end) {
   });
 }
 
+void rms_norm_forward_rows(const RmsNormForward& a, int64_t begin, int64_t end) {
+  with_type(a.x.rows.dtype, [&]<class A>(Type<A>) {
+    const HeadsMat<A> x = as_heads<A>(a.x), y = as_heads<A>(a.y);
+    for (int64_t i = begin; i < end; ++i)
+      for (int64_t h = 0; h < a.x.count(); ++h)
+        rms_row<A>(x.head(i, h), a.w.row<float>(0), y.head(i, h), a.stats.row<float>(i) + h, a.eps,
+                   a.offset, a.x.size);
+  });
+}
+
+void rms_norm_backward_rows(const RmsNormBackward& a, int64_t begin, int64_t end) {
+  with_type(a.x.rows.dtype, [&]<class A>(Type<A>) {
+    const HeadsMat<A> x = as_heads<A>(a.x), dy = as_heads<A>(a.dy), dx = as_heads<A>(a.dx);
+    const auto back = a.add_dx ? rms_back_row<true, A> : rms_back_row<false, A>;
+    for (int64_t i = begin; i < end; ++i)
+      for (int64_t h = 0; h < a.x.count(); ++h)
+        back(x.head(i, h), a.w.row<float>(0), a.stats.row<float>(i)[h], dy.head(i, h),
+             dx.head(i, h), a.offset, a.x.size);
+  });
+}
+
+/// Columns [begin, end): rows and heads meet in dw.
+void rms_norm_backward_cols(const RmsNormBackward& a, int64_t begin, int64_t end) {
+  with_type(a.x.rows.dtype, [&]<class A>(Type<A>) {
+    const HeadsMat<A> x = as_heads<A>(a.x), dy = as_heads<A>(a.dy);
+    for (int64_t i = 0; i < a.x.rows.rows; ++i)
+      for (int64_t h = 0; h < a.x.count(); ++h)
+        rms_weights_row<A>(x.head(i, h) + begin, a.stats.row<float>(i)[h], dy.head(i, h) + begin,
+                           a.dw.row<float>(0) + begin, end - begin);
+  });
+}
+
 void cross_entropy_rows(const CrossEntropy& a, int64_t begin, int64_t end) {
   const int32_t* targets = a.targets.row<int32_t>(0);
   with_type(a.dlogits ? a.dlogits.dtype : Dtype::kF32, [&]<class D>(Type<D>) {
@@ -205,6 +286,9 @@ namespace falconer::cpu {
 HWY_EXPORT(norm_forward_rows);
 HWY_EXPORT(norm_backward_rows);
 HWY_EXPORT(norm_backward_cols);
+HWY_EXPORT(rms_norm_forward_rows);
+HWY_EXPORT(rms_norm_backward_rows);
+HWY_EXPORT(rms_norm_backward_cols);
 HWY_EXPORT(cross_entropy_rows);
 HWY_EXPORT(adamw_range);
 HWY_EXPORT(sgd_range);
@@ -224,6 +308,26 @@ void norm_backward_x(const NormBackward& args) {
 void norm_backward_w(const NormBackward& args) {
   parallel_for(args.x.cols, 256, [&](int64_t begin, int64_t end) {
     HWY_DYNAMIC_DISPATCH(norm_backward_cols)(args, begin, end);
+  });
+}
+
+void rms_norm_forward(const RmsNormForward& args) {
+  parallel_for(args.x.rows.rows, 4, [&](int64_t begin, int64_t end) {
+    HWY_DYNAMIC_DISPATCH(rms_norm_forward_rows)(args, begin, end);
+  });
+}
+
+void rms_norm_backward_x(const RmsNormBackward& args) {
+  parallel_for(args.x.rows.rows, 4, [&](int64_t begin, int64_t end) {
+    HWY_DYNAMIC_DISPATCH(rms_norm_backward_rows)(args, begin, end);
+  });
+}
+
+void rms_norm_backward_w(const RmsNormBackward& args) {
+  // Heads share few columns: there is as much of each to add as of a row's in norm_backward_w.
+  const int64_t grain = std::max<int64_t>(32, 256 / args.x.count());
+  parallel_for(args.x.size, grain, [&](int64_t begin, int64_t end) {
+    HWY_DYNAMIC_DISPATCH(rms_norm_backward_cols)(args, begin, end);
   });
 }
 

@@ -1,5 +1,6 @@
 // The CPU table: oneDNN products and Highway kernels. What is not overridden here is too small to
 // matter, and stays with the readable definition.
+#include "ops/cpu/activations.h"
 #include "ops/cpu/attention.h"
 #include "ops/cpu/dropout.h"
 #include "ops/cpu/elementwise.h"
@@ -23,6 +24,9 @@ const Kernels& cpu_kernels() {
     made.norm_forward = cpu::norm_forward;
     made.norm_backward_x = cpu::norm_backward_x;
     made.norm_backward_w = cpu::norm_backward_w;
+    made.rms_norm_forward = cpu::rms_norm_forward;
+    made.rms_norm_backward_x = cpu::rms_norm_backward_x;
+    made.rms_norm_backward_w = cpu::rms_norm_backward_w;
     made.rope = cpu::rope;
     made.attention_forward = cpu::attention_forward;
     made.attention_delta = cpu::attention_delta;
@@ -31,6 +35,11 @@ const Kernels& cpu_kernels() {
     made.prefix_attention_backward = cpu::prefix_attention_backward;
     made.gelu_forward = cpu::gelu_forward;
     made.gelu_backward = cpu::gelu_backward;
+    made.gated_forward = cpu::gated_forward;
+    made.gated_backward = cpu::gated_backward;
+    made.soft_cap_forward = cpu::soft_cap_forward;
+    made.soft_cap_backward = cpu::soft_cap_backward;
+    made.scale = cpu::scale;
     made.residual = cpu::residual;
     made.affine_forward = cpu::affine_forward;
     made.affine_backward = cpu::affine_backward;

@@ -28,33 +28,15 @@ struct ZeroEach {
 };
 
 template <class A>
-struct GeluEach {
-  Mat<const A> x;
-  Mat<A> y;
+struct FactorEach {
+  Mat<A> x;
+  float factor;
   template <int N>
   __device__ void run(int64_t n, int64_t c) const {
     float v[N];
     load<N>(x.row(n) + c, v);
-    for (int i = 0; i < N; ++i) v[i] = 0.5f * v[i] * (1.0f + erff(v[i] * 0.70710678118654752f));
-    store<N>(y.row(n) + c, v);
-  }
-};
-
-template <class A>
-struct GeluBackEach {
-  Mat<const A> x;
-  Mat<A> d;
-  template <int N>
-  __device__ void run(int64_t n, int64_t c) const {
-    constexpr float kDensity = 0.39894228040143268f;  // 1 / sqrt(2 pi)
-    float v[N], g[N];
-    load<N>(x.row(n) + c, v);
-    load<N>(d.row(n) + c, g);
-    for (int i = 0; i < N; ++i) {
-      const float p = 0.5f * (1.0f + erff(v[i] * 0.70710678118654752f));
-      g[i] *= p + v[i] * kDensity * expf(-0.5f * v[i] * v[i]);
-    }
-    store<N>(d.row(n) + c, g);
+    for (int i = 0; i < N; ++i) v[i] *= factor;
+    store<N>(x.row(n) + c, v);
   }
 };
 
@@ -186,17 +168,10 @@ void set_zero(const View& x) {
   });
 }
 
-void gelu_forward(const GeluForward& a) {
+void scale(const Scale& a) {
   with_type(a.x.dtype, [&]<class A>(Type<A>) {
-    each(a.y.device, a.y.rows, a.y.cols, packs(a.y.cols, {a.x, a.y}),
-         GeluEach<A>{on_gpu<const A>(a.x), on_gpu<A>(a.y)});
-  });
-}
-
-void gelu_backward(const GeluBackward& a) {
-  with_type(a.x.dtype, [&]<class A>(Type<A>) {
-    each(a.d.device, a.d.rows, a.d.cols, packs(a.d.cols, {a.x, a.d}),
-         GeluBackEach<A>{on_gpu<const A>(a.x), on_gpu<A>(a.d)});
+    each(a.x.device, a.x.rows, a.x.cols, packs(a.x.cols, {a.x}),
+         FactorEach<A>{on_gpu<A>(a.x), a.factor});
   });
 }
 

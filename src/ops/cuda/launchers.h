@@ -10,14 +10,21 @@ namespace falconer::FALCONER_GPU {
 // elementwise.cu
 void convert(const View& from, const View& to);
 void set_zero(const View& x);
-void gelu_forward(const GeluForward& args);
-void gelu_backward(const GeluBackward& args);
+void scale(const Scale& args);
 void residual(const Residual& args);
 void affine_forward(const AffineForward& args);
 void affine_backward(const AffineBackward& args);
 void dropout(const Dropout& args);
 void divide(const Divide& args);
 void fill_normal(const NormalFill& args);
+
+// activations.cu
+void gelu_forward(const GeluForward& args);
+void gelu_backward(const GeluBackward& args);
+void gated_forward(const GatedForward& args);
+void gated_backward(const GatedBackward& args);
+void soft_cap_forward(const SoftCapForward& args);
+void soft_cap_backward(const SoftCapBackward& args);
 
 // sums.cu: sums over rows are added in one order, whatever the device
 /// out_c += sum_n x_nc
@@ -28,6 +35,8 @@ void add_scaled_columns(const View& x, const View& scale, const View& out);
 void add_products(const View& x, const View& y, const View& out);
 /// dw_c += sum_n dy_nc (x_nc - m_n) r_n
 void add_norm_products(const View& dy, const View& x, const View& stats, const View& out);
+/// dw_c += sum over rows n and heads h of dy_nhc x_nhc r_nh
+void add_rms_products(const Heads& dy, const Heads& x, const View& stats, const View& out);
 double sum_of_squares(const View& x);
 void row_squares(const RowSquares& args);
 void dora_norms(const DoraNorms& args);
@@ -48,6 +57,9 @@ void gather_backward(const GatherBackward& args);
 void norm_forward(const NormForward& args);
 void norm_backward_x(const NormBackward& args);
 void norm_backward_w(const NormBackward& args);
+void rms_norm_forward(const RmsNormForward& args);
+void rms_norm_backward_x(const RmsNormBackward& args);
+void rms_norm_backward_w(const RmsNormBackward& args);
 
 // rope.cu
 void rope(const Rope& args);

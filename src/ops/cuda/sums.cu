@@ -36,6 +36,16 @@ struct NormTerm {
   }
 };
 
+template <class A>
+struct RmsTerm {  // row n of the sum is head n % H of row n / H
+  HeadsMat<const A> dy, x;
+  Mat<const float> stats;
+  __device__ float operator()(int64_t n, int64_t c) const {
+    const int64_t row = n / stats.cols, h = n - row * stats.cols;
+    return float(dy.head(row, h)[c]) * float(x.head(row, h)[c]) * stats(row, h);
+  }
+};
+
 /// partial (parts, cols): block (x, y) sums rows [y * part_rows, ...) of 32 columns.
 template <class F>
 __global__ void column_parts_kernel(F term, int64_t rows, int64_t cols, int64_t part_rows,
@@ -159,6 +169,13 @@ void add_norm_products(const View& dy, const View& x, const View& stats, const V
   with_type(x.dtype, [&]<class A>(Type<A>) {
     add_terms(NormTerm<A>{on_gpu<const A>(dy), on_gpu<const A>(x), on_gpu<const float>(stats)},
               x.rows, x.cols, out);
+  });
+}
+
+void add_rms_products(const Heads& dy, const Heads& x, const View& stats, const View& out) {
+  with_type(x.rows.dtype, [&]<class A>(Type<A>) {
+    add_terms(RmsTerm<A>{on_gpu<const A>(dy), on_gpu<const A>(x), on_gpu<const float>(stats)},
+              x.rows.rows * x.count(), x.size, out);
   });
 }
 

@@ -1,36 +1,107 @@
-// The readable definitions of gelu, residual, affine and dropout.
+// The readable definitions of gelu, gated units, soft_cap, scale, residual, affine and dropout.
 #pragma once
 
 #include <numbers>
 
 #include "base/random.h"
+#include "ops/gated.h"
 #include "ops/scalar/number.h"
 
 namespace falconer::scalar {
 
+/// a(z) of ops/gated.h.
+template <class R>
+R activate(Activation act, R z) {
+  if (act == Activation::kSilu) return z / (R(1) + exp(-z));
+  if (act == Activation::kGelu) return R(0.5) * z * (R(1) + erf(z * R(std::numbers::sqrt2 / 2)));
+  const R u = R(std::numbers::inv_sqrtpi * std::numbers::sqrt2) * (z + R(0.044715) * z * z * z);
+  return R(0.5) * z * (R(1) + tanh(u));
+}
+
+/// a'(z).
+template <class R>
+R activation_slope(Activation act, R z) {
+  if (act == Activation::kSilu) {
+    const R s = R(1) / (R(1) + exp(-z));
+    return s * (R(1) + z * (R(1) - s));
+  }
+  if (act == Activation::kGelu) {
+    const R density = R(std::numbers::inv_sqrtpi * std::numbers::sqrt2 / 2);  // 1 / sqrt(2 pi)
+    return R(0.5) * (R(1) + erf(z * R(std::numbers::sqrt2 / 2))) +
+           z * density * exp(R(-0.5) * z * z);
+  }
+  const R root = R(std::numbers::inv_sqrtpi * std::numbers::sqrt2);  // sqrt(2 / pi)
+  const R t = tanh(root * (z + R(0.044715) * z * z * z));
+  const R du = root * (R(1) + R(3 * 0.044715) * z * z);
+  return R(0.5) * (R(1) + t) + R(0.5) * z * (R(1) - t * t) * du;
+}
+
+constexpr Activation gelu_form(bool approximate) {
+  return approximate ? Activation::kGeluTanh : Activation::kGelu;
+}
+
 /// Rows of y.
 template <class A>
-void gelu_forward(Mat<const A> x, Mat<A> y, int64_t begin, int64_t end) {
-  using R = Real<A>;
+void gelu_forward(Mat<const A> x, Mat<A> y, int64_t begin, int64_t end, bool approximate = false) {
   for (int64_t n = begin; n < end; ++n)
-    for (int64_t c = 0; c < x.cols; ++c) {
-      const R z = R(x(n, c));
-      y(n, c) = A(R(0.5) * z * (R(1) + erf(z * R(std::numbers::sqrt2 / 2))));
-    }
+    for (int64_t c = 0; c < x.cols; ++c)
+      y(n, c) = A(activate(gelu_form(approximate), Real<A>(x(n, c))));
 }
 
 /// Rows of d.
 template <class A>
-void gelu_backward(Mat<const A> x, Mat<A> d, int64_t begin, int64_t end) {
+void gelu_backward(Mat<const A> x, Mat<A> d, int64_t begin, int64_t end, bool approximate = false) {
   using R = Real<A>;
-  const R density = R(std::numbers::inv_sqrtpi * std::numbers::sqrt2 / 2);  // 1 / sqrt(2 pi)
   for (int64_t n = begin; n < end; ++n)
-    for (int64_t c = 0; c < x.cols; ++c) {
-      const R z = R(x(n, c));
-      const R slope = R(0.5) * (R(1) + erf(z * R(std::numbers::sqrt2 / 2))) +
-                      z * density * exp(R(-0.5) * z * z);
-      d(n, c) = A(R(d(n, c)) * slope);
+    for (int64_t c = 0; c < x.cols; ++c)
+      d(n, c) = A(R(d(n, c)) * activation_slope(gelu_form(approximate), R(x(n, c))));
+}
+
+/// Rows of y.
+template <class A>
+void gated_forward(Mat<const A> gate, Mat<const A> up, Mat<A> y, Activation act, int64_t begin,
+                   int64_t end) {
+  using R = Real<A>;
+  for (int64_t n = begin; n < end; ++n)
+    for (int64_t c = 0; c < y.cols; ++c) y(n, c) = A(activate(act, R(gate(n, c))) * R(up(n, c)));
+}
+
+/// Rows of dgate and dup.
+template <class A>
+void gated_backward(Mat<const A> gate, Mat<const A> up, Mat<const A> dy, Mat<A> dgate, Mat<A> dup,
+                    Activation act, int64_t begin, int64_t end) {
+  using R = Real<A>;
+  for (int64_t n = begin; n < end; ++n)
+    for (int64_t c = 0; c < dy.cols; ++c) {
+      const R z = R(gate(n, c)), u = R(up(n, c)), d = R(dy(n, c));
+      if (dgate) dgate(n, c) = A(d * u * activation_slope(act, z));
+      if (dup) dup(n, c) = A(d * activate(act, z));
     }
+}
+
+/// Rows of x, in place.
+template <class A>
+void soft_cap_forward(Mat<A> x, Real<A> cap, int64_t begin, int64_t end) {
+  for (int64_t n = begin; n < end; ++n)
+    for (int64_t c = 0; c < x.cols; ++c) x(n, c) = A(cap * tanh(Real<A>(x(n, c)) / cap));
+}
+
+/// Rows of d, in place.
+template <class A, class Y>
+void soft_cap_backward(Mat<const Y> y, Mat<A> d, Real<A> cap, int64_t begin, int64_t end) {
+  using R = Real<A>;
+  for (int64_t n = begin; n < end; ++n)
+    for (int64_t c = 0; c < d.cols; ++c) {
+      const R t = R(y(n, c)) / cap;
+      d(n, c) = A(R(d(n, c)) * (R(1) - t * t));
+    }
+}
+
+/// Rows of x, in place.
+template <class A>
+void scale(Mat<A> x, Real<A> factor, int64_t begin, int64_t end) {
+  for (int64_t n = begin; n < end; ++n)
+    for (int64_t c = 0; c < x.cols; ++c) x(n, c) = A(Real<A>(x(n, c)) * factor);
 }
 
 /// Rows of y.

@@ -1,4 +1,4 @@
-// The readable definition of layer normalisation.
+// The readable definitions of layer normalisation and of that by the root mean square.
 #pragma once
 
 #include "ops/scalar/number.h"
@@ -62,6 +62,57 @@ void norm_backward_w(Mat<const A> x, Mat<const Real<A>> stats, Mat<const A> dy, 
       if (dw) dw(0, c) += d * (R(x(n, c)) - stats(n, 0)) * stats(n, 1);
       if (db) db(0, c) += d;
     }
+}
+
+/// Rows of y and stats.
+template <class A>
+void rms_norm_forward(HeadsMat<const A> x, Mat<const Real<A>> w, HeadsMat<A> y, Mat<Real<A>> stats,
+                      double eps, double offset, int64_t begin, int64_t end) {
+  using R = Real<A>;
+  for (int64_t n = begin; n < end; ++n)
+    for (int64_t h = 0; h < x.groups * x.per_group; ++h) {
+      const A* from = x.head(n, h);
+      A* to = y.head(n, h);
+      R squares = 0;
+      for (int64_t c = 0; c < x.size; ++c) squares += R(from[c]) * R(from[c]);
+      const R r = R(1) / sqrt(squares / R(static_cast<double>(x.size)) + R(eps));
+      for (int64_t c = 0; c < x.size; ++c) to[c] = A(R(from[c]) * r * (R(offset) + w(0, c)));
+      stats(n, h) = r;
+    }
+}
+
+/// Rows of dx.
+template <class A>
+void rms_norm_backward_x(HeadsMat<const A> x, Mat<const Real<A>> w, Mat<const Real<A>> stats,
+                         HeadsMat<const A> dy, HeadsMat<A> dx, double offset, bool add,
+                         int64_t begin, int64_t end) {
+  using R = Real<A>;
+  for (int64_t n = begin; n < end; ++n)
+    for (int64_t h = 0; h < x.groups * x.per_group; ++h) {
+      const A *own = x.head(n, h), *d_out = dy.head(n, h);
+      A* to = dx.head(n, h);
+      const R r = stats(n, h);
+      R mean_dh = 0;
+      for (int64_t c = 0; c < x.size; ++c)
+        mean_dh += R(d_out[c]) * (R(offset) + w(0, c)) * R(own[c]) * r;
+      mean_dh = mean_dh / R(static_cast<double>(x.size));
+      for (int64_t c = 0; c < x.size; ++c) {
+        const R d = R(d_out[c]) * (R(offset) + w(0, c));
+        const R own_dx = r * (d - R(own[c]) * r * mean_dh);
+        to[c] = A(add ? R(to[c]) + own_dx : own_dx);
+      }
+    }
+}
+
+/// Columns of dw.
+template <class A>
+void rms_norm_backward_w(HeadsMat<const A> x, Mat<const Real<A>> stats, HeadsMat<const A> dy,
+                         Mat<Real<A>> dw, int64_t begin, int64_t end) {
+  using R = Real<A>;
+  for (int64_t n = 0; n < x.rows.rows; ++n)
+    for (int64_t h = 0; h < x.groups * x.per_group; ++h)
+      for (int64_t c = begin; c < end; ++c)
+        dw(0, c) += R(dy.head(n, h)[c]) * R(x.head(n, h)[c]) * stats(n, h);
 }
 
 }  // namespace falconer::scalar

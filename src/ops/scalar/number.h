@@ -14,6 +14,7 @@ using std::erf;
 using std::exp;
 using std::log;
 using std::sqrt;
+using std::tanh;
 
 template <class S>
 struct ComputeType {

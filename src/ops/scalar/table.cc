@@ -9,8 +9,8 @@
 #include "ops/scalar/embedding.h"
 #include "ops/scalar/linear.h"
 #include "ops/scalar/loss.h"
-#include "ops/scalar/norm.h"
 #include "ops/scalar/optimizer.h"
+#include "ops/scalar/passes.h"
 #include "ops/scalar/prefix_attention.h"
 #include "ops/scalar/rope.h"
 #include "ops/with_type.h"
@@ -18,10 +18,7 @@
 namespace falconer {
 namespace {
 
-template <class F>
-void for_rows(int64_t n, F&& work) {
-  parallel_for(n, 1, work);
-}
+using scalar::for_rows;
 
 void set_zero_kernel(const View& x) {
   for_rows(x.rows, [&](int64_t begin, int64_t end) {
@@ -104,34 +101,6 @@ void gather_forward_kernel(const GatherForward& a) {
 void gather_backward_kernel(const GatherBackward& a) {
   with_type(a.dx.dtype, [&]<class A>(Type<A>) {
     scalar::gather_backward<A>(a.dy.as<const A>(), a.index.row<int32_t>(0), a.dx.as<A>());
-  });
-}
-
-void norm_forward_kernel(const NormForward& a) {
-  with_type(a.x.dtype, [&]<class A>(Type<A>) {
-    for_rows(a.x.rows, [&](int64_t begin, int64_t end) {
-      scalar::norm_forward<A>(a.x.as<const A>(), a.w.as<const float>(), a.b.as<const float>(),
-                              a.y.as<A>(), a.stats.as<float>(), a.eps, begin, end);
-    });
-  });
-}
-
-void norm_backward_x_kernel(const NormBackward& a) {
-  with_type(a.x.dtype, [&]<class A>(Type<A>) {
-    for_rows(a.x.rows, [&](int64_t begin, int64_t end) {
-      scalar::norm_backward_x<A>(a.x.as<const A>(), a.w.as<const float>(),
-                                 a.stats.as<const float>(), a.dy.as<const A>(), a.dx_add.as<A>(),
-                                 begin, end);
-    });
-  });
-}
-
-void norm_backward_w_kernel(const NormBackward& a) {
-  with_type(a.x.dtype, [&]<class A>(Type<A>) {
-    for_rows(a.x.cols, [&](int64_t begin, int64_t end) {
-      scalar::norm_backward_w<A>(a.x.as<const A>(), a.stats.as<const float>(), a.dy.as<const A>(),
-                                 a.dw.as<float>(), a.db.as<float>(), begin, end);
-    });
   });
 }
 
@@ -219,54 +188,6 @@ void prefix_backward_kernel(const PrefixAttentionBackward& a) {
                                              a.scale};
     for_rows(a.q.groups, [&](int64_t begin, int64_t end) {
       for (int64_t g = begin; g < end; ++g) scalar::prefix_attention_backward_group<A>(mats, g);
-    });
-  });
-}
-
-void gelu_forward_kernel(const GeluForward& a) {
-  with_type(a.x.dtype, [&]<class A>(Type<A>) {
-    for_rows(a.x.rows, [&](int64_t begin, int64_t end) {
-      scalar::gelu_forward<A>(a.x.as<const A>(), a.y.as<A>(), begin, end);
-    });
-  });
-}
-
-void gelu_backward_kernel(const GeluBackward& a) {
-  with_type(a.x.dtype, [&]<class A>(Type<A>) {
-    for_rows(a.x.rows, [&](int64_t begin, int64_t end) {
-      scalar::gelu_backward<A>(a.x.as<const A>(), a.d.as<A>(), begin, end);
-    });
-  });
-}
-
-void residual_kernel(const Residual& a) {
-  with_type(a.y.dtype, [&]<class A>(Type<A>) {
-    for_rows(a.y.rows, [&](int64_t begin, int64_t end) {
-      scalar::residual<A>(a.x.as<const A>(), a.a.as<const A>(), a.b.as<const A>(), a.y.as<A>(),
-                          begin, end);
-    });
-  });
-}
-
-void affine_forward_kernel(const AffineForward& a) {
-  with_type(a.y.dtype, [&]<class A>(Type<A>) {
-    with_type(a.a ? a.a.dtype : a.y.dtype, [&]<class K>(Type<K>) {
-      for_rows(a.y.rows, [&](int64_t begin, int64_t end) {
-        scalar::affine_forward<A, K>(a.y.as<A>(), a.scale.as<const float>(),
-                                     a.bias.as<const float>(), a.about.as<const float>(),
-                                     a.a.as<K>(), begin, end);
-      });
-    });
-  });
-}
-
-void affine_backward_kernel(const AffineBackward& a) {
-  with_type(a.d.dtype, [&]<class A>(Type<A>) {
-    with_type(a.a ? a.a.dtype : a.d.dtype, [&]<class K>(Type<K>) {
-      for_rows(a.d.cols, [&](int64_t begin, int64_t end) {
-        scalar::affine_backward<A, K>(a.a.as<const K>(), a.scale.as<const float>(), a.d.as<A>(),
-                                      a.dscale.as<float>(), a.dbias.as<float>(), begin, end);
-      });
     });
   });
 }
@@ -372,9 +293,12 @@ const Kernels& scalar_kernels() {
       .embedding_backward = embedding_backward_kernel,
       .gather_forward = gather_forward_kernel,
       .gather_backward = gather_backward_kernel,
-      .norm_forward = norm_forward_kernel,
-      .norm_backward_x = norm_backward_x_kernel,
-      .norm_backward_w = norm_backward_w_kernel,
+      .norm_forward = scalar::norm_forward_kernel,
+      .norm_backward_x = scalar::norm_backward_x_kernel,
+      .norm_backward_w = scalar::norm_backward_w_kernel,
+      .rms_norm_forward = scalar::rms_norm_forward_kernel,
+      .rms_norm_backward_x = scalar::rms_norm_backward_x_kernel,
+      .rms_norm_backward_w = scalar::rms_norm_backward_w_kernel,
       .rope = rope_kernel,
       .attention_forward = attention_forward_kernel,
       .attention_delta = attention_delta_kernel,
@@ -382,11 +306,16 @@ const Kernels& scalar_kernels() {
       .cache_store = cache_store_kernel,
       .prefix_attention_forward = prefix_forward_kernel,
       .prefix_attention_backward = prefix_backward_kernel,
-      .gelu_forward = gelu_forward_kernel,
-      .gelu_backward = gelu_backward_kernel,
-      .residual = residual_kernel,
-      .affine_forward = affine_forward_kernel,
-      .affine_backward = affine_backward_kernel,
+      .gelu_forward = scalar::gelu_forward_kernel,
+      .gelu_backward = scalar::gelu_backward_kernel,
+      .gated_forward = scalar::gated_forward_kernel,
+      .gated_backward = scalar::gated_backward_kernel,
+      .soft_cap_forward = scalar::soft_cap_forward_kernel,
+      .soft_cap_backward = scalar::soft_cap_backward_kernel,
+      .scale = scalar::scale_kernel,
+      .residual = scalar::residual_kernel,
+      .affine_forward = scalar::affine_forward_kernel,
+      .affine_backward = scalar::affine_backward_kernel,
       .dropout = dropout_kernel,
       .cross_entropy = cross_entropy_kernel,
       .adamw = adamw_kernel,
