@@ -182,8 +182,8 @@ std::vector<Answer> Generator::generate(const std::vector<std::vector<int32_t>>&
         "of "
         "them, or a smaller --max-new-tokens",
         prompts.size(), capacity);
-  KvCache cache(config, static_cast<int64_t>(prompts.size()), capacity, session_.run().activation,
-                session_.device());
+  KvCache cache(session_.decoder(), static_cast<int64_t>(prompts.size()), capacity,
+                session_.run().activation, session_.device());
   const auto stops = [&] {
     return interrupted() || (options.cancel != nullptr && *options.cancel);
   };

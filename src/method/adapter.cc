@@ -50,8 +50,9 @@ void PrefixHook::initialise(uint64_t seed) {
   clear(gate_.value);
 }
 
-void PrefixHook::forward(Run& run, const LinearSite& qkv, const QkvLayout& layout, const Heads& q,
-                         const View& out, PrefixKept& kept, PrefixCache* cache) const {
+void PrefixHook::forward(Run& run, const QkvProjection& qkv, const Heads& q, const View& out,
+                         PrefixKept& kept, PrefixCache* cache) const {
+  const QkvLayout& layout = qkv.layout();
   const int64_t length = prompt_.value.rows;
   if (cache != nullptr && cache->qkv) {
     kept.qkv = cache->qkv.view();
@@ -63,7 +64,7 @@ void PrefixHook::forward(Run& run, const LinearSite& qkv, const QkvLayout& layou
       copy(run, prompt_.value, kept.input);
     }
     kept.qkv = run.push(keep, length, qkv.out());
-    qkv.forward(run, kept.input, kept.qkv, kept.site);
+    qkv.forward(run, kept.input, kept.qkv, kept.sites);
     if (cache != nullptr && !run.dry) {
       cache->qkv = Tensor(length, qkv.out(), run.activation, run.device());
       copy(run, kept.qkv, cache->qkv.view());
@@ -77,10 +78,10 @@ void PrefixHook::forward(Run& run, const LinearSite& qkv, const QkvLayout& layou
                                  .scale = scale_of(layout)});
 }
 
-void PrefixHook::backward(Run& run, const LinearSite& qkv, const QkvLayout& layout, const Heads& q,
-                          const View& dout, const View& delta, const Heads& dq,
-                          PrefixKept& kept) const {
+void PrefixHook::backward(Run& run, const QkvProjection& qkv, const Heads& q, const View& dout,
+                          const View& delta, const Heads& dq, PrefixKept& kept) const {
   const ArenaScope scope(*run.scratch);
+  const QkvLayout& layout = qkv.layout();
   const int64_t length = prompt_.value.rows;
   const View dqkv = run.scratch->push(length, qkv.out(), run.activation);
   set_zero(run, dqkv);  // the prompt's queries are not used
@@ -97,7 +98,7 @@ void PrefixHook::backward(Run& run, const LinearSite& qkv, const QkvLayout& layo
                                   .scale = scale_of(layout)});
   if (!trainable()) return;
   const View d = run.scratch->push(length, qkv.in(), run.activation);
-  qkv.backward(run, kept.site, dqkv, d);
+  qkv.backward(run, kept.sites, dqkv, d);
   const View wide = run.scratch->push(length, qkv.in(), Dtype::kF32);
   copy(run, d, wide);
   residual(run, {.x = prompt_.grad, .a = wide, .y = prompt_.grad});

@@ -6,8 +6,8 @@
 
 namespace falconer {
 
-/// One layer's prompt. Its keys and values are rows E of the prompt through the layer's own fused
-/// product (hooks included), not normalised and not rotated; what the attention over them adds is
+/// One layer's prompt. Its keys and values are rows E of the prompt through the layer's own
+/// projection (hooks included), not normalised and not rotated; what the attention over them adds is
 /// scaled by a gate per head.
 class PrefixHook : public AttentionHook {
  public:
@@ -23,11 +23,10 @@ class PrefixHook : public AttentionHook {
   int64_t layer() const { return layer_; }
 
   bool trainable() const override { return prompt_.trainable(); }
-  void forward(Run& run, const LinearSite& qkv, const QkvLayout& layout, const Heads& q,
-               const View& out, PrefixKept& kept, PrefixCache* cache) const override;
-  void backward(Run& run, const LinearSite& qkv, const QkvLayout& layout, const Heads& q,
-                const View& dout, const View& delta, const Heads& dq,
-                PrefixKept& kept) const override;
+  void forward(Run& run, const QkvProjection& qkv, const Heads& q, const View& out,
+               PrefixKept& kept, PrefixCache* cache) const override;
+  void backward(Run& run, const QkvProjection& qkv, const Heads& q, const View& dout,
+                const View& delta, const Heads& dq, PrefixKept& kept) const override;
 
  private:
   Param prompt_, gate_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "method/load_tensor.h"
+#include "model/arch/other_names.h"
 #include "ops/affine.h"
 
 namespace falconer {
@@ -67,32 +68,22 @@ void ScaleBiasHook::backward_out(Run& run, const View& dy, HookKept& kept) const
 
 void AdapterV2::attach(Run&, Decoder& decoder, Weights& weights, Arena& fixed, bool training) {
   attach_prefixes(decoder, fixed, training);
-  const int64_t layers = decoder.config().layers;
-  head_number_ = 4 * layers;
-  constexpr const char* kNames[] = {"attn.qkv", "attn.proj", "mlp.fc", "mlp.proj"};
+  const ModuleNames names = litgpt_names().names(decoder.config());
   for (LinearSite* site : decoder.sites()) {
-    const int64_t layer = site->number() / 4;
-    const std::string name =
-        layer == layers ? "lm_head"
-                        : fmt::format("transformer.h.{}.{}", layer, kNames[site->number() % 4]);
-    auto hook = std::make_unique<ScaleBiasHook>(*site, name);
+    auto hook = std::make_unique<ScaleBiasHook>(*site, names(site->id()));
     hook->allocate(fixed, training);
     site->attach(hook.get());
     params_.push_back(&hook->scale());
     params_.push_back(&hook->bias());
     hooks_.push_back(std::move(hook));
   }
-  const auto add_norm = [&](const std::string& name, const NormParams& norm) {
-    if (norm.w == nullptr) return;
-    norms_.push_back({name + ".weight", norm.w});
-    norms_.push_back({name + ".bias", norm.b});
-  };
-  for (int64_t l = 0; l < layers; ++l) {
-    add_norm(fmt::format("transformer.h.{}.norm_1", l), weights.layers[l].norm1);
-    add_norm(fmt::format("transformer.h.{}.norm_2", l), weights.layers[l].norm2);
+  for (const Module& module : weights.modules) {
+    if (module.kind != ModuleKind::kNorm) continue;
+    const std::string name = names(module.id);
+    norms_.push_back({name + ".weight", module.w});
+    if (module.b != nullptr) norms_.push_back({name + ".bias", module.b});
   }
-  add_norm("transformer.ln_f", weights.norm);
-  for (const Norm& norm : norms_) {
+  for (const NormParam& norm : norms_) {
     if (training)
       make_trainable(*norm.param, fixed);
     else
@@ -114,7 +105,7 @@ SavedAdapter AdapterV2::save() const {
     for (const Param* param : {&std::as_const(*hook).scale(), &std::as_const(*hook).bias()})
       saved.tensors.push_back(saved_vector(param->name, *param, rows));
   }
-  for (const Norm& norm : norms_)
+  for (const NormParam& norm : norms_)
     saved.tensors.push_back({norm.lit_name, norm.param->shape, host_values(norm.param->value)});
   sort_by_name(saved);
   return saved;
@@ -156,14 +147,14 @@ void AdapterV2::load(const TensorFiles& files, const std::set<std::string>& copi
       set_values(param->value, ordered);
     }
   }
-  for (const Norm& norm : norms_)
+  for (const NormParam& norm : norms_)
     set_values(norm.param->value, reader.read(norm.lit_name, norm.param->shape));
   reader.finish();
 }
 
 ModelConfig AdapterV2::merged_config(const ModelConfig& config) const {
   ModelConfig merged = config;
-  merged.bias = true;
+  merged.set_biases(true);
   merged.tied_head = false;
   return merged;
 }
@@ -175,7 +166,7 @@ bool AdapterV2::merges_into(const std::string& name) const {
   };
   return std::any_of(hooks_.begin(), hooks_.end(), at_site) ||
          std::any_of(norms_.begin(), norms_.end(),
-                     [&](const Norm& norm) { return norm.param->name == name; });
+                     [&](const NormParam& norm) { return norm.param->name == name; });
 }
 
 void AdapterV2::merge_tensor(const std::string& name, const View& values) const {
@@ -191,7 +182,7 @@ void AdapterV2::merge_tensor(const std::string& name, const View& values) const 
       for (int64_t m = 0; m < values.size(); ++m) b[m] = scale[m] * (b[m] + bias[m]);
     }
   }
-  for (const Norm& norm : norms_)
+  for (const NormParam& norm : norms_)
     if (name == norm.param->name) copy_converted(norm.param->value, values);
 }
 

@@ -51,13 +51,12 @@ class AdapterV2 : public Adapter {
   SavedAdapter unmerged() const override;
 
  private:
-  struct Norm {
+  struct NormParam {
     std::string lit_name;
     Param* param;
   };
-  int64_t head_number_ = 0;
   std::vector<std::unique_ptr<ScaleBiasHook>> hooks_;
-  std::vector<Norm> norms_;
+  std::vector<NormParam> norms_;
 };
 
 std::unique_ptr<Method> make_adapter_v2(const MethodOptions& options);

@@ -69,7 +69,7 @@ class BaseChanges::Attaching {
         decoder_(decoder),
         weights_(weights),
         fixed_(fixed) {
-    tied_ = weights.head.w == weights.embedding;
+    tied_ = weights.head().w == weights.embedding;
     for (const auto& [name, tensor] : files.tensors())
       if (const std::string plain = name_in_base(name, weights); !plain.empty())
         found_[plain] = {&tensor, copies.contains(name)};
@@ -95,11 +95,11 @@ class BaseChanges::Attaching {
 
  private:
   bool is_of_vocabulary(const std::string& plain) const {
-    return plain == weights_.embedding->name || plain == weights_.head.module + ".weight";
+    return plain == weights_.embedding->name || plain == weights_.head().name + ".weight";
   }
 
   Param* param_of(const std::string& plain) const {
-    if (tied_ && plain == weights_.head.module + ".weight") return weights_.embedding;
+    if (tied_ && plain == weights_.head().name + ".weight") return weights_.embedding;
     for (const auto& param : weights_.params)
       if (param->name == plain) return param.get();
     FALCONER_CHECK(false);
@@ -110,7 +110,7 @@ class BaseChanges::Attaching {
   void check_saved() const {
     std::vector<std::string> names;
     for (const auto& param : weights_.params) names.push_back(param->name);
-    if (tied_) names.push_back(weights_.head.module + ".weight");
+    if (tied_) names.push_back(weights_.head().name + ".weight");
     for (const std::string& name : names) {
       if (!c_.saves(module_of(name))) continue;
       if (loras_.contains(module_of(name)) || c_.lora_.module == module_of(name))
@@ -186,9 +186,9 @@ class BaseChanges::Attaching {
   // One tensor for both, unless modules_to_save gives one of them a copy of its own.
   void replace_tied() {
     Param& shared = *weights_.embedding;
-    const std::string head_name = weights_.head.module + ".weight";
+    const std::string head_name = weights_.head().name + ".weight";
     const Found e = found(shared.name), h = found(head_name);
-    const bool own_e = c_.saves(module_of(shared.name)), own_h = c_.saves(weights_.head.module);
+    const bool own_e = c_.saves(module_of(shared.name)), own_h = c_.saves(weights_.head().name);
     if (e.stored != nullptr && h.stored != nullptr && !own_e && !own_h &&
         !same_numbers(*e.stored, *h.stored))
       fail(
@@ -224,7 +224,7 @@ class BaseChanges::Attaching {
   /// From now on the head has a tensor of its own; `like` lends what it says of its memory.
   void use_head(const Param& like, const View& value) {
     auto head = std::make_unique<Param>();
-    head->name = weights_.head.module + ".weight";
+    head->name = weights_.head().name + ".weight";
     head->shape = weights_.embedding->shape;
     head->value = value;
     head->in_arena = like.in_arena || !like.mapped;
@@ -246,7 +246,7 @@ class BaseChanges::Attaching {
     if (tied_ && !c_.unties_) {
       use_head(table, table.value);
       if (const auto changed = c_.changed_.find(table.name); changed != c_.changed_.end())
-        c_.changed_[weights_.head.module + ".weight"] = changed->second;
+        c_.changed_[weights_.head().name + ".weight"] = changed->second;
     }
     if (!table.value) return;  // a session of the adapter alone
     const View before = table.value;
@@ -269,7 +269,7 @@ class BaseChanges::Attaching {
   }
 
   void leave_residual(LinearSite& site, const LoraSize& lora) {
-    if (tied_ && site.module() == weights_.head.module)
+    if (tied_ && site.module() == weights_.head().name)
       fail(
           "{}: \"init_lora_weights\" is \"olora\", and the head, which is the embedding here, has "
           "a LoRA: "
@@ -336,7 +336,7 @@ class BaseChanges::Attaching {
 void BaseChanges::attach(Run& run, const TensorFiles& files, const std::set<std::string>& copies,
                          const std::map<std::string, LoraSize>& loras, Decoder& decoder,
                          Weights& weights, Arena& fixed) {
-  head_module_ = weights.head.module;
+  head_module_ = weights.head().name;
   Attaching(*this, run, files, copies, loras, decoder, weights, fixed).all();
   if (settings_.lora_bias)
     for (const auto& [module, _] : loras)
@@ -391,7 +391,7 @@ void BaseChanges::change_config(ModelConfig& config) const {
         "use it with --adapter",
         where_);
   if (unties_) config.tied_head = false;
-  if (new_biases_) config.bias = true;
+  if (new_biases_) config.set_biases(true);
 }
 
 }  // namespace falconer

@@ -38,7 +38,7 @@ std::string name_in_base(const std::string& name, const Weights& declared) {
     rest.erase(at, kBaseLayer.size());
   if (const size_t at = rest.rfind(".token_adapter.weight"); at != std::string::npos)
     rest.erase(at, kTokenAdapter.size());
-  if (rest == declared.head.module + ".weight") return rest;  // also where it is the embedding
+  if (rest == declared.head().name + ".weight") return rest;  // also where it is the embedding
   const bool known = std::any_of(declared.params.begin(), declared.params.end(),
                                  [&](const auto& param) { return param->name == rest; });
   return known ? rest : std::string();
@@ -55,11 +55,11 @@ std::set<std::string> base_copies(const TensorFiles& adapter, const Weights& dec
     if (originals == nullptr) originals = base();
     if (originals == nullptr) return copies;
     const StoredTensor* original = originals->find(plain);
-    if (original == nullptr && plain == declared.head.module + ".weight")
+    if (original == nullptr && plain == declared.head().name + ".weight")
       original = originals->find(declared.embedding->name);
     // Rows for more tokens are the adapter's (token_rows.h).
     const bool table =
-        plain == declared.embedding->name || plain == declared.head.module + ".weight";
+        plain == declared.embedding->name || plain == declared.head().name + ".weight";
     if (original != nullptr && is_copy(tensor, *original, table)) copies.insert(name);
   }
   if (!copies.empty())

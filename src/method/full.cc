@@ -10,7 +10,7 @@ class Full : public Method {
   Full(Dtype matrix, int64_t vocab) : matrix_(matrix), vocab_(vocab) {}
   std::string_view name() const override { return "full"; }
   void attach(Run&, Decoder&, Weights& weights, Arena& fixed, bool training) override {
-    for (Param* table : {weights.embedding, weights.head.w})
+    for (Param* table : {weights.embedding, weights.head().w})
       if (table->rows() < vocab_) grow_table(*table, vocab_, matrix_, fixed);
     for (const auto& param : weights.params) {
       if (training) make_trainable(*param, fixed, matrix_);

@@ -269,7 +269,7 @@ void Lora::attach(Run& run, Decoder& decoder, Weights& weights, Arena& fixed, bo
     tokens_ = std::make_unique<TokenRows>(options_.vocab);
   if (tokens_ == nullptr) return;
   tokens_->attach(run, decoder, weights, fixed, training);
-  const bool own_head = &decoder.head().weight() != weights.head.w;
+  const bool own_head = &decoder.head().weight() != weights.head().w;
   if (tokens_->trainable_count() > 0 && (own_head || changes_.embedding().rank > 0))
     fail(
         "{}: has rows of the embedding (\"trainable_token_indices\") beside {}, which is not "
@@ -319,7 +319,7 @@ SavedAdapter Lora::save_as(AdapterForm form) const {
 void Lora::load(const TensorFiles& files, const std::set<std::string>& copies) {
   AdapterReader reader(files, copies);
   if (form_ == FileForm::kLitGpt)
-    load_lit_lora(reader, hooks_, config_.layers);
+    load_lit_lora(reader, hooks_, config_);
   else
     load_peft_lora(reader, hooks_);
   changes_.load(reader);
@@ -334,7 +334,7 @@ ModelConfig Lora::merged_config(const ModelConfig& config) const {
   ModelConfig merged = config;
   merged.vocab = config_.vocab;
   for (const auto& hook : hooks_)
-    if (hook->spec().site->parts().empty() && hook->spec().site->number() == 4 * config.layers)
+    if (hook->spec().site->id().role == Role::kHead)
       merged.tied_head = false;  // the head's product changed, the embedding's rows did not
   changes_.change_config(merged);
   return merged;

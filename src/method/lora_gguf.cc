@@ -40,7 +40,7 @@ SavedAdapter lora_to_gguf(const ModelConfig& config, const LoraHooks& hooks) {
     const LinearSite& site = *hook->spec().site;
     if (hook->spec().dora)
       fail("llama.cpp has no DoRA; merge the adapter into the model, and export that as GGUF");
-    if (config.tied_head && site.number() == 4 * config.layers)
+    if (config.tied_head && site.id().role == Role::kHead)
       fail(
           "the adapter changes the head, which is the embedding in this model's GGUF; merge the "
           "adapter into the model, and export that as GGUF");

@@ -4,25 +4,22 @@
 #include <cmath>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "base/json_number.h"
 #include "method/load_tensor.h"
-#include "model/qkv_rows.h"
+#include "model/arch/other_names.h"
 
 namespace falconer {
 namespace {
 
-constexpr int64_t kKinds = 4;  // linear layers of a block, in the order of site numbers
-constexpr const char* kModules[kKinds] = {"attn.qkv", "attn.proj", "mlp.fc", "mlp.proj"};
-constexpr const char* kTargets[kKinds] = {"", "dense", "dense_h_to_4h", "dense_4h_to_h"};
+/// What --lora-targets calls the matrices that are not fused.
+constexpr std::pair<Role, const char*> kTargets[] = {{Role::kDense, "dense"},
+                                                     {Role::kUp, "dense_h_to_4h"},
+                                                     {Role::kDown, "dense_4h_to_h"},
+                                                     {Role::kHead, "head"}};
 constexpr const char* kParts[] = {"q", "k", "v"};
 constexpr const char* kPartFlags[] = {"lora_query", "lora_key", "lora_value"};
-
-std::string module_name(int64_t number, int64_t layers, const char* qkv = kModules[0]) {
-  if (number == kKinds * layers) return "lm_head";
-  const int64_t kind = number % kKinds;
-  return fmt::format("transformer.h.{}.{}", number / kKinds, kind == 0 ? qkv : kModules[kind]);
-}
 
 // ---- reading
 
@@ -67,11 +64,14 @@ nlohmann::ordered_json lit_lora_config(const TensorFiles& files, const nlohmann:
   for (const auto& [name, tensor] : files.tensors()) {
     if (!name.ends_with(".lora_A") || tensor.shape.size() != 2) continue;
     const std::string module = name.substr(0, name.size() - std::string(".lora_A").size());
-    if (module.ends_with(".attn.qkv") || module.ends_with(".attn.attn"))
+    const auto is = [&](const OtherNames& theirs, Role role) {
+      const std::string own = theirs.names({}).of_role.at(role);
+      return module == own || module.ends_with("." + own);
+    };
+    if (is(litgpt_names(), Role::kQkv) || is(lit_parrot_names(), Role::kQkv))
       parts = tensor.shape[0] / rank;
-    for (int64_t kind = 1; kind < kKinds; ++kind)
-      if (module.ends_with(std::string(".") + kModules[kind])) add(kTargets[kind]);
-    if (module == "lm_head") add("head");
+    for (const auto& [role, target] : kTargets)
+      if (is(litgpt_names(), role)) add(target);
   }
   if (parts > 0)
     for (const std::string& part : part_targets(parts, fields)) targets.push_back(part);
@@ -116,13 +116,14 @@ void load_fused(AdapterReader& reader, const std::string& base, LoraHook& hook) 
 
 }  // namespace
 
-void load_lit_lora(AdapterReader& reader, const LoraHooks& hooks, int64_t layers) {
+void load_lit_lora(AdapterReader& reader, const LoraHooks& hooks, const ModelConfig& config) {
+  const ModuleNames current = litgpt_names().names(config),
+                    before = lit_parrot_names().names(config);
   for (const auto& hook : hooks) {
     const LinearSite& site = *hook->spec().site;
-    std::string base = module_name(site.number(), layers);
+    std::string base = current(site.id());
     if (!site.parts().empty()) {
-      if (reader.find(base + ".lora_A") == nullptr)
-        base = module_name(site.number(), layers, "attn.attn");
+      if (reader.find(base + ".lora_A") == nullptr) base = before(site.id());
       load_fused(reader, base, *hook);
       continue;
     }
@@ -140,14 +141,16 @@ namespace {
 class LitLoraWriter {
  public:
   LitLoraWriter(AdapterForm form, const ModelConfig& config, const LoraHooks& hooks)
-      : form_(form), config_(config) {
+      : names_(
+            (form == AdapterForm::kLitParrot ? lit_parrot_names() : litgpt_names()).names(config)),
+        config_(config) {
     for (const auto& hook : hooks) add(*hook);
     const double first = hooks.front()->spec().scale * static_cast<double>(rank_);
     // A whole alpha, as LitGPT has it; what is left goes into B.
     const bool whole = first == std::floor(first) && first > 0 && kLoraAlpha.holds(first);
     alpha_ = whole ? first : static_cast<double>(rank_);
     if (form != AdapterForm::kLitParrot) return;
-    if (parts_[1] || kinds_[1] || kinds_[2] || kinds_[3] || head_)
+    if (parts_[1] || !roles_.empty())
       fail(
           "Lit-Parrot has LoRA on queries and values alone, and this adapter changes more; use "
           "--format litgpt");
@@ -155,9 +158,8 @@ class LitLoraWriter {
   }
 
   SavedAdapter save(const MethodOptions& options) {
-    for (int64_t layer = 0; layer < config_.layers; ++layer)
-      for (int64_t kind = 0; kind < kKinds; ++kind) save_site(kKinds * layer + kind);
-    save_site(kKinds * config_.layers);
+    for (const ModuleShape& module : modules_of(config_))
+      if (module.kind == ModuleKind::kLinear && wanted(module)) save_module(module);
     std::sort(made_.tensors.begin(), made_.tensors.end(),
               [](const SavedTensor& a, const SavedTensor& b) { return a.name < b.name; });
     nlohmann::ordered_json json;
@@ -165,9 +167,9 @@ class LitLoraWriter {
     json["lora_alpha"] = static_cast<int64_t>(alpha_);
     json["lora_dropout"] = options.lora_dropout;
     for (size_t i = 0; i < std::size(kParts); ++i) json[kPartFlags[i]] = parts_[i];
-    json["lora_projection"] = kinds_[1];
-    json["lora_mlp"] = kinds_[2] || kinds_[3];
-    json["lora_head"] = head_;
+    json["lora_projection"] = roles_.contains(Role::kDense);
+    json["lora_mlp"] = in_mlp();
+    json["lora_head"] = roles_.contains(Role::kHead);
     made_.config_json = json.dump(2) + "\n";
     return std::move(made_);
   }
@@ -190,57 +192,47 @@ class LitLoraWriter {
     const LinearSite& site = *hook.spec().site;
     if (hook.spec().dora)
       fail("LitGPT has no DoRA; merge the adapter into the model, and export that");
-    hooks_[site.number()] = &hook;
-    if (site.number() == kKinds * config_.layers) {
-      head_ = true;
-    } else if (site.number() % kKinds != 0) {
-      kinds_[site.number() % kKinds] = true;
-    } else {
-      for (size_t i = 0; i < std::size(kParts); ++i) {
-        const int64_t ranks = ranks_of(hook, site.parts()[i]).count;
-        parts_[i] = parts_[i] || ranks > 0;
-        rank_ = std::max(rank_, ranks);
-      }
+    hooks_[site.id()] = &hook;
+    if (site.parts().empty()) {
+      roles_.insert(site.id().role);
+      rank_ = std::max(rank_, hook.spec().rank);
       return;
     }
-    rank_ = std::max(rank_, hook.spec().rank);
-  }
-
-  bool wanted(int64_t number) const {
-    if (number == kKinds * config_.layers) return head_;
-    const int64_t kind = number % kKinds;
-    if (kind == 0) return parts_[0] || parts_[1] || parts_[2];
-    return kind == 1 ? kinds_[1] : kinds_[2] || kinds_[3];
-  }
-
-  void save_site(int64_t number) {
-    if (!wanted(number)) return;
-    const auto found = hooks_.find(number);
-    const LoraHook* hook = found == hooks_.end() ? nullptr : found->second;
-    const bool fused = number % kKinds == 0 && number < kKinds * config_.layers;
-    const std::string base = module_name(
-        number, config_.layers, form_ == AdapterForm::kLitParrot ? "attn.attn" : kModules[0]);
-    SavedTensor a{.name = base + ".lora_A"}, b{.name = base + ".lora_B"};
-    if (fused) {
-      const std::vector<SitePart> parts = qkv_parts(config_);
-      for (size_t i = 0; i < std::size(kParts); ++i)
-        if (parts_[i])
-          append(hook, parts[i].rows, hook ? ranks_of(*hook, parts[i]) : RowRange{}, number, a, b);
-    } else {
-      append(hook, {{0, sizes(number).second}}, hook ? RowRange{0, hook->spec().rank} : RowRange{},
-             number, a, b);
+    for (size_t i = 0; i < std::size(kParts); ++i) {
+      const int64_t ranks = ranks_of(hook, site.parts()[i]).count;
+      parts_[i] = parts_[i] || ranks > 0;
+      rank_ = std::max(rank_, ranks);
     }
-    const int64_t in = sizes(number).first;
-    a.shape = {static_cast<int64_t>(a.values.size()) / in, in};
+  }
+
+  bool in_mlp() const { return roles_.contains(Role::kUp) || roles_.contains(Role::kDown); }
+  bool wanted(const ModuleShape& module) const {
+    const Role role = module.id.role;
+    if (!module.parts.empty()) return parts_[0] || parts_[1] || parts_[2];
+    return role == Role::kUp || role == Role::kDown ? in_mlp() : roles_.contains(role);
+  }
+
+  void save_module(const ModuleShape& module) {
+    const auto found = hooks_.find(module.id);
+    const LoraHook* hook = found == hooks_.end() ? nullptr : found->second;
+    const std::string base = names_(module.id);
+    SavedTensor a{.name = base + ".lora_A"}, b{.name = base + ".lora_B"};
+    for (size_t i = 0; i < module.parts.size(); ++i)
+      if (parts_[i])
+        append(hook, module.parts[i].rows, hook ? ranks_of(*hook, module.parts[i]) : RowRange{},
+               module.in, a, b);
+    if (module.parts.empty())
+      append(hook, {{0, module.out}}, hook ? RowRange{0, hook->spec().rank} : RowRange{}, module.in,
+             a, b);
+    a.shape = {static_cast<int64_t>(a.values.size()) / module.in, module.in};
     b.shape = {static_cast<int64_t>(b.values.size()) / rank_, rank_};
     made_.tensors.push_back(std::move(a));
     made_.tensors.push_back(std::move(b));
   }
 
   /// rank_ rows of A, and rank_ columns of B for each of `rows`; zeros where the hook has none.
-  void append(const LoraHook* hook, const std::vector<RowRange>& rows, RowRange ranks,
-              int64_t number, SavedTensor& a, SavedTensor& b) const {
-    const int64_t in = sizes(number).first;
+  void append(const LoraHook* hook, const std::vector<RowRange>& rows, RowRange ranks, int64_t in,
+              SavedTensor& a, SavedTensor& b) const {
     for (int64_t r = 0; r < rank_; ++r) {
       if (r >= ranks.count) {
         a.values.insert(a.values.end(), static_cast<size_t>(in), 0.0f);
@@ -259,26 +251,11 @@ class LitLoraWriter {
                   : 0.0f);
   }
 
-  /// Inputs and outputs.
-  std::pair<int64_t, int64_t> sizes(int64_t number) const {
-    const int64_t c = config_.width, attention = config_.heads * config_.head_size;
-    if (number == kKinds * config_.layers) return {c, config_.vocab};
-    switch (number % kKinds) {
-      case 0:
-        return {c, config_.qkv_rows()};
-      case 1:
-        return {attention, c};
-      case 2:
-        return {c, config_.mlp_width};
-      default:
-        return {config_.mlp_width, c};
-    }
-  }
-
-  AdapterForm form_;
+  ModuleNames names_;
   const ModelConfig& config_;
-  std::map<int64_t, const LoraHook*> hooks_;  // by the number of the site
-  bool parts_[std::size(kParts)] = {}, kinds_[kKinds] = {}, head_ = false;
+  std::map<ModuleId, const LoraHook*> hooks_;
+  bool parts_[std::size(kParts)] = {};  // of the fused matrices, that take part
+  std::set<Role> roles_;                // of the others
   int64_t rank_ = 1;
   double alpha_ = 1;
   SavedAdapter made_;

@@ -21,7 +21,7 @@ nlohmann::ordered_json lit_lora_config(const TensorFiles& files, const nlohmann:
 /// behind the other; [r,in] and [out,r] elsewhere.
 std::unique_ptr<Method> lora_from_lit(const nlohmann::ordered_json& config,
                                       const std::string& where, MethodOptions& options);
-void load_lit_lora(AdapterReader& reader, const LoraHooks& hooks, int64_t layers);
+void load_lit_lora(AdapterReader& reader, const LoraHooks& hooks, const ModelConfig& config);
 
 /// The same the other way. Layers and matrices that have none get zeros where LitGPT must have one;
 /// smaller ranks are filled with zeros; scales that differ go into B: the product is the same.

@@ -117,7 +117,7 @@ class Session {
       bool in_arena = false, mapped = false;
     };
     std::vector<const LinearHook*> sites;
-    std::vector<LinearParams> params;  // of the sites
+    std::vector<SiteTensors> tensors;  // of the sites
     std::vector<const AttentionHook*> blocks;
     std::vector<Place> places;
     const EmbeddingHook* embedding = nullptr;

@@ -11,7 +11,7 @@ Session::Attached Session::attached() const {
       .embedding = decoder_->hook(), .vocab = weights_.embedding->rows(), .method = attached_};
   for (const LinearSite* site : decoder_->sites()) {
     now.sites.push_back(site->hook());
-    now.params.push_back(site->params());
+    now.tensors.push_back(site->tensors());
   }
   for (Block& block : decoder_->blocks()) now.blocks.push_back(block.attention().hook());
   for (const auto& param : weights_.params)
@@ -22,7 +22,7 @@ Session::Attached Session::attached() const {
 void Session::attach(const Attached& wanted) {
   size_t i = 0;
   for (LinearSite* site : decoder_->sites()) {
-    site->use(wanted.params[i]);
+    site->use(wanted.tensors[i]);
     site->attach(wanted.sites[i++]);
   }
   i = 0;
@@ -34,7 +34,7 @@ void Session::attach(const Attached& wanted) {
     param->in_arena = place.in_arena;
     param->mapped = place.mapped;
   }
-  for (Param* table : {weights_.embedding, weights_.head.w}) table->shape[0] = wanted.vocab;
+  for (Param* table : {weights_.embedding, weights_.head().w}) table->shape[0] = wanted.vocab;
   config_.vocab = wanted.vocab;
   decoder_->attach(wanted.embedding);
   attached_ = wanted.method;

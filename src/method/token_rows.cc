@@ -126,9 +126,9 @@ void TokenRows::make(Run& run, Param& whole, std::string module, int64_t had, Ar
 
 void TokenRows::attach(Run& run, Decoder& decoder, Weights& weights, Arena& fixed, bool training) {
   run_ = &run;
-  tied_ = weights.head.w == weights.embedding;
+  tied_ = weights.head().w == weights.embedding;
   embedding_ = module_of(weights.embedding->name);
-  head_ = weights.head.module;
+  head_ = weights.head().name;
   check_modules(embedding_, head_, tied_);
   const int64_t had = weights.embedding->rows();
   base_rows_ = had;
@@ -140,11 +140,11 @@ void TokenRows::attach(Run& run, Decoder& decoder, Weights& weights, Arena& fixe
     for (size_t row = 0; row < of_embedding_->ids.size(); ++row)
       row_of_[static_cast<int32_t>(of_embedding_->ids[row])] = static_cast<int32_t>(row);
   }
-  if (!tied_) make(run, *weights.head.w, head_, had, fixed, training);
+  if (!tied_) make(run, *weights.head().w, head_, had, fixed, training);
   if (tables_.empty()) return;
   decoder.attach(this);
   const Table& last = *tables_.back();
-  if (last.whole != weights.head.w) return;
+  if (last.whole != weights.head().w) return;
   if (decoder.head().hook() != nullptr && said_.where.empty())
     fail_usage(
         "--lora-targets has the head, and with --resize-embeddings rows of the head learn "

@@ -1,39 +1,34 @@
-// The attention branch of a block: fused q, k, v product, rotation, attention, output product.
+// The attention branch of a block: queries, keys and values, rotation, attention, output product.
 #pragma once
 
-#include "model/batch.h"
-#include "model/kv_cache.h"
-#include "model/site.h"
+#include "model/mixer.h"
+#include "model/qkv_projection.h"
 
 namespace falconer {
 
-/// What backward needs of one call.
-struct AttentionKept {
-  View qkv, out, lse, wanted;
-  HookKept qkv_site, dense_site;
-  PrefixKept prefix;
-};
-
-class Attention {
+class Attention : public Mixer {
  public:
-  Attention(const ModelConfig& config, const LayerParams& params, int64_t layer);
+  Attention(const ModelConfig& config, const Weights& weights, int64_t layer);
+  static void declare(const ModelConfig& config, int64_t layer, const ModuleVisitor& visit);
 
-  LinearSite& qkv() { return qkv_; }
+  QkvProjection& qkv() { return qkv_; }
   LinearSite& dense() { return dense_; }
-  const QkvLayout& layout() const { return layout_; }
   void attach(const AttentionHook* hook) { hook_ = hook; }
   const AttentionHook* hook() const { return hook_; }
-  bool trainable() const;
-  bool needs_input() const { return qkv_.needs_x(); }
 
-  /// y (R,C) = dense(attention(qkv(n))), for the rows of n (N,C) that `wanted` (1,R) lists; an empty
-  /// `wanted` means all. `table` is the rotation's, `alibi` the slopes; either may be empty.
-  void forward(Run& run, const Batch& batch, const View& n, const View& wanted, const View& y,
-               const View& table, const View& alibi, LayerCache* cache, bool want_dn,
-               AttentionKept& kept) const;
-  /// dy (R,C) is left as it was. dn (N,C) overwrites, or adds where add_dn; empty: not wanted.
-  void backward(Run& run, const Batch& batch, const View& dy, const View& dn, bool add_dn,
-                const View& table, const View& alibi, AttentionKept& kept) const;
+  const char* name() const override { return "attention"; }
+  bool mixes_rows() const override { return true; }
+  bool trainable() const override;
+  bool needs_input() const override { return qkv_.needs_x(); }
+  std::vector<LinearSite*> sites() override;
+  MixerCache make_cache(int64_t slots, int64_t capacity, Dtype dtype,
+                        Device* device) const override;
+
+  /// y = dense(attention(qkv(n))).
+  void forward(Run& run, const MixerPass& pass, const View& n, const View& y, MixerCache* cache,
+               bool want_dn, MixerKept& kept) const override;
+  void backward(Run& run, const MixerPass& pass, const View& dy, const View& dn, bool add_dn,
+                MixerKept& kept) const override;
 
  private:
   // The gradient of q, k and v is wanted by something before them.
@@ -43,8 +38,8 @@ class Attention {
   }
   float scale() const;
 
-  LinearSite qkv_, dense_;
-  QkvLayout layout_;
+  QkvProjection qkv_;
+  LinearSite dense_;
   const AttentionHook* hook_ = nullptr;
 };
 

@@ -1,124 +1,258 @@
 #include "model/block.h"
 
+#include <algorithm>
+
 #include "ops/embedding.h"
-#include "ops/norm.h"
 #include "ops/pass_observer.h"
 #include "ops/residual.h"
 
 namespace falconer {
+namespace {
 
-Block::Block(const ModelConfig& config, const LayerParams& params, int64_t layer)
-    : norm1_(params.norm1),
-      norm2_(params.norm2),
-      attention_(config, params, layer),
-      mlp_(params, layer),
-      layer_(layer),
-      parallel_(config.parallel),
-      eps_(static_cast<float>(config.norm_eps)) {}
+enum class MixerKind : uint8_t { kAttention, kMlp };
+struct PathPlan {
+  Role norm;
+  std::vector<MixerKind> mixers;
+};
+using BlockPlan = std::vector<std::vector<PathPlan>>;
+
+BlockPlan plan_of(const ModelConfig& config) {
+  using enum MixerKind;
+  const PathPlan attention{Role::kAttentionNorm, {kAttention}}, mlp{Role::kMlpNorm, {kMlp}};
+  if (!config.parallel) return {{attention}, {mlp}};
+  if (!config.shared_norm) return {{attention, mlp}};
+  return {{{Role::kAttentionNorm, {kAttention, kMlp}}}};
+}
+
+const char* name_of_norm(const Norm& norm) {
+  return norm.id().role == Role::kAttentionNorm ? "input_norm" : "mlp_norm";
+}
+
+}  // namespace
+
+void Block::declare(const ModelConfig& config, int64_t layer, const ModuleVisitor& visit) {
+  const BlockPlan plan = plan_of(config);
+  for (const auto& branch : plan)
+    for (const PathPlan& path : branch) visit(Norm::declared(config, {layer, path.norm}));
+  for (const auto& branch : plan)
+    for (const PathPlan& path : branch)
+      for (const MixerKind mixer : path.mixers)
+        mixer == MixerKind::kAttention ? Attention::declare(config, layer, visit)
+                                       : Mlp::declare(config, layer, visit);
+}
+
+Block::Block(const ModelConfig& config, const Weights& weights, int64_t layer) : layer_(layer) {
+  for (const auto& branch_plan : plan_of(config)) {
+    Branch& branch = branches_.emplace_back();
+    for (const PathPlan& plan : branch_plan) {
+      Path& path = branch.emplace_back();
+      path.norm.emplace(config, weights.at({layer, plan.norm}));
+      for (const MixerKind kind : plan.mixers) {
+        if (kind == MixerKind::kMlp) {
+          path.mixers.push_back(std::make_unique<Mlp>(config, weights, layer));
+          continue;
+        }
+        auto attention = std::make_unique<Attention>(config, weights, layer);
+        attention_ = attention.get();
+        path.mixers.push_back(std::move(attention));
+      }
+      // Behind the first branch the wanted rows alone are there.
+      FALCONER_CHECK(branches_.size() == 1 || !path.mixes_rows());
+    }
+  }
+}
+
+bool Block::Path::mixes_rows() const {
+  return std::any_of(mixers.begin(), mixers.end(), [](const auto& m) { return m->mixes_rows(); });
+}
+
+bool Block::Path::trainable() const {
+  return (norm && norm->trainable()) ||
+         std::any_of(mixers.begin(), mixers.end(), [](const auto& m) { return m->trainable(); });
+}
+
+bool Block::trainable(const Branch& branch) {
+  return std::any_of(branch.begin(), branch.end(),
+                     [](const Path& path) { return path.trainable(); });
+}
 
 bool Block::trainable() const {
-  const bool norms = wants_dn(norm1_, false) || (norm2_.w != nullptr && wants_dn(norm2_, false));
-  return norms || attention_.trainable() || mlp_.trainable();
+  return std::any_of(branches_.begin(), branches_.end(),
+                     [](const Branch& branch) { return trainable(branch); });
 }
 
-View Block::normed(Run& run, const char* name, const NormParams& norm, const View& x, bool want_dn,
-                   bool keep_output, NormKept& kept) const {
-  kept.x = x;
-  kept.stats = run.store(want_dn).push(x.rows, 2, Dtype::kF32);
-  const View n = run.push(keep_output, x.rows, x.cols);
-  norm_forward(
-      run,
-      {.x = x, .w = norm.w->value, .b = norm.b->value, .y = n, .stats = kept.stats, .eps = eps_});
-  tell_made(run, {name, layer_}, n);
-  return n;
+std::vector<Mixer*> Block::mixers() const {
+  std::vector<Mixer*> all;
+  for (const Branch& branch : branches_)
+    for (const Path& path : branch)
+      for (const auto& mixer : path.mixers) all.push_back(mixer.get());
+  return all;
 }
 
-void Block::norm_gradient(Run& run, const NormParams& norm, const View& dn, const View& dx_add,
-                          const NormKept& kept) const {
-  norm_backward(run, {.x = kept.x,
-                      .w = norm.w->value,
-                      .stats = kept.stats,
-                      .dy = dn,
-                      .dx_add = dx_add,
-                      .dw = norm.w->grad,
-                      .db = norm.b->grad});
+bool Block::wants_dx(size_t b, bool want_dx) const {
+  const auto before = branches_.begin() + static_cast<std::ptrdiff_t>(b);
+  return want_dx || std::any_of(branches_.begin(), before,
+                                [](const Branch& branch) { return trainable(branch); });
 }
+
+bool Block::reads_again(const Branch& branch, bool want_dx) const {
+  return std::any_of(branch.begin(), branch.end(), [&](const Path& path) {
+    if (path.norm) return path.norm->wants_dy(want_dx);
+    return std::any_of(path.mixers.begin(), path.mixers.end(),
+                       [](const auto& mixer) { return mixer->needs_input(); });
+  });
+}
+
+struct Block::Pass {
+  Run& run;
+  const Batch& batch;
+  const BlockTables& tables;
+  BlockCache* cache;
+  bool want_dx;
+  BlockKept& kept;
+  int64_t rows, width;           // of y
+  std::vector<View> outputs;     // of a branch's mixers; their memory serves every branch
+  size_t output = 0, mixer = 0;  // how many of a branch's outputs, of the block's mixers were used
+
+  View next_output() {
+    if (output == outputs.size()) outputs.push_back(run.scratch->push(rows, width, run.activation));
+    return outputs[output++];
+  }
+};
 
 void Block::forward(Run& run, const Batch& batch, const View& x, const View& wanted, const View& y,
-                    const BlockTables& tables, LayerCache* cache, bool want_dx,
+                    const BlockTables& tables, BlockCache* cache, bool want_dx,
                     BlockKept& kept) const {
   const ArenaScope scope(*run.scratch);
   kept.wanted = wanted;
-  const int64_t rows = wanted ? wanted.size() : x.rows;
-  const auto taken = [&](const View& from, bool keep) {
-    if (!wanted) return from;
-    const View some = run.push(keep, rows, from.cols);
-    gather_forward(run, {.x = from, .index = wanted, .y = some});
-    return some;
-  };
-  // In a sequential block the MLP hands its gradient to the attention branch even where x wants
-  // none.
-  const bool want_dz =
-      parallel_ ? want_dx : want_dx || attention_.trainable() || wants_dn(norm1_, false);
-  const bool want_dn1 = wants_dn(norm1_, want_dx);
-  const bool keep_n1 = attention_.needs_input() || (shared_norm() && !wanted && mlp_.needs_input());
-  const View n1 = normed(run, "input_norm", norm1_, x, want_dn1, keep_n1, kept.norm1);
-  const View a = y || !parallel_ ? run.scratch->push(rows, x.cols, run.activation) : View{};
-  attention_.forward(run, batch, n1, wanted, a, tables.rope, tables.alibi, cache, want_dn1,
-                     kept.attention);
-  tell_made(run, {"attention", layer_}, a);
-  if (parallel_) {
-    const bool want_dn2 = shared_norm() ? want_dn1 : wants_dn(norm2_, want_dx);
-    const View from = taken(x, !shared_norm() && want_dn2);
-    const View n2 = shared_norm() ? taken(n1, mlp_.needs_input())
-                                  : normed(run, "mlp_norm", norm2_, from, want_dn2,
-                                           mlp_.needs_input(), kept.norm2);
-    const View m = y ? run.scratch->push(rows, x.cols, run.activation) : View{};
-    const LabelledRows labelled(run, static_cast<bool>(wanted));
-    mlp_.forward(run, n2, m, want_dn2, kept.mlp);
-    tell_made(run, {"mlp", layer_}, m);
-    if (y) residual(run, {.x = from, .a = a, .b = m, .y = y});
-    return tell_made(run, {"block", layer_}, y);
+  kept.branches.resize(branches_.size());
+  Pass pass{.run = run,
+            .batch = batch,
+            .tables = tables,
+            .cache = cache,
+            .want_dx = want_dx,
+            .kept = kept,
+            .rows = wanted ? wanted.size() : x.rows,
+            .width = x.cols,
+            .outputs = {}};
+  View from = x;
+  for (size_t b = 0; b < branches_.size(); ++b) {
+    View to = y;
+    if (b + 1 < branches_.size()) {
+      const bool keep = run.keep && reads_again(branches_[b + 1], wants_dx(b + 1, want_dx));
+      if (keep || !y) to = run.push(keep, pass.rows, pass.width);
+    }
+    branch_forward(pass, b, from, to);
+    from = to;
   }
-  const bool want_dn2 = wants_dn(norm2_, want_dz), keep_z = run.keep && want_dn2;
-  const View z = keep_z || !y ? run.push(keep_z, rows, x.cols) : y;
-  residual(run, {.x = taken(x, false), .a = a, .y = z});
-  const View n2 = normed(run, "mlp_norm", norm2_, z, want_dn2, mlp_.needs_input(), kept.norm2);
-  const View m = y ? a : View{};  // the attention's output was added: its memory is free
-  const LabelledRows labelled(run, static_cast<bool>(wanted));
-  mlp_.forward(run, n2, m, want_dn2, kept.mlp);
-  tell_made(run, {"mlp", layer_}, m);
-  if (y) residual(run, {.x = z, .a = m, .y = y});
   tell_made(run, {"block", layer_}, y);
+}
+
+void Block::branch_forward(Pass& pass, size_t b, const View& x, const View& y) const {
+  const Branch& branch = branches_[b];
+  Run& run = pass.run;
+  const bool want_dx = wants_dx(b, pass.want_dx);
+  const View wanted = b == 0 ? pass.kept.wanted : View{};
+  View rows = x;  // of x, that are wanted
+  if (wanted) {
+    const bool keep = std::any_of(branch.begin(), branch.end(), [&](const Path& path) {
+      return !path.mixes_rows() && path.wants_dn(want_dx);
+    });
+    rows = run.push(keep, pass.rows, x.cols);
+    gather_forward(run, {.x = x, .index = wanted, .y = rows});
+  }
+  pass.output = 0;
+  pass.kept.branches[b].resize(branch.size());
+  for (size_t p = 0; p < branch.size(); ++p) {
+    const bool all = branch[p].mixes_rows();
+    path_forward(pass, branch[p], all ? x : rows, all ? wanted : View{}, static_cast<bool>(y),
+                 want_dx, pass.kept.branches[b][p]);
+  }
+  if (!y) return;
+  View sum = rows;
+  for (size_t i = 0; i < pass.output; i += 2) {
+    const View second = i + 1 < pass.output ? pass.outputs[i + 1] : View{};
+    residual(run, {.x = sum, .a = pass.outputs[i], .b = second, .y = y});
+    sum = y;
+  }
+}
+
+void Block::path_forward(Pass& pass, const Path& path, const View& in, const View& wanted,
+                         bool want_out, bool want_dx, PathKept& kept) const {
+  Run& run = pass.run;
+  const bool want_dn = path.wants_dn(want_dx);
+  View n = in;
+  if (path.norm) {
+    const bool keep = std::any_of(path.mixers.begin(), path.mixers.end(), [&](const auto& mixer) {
+      return (mixer->mixes_rows() || !wanted) && mixer->needs_input();
+    });
+    n = path.norm->forward(run, in, want_dn, keep, kept.norm);
+    tell_made(run, {name_of_norm(*path.norm), layer_}, n);
+  }
+  kept.mixers.resize(path.mixers.size());
+  for (size_t m = 0; m < path.mixers.size(); ++m) {
+    const Mixer& mixer = *path.mixers[m];
+    View own = n;
+    if (wanted && !mixer.mixes_rows()) {
+      own = run.push(mixer.needs_input(), wanted.size(), n.cols);
+      gather_forward(run, {.x = n, .index = wanted, .y = own});
+    }
+    const View y = want_out ? pass.next_output() : View{};
+    MixerCache* const cache = pass.cache != nullptr ? &(*pass.cache)[pass.mixer] : nullptr;
+    ++pass.mixer;
+    const LabelledRows labelled(run, pass.kept.wanted && !mixer.mixes_rows());
+    mixer.forward(run, {.batch = pass.batch, .wanted = wanted, .tables = pass.tables}, own, y,
+                  cache, want_dn, kept.mixers[m]);
+    tell_made(run, {mixer.name(), layer_}, y);
+  }
 }
 
 void Block::backward(Run& run, const Batch& batch, const View& dy, const View& dx,
                      const BlockTables& tables, bool want_dx, BlockKept& kept) const {
   const ArenaScope scope(*run.scratch);
-  const auto new_dn = [&](int64_t rows, bool needed) {
-    return needed ? run.scratch->push(rows, dy.cols, run.activation) : View{};
-  };
-  const View& wanted = kept.wanted;
-  const bool want_dz =
-      parallel_ ? want_dx : want_dx || attention_.trainable() || wants_dn(norm1_, false);
-  const View dn1 = new_dn(dx.rows, wants_dn(norm1_, want_dx));
-  View dn2 = dn1;
-  if (!shared_norm()) dn2 = new_dn(dy.rows, wants_dn(norm2_, want_dz));
-  if (shared_norm() && wanted) dn2 = new_dn(dy.rows, static_cast<bool>(dn1));
-  const auto norm2_gradient = [&] {
-    if (dn2 && !shared_norm()) norm_gradient(run, norm2_, dn2, want_dz ? dy : View{}, kept.norm2);
-  };
-  {
-    const LabelledRows labelled(run, static_cast<bool>(wanted));
-    mlp_.backward(run, dy, dn2, kept.mlp);
+  for (size_t b = branches_.size(); b-- > 0;)
+    branch_backward(run, batch, tables, b, dy, b == 0 ? dx : dy, wants_dx(b, want_dx), kept);
+}
+
+// The mixers first, all of which read dy; only then it becomes the gradient of x.
+void Block::branch_backward(Run& run, const Batch& batch, const BlockTables& tables, size_t b,
+                            const View& dy, const View& dx, bool want_dx, BlockKept& kept) const {
+  const Branch& branch = branches_[b];
+  const View wanted = b == 0 ? kept.wanted : View{};
+  std::vector<View> dns(branch.size());
+  for (size_t p = branch.size(); p-- > 0;) {
+    const Path& path = branch[p];
+    PathKept& path_kept = kept.branches[b][p];
+    const bool all = path.mixes_rows();
+    if (path.wants_dn(want_dx))
+      dns[p] = run.scratch->push(all ? dx.rows : dy.rows, dy.cols, run.activation);
+    for (size_t m = path.mixers.size(); m-- > 0;) {
+      const Mixer& mixer = *path.mixers[m];
+      const bool gathered = wanted && all && !mixer.mixes_rows();
+      const bool add = m + 1 < path.mixers.size();
+      FALCONER_CHECK(!(gathered && add));  // it is last in its path, and sets what others add to
+      const View dn =
+          gathered && dns[p] ? run.scratch->push(dy.rows, dy.cols, run.activation) : dns[p];
+      {
+        const LabelledRows labelled(run, kept.wanted && !mixer.mixes_rows());
+        mixer.backward(run, {.batch = batch, .wanted = wanted, .tables = tables}, dy, dn, add,
+                       path_kept.mixers[m]);
+      }
+      if (gathered && dn) gather_backward(run, {.dy = dn, .index = wanted, .dx = dns[p]});
+    }
   }
-  if (shared_norm() && wanted && dn1) gather_backward(run, {.dy = dn2, .index = wanted, .dx = dn1});
-  if (!parallel_) norm2_gradient();
-  attention_.backward(run, batch, dy, dn1, shared_norm(), tables.rope, tables.alibi,
-                      kept.attention);
-  if (parallel_) norm2_gradient();
+  const auto add_gradient = [&](size_t p, const View& to) {
+    if (!dns[p]) return;
+    if (branch[p].norm)
+      branch[p].norm->backward(run, dns[p], want_dx ? to : View{}, kept.branches[b][p].norm);
+    else
+      residual(run, {.x = to, .a = dns[p], .y = to});
+  };
+  for (size_t p = branch.size(); p-- > 0;)
+    if (!branch[p].mixes_rows()) add_gradient(p, dy);
   if (wanted && want_dx) gather_backward(run, {.dy = dy, .index = wanted, .dx = dx});
-  if (dn1) norm_gradient(run, norm1_, dn1, want_dx ? dx : View{}, kept.norm1);
+  for (size_t p = branch.size(); p-- > 0;)
+    if (branch[p].mixes_rows()) add_gradient(p, dx);
 }
 
 }  // namespace falconer

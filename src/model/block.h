@@ -1,38 +1,38 @@
-// One layer of the decoder, forward and backward side by side.
+// One layer of the decoder, forward and backward side by side: a list of branches, each added to what comes
+// in. A branch is one or more paths side by side, and a path a norm with one or more mixers behind it.
 //
-//   parallel, one norm (7B):    y = x + attention(norm1 x) + mlp(norm1 x)
-//   parallel, two norms (40B):  y = x + attention(norm1 x) + mlp(norm2 x)
-//   sequential (RW):            z = x + attention(norm1 x);   y = z + mlp(norm2 z)
+//   parallel, one norm (7B):    y = x + attention(norm1 x) + mlp(norm1 x)     one branch, one path, two mixers
+//   parallel, two norms (40B):  y = x + attention(norm1 x) + mlp(norm2 x)     one branch, two paths
+//   sequential (RW):            z = x + attention(norm1 x);   y = z + mlp(norm2 z)           two branches
 #pragma once
+
+#include <optional>
 
 #include "model/attention.h"
 #include "model/mlp.h"
+#include "model/norm.h"
 
 namespace falconer {
 
-struct NormKept {
-  View x, stats;
+/// What backward needs of one call.
+struct PathKept {
+  NormKept norm;
+  std::vector<MixerKept> mixers;
 };
-
 struct BlockKept {
   View wanted;
-  NormKept norm1, norm2;
-  AttentionKept attention;
-  MlpKept mlp;
-};
-
-/// What all blocks share.
-struct BlockTables {
-  View rope;   // (context, R), empty without rotation
-  View alibi;  // (1,H), empty without ALiBi
+  std::vector<std::vector<PathKept>> branches;
 };
 
 class Block {
  public:
-  Block(const ModelConfig& config, const LayerParams& params, int64_t layer);
+  Block(const ModelConfig& config, const Weights& weights, int64_t layer);
+  /// All norms of a layer, then the mixers' modules.
+  static void declare(const ModelConfig& config, int64_t layer, const ModuleVisitor& visit);
 
-  Attention& attention() { return attention_; }
-  Mlp& mlp() { return mlp_; }
+  Attention& attention() { return *attention_; }
+  /// Every mixer, in the order of computing.
+  std::vector<Mixer*> mixers() const;
   /// Anything in this block learns.
   bool trainable() const;
 
@@ -41,29 +41,41 @@ class Block {
   /// means all; y may then be x where nothing is kept. Of an empty y only what backward reads is
   /// made. want_dx: the backward will go on below this block.
   void forward(Run& run, const Batch& batch, const View& x, const View& wanted, const View& y,
-               const BlockTables& tables, LayerCache* cache, bool want_dx, BlockKept& kept) const;
+               const BlockTables& tables, BlockCache* cache, bool want_dx, BlockKept& kept) const;
   /// dy (R,C), the gradient of y, is used up. dx (N,C) is that of x on return where want_dx; it is
   /// dy itself where all rows were wanted.
   void backward(Run& run, const Batch& batch, const View& dy, const View& dx,
                 const BlockTables& tables, bool want_dx, BlockKept& kept) const;
 
  private:
-  bool shared_norm() const { return parallel_ && norm2_.w == nullptr; }
-  // The gradient of a norm's output is wanted: for x below or for the norm itself.
-  static bool wants_dn(const NormParams& norm, bool want_dx) {
-    return want_dx || norm.w->trainable() || norm.b->trainable();
-  }
-  View normed(Run& run, const char* name, const NormParams& norm, const View& x, bool want_dn,
-              bool keep_output, NormKept& kept) const;
-  void norm_gradient(Run& run, const NormParams& norm, const View& dn, const View& dx_add,
-                     const NormKept& kept) const;
+  /// Mixers beside each other, of one normed input.
+  struct Path {
+    std::optional<Norm> norm;
+    std::vector<std::unique_ptr<Mixer>> mixers;
 
-  NormParams norm1_, norm2_;
-  Attention attention_;
-  Mlp mlp_;
+    /// Whether any of them reads other rows than the wanted ones.
+    bool mixes_rows() const;
+    bool trainable() const;
+    /// The gradient of what the mixers read is wanted.
+    bool wants_dn(bool want_dx) const { return norm ? norm->wants_dy(want_dx) : want_dx; }
+  };
+  using Branch = std::vector<Path>;
+  struct Pass;  // what one forward works with
+
+  static bool trainable(const Branch& branch);
+  /// The gradient of branch b's input is wanted: for the block's, or for a branch before.
+  bool wants_dx(size_t b, bool want_dx) const;
+  /// Whether the backward of a branch reads its input.
+  bool reads_again(const Branch& branch, bool want_dx) const;
+  void branch_forward(Pass& pass, size_t b, const View& x, const View& y) const;
+  void path_forward(Pass& pass, const Path& path, const View& in, const View& wanted, bool want_out,
+                    bool want_dx, PathKept& kept) const;
+  void branch_backward(Run& run, const Batch& batch, const BlockTables& tables, size_t b,
+                       const View& dy, const View& dx, bool want_dx, BlockKept& kept) const;
+
+  std::vector<Branch> branches_;
+  Attention* attention_ = nullptr;
   int64_t layer_;
-  bool parallel_;
-  float eps_;
 };
 
 }  // namespace falconer

@@ -2,20 +2,36 @@
 
 #include <algorithm>
 
+#include "model/modules.h"
+
 namespace falconer {
+namespace {
+
+/// Of a module, as the one LoRA of it or those of its parts.
+int64_t lora_on_q_and_v(const ModuleShape& module, int64_t rank) {
+  const auto meant = [](std::string_view name) { return name == "q" || name == "v"; };
+  if (meant(role_name(module.id.role))) return rank * (module.in + module.out);
+  int64_t total = 0;
+  for (const SitePart& part : module.parts)
+    if (meant(part.name)) total += rank * (module.in + part.count());
+  return total;
+}
+
+}  // namespace
 
 TrainableCounts count_trainable(const ModelConfig& m) {
   constexpr int64_t kLength = 10, kStart = 2, kRank = 8;
-  const int64_t c = m.width, f = m.mlp_width, l = m.layers, attention = m.heads * m.head_size;
-  const int64_t norms = m.parallel && m.shared_norm ? 1 : 2;
-  const int64_t outputs = m.qkv_rows() + c + f + c;  // of a block's four linear layers
-  const int64_t norm_values = 2 * c * (norms * l + 1);
   TrainableCounts counts;
-  counts.full = 2 * m.vocab * c + norm_values +
-                l * (m.qkv_rows() * c + attention * c + 2 * f * c + (m.bias ? outputs : 0));
-  counts.adapter = std::max<int64_t>(0, l - kStart) * (kLength * c + m.heads);
-  counts.adapter_v2 = counts.adapter + 2 * (l * outputs + m.vocab) + norm_values;
-  counts.lora = l * kRank * (2 * c + attention + m.groups * m.head_size);
+  counts.adapter = std::max<int64_t>(0, m.layers - kStart) * (kLength * m.width + m.heads);
+  counts.adapter_v2 = counts.adapter;
+  for (const ModuleShape& module : modules_of(m)) {
+    const int64_t all = module.out * module.in + (module.bias ? module.out : 0);
+    counts.full += all;
+    if (module.kind == ModuleKind::kNorm) counts.adapter_v2 += all;
+    if (module.kind != ModuleKind::kLinear) continue;
+    counts.adapter_v2 += 2 * module.out;
+    counts.lora += lora_on_q_and_v(module, kRank);
+  }
   return counts;
 }
 

@@ -7,7 +7,6 @@
 #include "model/weight_pages.h"
 #include "ops/embedding.h"
 #include "ops/loss.h"
-#include "ops/norm.h"
 #include "ops/pass_observer.h"
 #include "ops/residual.h"
 #include "ops/rope.h"
@@ -45,19 +44,19 @@ void fill_alibi(const View& out) {
 class LayerPages {
  public:
   LayerPages(const Run& run, const Weights& weights, int64_t l, int64_t step)
-      : layer_(run.low_memory && !run.dry ? &weights.layers[l] : nullptr) {
+      : weights_(run.low_memory && !run.dry ? &weights : nullptr), layer_(l) {
     const int64_t next = l + step;
-    if (layer_ != nullptr && next >= 0 && next < static_cast<int64_t>(weights.layers.size()))
-      read_layer_ahead(weights.layers[next]);
+    if (weights_ != nullptr && next >= 0) read_layer_ahead(weights, next);
   }
   LayerPages(const LayerPages&) = delete;
   LayerPages& operator=(const LayerPages&) = delete;
   ~LayerPages() {
-    if (layer_ != nullptr) forget(*layer_);
+    if (weights_ != nullptr) forget_layer(*weights_, layer_);
   }
 
  private:
-  const LayerParams* layer_;
+  const Weights* weights_;
+  int64_t layer_;
 };
 
 void forget_after(const Run& run, const Param& param) {
@@ -69,8 +68,9 @@ void forget_after(const Run& run, const Param& param) {
 Decoder::Decoder(const ModelConfig& config, const Weights& weights, Run& run, Arena& fixed)
     : config_(config),
       weights_(&weights),
-      head_(weights.head, static_cast<int32_t>(4 * config.layers)) {
-  for (int64_t i = 0; i < config.layers; ++i) blocks_.emplace_back(config, weights.layers[i], i);
+      norm_(config, weights.at({ModuleId::kOutside, Role::kFinalNorm})),
+      head_(weights.head()) {
+  for (int64_t i = 0; i < config.layers; ++i) blocks_.emplace_back(config, weights, i);
   if (config.rope_dims > 0) {
     const int64_t positions = std::min(config.context, kFirstPositions);
     tables_.rope = fixed.push(positions, config.rope_dims, Dtype::kF32);
@@ -100,10 +100,9 @@ void Decoder::reach_positions(Run& run, const Batch& batch) const {
 
 std::vector<LinearSite*> Decoder::sites() {
   std::vector<LinearSite*> all;
-  for (Block& block : blocks_)
-    for (LinearSite* site : {&block.attention().qkv(), &block.attention().dense(),
-                             &block.mlp().up(), &block.mlp().down()})
-      all.push_back(site);
+  for (const Block& block : blocks_)
+    for (Mixer* mixer : block.mixers())
+      for (LinearSite* site : mixer->sites()) all.push_back(site);
   all.push_back(&head_);
   return all;
 }
@@ -136,15 +135,7 @@ View Decoder::embed(Run& run, const Batch& batch, bool kept) const {
 
 View Decoder::last_norm(Run& run, const View& x, bool keep, NormKept& kept) const {
   const InPart part(run, {"final_norm"});
-  kept.x = x;
-  kept.stats = run.store(keep).push(x.rows, 2, Dtype::kF32);
-  const View n = run.push(keep, x.rows, x.cols);
-  norm_forward(run, {.x = x,
-                     .w = weights_->norm.w->value,
-                     .b = weights_->norm.b->value,
-                     .y = n,
-                     .stats = kept.stats,
-                     .eps = static_cast<float>(config_.norm_eps)});
+  const View n = norm_.forward(run, x, keep, keep, kept);
   tell_made(run, {"final_norm"}, n);
   return n;
 }
@@ -212,26 +203,19 @@ LossSum Decoder::loss_and_gradient(Run& run, const Batch& batch, float scale,
   NormKept norm;
   const View n = last_norm(run, x, backward, norm);
   // Somebody below the head learns: its input's gradient is wanted.
-  const NormParams& last = weights_->norm;
   const bool below = first < config_.layers || embedding;
-  const bool want_dn = backward && (below || last.w->trainable() || last.b->trainable());
+  const bool want_dn = backward && norm_.wants_dy(below);
   const View dn = want_dn ? run.scratch->push(n.rows, n.cols, run.activation) : View{};
   const View own = run.scratch->push(1, n.rows, Dtype::kF32);
   head_loss(run, batch, n, dn, scale, own);
-  forget_after(run, *weights_->head.w);
+  forget_after(run, *weights_->head().w);
   if (!backward) return sum_of(run, own, losses);
 
   View dy = run.scratch->push(n.rows, n.cols, run.activation);
   if (want_dn) {
     const InPart part(run, {.name = "final_norm", .backward = true});
     set_zero(run, dy);
-    norm_backward(run, {.x = x,
-                        .w = last.w->value,
-                        .stats = norm.stats,
-                        .dy = dn,
-                        .dx_add = below ? dy : View{},
-                        .dw = last.w->grad,
-                        .db = last.b->grad});
+    norm_.backward(run, dn, below ? dy : View{}, norm);
   }
   const View dx = run.scratch->push(batch.tokens(), config_.width, run.activation);
   for (int64_t l = config_.layers - 1; l >= first; --l) {
@@ -299,7 +283,7 @@ void Decoder::logits(Run& run, const Batch& batch, const View& rows, const View&
     HookKept kept;
     head_.forward(run, n, out, kept);
     tell_made(run, {"logits"}, out);
-    return forget_after(run, *weights_->head.w);
+    return forget_after(run, *weights_->head().w);
   }
   for (int64_t begin = 0; begin < n.rows; begin += kHeadRows) {
     const ArenaScope chunk_scope(*run.scratch);
@@ -323,6 +307,16 @@ void Decoder::hidden_states(Run& run, const Batch& batch, const View& out) const
   NormKept norm;
   const InPart part(run, {"head"});
   hand_out(config_.layers, last_norm(run, x, false, norm));
+}
+
+KvCache::KvCache(const Decoder& decoder, int64_t slots, int64_t capacity, Dtype dtype,
+                 Device* device)
+    : capacity_(capacity) {
+  for (const Block& block : decoder.blocks()) {
+    BlockCache& caches = layers_.emplace_back();
+    for (const Mixer* mixer : block.mixers())
+      caches.push_back(mixer->make_cache(slots, capacity, dtype, device));
+  }
 }
 
 }  // namespace falconer

@@ -22,11 +22,12 @@ class Decoder {
 
   const ModelConfig& config() const { return config_; }
   std::vector<Block>& blocks() { return blocks_; }
+  const std::vector<Block>& blocks() const { return blocks_; }
   LinearSite& head() { return head_; }
   void attach(const EmbeddingHook* hook) { embedding_hook_ = hook; }
   const EmbeddingHook* hook() const { return embedding_hook_; }
   const Weights& weights() const { return *weights_; }
-  /// Every linear layer: four per block, then the head.
+  /// Every linear layer, in the order of declaration.
   std::vector<LinearSite*> sites();
 
   /// Loss of the labelled tokens; with `scale`, also adds scale * its gradient to every trainable
@@ -74,6 +75,7 @@ class Decoder {
   ModelConfig config_;
   const Weights* weights_;
   std::vector<Block> blocks_;
+  Norm norm_;
   LinearSite head_;
   const EmbeddingHook* embedding_hook_ = nullptr;
   // As long as what was run so far, and not as the context that config.json claims.

@@ -2,12 +2,14 @@
 // no method.
 #pragma once
 
+#include <array>
+
 #include "ops/heads.h"
 #include "ops/run.h"
 
 namespace falconer {
 
-class LinearSite;
+class QkvProjection;
 struct Batch;
 
 /// What one call of a hook keeps for its backward, in the arena that run.store() names. It belongs
@@ -37,26 +39,15 @@ class LinearHook {
   virtual void backward_in(Run& run, const View& dx, HookKept& kept) const = 0;
 };
 
-/// Where queries, keys and values lie in the rows of a fused product: per group, the queries, the
-/// key, the value.
-struct QkvLayout {
-  int64_t groups = 0, per_group = 0, size = 0;
-
-  Heads q(const View& rows) const { return part(rows, 0, per_group); }
-  Heads k(const View& rows) const { return part(rows, per_group, 1); }
-  Heads v(const View& rows) const { return part(rows, per_group + 1, 1); }
-
- private:
-  Heads part(const View& rows, int64_t first, int64_t count) const {
-    const int64_t stride = (per_group + 2) * size;
-    return {rows.col_range(first * size, rows.cols - first * size), groups, count, stride, size};
-  }
+/// Of the projection to queries, keys and values: at each of its sites.
+struct QkvKept {
+  std::array<HookKept, 3> sites;
 };
 
 /// What one call of an attention hook keeps.
 struct PrefixKept {
   View input, qkv;
-  HookKept site;
+  QkvKept sites;
 };
 
 /// A prompt's keys and values, computed once for a whole generation. Belongs to that generation's
@@ -71,12 +62,11 @@ class AttentionHook {
   virtual ~AttentionHook() = default;
   virtual bool trainable() const = 0;
   /// Adds to out (N, H*D). q is rotated already. `cache` is null while training.
-  virtual void forward(Run& run, const LinearSite& qkv, const QkvLayout& layout, const Heads& q,
-                       const View& out, PrefixKept& kept, PrefixCache* cache) const = 0;
+  virtual void forward(Run& run, const QkvProjection& qkv, const Heads& q, const View& out,
+                       PrefixKept& kept, PrefixCache* cache) const = 0;
   /// Writes dq (its share), corrects delta (see ops/prefix_attention.h), adds the own gradients.
-  virtual void backward(Run& run, const LinearSite& qkv, const QkvLayout& layout, const Heads& q,
-                        const View& dout, const View& delta, const Heads& dq,
-                        PrefixKept& kept) const = 0;
+  virtual void backward(Run& run, const QkvProjection& qkv, const Heads& q, const View& dout,
+                        const View& delta, const Heads& dq, PrefixKept& kept) const = 0;
 };
 
 /// At the embedding, of which some rows may learn while the others stay.

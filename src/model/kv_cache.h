@@ -1,36 +1,33 @@
-// Keys and values of tokens seen so far, for generation. Grouped heads are stored once per group.
+// What the mixers remember of tokens seen so far, for generation.
 #pragma once
 
 #include <vector>
 
-#include "model/config.h"
 #include "model/hooks.h"
 #include "tensor/buffer.h"
 
 namespace falconer {
 
-struct LayerCache {
+/// One mixer's. Of attention: keys and values, of grouped heads once per group.
+struct MixerCache {
   Tensor k, v;  // (slots * capacity, G * D): sequence s owns rows s * capacity ...
   PrefixCache prefix;
 };
 
+/// Of each block's mixers, in their order.
+using BlockCache = std::vector<MixerCache>;
+
+class Decoder;
+
 class KvCache {
  public:
-  KvCache(const ModelConfig& config, int64_t slots, int64_t capacity, Dtype dtype,
-          Device* device = nullptr) {
-    for (int64_t i = 0; i < config.layers; ++i) {
-      LayerCache layer;
-      layer.k = Tensor(slots * capacity, config.groups * config.head_size, dtype, device);
-      layer.v = Tensor(slots * capacity, config.groups * config.head_size, dtype, device);
-      layers_.push_back(std::move(layer));
-    }
-    capacity_ = capacity;
-  }
-  LayerCache& layer(int64_t index) { return layers_[static_cast<size_t>(index)]; }
+  KvCache(const Decoder& decoder, int64_t slots, int64_t capacity, Dtype dtype,
+          Device* device = nullptr);
+  BlockCache& layer(int64_t index) { return layers_[static_cast<size_t>(index)]; }
   int64_t capacity() const { return capacity_; }
 
  private:
-  std::vector<LayerCache> layers_;
+  std::vector<BlockCache> layers_;
   int64_t capacity_ = 0;
 };
 

@@ -1,30 +1,27 @@
 // The feed-forward branch of a block: up, GELU, down.
 #pragma once
 
-#include "model/site.h"
+#include "model/mixer.h"
 
 namespace falconer {
 
-struct MlpKept {
-  View pre;  // before GELU
-  HookKept up_site, down_site;
-};
-
-class Mlp {
+class Mlp : public Mixer {
  public:
-  Mlp(const LayerParams& params, int64_t layer)
-      : up_(params.up, static_cast<int32_t>(4 * layer + 2)),
-        down_(params.down, static_cast<int32_t>(4 * layer + 3)) {}
+  Mlp(const ModelConfig& config, const Weights& weights, int64_t layer);
+  static void declare(const ModelConfig& config, int64_t layer, const ModuleVisitor& visit);
 
-  LinearSite& up() { return up_; }
-  LinearSite& down() { return down_; }
-  bool trainable() const { return up_.trainable() || down_.trainable(); }
-  bool needs_input() const { return up_.needs_x(); }
+  const char* name() const override { return "mlp"; }
+  bool mixes_rows() const override { return false; }
+  bool trainable() const override { return up_.trainable() || down_.trainable(); }
+  bool needs_input() const override { return up_.needs_x(); }
+  std::vector<LinearSite*> sites() override { return {&up_, &down_}; }
+  MixerCache make_cache(int64_t, int64_t, Dtype, Device*) const override { return {}; }
 
-  /// y (N,C) = down(gelu(up(n))).
-  void forward(Run& run, const View& n, const View& y, bool want_dn, MlpKept& kept) const;
-  /// dn (N,C) overwrites; empty: not wanted. dy is left as it was.
-  void backward(Run& run, const View& dy, const View& dn, MlpKept& kept) const;
+  /// y = down(gelu(up(n))).
+  void forward(Run& run, const MixerPass& pass, const View& n, const View& y, MixerCache* cache,
+               bool want_dn, MixerKept& kept) const override;
+  void backward(Run& run, const MixerPass& pass, const View& dy, const View& dn, bool add_dn,
+                MixerKept& kept) const override;
 
  private:
   bool needs_dpre(bool want_dn) const { return want_dn || up_.trainable(); }

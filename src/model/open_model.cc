@@ -26,10 +26,11 @@ void use_our_names(TensorFiles& files, const ModelConfig& config, const OtherNam
   for (const auto& [ours, theirs] : names_elsewhere(config, names)) back[theirs] = ours;
   files.rename(back);
   if (!names.parts || config.groups == 1) return;
-  const Architecture& arch = architecture(config.family);
-  for (int64_t i = 0; i < config.layers; ++i)
+  const ModuleNames ours = architecture(config.family).names(config);
+  for (const ModuleShape& module : modules_of(config))
     for (const char* kind : {".weight", ".bias"})
-      if (const std::string name = arch.layer(config, i).qkv + kind; files.find(name) != nullptr)
+      if (const std::string name = ours(module.id) + kind;
+          !module.parts.empty() && files.find(name) != nullptr)
         files.set_row_order(name, parts_in_ours(config));
 }
 

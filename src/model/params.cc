@@ -14,23 +14,13 @@
 namespace falconer {
 namespace {
 
-Param* add(Weights& weights, std::string name, std::vector<int64_t> shape) {
+Param* add(Weights& weights, std::string name, std::vector<int64_t> shape, int64_t layer) {
   auto param = std::make_unique<Param>();
   param->name = std::move(name);
   param->shape = std::move(shape);
+  param->layer = layer;
   weights.params.push_back(std::move(param));
   return weights.params.back().get();
-}
-
-NormParams add_norm(Weights& weights, const std::string& module, int64_t width) {
-  return {add(weights, module + ".weight", {width}), add(weights, module + ".bias", {width})};
-}
-
-LinearParams add_linear(Weights& weights, const std::string& module, int64_t out, int64_t in,
-                        bool bias) {
-  LinearParams made{.module = module, .w = add(weights, module + ".weight", {out, in})};
-  if (bias) made.b = add(weights, module + ".bias", {out});
-  return made;
 }
 
 // "[4, 64]"
@@ -96,26 +86,34 @@ void own_value(Param& param, Arena& arena) {
   param.mapped = false;
 }
 
+const Module* Weights::find(const ModuleId& id) const {
+  const auto found = std::find_if(modules.begin(), modules.end(),
+                                  [&](const Module& module) { return module.id == id; });
+  return found == modules.end() ? nullptr : &*found;
+}
+
+const Module& Weights::at(const ModuleId& id) const {
+  const Module* const found = find(id);
+  FALCONER_CHECK(found != nullptr);
+  return *found;
+}
+
 Weights declare_weights(const ModelConfig& config) {
-  const Architecture& arch = architecture(config.family);
-  const int64_t c = config.width, attention = config.heads * config.head_size;
+  const ModuleNames names = architecture(config.family).names(config);
   Weights weights;
-  weights.embedding = add(weights, arch.top.embedding + ".weight", {config.vocab, c});
-  for (int64_t i = 0; i < config.layers; ++i) {
-    const LayerNames names = arch.layer(config, i);
-    LayerParams layer;
-    layer.norm1 = add_norm(weights, names.norm1, c);
-    if (!(config.parallel && config.shared_norm)) layer.norm2 = add_norm(weights, names.norm2, c);
-    layer.qkv = add_linear(weights, names.qkv, config.qkv_rows(), c, config.bias);
-    layer.dense = add_linear(weights, names.dense, c, attention, config.bias);
-    layer.up = add_linear(weights, names.up, config.mlp_width, c, config.bias);
-    layer.down = add_linear(weights, names.down, c, config.mlp_width, config.bias);
-    weights.layers.push_back(std::move(layer));
-  }
-  weights.norm = add_norm(weights, arch.top.norm, c);
-  weights.head = {.module = arch.top.head, .w = weights.embedding};
-  if (!config.tied_head)
-    weights.head.w = add(weights, arch.top.head + ".weight", {config.vocab, c});
+  int32_t linear = 0;
+  declare_modules(config, [&](const ModuleShape& shape) {
+    const int64_t layer = shape.id.layer;
+    Module module{
+        .id = shape.id, .kind = shape.kind, .name = names(shape.id), .parts = shape.parts};
+    if (shape.kind == ModuleKind::kLinear) module.number = linear++;
+    std::vector<int64_t> sizes = {shape.out, shape.in};
+    if (shape.kind == ModuleKind::kNorm) sizes = {shape.out};
+    module.w = shape.tied ? weights.embedding : add(weights, module.name + ".weight", sizes, layer);
+    if (shape.bias) module.b = add(weights, module.name + ".bias", {shape.out}, layer);
+    if (shape.id.role == Role::kEmbedding) weights.embedding = module.w;
+    weights.modules.push_back(std::move(module));
+  });
   return weights;
 }
 
@@ -190,9 +188,12 @@ void allocate_vectors(Weights& weights, Arena& fixed) {
 }
 
 bool head_differs(const ModelConfig& config, const TensorFiles& files) {
-  const Architecture& arch = architecture(config.family);
-  const StoredTensor* head = files.find(arch.top.head + ".weight");
-  const StoredTensor* embedding = files.find(arch.top.embedding + ".weight");
+  const ModuleNames names = architecture(config.family).names(config);
+  const auto table = [&](Role role) {
+    return files.find(names({ModuleId::kOutside, role}) + ".weight");
+  };
+  const StoredTensor* head = table(Role::kHead);
+  const StoredTensor* embedding = table(Role::kEmbedding);
   if (head == nullptr || embedding == nullptr) return false;
   if (head->dtype != embedding->dtype || head->shape != embedding->shape) return true;
   if (!head->plain() || !embedding->plain()) return true;

@@ -1,4 +1,4 @@
-// Named parameters and the weights of a decoder by their role.
+// Named parameters, and the modules of a decoder that they belong to.
 #pragma once
 
 #include <memory>
@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "checkpoint/tensor_file.h"
-#include "model/config.h"
+#include "model/modules.h"
 #include "ops/run.h"
 #include "tensor/arena.h"
 
@@ -19,8 +19,9 @@ struct Param {
   std::string name;  // as in the files that it is read from and saved to
   std::vector<int64_t> shape;
   View value, grad;
-  bool in_arena = false;  // value is private memory, not a read-only map
-  bool mapped = false;    // value lies in a mapped file
+  int64_t layer = ModuleId::kOutside;  // of the decoder, that it belongs to
+  bool in_arena = false;            // value is private memory, not a read-only map
+  bool mapped = false;              // value lies in a mapped file
 
   bool trainable() const { return static_cast<bool>(grad); }
   int64_t rows() const;
@@ -37,27 +38,28 @@ void make_trainable(Param& param, Arena& arena, Dtype matrix = Dtype::kF32);
 /// one before as it is, and whoever keeps its view can bring it back.
 void own_value(Param& param, Arena& arena);
 
-struct NormParams {
-  Param* w = nullptr;
-  Param* b = nullptr;
-};
-struct LinearParams {
-  std::string module;  // "transformer.h.0.mlp.dense_h_to_4h"
+/// A module with its tensors.
+struct Module {
+  ModuleId id;
+  ModuleKind kind = ModuleKind::kLinear;
+  std::string name;  // "transformer.h.0.mlp.dense_h_to_4h"
   Param* w = nullptr;
   Param* b = nullptr;  // null: no bias
-};
-struct LayerParams {
-  NormParams norm1, norm2;  // norm2 is null in a block with a shared norm
-  LinearParams qkv, dense, up, down;
+  std::vector<SitePart> parts = {};
+  int32_t number = 0;  // of linear layers, in the order of declaration: names their random numbers
 };
 
-/// All tensors of a decoder. head.w is the embedding where the head is tied.
+/// All tensors of a decoder. The head's weight is the embedding where the head is tied.
 struct Weights {
   std::vector<std::unique_ptr<Param>> params;  // in the order in which they are saved
+  std::vector<Module> modules;                 // as declared
   Param* embedding = nullptr;
-  std::vector<LayerParams> layers;
-  NormParams norm;
-  LinearParams head;
+
+  /// Null: this model has none there.
+  const Module* find(const ModuleId& id) const;
+  /// Internal error: this model has none there.
+  const Module& at(const ModuleId& id) const;
+  const Module& head() const { return at({ModuleId::kOutside, Role::kHead}); }
 };
 
 /// Names and shapes, no values yet.

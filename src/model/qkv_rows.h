@@ -3,7 +3,7 @@
 
 #include <vector>
 
-#include "model/site.h"
+#include "model/modules.h"
 
 namespace falconer {
 

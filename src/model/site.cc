@@ -5,19 +5,13 @@
 
 namespace falconer {
 
-int64_t SitePart::count() const {
-  int64_t total = 0;
-  for (const Range& range : rows) total += range.count;
-  return total;
-}
-
 bool LinearSite::trainable() const {
-  return params_.w->trainable() || (params_.b != nullptr && params_.b->trainable()) ||
+  return tensors_.w->trainable() || (tensors_.b != nullptr && tensors_.b->trainable()) ||
          (hook_ != nullptr && hook_->trainable());
 }
 
 bool LinearSite::needs_x() const {
-  return params_.w->trainable() || (hook_ != nullptr && hook_->needs_x());
+  return tensors_.w->trainable() || (hook_ != nullptr && hook_->needs_x());
 }
 
 void LinearSite::forward(Run& run, const View& x, const View& y, HookKept& kept) const {
@@ -25,8 +19,8 @@ void LinearSite::forward(Run& run, const View& x, const View& y, HookKept& kept)
   if (!y && hook_ == nullptr) return;
   const ArenaScope scope(*run.scratch);
   const View out = y ? y : run.scratch->push(x.rows, this->out(), x.dtype);
-  const View bias = params_.b != nullptr ? params_.b->value : View{};
-  linear_forward(run, {.x = x, .w = params_.w->value, .b = bias, .y = out});
+  const View bias = tensors_.b != nullptr ? tensors_.b->value : View{};
+  linear_forward(run, {.x = x, .w = tensors_.w->value, .b = bias, .y = out});
   if (hook_ != nullptr) hook_->forward(run, x, out, kept);
 }
 
@@ -41,12 +35,12 @@ void LinearSite::backward(Run& run, HookKept& kept, const View& dy, const View& 
     }
     hook_->backward_out(run, d, kept);
   }
-  const View db = params_.b != nullptr ? params_.b->grad : View{};
+  const View db = tensors_.b != nullptr ? tensors_.b->grad : View{};
   linear_backward(run, {.x = kept.x,
-                        .w = params_.w->value,
+                        .w = tensors_.w->value,
                         .dy = d,
                         .dx = dx,
-                        .dw = params_.w->grad,
+                        .dw = tensors_.w->grad,
                         .db = db,
                         .add_dx = add_dx});
   if (hook_ != nullptr && dx) hook_->backward_in(run, dx, kept);

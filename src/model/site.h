@@ -9,35 +9,33 @@
 
 namespace falconer {
 
-/// Rows of a fused matrix that belong together: "q" of grouped attention is several ranges.
-struct SitePart {
-  using Range = RowRange;
-  std::string name;  // "q", "k", "v"
-  std::vector<Range> rows;
-
-  int64_t count() const;
+/// The tensors that a site computes with.
+struct SiteTensors {
+  Param* w = nullptr;
+  Param* b = nullptr;  // null: no bias
 };
 
 class LinearSite {
  public:
-  LinearSite(LinearParams params, int32_t number, std::vector<SitePart> parts = {})
-      : params_(std::move(params)), number_(number), parts_(std::move(parts)) {}
+  explicit LinearSite(const Module& module)
+      : module_(&module), tensors_{.w = module.w, .b = module.b} {}
 
-  const std::string& module() const { return params_.module; }
-  Param& weight() const { return *params_.w; }
-  Param* bias() const { return params_.b; }
+  const ModuleId& id() const { return module_->id; }
+  const std::string& module() const { return module_->name; }
+  Param& weight() const { return *tensors_.w; }
+  Param* bias() const { return tensors_.b; }
   /// Unique in the model: names the site's random numbers.
-  int32_t number() const { return number_; }
-  const std::vector<SitePart>& parts() const { return parts_; }
-  int64_t in() const { return params_.w->cols(); }
-  int64_t out() const { return params_.w->rows(); }
+  int32_t number() const { return module_->number; }
+  const std::vector<SitePart>& parts() const { return module_->parts; }
+  int64_t in() const { return tensors_.w->cols(); }
+  int64_t out() const { return tensors_.w->rows(); }
 
   /// Other tensors of the same shape from now on (a bias: also where there was none); their owner outlives
-  /// this. use() brings back what params() was.
-  void use_weight(Param& w) { params_.w = &w; }
-  void use_bias(Param& b) { params_.b = &b; }
-  const LinearParams& params() const { return params_; }
-  void use(const LinearParams& params) { params_ = params; }
+  /// this. use() brings back what tensors() was.
+  void use_weight(Param& w) { tensors_.w = &w; }
+  void use_bias(Param& b) { tensors_.b = &b; }
+  const SiteTensors& tensors() const { return tensors_; }
+  void use(const SiteTensors& tensors) { tensors_ = tensors; }
 
   void attach(const LinearHook* hook) { hook_ = hook; }
   const LinearHook* hook() const { return hook_; }
@@ -55,9 +53,8 @@ class LinearSite {
                 bool add_dx = false) const;
 
  private:
-  LinearParams params_;
-  int32_t number_ = 0;
-  std::vector<SitePart> parts_;
+  const Module* module_;
+  SiteTensors tensors_;
   const LinearHook* hook_ = nullptr;
 };
 

@@ -1,7 +1,7 @@
 #include "model/weight_pages.h"
 
 #include <algorithm>
-#include <array>
+#include <map>
 
 #include "base/file.h"
 
@@ -13,28 +13,33 @@ std::span<const std::byte> pages_of(const Param& param) {
   return {static_cast<const std::byte*>(param.value.data), param.value.bytes()};
 }
 
-std::array<const Param*, 4> matrices(const LayerParams& layer) {
-  return {layer.qkv.w, layer.dense.w, layer.up.w, layer.down.w};
+template <class F>
+void for_matrices(const Weights& weights, int64_t layer, const F& f) {
+  for (const auto& param : weights.params)
+    if (param->layer == layer && !param->vector()) f(*param);
 }
 
 }  // namespace
 
-void read_layer_ahead(const LayerParams& layer) {
-  for (const Param* param : matrices(layer)) read_ahead(pages_of(*param));
+void read_layer_ahead(const Weights& weights, int64_t layer) {
+  for_matrices(weights, layer, [](const Param& param) { read_ahead(pages_of(param)); });
 }
 
-void forget(const LayerParams& layer) {
-  for (const Param* param : matrices(layer)) forget(*param);
+void forget_layer(const Weights& weights, int64_t layer) {
+  for_matrices(weights, layer, [](const Param& param) { forget(param); });
 }
 
 void forget(const Param& param) { forget_pages(pages_of(param)); }
 
 size_t largest_resident(const Weights& weights) {
-  size_t most = std::max(pages_of(*weights.embedding).size(), pages_of(*weights.head.w).size());
-  for (const LayerParams& layer : weights.layers) {
-    size_t bytes = 0;
-    for (const Param* param : matrices(layer)) bytes += pages_of(*param).size();
-    most = std::max(most, bytes);
+  std::map<int64_t, size_t> bytes;  // of each layer's; what stands outside of them is used alone
+  size_t most = 0;
+  for (const auto& param : weights.params) {
+    if (param->vector()) continue;
+    const size_t own = pages_of(*param).size();
+    size_t& sum = bytes[param->layer];
+    sum = param->layer == ModuleId::kOutside ? own : sum + own;
+    most = std::max(most, sum);
   }
   return most;
 }

@@ -7,8 +7,8 @@
 namespace falconer {
 
 /// The matrices of a layer, or one matrix. What is not mapped stays.
-void read_layer_ahead(const LayerParams& layer);
-void forget(const LayerParams& layer);
+void read_layer_ahead(const Weights& weights, int64_t layer);
+void forget_layer(const Weights& weights, int64_t layer);
 void forget(const Param& param);
 /// The most bytes that are mapped at one time where each is forgotten after its use.
 size_t largest_resident(const Weights& weights);

@@ -66,17 +66,17 @@ TEST(Defects, AdapterPromptServesEveryHeadOfEveryGroup) {
     Tensor qkv(5, attention.qkv().out(), Dtype::kF32), out(5, heads * size, Dtype::kF32);
     Tensor prompt(params[0]->rows(), attention.qkv().out(), Dtype::kF32);
     fill_normal(qkv.view(), 3);
-    HookKept site;
-    attention.qkv().forward(pass, params[0]->value, prompt.view(), site);
+    QkvKept sites;
+    attention.qkv().forward(pass, params[0]->value, prompt.view(), sites);
     PrefixKept kept;
-    hook.forward(pass, attention.qkv(), attention.layout(), attention.layout().q(qkv.view()),
-                 out.view(), kept, nullptr);
+    const QkvLayout& layout = attention.qkv().layout();
+    hook.forward(pass, attention.qkv(), layout.q(qkv.view()), out.view(), kept, nullptr);
     for (int64_t i = 0; i < 5; ++i)
       for (int64_t h = 0; h < heads; ++h)
         for (int64_t d = 0; d < size; ++d)
           EXPECT_NEAR(out.view().row<float>(i)[h * size + d],
                       expected_share(qkv.view(), prompt.view(), hook.gate().value.row<float>(0), i,
-                                     h, d, attention.layout()),
+                                     h, d, layout),
                       1e-5)
               << "row " << i << " head " << h;
   }

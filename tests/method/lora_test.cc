@@ -78,7 +78,7 @@ class FusedLora {
   Rows rows_that_merge(const Rows& rows, int64_t rank) {
     lora_->initialise(1);
     for (const int64_t m : rows) b().value.row<float>(m)[rank] = 1;
-    LinearSite& site = decoder_->blocks()[0].attention().qkv();
+    LinearSite& site = decoder_->blocks()[0].attention().qkv().sites().front();
     Tensor merged(site.out(), site.in(), Dtype::kF32);
     copy_converted(site.weight().value, merged.view());
     lora_->merge_tensor(site.module() + ".weight", merged.view());
@@ -93,7 +93,7 @@ class FusedLora {
   Tensor output(int64_t rank) {
     for (int64_t r = 0; r < ranks(); ++r)
       std::fill_n(a().value.row<float>(r), a().cols(), r == rank ? 1.0f : 0.0f);
-    LinearSite& site = decoder_->blocks()[0].attention().qkv();
+    LinearSite& site = decoder_->blocks()[0].attention().qkv().sites().front();
     Tensor x(1, site.in(), Dtype::kF32), y(1, site.out(), Dtype::kF32);
     std::fill_n(x.view().row<float>(0), site.in(), 1.0f);
     const ArenaScope kept_scope(kept_);

@@ -136,7 +136,7 @@ TEST_P(TokenRowsTest, NewOnesBeginAsTheMeanOfTheOthers) {
   const auto base = Session::open({.checkpoint = checkpoint, .precision = Precision::kF32});
   std::vector<std::pair<std::string, const Param*>> tables = {
       {kEmbeddingModule, base->weights().embedding}};
-  if (own_head()) tables.emplace_back(kHeadModule, base->weights().head.w);
+  if (own_head()) tables.emplace_back(kHeadModule, base->weights().head().w);
   for (const auto& [module, table] : tables) {
     const Param& rows = rows_of_session(*session, module);
     ASSERT_EQ(rows.shape, (std::vector<int64_t>{kGrownRows - kBaseRows, 32}));
@@ -245,7 +245,7 @@ TEST_P(TokenRowsTest, ComeFromTablesThatPeftSavedAsAWhole) {
           kPrefix + module + (named ? ".token_adapter.base_layer.weight" : ".weight");
       made.add(name, {kGrownRows, 32});
       const Param& own =
-          module == kHeadModule ? *base->weights().head.w : *base->weights().embedding;
+          module == kHeadModule ? *base->weights().head().w : *base->weights().embedding;
       std::vector<float>& values = made.values.at(name);
       if (module == kHeadModule && !own_head()) values = tables.at(kEmbeddingModule);
       const std::vector<float> before = host_values(own.value);
@@ -325,7 +325,7 @@ TEST_P(TokenRowsTest, FullFinetuningLearnsThemAsPartOfTheModel) {
                                       .optimizer = {.moments = 2}});
   EXPECT_EQ(session->config().vocab, kGrownRows);
   EXPECT_EQ(session->weights().embedding->shape[0], kGrownRows);
-  EXPECT_EQ(session->weights().head.w->shape[0], kGrownRows);
+  EXPECT_EQ(session->weights().head().w->shape[0], kGrownRows);
   move_away(*session, batch());
   expect_true_gradients(*session, batch());
 }

@@ -15,22 +15,21 @@ struct AttentionPass {
 Block<double> attention_pass(TestLayer& test, const Block<double>& n, const Block<double>& weights,
                              AttentionPass p) {
   test.learn(p.learning);
-  const Attention attention(test.config(), test.params(), 0);
+  const Attention attention(test.config(), test.weights(), 0);
   const BlockTables tables = test.tables();
   const View wanted = p.wanted.empty() ? View{} : ints(p.wanted);
   const TestView input(n), dy(weights), dn(n.rows(), n.cols(), Dtype::kF32, 7);
   const TestView y(weights.rows(), n.cols());
   const Block<double> before = dn.values();
   const ArenaScope kept_scope(*test.run().kept), scope(*test.run().scratch);
-  AttentionKept kept;
-  attention.forward(test.run(), test.batch(), input, wanted, y, tables.rope, tables.alibi, nullptr,
-                    p.want_dn, kept);
+  MixerKept kept;
+  const MixerPass pass{test.batch(), wanted, tables};
+  attention.forward(test.run(), pass, input, y, nullptr, p.want_dn, kept);
   const LayerOf<double> values = test.values();
   EXPECT_LE(relative_error(y.values(),
                            LayerForward<double>(test, values, p.wanted).attention(input.values())),
             3e-6);
-  attention.backward(test.run(), test.batch(), dy, p.want_dn ? dn.view() : View{}, p.add_dn,
-                     tables.rope, tables.alibi, kept);
+  attention.backward(test.run(), pass, dy, p.want_dn ? dn.view() : View{}, p.add_dn, kept);
   EXPECT_TRUE(same_values(dy.values(), weights)) << "dy is left as it was";
   EXPECT_TRUE(dn.margin_intact());
   EXPECT_TRUE(p.want_dn || same_values(dn.values(), before));

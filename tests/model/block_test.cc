@@ -16,7 +16,7 @@ struct BlockPass {
 Block<double> block_pass(TestLayer& test, const Block<double>& at, const Block<double>& weights,
                          BlockPass p) {
   test.learn(p.learning);
-  const falconer::Block block(test.config(), test.params(), 0);
+  const falconer::Block block(test.config(), test.weights(), 0);
   const View wanted = p.wanted.empty() ? View{} : ints(p.wanted);
   const TestView x(at), y(weights.rows(), at.cols()), dy(weights);
   // Where all rows are wanted the gradient of x takes the place of y's.

@@ -149,7 +149,7 @@ TEST_P(GoldenModel, HiddenStatesAgree) {
     for (int64_t i = 0; i < want.size(); ++i)
       ASSERT_NEAR(got[i], wanted[i], bound) << "state " << i / (n * config.width);
   }
-  const std::vector<float> head = host_values(session->weights().head.w->value);
+  const std::vector<float> head = host_values(session->weights().head().w->value);
   const float* last = got + config.layers * n * config.width;
   for (int64_t i = 0; i < n; ++i)
     for (int64_t v = 0; v < config.vocab; ++v) {

@@ -16,7 +16,7 @@ TinyShape wide(bool grouped) {
 /// The logits of the second tokens of sequences, which are decoded together.
 Tensor decoded(Session& session, const std::vector<int32_t>& ids) {
   const int64_t n = static_cast<int64_t>(ids.size()), capacity = 4;
-  KvCache cache(session.config(), n, capacity, session.run().activation);
+  KvCache cache(session.decoder(), n, capacity, session.run().activation);
   Tensor rows(1, n, Dtype::kI32), logits(n, session.config().vocab, Dtype::kF32);
   for (int64_t past = 0; past < 2; ++past) {
     std::vector<BatchBuffer::Continuation> parts;
@@ -81,7 +81,7 @@ TEST(Decoding, AnswersManyPromptsAsEachAlone) {
 // Logits of the last of `ids`, token by token through a cache.
 Tensor cached_logits(Session& session, const std::vector<int32_t>& ids) {
   const int64_t n = std::ssize(ids);
-  KvCache cache(session.config(), 1, n, session.run().activation);
+  KvCache cache(session.decoder(), 1, n, session.run().activation);
   Tensor row(1, 1, Dtype::kI32), logits(1, session.config().vocab, Dtype::kF32);
   for (int64_t i = 0; i < n; ++i) {
     const BatchBuffer::Continuation part{.ids = {&ids[static_cast<size_t>(i)], 1}, .past = i};
@@ -100,9 +100,9 @@ TEST(Defects, TheCacheHoldsTheActivationsDtypeAndChangesNoLogit) {
   for (const Precision precision : {Precision::kF32, Precision::kBF16}) {
     const TinyRun run({.init_std = 0.2});
     const auto session = Session::open({.checkpoint = run.checkpoint, .precision = precision});
-    KvCache cache(session->config(), 1, 8, session->run().activation);
-    EXPECT_EQ(cache.layer(0).k.view().dtype, session->run().activation);
-    EXPECT_EQ(cache.layer(0).v.view().dtype, session->run().activation);
+    KvCache cache(session->decoder(), 1, 8, session->run().activation);
+    EXPECT_EQ(cache.layer(0).front().k.view().dtype, session->run().activation);
+    EXPECT_EQ(cache.layer(0).front().v.view().dtype, session->run().activation);
     const std::vector<int32_t> ids = {5, 9, 1, 44, 23, 17, 60, 2};
     const Tensor cached = cached_logits(*session, ids);
     const Tensor whole = logits_of(*session, batch_of({Row{.ids = ids, .labels = ids}}));
@@ -120,9 +120,9 @@ TEST(Defects, TheCacheHoldsGroupsAndNotHeads) {
   for (const bool grouped : {false, true}) {
     const TinyRun run({.grouped = grouped});
     const auto session = Session::open({.checkpoint = run.checkpoint});
-    KvCache cache(session->config(), 3, 10, Dtype::kF32);
-    EXPECT_EQ(cache.layer(0).k.view().size(), 3 * 10 * (grouped ? 2 : 1) * 8);
-    EXPECT_EQ(cache.layer(0).v.view().size(), 3 * 10 * (grouped ? 2 : 1) * 8);
+    KvCache cache(session->decoder(), 3, 10, Dtype::kF32);
+    EXPECT_EQ(cache.layer(0).front().k.view().size(), 3 * 10 * (grouped ? 2 : 1) * 8);
+    EXPECT_EQ(cache.layer(0).front().v.view().size(), 3 * 10 * (grouped ? 2 : 1) * 8);
   }
 }
 

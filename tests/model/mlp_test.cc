@@ -5,22 +5,26 @@
 namespace falconer::test {
 namespace {
 
-/// One pass forward and back with these learning; the gradient of the input where it is wanted.
+/// One pass forward and back with these learning; the gradient of the input where it is wanted, without what
+/// it was added to.
 Block<double> mlp_pass(TestLayer& test, const Block<double>& n, const Block<double>& weights,
-                       const std::set<int>& learning, bool want_dn) {
+                       const std::set<int>& learning, bool want_dn, bool add_dn) {
   test.learn(learning);
-  const Mlp mlp(test.params(), 0);
+  const Mlp mlp(test.config(), test.weights(), 0);
+  const BlockTables tables = test.tables();
+  const MixerPass pass{test.batch(), {}, tables};
   const TestView input(n), dy(weights);
-  TestView y(n.rows(), n.cols()), dn(n.rows(), n.cols());
+  const TestView y(n.rows(), n.cols()), dn(n.rows(), n.cols(), Dtype::kF32, 7);
+  const Block<double> before = dn.values();
   const ArenaScope kept_scope(*test.run().kept), scope(*test.run().scratch);
-  MlpKept kept;
-  mlp.forward(test.run(), input, y, want_dn, kept);
+  MixerKept kept;
+  mlp.forward(test.run(), pass, input, y, nullptr, want_dn, kept);
   const Block<double> want = LayerForward<double>(test, test.values()).mlp(input.values());
   EXPECT_LE(relative_error(y.values(), want), 3e-6);
-  mlp.backward(test.run(), dy, want_dn ? dn.view() : View{}, kept);
+  mlp.backward(test.run(), pass, dy, want_dn ? dn.view() : View{}, add_dn, kept);
   EXPECT_TRUE(same_values(dy.values(), weights)) << "dy is left as it was";
   EXPECT_TRUE(dn.margin_intact());
-  return dn.values();
+  return add_dn ? dn.values() + map(before, [](double x) { return -x; }) : dn.values();
 }
 
 TEST(Mlp, BackwardMatchesDualNumbersWhateverLearns) {
@@ -36,12 +40,13 @@ TEST(Mlp, BackwardMatchesDualNumbersWhateverLearns) {
     for (const int part : test.parts())
       if (part >= kUpW) parts.push_back(part);
     for (const std::set<int>& learning : choices(parts))
-      for (const bool want_dn : {true, false}) {
-        if (learning.empty() && !want_dn) continue;
-        const Block<double> dn = mlp_pass(test, n, dy, learning, want_dn);
-        if (want_dn) expect_gradient(dn, want.x, name + ": dn");
-        expect_gradients(test, want, learning, name);
-      }
+      for (const bool want_dn : {true, false})
+        for (const bool add_dn : {true, false}) {
+          if (!want_dn && (learning.empty() || add_dn)) continue;
+          const Block<double> dn = mlp_pass(test, n, dy, learning, want_dn, add_dn);
+          if (want_dn) expect_gradient(dn, want.x, name + (add_dn ? ": dn added" : ": dn"));
+          expect_gradients(test, want, learning, name);
+        }
   }
 }
 

@@ -63,9 +63,9 @@ inline std::map<std::string, ModelConfig> layer_kinds() {
   forty.width = 11, forty.heads = 6, forty.groups = 2, forty.head_size = 2, forty.mlp_width = 13;
   forty.rope_dims = 2, forty.shared_norm = false;
   rw.width = 10, rw.heads = 3, rw.groups = 3, rw.head_size = 4, rw.mlp_width = 13;
-  rw.alibi = rw.bias = true, rw.parallel = rw.shared_norm = false;
+  rw.set_biases(true), rw.alibi = true, rw.parallel = rw.shared_norm = false;
   neox.width = 11, neox.heads = 2, neox.groups = 2, neox.head_size = 6, neox.mlp_width = 13;
-  neox.rope_dims = 2, neox.bias = true, neox.shared_norm = false;
+  neox.rope_dims = 2, neox.set_biases(true), neox.shared_norm = false;
   return {{"7B", seven}, {"40B", forty}, {"RW", rw}, {"NeoX", neox}};
 }
 
@@ -88,6 +88,9 @@ class TestLayer {
         alibi_.view().row<float>(0)[h] = 1.0f / static_cast<float>(2 << h);
     }
     run_.run.keep = true;
+    module(Role::kAttentionNorm, kNorm1W), module(Role::kMlpNorm, kNorm2W);
+    module(Role::kQkv, kQkvW), module(Role::kDense, kDenseW);
+    module(Role::kUp, kUpW), module(Role::kDown, kDownW);
   }
 
   const ModelConfig& config() const { return config_; }
@@ -120,15 +123,8 @@ class TestLayer {
     EXPECT_TRUE(grads_[part]->margin_intact()) << part_name(part);
     return grads_[part]->values();
   }
-  LayerParams params() {
-    const auto at = [&](int part) { return values_[part] ? &params_[part] : nullptr; };
-    return {.norm1 = {at(kNorm1W), at(kNorm1B)},
-            .norm2 = {at(kNorm2W), at(kNorm2B)},
-            .qkv = {"qkv", at(kQkvW), at(kQkvB)},
-            .dense = {"dense", at(kDenseW), at(kDenseB)},
-            .up = {"up", at(kUpW), at(kUpB)},
-            .down = {"down", at(kDownW), at(kDownB)}};
-  }
+  /// Those of a decoder that has this layer alone.
+  const Weights& weights() const { return weights_; }
 
  private:
   void make(int part, int64_t rows, int64_t cols) {
@@ -143,13 +139,20 @@ class TestLayer {
   }
   void linear(int part, int64_t rows, int64_t cols) {
     make(part, rows, cols);
-    if (config_.bias) make(part + 1, 1, rows);
+    if (config_.bias()) make(part + 1, 1, rows);
+  }
+  void module(Role role, int weight) {
+    const auto at = [&](int part) { return values_[part] ? &params_[part] : nullptr; };
+    if (values_[weight])
+      weights_.modules.push_back(
+          {.id = {0, role}, .name = part_name(weight), .w = at(weight), .b = at(weight + 1)});
   }
 
   ModelConfig config_;
   OpRun run_;
   std::array<std::optional<TestView>, kLayerParts> values_, grads_;
   std::array<Param, kLayerParts> params_;
+  Weights weights_;
   Tensor rope_, alibi_;
   std::vector<int32_t> ids_ = {1, 2, 3, 4, 5, 6, 7};
   BatchBuffer batch_ = BatchBuffer::for_training(std::vector<BatchBuffer::Sequence>{

@@ -63,9 +63,9 @@ std::vector<ExportedTensor> gguf_tensors(const ModelSource& source, const Export
       tensor.spec.dtype = dtype.q8_0 ? Dtype::kF16 : dtype_for(dtype, source, *param);
     tensors.push_back(std::move(tensor));
   }
-  for (const LayerParams& layer : source.weights().layers)
+  for (const Module& module : source.weights().modules)
     for (ExportedTensor& tensor : tensors)
-      if (tensor.source == layer.qkv.w) tensor.order = ours_in_parts(config);
+      if (!module.parts.empty() && tensor.source == module.w) tensor.order = ours_in_parts(config);
   return tensors;
 }
 

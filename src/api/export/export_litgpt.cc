@@ -55,12 +55,11 @@ std::vector<ExportedTensor> lit_tensors(const ModelSource& source, const OtherNa
   };
   for (const auto& param : source.weights().params) add(param.get(), param->name);
   // There is no tied head there: the embedding is written twice.
-  if (config.tied_head)
-    add(source.weights().embedding, architecture(config.family).top.head + ".weight");
+  if (config.tied_head) add(source.weights().embedding, source.weights().head().name + ".weight");
   if (!names.parts) return tensors;
-  for (const LayerParams& layer : source.weights().layers)
+  for (const Module& module : source.weights().modules)
     for (ExportedTensor& tensor : tensors)
-      if (tensor.source == layer.qkv.w || tensor.source == layer.qkv.b)
+      if (!module.parts.empty() && (tensor.source == module.w || tensor.source == module.b))
         tensor.order = ours_in_parts(config);
   return tensors;
 }

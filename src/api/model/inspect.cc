@@ -119,7 +119,7 @@ void describe_model(const ModelConfig& m, nlohmann::ordered_json& json, std::str
       m.family, m.layers, plural(m.layers, "layer"), m.width, m.heads, plural(m.heads, "head"),
       m.head_size, m.groups, m.mlp_width, m.vocab, m.context, block,
       m.alibi ? "ALiBi" : fmt::format("rotary ({} of {})", m.rope_dims, m.head_size),
-      m.bias ? "yes" : "no", m.tied_head ? "tied to the embedding" : "its own",
+      m.bias() ? "yes" : "no", m.tied_head ? "tied to the embedding" : "its own",
       grouped_digits(counts.full), grouped_digits(counts.lora), grouped_digits(counts.adapter),
       grouped_digits(counts.adapter_v2));
 }

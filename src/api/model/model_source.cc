@@ -87,10 +87,9 @@ void ModelSource::say_narrowed() const {
 
 /// Null: a bias that the base does not have. A head that was tied is the embedding.
 const StoredTensor* ModelSource::find(const Param& param) const {
-  const Architecture& arch = architecture(config_.family);
   const StoredTensor* stored = files_.find(param.name);
-  if (stored == nullptr && param.name == arch.top.head + ".weight")
-    stored = files_.find(arch.top.embedding + ".weight");
+  if (stored == nullptr && &param == weights_.head().w)
+    stored = files_.find(weights_.embedding->name);
   return stored;
 }
 

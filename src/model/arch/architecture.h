@@ -7,25 +7,17 @@
 #include <string_view>
 #include <vector>
 
-#include "model/config.h"
+#include "model/modules.h"
 
 namespace falconer {
-
-/// Module names: a tensor is the module and ".weight" or ".bias".
-struct TopNames {
-  std::string embedding, norm, head;
-};
-struct LayerNames {
-  std::string norm1, norm2, qkv, dense, up, down;
-};
 
 struct Architecture {
   std::string name;
   std::vector<std::string> model_types;  // values of "model_type" in config.json
-  TopNames top;
   /// `where` names the file in error messages.
   ModelConfig (*read_config)(const nlohmann::json& json, const std::string& where);
-  LayerNames (*layer)(const ModelConfig& config, int64_t index);
+  /// What its modules are called: a tensor is the module and ".weight" or ".bias".
+  ModuleNames (*names)(const ModelConfig& config);
   /// Buffers that files of this family hold and that are recomputed: rotary frequencies, masks, a
   /// tied head.
   bool (*ignores)(std::string_view tensor);

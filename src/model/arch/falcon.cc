@@ -32,7 +32,7 @@ ModelConfig read_falcon_config(const nlohmann::json& json, const std::string& wh
   m.parallel = new_decoder || f.boolean("parallel_attn").value_or(true);
   m.shared_norm =
       new_decoder ? f.whole("num_ln_in_parallel_attn", {1, 2}).value_or(2) == 1 : m.parallel;
-  m.bias = f.boolean("bias").value_or(false);
+  m.set_biases(f.boolean("bias").value_or(false));
   m.alibi = f.boolean("alibi").value_or(false);
   m.norm_eps = f.real("layer_norm_epsilon", kNormEpsilons).value_or(1e-5);
   m.rope_base = rope_base_of(f);
@@ -47,15 +47,18 @@ ModelConfig read_falcon_config(const nlohmann::json& json, const std::string& wh
   return m;
 }
 
-LayerNames falcon_layer_names(const ModelConfig& config, int64_t index) {
-  const std::string h = fmt::format("transformer.h.{}.", index);
+ModuleNames falcon_names(const ModelConfig& config) {
   const bool two = config.parallel && !config.shared_norm;
-  return {.norm1 = h + (two ? "ln_attn" : "input_layernorm"),
-          .norm2 = h + (two ? "ln_mlp" : "post_attention_layernorm"),
-          .qkv = h + "self_attention.query_key_value",
-          .dense = h + "self_attention.dense",
-          .up = h + "mlp.dense_h_to_4h",
-          .down = h + "mlp.dense_4h_to_h"};
+  return {.layers = "transformer.h.",
+          .of_role = {{Role::kEmbedding, "transformer.word_embeddings"},
+                      {Role::kAttentionNorm, two ? "ln_attn" : "input_layernorm"},
+                      {Role::kMlpNorm, two ? "ln_mlp" : "post_attention_layernorm"},
+                      {Role::kQkv, "self_attention.query_key_value"},
+                      {Role::kDense, "self_attention.dense"},
+                      {Role::kUp, "mlp.dense_h_to_4h"},
+                      {Role::kDown, "mlp.dense_4h_to_h"},
+                      {Role::kFinalNorm, "transformer.ln_f"},
+                      {Role::kHead, "lm_head"}}};
 }
 
 bool falcon_ignores(std::string_view tensor) {
@@ -71,7 +74,7 @@ void write_falcon_config(const ModelConfig& config, nlohmann::json& json) {
   }
   json["vocab_size"] = config.vocab;
   json["tie_word_embeddings"] = config.tied_head;
-  json["bias"] = config.bias;
+  json["bias"] = config.bias();
 }
 
 }  // namespace
@@ -93,7 +96,7 @@ nlohmann::ordered_json falcon_config_json(const ModelConfig& m) {
   json["multi_query"] = new_decoder || m.groups == 1;
   json["parallel_attn"] = m.parallel;
   json["ffn_hidden_size"] = m.mlp_width;
-  json["bias"] = m.bias;
+  json["bias"] = m.bias();
   json["alibi"] = m.alibi;
   json["layer_norm_epsilon"] = m.norm_eps;
   json["rope_theta"] = m.rope_base;
@@ -110,11 +113,8 @@ nlohmann::ordered_json falcon_config_json(const ModelConfig& m) {
 const Architecture& falcon_architecture() {
   static const Architecture made = {.name = "falcon",
                                     .model_types = {"falcon", "RefinedWeb", "RefinedWebModel"},
-                                    .top = {.embedding = "transformer.word_embeddings",
-                                            .norm = "transformer.ln_f",
-                                            .head = "lm_head"},
                                     .read_config = read_falcon_config,
-                                    .layer = falcon_layer_names,
+                                    .names = falcon_names,
                                     .ignores = falcon_ignores,
                                     .write_config = write_falcon_config};
   return made;

@@ -77,7 +77,8 @@ void check_gguf_model(const ModelConfig& m) {
   if (m.family != "falcon")
     fail("models of the family \"{}\" cannot be exported as GGUF, only Falcon's", m.family);
   if (m.alibi) refuse("ALiBi (as falcon-rw has it)");
-  if (m.bias) refuse("biases in its linear layers (falcon-rw, or a merged Adapter v2)");
+  if (m.qkv_bias || m.dense_bias || m.mlp_bias)
+    refuse("biases in its linear layers (falcon-rw, or a merged Adapter v2)");
   if (!m.parallel) refuse("attention and MLP one after the other");
 }
 

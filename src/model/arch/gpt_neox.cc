@@ -18,7 +18,7 @@ ModelConfig read_neox_config(const nlohmann::json& json, const std::string& wher
   m.mlp_width = f.whole("intermediate_size", kWidths).value_or(4 * m.width);
   m.parallel = f.boolean("use_parallel_residual").value_or(true);
   m.shared_norm = false;
-  m.bias = f.boolean("attention_bias").value_or(true);
+  m.set_biases(f.boolean("attention_bias").value_or(true));
   m.norm_eps = f.real("layer_norm_eps", kNormEpsilons).value_or(1e-5);
   m.rope_base = rope_base_of(f);
   constexpr RealRange kShare{.least = 0, .most = 1};
@@ -33,19 +33,22 @@ ModelConfig read_neox_config(const nlohmann::json& json, const std::string& wher
   const auto activation = f.text("hidden_act").value_or("gelu");
   if (activation != "gelu")
     fail("{}: the activation \"{}\" is not supported, only \"gelu\"", where, printable(activation));
-  if (!m.bias) fail("{}: attention_bias false is not supported for gpt_neox", where);
+  if (!m.bias()) fail("{}: attention_bias false is not supported for gpt_neox", where);
   read_token_ids(json, where, m);
   return m;
 }
 
-LayerNames neox_layer_names(const ModelConfig&, int64_t index) {
-  const std::string h = fmt::format("gpt_neox.layers.{}.", index);
-  return {.norm1 = h + "input_layernorm",
-          .norm2 = h + "post_attention_layernorm",
-          .qkv = h + "attention.query_key_value",
-          .dense = h + "attention.dense",
-          .up = h + "mlp.dense_h_to_4h",
-          .down = h + "mlp.dense_4h_to_h"};
+ModuleNames neox_names(const ModelConfig&) {
+  return {.layers = "gpt_neox.layers.",
+          .of_role = {{Role::kEmbedding, "gpt_neox.embed_in"},
+                      {Role::kAttentionNorm, "input_layernorm"},
+                      {Role::kMlpNorm, "post_attention_layernorm"},
+                      {Role::kQkv, "attention.query_key_value"},
+                      {Role::kDense, "attention.dense"},
+                      {Role::kUp, "mlp.dense_h_to_4h"},
+                      {Role::kDown, "mlp.dense_4h_to_h"},
+                      {Role::kFinalNorm, "gpt_neox.final_layer_norm"},
+                      {Role::kHead, "embed_out"}}};
 }
 
 bool neox_ignores(std::string_view tensor) {
@@ -63,11 +66,8 @@ void write_neox_config(const ModelConfig& config, nlohmann::json& json) {
 const Architecture& gpt_neox_architecture() {
   static const Architecture made = {.name = "gpt_neox",
                                     .model_types = {"gpt_neox"},
-                                    .top = {.embedding = "gpt_neox.embed_in",
-                                            .norm = "gpt_neox.final_layer_norm",
-                                            .head = "embed_out"},
                                     .read_config = read_neox_config,
-                                    .layer = neox_layer_names,
+                                    .names = neox_names,
                                     .ignores = neox_ignores,
                                     .write_config = write_neox_config};
   return made;

@@ -96,7 +96,7 @@ ModelConfig read_lit_config(const fs::path& folder) {
          where);
   m.parallel = f.boolean("parallel_residual").value_or(true);
   m.shared_norm = f.boolean("shared_attention_norm").value_or(false);
-  m.bias = f.boolean("bias").value_or(true);
+  m.set_biases(f.boolean("bias").value_or(true));
   m.tied_head = true;
   refuse_other_models(s, where);
   read_ids(folder, m);
@@ -134,7 +134,7 @@ nlohmann::ordered_json lit_config_json(const ModelConfig& config, const std::str
   s["rope_base"] = whole ? ordered_json(static_cast<int64_t>(base)) : ordered_json(base);
   s["parallel_residual"] = config.parallel;
   s["shared_attention_norm"] = config.parallel && config.shared_norm;
-  s["bias"] = config.bias;
+  s["bias"] = config.bias();
   s["norm_eps"] = config.norm_eps;
   s["norm_class_name"] = "LayerNorm";
   s["mlp_class_name"] = "GptNeoxMLP";

@@ -9,8 +9,7 @@
 namespace falconer {
 
 struct OtherNames {
-  TopNames top;
-  LayerNames (*layer)(const ModelConfig& config, int64_t index);
+  ModuleNames (*names)(const ModelConfig& config);
   bool parts = false;  // rows of the fused matrix: all queries, all keys, all values
 };
 

@@ -25,7 +25,7 @@ void expect_same(const ModelConfig& a, const ModelConfig& b) {
   EXPECT_EQ(a.mlp_width, b.mlp_width);
   EXPECT_EQ(a.parallel, b.parallel);
   EXPECT_EQ(a.shared_norm, b.shared_norm);
-  EXPECT_EQ(a.bias, b.bias);
+  EXPECT_EQ(a.bias(), b.bias());
   EXPECT_EQ(a.alibi, b.alibi);
   EXPECT_EQ(a.rope_dims, b.rope_dims);
   EXPECT_EQ(a.eos_ids, b.eos_ids);
@@ -97,7 +97,7 @@ TEST(FalconConfig, RefinedWebOneBillion) {
   EXPECT_EQ(old.groups, 32);
   EXPECT_EQ(old.rope_dims, 0);
   EXPECT_FALSE(old.parallel);
-  EXPECT_TRUE(old.bias);
+  EXPECT_TRUE(old.bias());
 }
 
 TEST(FalconConfig, AMissingFolderIsNotAMissingFile) {

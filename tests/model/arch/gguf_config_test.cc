@@ -97,7 +97,7 @@ TEST_F(GgufConfig, WhatLlamaCppCannotComputeIsRefused) {
   m.alibi = true;
   expect_mentions(message(m), {"ALiBi", "--format hf"});
   m = small(false);
-  m.bias = true;
+  m.set_biases(true);
   expect_mentions(message(m), {"biases"});
   m = small(false);
   m.parallel = false;

@@ -43,7 +43,7 @@ TEST_F(LitGptConfig, ReadsLitParrotsFileOfJune2023) {
   EXPECT_EQ(m.vocab, 65024);
   EXPECT_EQ(m.context, 2048);
   EXPECT_EQ(m.rope_dims, 64);
-  EXPECT_TRUE(m.shared_norm && m.parallel && !m.bias && !m.alibi);
+  EXPECT_TRUE(m.shared_norm && m.parallel && !m.bias() && !m.alibi);
 }
 
 TEST_F(LitGptConfig, FillsInWhatIsNotSaid) {
@@ -52,7 +52,7 @@ TEST_F(LitGptConfig, FillsInWhatIsNotSaid) {
                              "vocab_size: 600\n");
   EXPECT_EQ(m.groups, 4) << "a key and a value for each head";
   EXPECT_EQ(m.vocab, 1024) << "rounded up to 512";
-  EXPECT_TRUE(m.bias) << "LitGPT's default";
+  EXPECT_TRUE(m.bias()) << "LitGPT's default";
   EXPECT_FALSE(m.shared_norm);
 }
 
@@ -72,7 +72,7 @@ TEST_F(LitGptConfig, IsReadAsItIsWritten) {
     m.rope_base = 50000;
     m.norm_eps = 2e-6;
     m.shared_norm = !grouped;
-    m.bias = grouped;
+    m.set_biases(grouped);
     const auto settings = lit_config_json(m, lit_model_name(m));
     for (const auto& [name, text] :
          {std::pair<std::string, std::string>("lit_config.json", settings.dump()),
@@ -85,7 +85,7 @@ TEST_F(LitGptConfig, IsReadAsItIsWritten) {
       EXPECT_EQ(back.rope_base, 50000);
       EXPECT_EQ(back.norm_eps, 2e-6);
       EXPECT_EQ(back.shared_norm, m.shared_norm);
-      EXPECT_EQ(back.bias, m.bias);
+      EXPECT_EQ(back.bias(), m.bias());
     }
     EXPECT_EQ(lit_model_name(m), grouped ? "falcon-40b-like" : "falcon-7b-like");
   }

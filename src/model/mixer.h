@@ -1,0 +1,68 @@
+// What stands in a block between a norm and the sum: attention, an MLP, and whatever else turns the normed
+// rows into what is added.
+#pragma once
+
+#include <memory>
+#include <variant>
+#include <vector>
+
+#include "model/batch.h"
+#include "model/kv_cache.h"
+#include "model/site.h"
+
+namespace falconer {
+
+/// What all blocks share.
+struct BlockTables {
+  View rope;   // (context, R), empty without rotation
+  View alibi;  // (1,H), empty without ALiBi
+};
+
+/// What a mixer is given of a pass beside its input. `wanted` (1,R) lists the rows of the input of which the
+/// output is wanted; empty: all.
+struct MixerPass {
+  const Batch& batch;
+  View wanted;
+  const BlockTables& tables;
+};
+
+/// What backward needs of one call.
+struct AttentionKept {
+  View qkv, out, lse;
+  QkvKept qkv_sites;
+  HookKept dense_site;
+  PrefixKept prefix;
+};
+struct MlpKept {
+  View pre;  // before the activation
+  HookKept up_site, down_site;
+};
+using MixerKept = std::variant<std::monostate, AttentionKept, MlpKept>;
+
+class Mixer {
+ public:
+  virtual ~Mixer() = default;
+  /// "attention": in dumps and profiles.
+  virtual const char* name() const = 0;
+  /// Whether a row of the output depends on other rows than its own. One that does is given all rows, and
+  /// `wanted`; another is given the wanted rows alone.
+  virtual bool mixes_rows() const = 0;
+  virtual bool trainable() const = 0;
+  /// The backward reads n: keep it.
+  virtual bool needs_input() const = 0;
+  /// Its linear layers, in the order of declaration.
+  virtual std::vector<LinearSite*> sites() = 0;
+  /// For a sequence's tokens so far, of `slots` sequences with `capacity` tokens each.
+  virtual MixerCache make_cache(int64_t slots, int64_t capacity, Dtype dtype,
+                                Device* device) const = 0;
+
+  /// y (R,C) from n (N,C). Of an empty y only what backward reads is made. want_dn: the backward will be
+  /// asked for dn. `cache`: null while training.
+  virtual void forward(Run& run, const MixerPass& pass, const View& n, const View& y,
+                       MixerCache* cache, bool want_dn, MixerKept& kept) const = 0;
+  /// dy (R,C) is left as it was. dn (N,C) overwrites, or adds where add_dn; empty: not wanted.
+  virtual void backward(Run& run, const MixerPass& pass, const View& dy, const View& dn,
+                        bool add_dn, MixerKept& kept) const = 0;
+};
+
+}  // namespace falconer

@@ -1,0 +1,74 @@
+#include "model/modules.h"
+
+#include <fmt/core.h>
+
+#include "base/error.h"
+#include "model/block.h"
+
+namespace falconer {
+
+std::string_view role_name(Role role) {
+  switch (role) {
+    case Role::kEmbedding:
+      return "embedding";
+    case Role::kAttentionNorm:
+      return "attention_norm";
+    case Role::kMlpNorm:
+      return "mlp_norm";
+    case Role::kQkv:
+      return "qkv";
+    case Role::kQ:
+      return "q";
+    case Role::kK:
+      return "k";
+    case Role::kV:
+      return "v";
+    case Role::kDense:
+      return "o";
+    case Role::kUp:
+      return "up";
+    case Role::kDown:
+      return "down";
+    case Role::kFinalNorm:
+      return "final_norm";
+    case Role::kHead:
+      return "head";
+  }
+  throw InternalError("a role without a name");
+}
+
+int64_t SitePart::count() const {
+  int64_t total = 0;
+  for (const Range& range : rows) total += range.count;
+  return total;
+}
+
+void declare_modules(const ModelConfig& config, const ModuleVisitor& visit) {
+  const auto outside = [](Role role) { return ModuleId{ModuleId::kOutside, role}; };
+  visit({.id = outside(Role::kEmbedding),
+         .kind = ModuleKind::kTable,
+         .out = config.vocab,
+         .in = config.width});
+  for (int64_t layer = 0; layer < config.layers; ++layer) Block::declare(config, layer, visit);
+  visit(Norm::declared(config, outside(Role::kFinalNorm)));
+  visit({.id = outside(Role::kHead),
+         .out = config.vocab,
+         .in = config.width,
+         .tied = config.tied_head});
+}
+
+std::vector<ModuleShape> modules_of(const ModelConfig& config) {
+  std::vector<ModuleShape> all;
+  declare_modules(config, [&](const ModuleShape& module) { all.push_back(module); });
+  return all;
+}
+
+std::string ModuleNames::operator()(const ModuleId& id) const {
+  const auto found = of_role.find(id.role);
+  if (found == of_role.end())
+    throw InternalError(fmt::format("a format without a name for {}", role_name(id.role)));
+  if (id.layer == ModuleId::kOutside) return found->second;
+  return fmt::format("{}{}.{}", layers, id.layer, found->second);
+}
+
+}  // namespace falconer
