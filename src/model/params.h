@@ -20,8 +20,8 @@ struct Param {
   std::vector<int64_t> shape;
   View value, grad;
   int64_t layer = ModuleId::kOutside;  // of the decoder, that it belongs to
-  bool in_arena = false;            // value is private memory, not a read-only map
-  bool mapped = false;              // value lies in a mapped file
+  bool in_arena = false;               // value is private memory, not a read-only map
+  bool mapped = false;                 // value lies in a mapped file
 
   bool trainable() const { return static_cast<bool>(grad); }
   int64_t rows() const;
