@@ -1,5 +1,6 @@
 // Attention of Falcon-7B (71 query heads that share one key and value head of 64): training next to
 // oneDNN's best f32 product, decode next to reading the cache.
+#include <algorithm>
 #include <string>
 
 #include "bench/paired.h"
@@ -23,6 +24,13 @@ struct Peak {
   static constexpr double kOperations = 2.0 * 512 * 4544 * 4544;
 };
 
+/// Pairs of a query and a key that it sees.
+double seen_pairs(int64_t tokens, int64_t window) {
+  const int64_t full = window == 0 ? tokens : std::min(window, tokens);
+  return 0.5 * static_cast<double>(full * (full + 1)) + static_cast<double>((tokens - full) * full);
+}
+
+template <int64_t kWindow>
 void forward(benchmark::State& state, Dtype dtype, int64_t tokens) {
   const Tensor qkv = filled(tokens, kFused, dtype), out = filled(tokens, kHeads * kSize, dtype);
   const Tensor lse(tokens, kHeads, Dtype::kF32);
@@ -33,8 +41,9 @@ void forward(benchmark::State& state, Dtype dtype, int64_t tokens) {
                               .out = out.view(),
                               .lse = lse.view(),
                               .spans = {&span, 1},
-                              .scale = 0.125f};
-  const double pairs = 0.5 * static_cast<double>(tokens * (tokens + 1)) * kHeads;
+                              .scale = 0.125f,
+                              .window = kWindow};
+  const double pairs = seen_pairs(tokens, kWindow) * kHeads;
   const double operations = pairs * kSize * 4;
   const Peak peak;
   run_paired(
@@ -42,6 +51,7 @@ void forward(benchmark::State& state, Dtype dtype, int64_t tokens) {
   state.counters["share"] = state.counters["share"] * (operations / Peak::kOperations);
 }
 
+template <int64_t kWindow>
 void backward(benchmark::State& state, Dtype dtype, int64_t tokens) {
   const Tensor qkv = filled(tokens, kFused, dtype), dqkv = filled(tokens, kFused, dtype);
   const Tensor dout = filled(tokens, kHeads * kSize, dtype);
@@ -58,8 +68,9 @@ void backward(benchmark::State& state, Dtype dtype, int64_t tokens) {
                                .dk = keys(dqkv.view()),
                                .dv = values(dqkv.view()),
                                .spans = {&span, 1},
-                               .scale = 0.125f};
-  const double pairs = 0.5 * static_cast<double>(tokens * (tokens + 1)) * kHeads;
+                               .scale = 0.125f,
+                               .window = kWindow};
+  const double pairs = seen_pairs(tokens, kWindow) * kHeads;
   const double operations = pairs * kSize * 10;
   const Peak peak;
   run_paired(
@@ -95,9 +106,11 @@ const int registered = [] {
   };
   for (const Dtype dtype : {Dtype::kBF16, Dtype::kF32}) {
     for (const int64_t tokens : {128, 512, 2048}) {
-      add("attention", forward, dtype, tokens);
-      add("attention_back", backward, dtype, tokens);
+      add("attention", forward<0>, dtype, tokens);
+      add("attention_back", backward<0>, dtype, tokens);
     }
+    add("attention_window_256", forward<256>, dtype, 2048);
+    add("attention_window_256_back", backward<256>, dtype, 2048);
     for (const int64_t seen : {64, 512, 2048}) add("attention_decode", decode, dtype, seen);
   }
   return 0;

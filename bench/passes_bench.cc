@@ -78,6 +78,66 @@ Pass gelu_back(Dtype dtype) {
           [t] { cpu_kernels().gelu_backward({.x = at(t, 0), .d = at(t, 1)}); }};
 }
 
+Pass rms_norm(Dtype dtype) {
+  const Shared t = keep(filled(kRows, kWidth, dtype), filled(1, kWidth, Dtype::kF32),
+                        filled(kRows, kWidth, dtype), Tensor(kRows, 1, Dtype::kF32));
+  return {
+      2 * element(dtype) * kRows * kWidth, [t] {
+        cpu_kernels().rms_norm_forward(
+            {.x = one_head(at(t, 0)), .y = one_head(at(t, 2)), .w = at(t, 1), .stats = at(t, 3)});
+      }};
+}
+
+Pass rms_norm_back(Dtype dtype) {
+  const Shared t = keep(filled(kRows, kWidth, dtype), filled(1, kWidth, Dtype::kF32),
+                        filled(kRows, 1, Dtype::kF32), filled(kRows, kWidth, dtype),
+                        filled(kRows, kWidth, dtype));
+  return {4 * element(dtype) * kRows * kWidth, [t] {
+            cpu_kernels().rms_norm_backward_x({.x = one_head(at(t, 0)),
+                                               .w = at(t, 1),
+                                               .stats = at(t, 2),
+                                               .dy = one_head(at(t, 3)),
+                                               .dx = one_head(at(t, 4)),
+                                               .add_dx = true});
+          }};
+}
+
+/// As of queries: 71 heads of 64 by the same weights.
+Pass rms_norm_back_w(Dtype dtype) {
+  const Shared t = keep(filled(kRows, kWidth, dtype), filled(kRows, 71, Dtype::kF32),
+                        filled(kRows, kWidth, dtype), filled(1, 64, Dtype::kF32));
+  return {2 * element(dtype) * kRows * kWidth, [t] {
+            cpu_kernels().rms_norm_backward_w({.x = {at(t, 0), 1, 71, 0, 64},
+                                               .stats = at(t, 1),
+                                               .dy = {at(t, 2), 1, 71, 0, 64},
+                                               .dw = at(t, 3)});
+          }};
+}
+
+Pass gated(Dtype dtype) {
+  const Shared t =
+      keep(filled(kRows, kMlp, dtype), filled(kRows, kMlp, dtype), filled(kRows, kMlp, dtype));
+  return {3 * element(dtype) * kRows * kMlp,
+          [t] { cpu_kernels().gated_forward({.gate = at(t, 0), .up = at(t, 1), .y = at(t, 2)}); }};
+}
+
+Pass gated_back(Dtype dtype) {
+  const Shared t =
+      keep(filled(kRows, kMlp, dtype), filled(kRows, kMlp, dtype), filled(kRows, kMlp, dtype),
+           filled(kRows, kMlp, dtype), filled(kRows, kMlp, dtype));
+  return {
+      5 * element(dtype) * kRows * kMlp, [t] {
+        cpu_kernels().gated_backward(
+            {.gate = at(t, 0), .up = at(t, 1), .dy = at(t, 2), .dgate = at(t, 3), .dup = at(t, 4)});
+      }};
+}
+
+Pass soft_cap(Dtype) {
+  const Shared t = keep(filled(64, kVocab, Dtype::kF32));
+  return {2 * 4.0 * 64 * kVocab,
+          [t] { cpu_kernels().soft_cap_forward({.x = at(t, 0), .cap = 30}); }};
+}
+
 Pass residual(Dtype dtype) {
   const Shared t = keep(filled(kRows, kWidth, dtype), filled(kRows, kWidth, dtype),
                         filled(kRows, kWidth, dtype));
@@ -224,6 +284,12 @@ constexpr Named kPasses[] = {{"norm", norm},
                              {"norm_back_w", norm_back_w},
                              {"gelu", gelu},
                              {"gelu_back", gelu_back},
+                             {"rms_norm", rms_norm},
+                             {"rms_norm_back_x", rms_norm_back},
+                             {"rms_norm_back_w", rms_norm_back_w},
+                             {"gated", gated},
+                             {"gated_back", gated_back},
+                             {"soft_cap", soft_cap, true},
                              {"residual", residual},
                              {"rope", rope},
                              {"affine", affine},

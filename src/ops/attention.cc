@@ -23,6 +23,7 @@ void attention_forward(Run& run, const AttentionForward& args) {
   FALCONER_CHECK(args.out.dtype == args.q.rows.dtype);
   FALCONER_CHECK(!args.lse || (args.lse.rows == args.out.rows && args.lse.cols == args.q.count()));
   FALCONER_CHECK(!args.alibi || args.alibi.size() == args.q.count());
+  FALCONER_CHECK(args.window >= 0 && args.cap >= 0);
   if (run.dry || args.out.rows == 0) return;
   run.kernels->attention_forward(args);
 }
@@ -46,6 +47,7 @@ void attention_backward(Run& run, const AttentionBackward& args) {
   FALCONER_CHECK(args.lse.rows == args.dout.rows && args.lse.cols == args.q.count());
   FALCONER_CHECK(args.dout.dtype == args.q.rows.dtype && same_shape(args.lse, args.delta));
   FALCONER_CHECK(!args.alibi || args.alibi.size() == args.q.count());
+  FALCONER_CHECK(args.window >= 0 && args.cap >= 0);
   if (run.dry || args.dout.rows == 0) return;
   run.kernels->attention_backward(args);
 }

@@ -16,15 +16,27 @@ struct AttentionSpan {
   int64_t q_begin = 0, q_count = 0, kv_begin = 0, kv_count = 0;
 };
 
-// For head h of group g, query t, and keys j that t sees:
+/// Keys first .. end-1 of a span, counted in it, that its query i sees: of those up to its own position
+/// all, or the last `window`.
+struct SeenKeys {
+  int64_t first, end;
+};
+constexpr SeenKeys seen_keys(const AttentionSpan& span, int64_t i, int64_t window) {
+  const int64_t end = span.kv_count - span.q_count + i + 1;
+  return {window > 0 && end > window ? end - window : 0, end};
+}
+
+// For head h of group g, query t, and keys j that t sees (t - j < window where there is one):
 //   s_j = (q_t . k_j + a_h j) scale      p = softmax(s)      o_t = sum_j p_j v_j
 //   lse_t = log sum_j exp s_j
+// With a soft cap (Gemma 2) s_j becomes cap tanh(s_j / cap) before the softmax.
 // With ALiBi (Press et al., 2021) a_h j is bf16(slope_h * bf16(j)), as the reference rounds it;
 // else it is 0. Backward recomputes p = exp(s - lse). With dp_j = do_t . v_j and delta_t = sum_j
 // p_j dp_j = do_t . o_t:
 //   ds_j = p_j (dp_j - delta_t)      dv_j += p_j do_t
 //   dq_t = scale sum_j ds_j k_j      dk_j += scale ds_j q_t
-// where dk and dv also sum over the heads of a group.
+// where dk and dv also sum over the heads of a group. Below a cap, with s_j as it came out of it,
+// ds_j *= 1 - (s_j / cap)^2.
 //
 // q, out (N,H,D); k, v (rows,G,D); lse, delta (N,H) f32; alibi (1,H) f32 slopes or empty.
 
@@ -33,6 +45,8 @@ struct AttentionForward {
   View alibi, out, lse;  // lse may be empty where no backward follows
   std::span<const AttentionSpan> spans;
   float scale = 1;
+  int64_t window = 0;  // 0: none
+  float cap = 0;       // 0: none
 };
 
 /// Keeps q, k, v, lse (and out, for delta). dq, dk, dv overwrite; dq adds where add_dq.
@@ -43,6 +57,8 @@ struct AttentionBackward {
   std::span<const AttentionSpan> spans;
   float scale = 1;
   bool add_dq = false;
+  int64_t window = 0;
+  float cap = 0;
 };
 
 /// delta_th = sum_d dout_thd out_thd.

@@ -7,7 +7,7 @@ namespace falconer {
 void norm_forward(Run& run, const NormForward& args) {
   FALCONER_CHECK(same_shape(args.x, args.y) && args.x.dtype == args.y.dtype);
   FALCONER_CHECK(args.w.size() == args.x.cols && args.w.dtype == Dtype::kF32);
-  FALCONER_CHECK(args.b.size() == args.x.cols && args.b.dtype == Dtype::kF32);
+  FALCONER_CHECK(!args.b || (args.b.size() == args.x.cols && args.b.dtype == Dtype::kF32));
   FALCONER_CHECK(args.stats.rows == args.x.rows && args.stats.cols == 2);
   FALCONER_CHECK(args.stats.dtype == Dtype::kF32);
   if (run.dry || args.x.rows == 0) return;

@@ -10,7 +10,7 @@ namespace falconer {
 // With d_c = dy_c w_c, and means over c written <.>:
 //   dx_c = r (d_c - <d> - h_c <d h>)      dw_c = sum_n dy_c h_c      db_c = sum_n dy_c
 //
-// x, y (N,C)   w, b (1,C) f32   stats (N,2) f32 holds m and r.
+// x, y (N,C)   w, b (1,C) f32, an empty b is 0 (Cohere)   stats (N,2) f32 holds m and r.
 
 struct NormForward {
   View x, w, b, y, stats;

@@ -13,6 +13,7 @@ struct Case {
   HeadsShape shape;
   std::vector<AttentionSpan> spans;
   bool alibi = false;
+  scalar::ScoreShape scores = {};
 };
 
 // Rows of queries and of keys are the same rows, as in training.
@@ -24,6 +25,11 @@ std::vector<Case> cases() {
       {"grouped, several spans", {7, 2, 3, 3}, {{0, 3, 0, 3}, {3, 0, 3, 0}, {3, 4, 3, 4}}},
       {"earlier keys", {6, 2, 2, 3}, {{0, 2, 0, 6}}},
       {"alibi", {6, 2, 2, 3}, {{0, 2, 0, 2}, {2, 4, 2, 4}}, true},
+      {"window", {6, 2, 2, 3}, {{0, 2, 0, 2}, {2, 4, 2, 4}}, false, {.window = 2}},
+      {"window of one", {3, 1, 2, 3}, {{0, 3, 0, 3}}, false, {.window = 1}},
+      {"window over earlier keys", {6, 2, 2, 3}, {{0, 2, 0, 6}}, false, {.window = 3}},
+      {"soft cap", {5, 1, 3, 4}, {{0, 5, 0, 5}}, false, {.cap = 1.5f}},
+      {"all of it", {7, 2, 3, 3}, {{0, 3, 0, 3}, {3, 4, 3, 4}}, true, {.window = 2, .cap = 0.75f}},
   };
 }
 
@@ -43,7 +49,7 @@ Outputs run_forward(const Case& c, const Block<double>& qkv, Mat<const float> al
   Outputs o{Block<double>(s.rows, s.width()), Block<double>(s.rows, s.heads()),
             Block<double>(s.rows, s.heads())};
   scalar::attention_forward<double>(s.q(qkv.cmat()), s.k(qkv.cmat()), s.v(qkv.cmat()), alibi, o.out,
-                                    o.lse, c.spans, scale, 0, s.heads());
+                                    o.lse, c.spans, scale, 0, s.heads(), c.scores);
   scalar::attention_delta<double>(o.out, dout, o.delta, s.heads(), 0, s.rows);
   return o;
 }
@@ -53,8 +59,8 @@ Block<double> run_backward(const Case& c, const Block<double>& qkv, Mat<const fl
                            Block<double> start, bool add_dq) {
   const HeadsShape& s = c.shape;
   const scalar::AttentionBackwardMats<double> m{
-      s.q(qkv.cmat()),  s.k(qkv.cmat()),  s.v(qkv.cmat()),  alibi,   dout,  delta,
-      s.q(start.mat()), s.k(start.mat()), s.v(start.mat()), c.spans, scale, add_dq};
+      s.q(qkv.cmat()),  s.k(qkv.cmat()),  s.v(qkv.cmat()), alibi, dout,   delta,   s.q(start.mat()),
+      s.k(start.mat()), s.v(start.mat()), c.spans,         scale, add_dq, c.scores};
   for (const AttentionSpan& span : c.spans)
     for (int64_t g = 0; g < s.groups; ++g) scalar::attention_backward_group<double>(m, span, g);
   return start;
@@ -73,7 +79,7 @@ TEST(Attention, BackwardMatchesDualNumbers) {
     const auto loss = [&] {
       Block<Dual> out(s.rows, s.width()), lse(s.rows, s.heads());
       scalar::attention_forward<Dual>(s.q(qkv.cmat()), s.k(qkv.cmat()), s.v(qkv.cmat()), alibi, out,
-                                      lse, c.spans, scale, 0, s.heads());
+                                      lse, c.spans, scale, 0, s.heads(), c.scores);
       return weigh(dout, out);
     };
     const Outputs o = run_forward(c, values, alibi, dout, scale);
@@ -119,12 +125,16 @@ TEST(Attention, ForwardIsTheMaskedSoftmax) {
         for (int64_t h = 0; h < s.heads(); ++h) {
           const int64_t t = span.q_begin + i, g = h / s.per_group;
           double total = 0;
-          for (int64_t j = 0; j <= span.kv_count - span.q_count + i; ++j) {
+          const int64_t position = span.kv_count - span.q_count + i;
+          for (int64_t j = 0; j <= position; ++j) {
+            if (c.scores.window > 0 && position - j >= c.scores.window) continue;
             const int64_t row = span.kv_begin + j;
             double score = alibi ? static_cast<double>(scalar::alibi_bias(alibi(0, h), j)) : 0;
             for (int64_t d = 0; d < s.size; ++d)
               score += s.q(qkv.cmat()).head(t, h)[d] * s.k(qkv.cmat()).head(row, g)[d];
-            const double weight = std::exp(0.7 * score);
+            score *= 0.7;
+            if (c.scores.cap > 0) score = c.scores.cap * std::tanh(score / c.scores.cap);
+            const double weight = std::exp(score);
             total += weight;
             for (int64_t d = 0; d < s.size; ++d)
               out(t, h * s.size + d) += weight * s.v(qkv.cmat()).head(row, g)[d];
@@ -134,6 +144,25 @@ TEST(Attention, ForwardIsTheMaskedSoftmax) {
         }
     expect_exact(o.out, out);
     expect_exact(o.lse, lse);
+  }
+}
+
+TEST(Attention, AWindowThatHidesNothingIsNone) {
+  for (Case c : cases()) {
+    SCOPED_TRACE(c.name);
+    const Block<double> qkv = random_block(c.shape.rows, c.shape.fused(), 1);
+    const Block<double> dout = random_block(c.shape.rows, c.shape.width(), 2);
+    c.scores.window = 0;
+    const Outputs none = run_forward(c, qkv, {}, dout, 0.7);
+    c.scores.window = c.shape.rows;
+    const Outputs wide = run_forward(c, qkv, {}, dout, 0.7);
+    EXPECT_TRUE(same_values(none.out, wide.out));
+    const auto back = [&](int64_t window) {
+      c.scores.window = window;
+      return run_backward(c, qkv, {}, dout, none.delta, 0.7,
+                          Block<double>(c.shape.rows, c.shape.fused()), false);
+    };
+    EXPECT_TRUE(same_values(back(0), back(c.shape.rows)));
   }
 }
 
@@ -156,6 +185,7 @@ struct AttentionOp {
   AttentionOp(const Case& c, Dtype dtype)
       : shape(c.shape),
         spans(c.spans),
+        scores(c.scores),
         qkv(shape.rows, shape.fused(), dtype, 1),
         out(shape.rows, shape.width(), dtype, 2),
         lse(shape.rows, shape.heads(), Dtype::kF32, 3),
@@ -173,7 +203,9 @@ struct AttentionOp {
             .out = out,
             .lse = lse,
             .spans = spans,
-            .scale = kScale};
+            .scale = kScale,
+            .window = scores.window,
+            .cap = scores.cap};
   }
   AttentionBackward backward() const {
     return {.q = shape.q(qkv),
@@ -187,11 +219,14 @@ struct AttentionOp {
             .dk = shape.k(dqkv),
             .dv = shape.v(dqkv),
             .spans = spans,
-            .scale = kScale};
+            .scale = kScale,
+            .window = scores.window,
+            .cap = scores.cap};
   }
   static constexpr float kScale = 0.75f;
   HeadsShape shape;
   std::vector<AttentionSpan> spans;
+  scalar::ScoreShape scores;
   TestView qkv, out, lse, delta, dout, dqkv, slopes;
   View alibi;
 };
@@ -299,6 +334,14 @@ TEST(Attention, ShapesAreChecked) {
     AttentionForward args = op.forward();
     args.spans = {&bad, 1};
     EXPECT_THROW(attention_forward(r.run, args), InternalError);
+  }
+  for (const bool window : {true, false}) {
+    AttentionForward forward = op.forward();
+    AttentionBackward backward = op.backward();
+    forward.window = backward.window = window ? -1 : 0;
+    forward.cap = backward.cap = window ? 0 : -1;
+    EXPECT_THROW(attention_forward(r.run, forward), InternalError);
+    EXPECT_THROW(attention_backward(r.run, backward), InternalError);
   }
   EXPECT_THROW(
       attention_delta(r.run, {.out = op.out, .dout = op.dout, .delta = op.delta, .heads = 5}),

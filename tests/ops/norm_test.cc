@@ -128,6 +128,21 @@ TEST(Norm, BackwardSkipsWhatIsFrozen) {
   }
 }
 
+TEST(Norm, AnEmptyBiasIsZero) {
+  for (const Dtype dtype : {Dtype::kF32, Dtype::kBF16}) {
+    const NormOp without(3, 7, dtype), with(3, 7, dtype);
+    const TestView zero(Block<double>(1, 7));
+    OpRun r;
+    NormForward args = without.forward();
+    args.b = {};
+    norm_forward(r.run, args);
+    args = with.forward();
+    args.b = zero;
+    norm_forward(r.run, args);
+    EXPECT_TRUE(same_values(without.y.values(), with.y.values()));
+  }
+}
+
 TEST(Norm, DryRunTouchesNothing) {
   const NormOp k(3, 7, Dtype::kF32), before(3, 7, Dtype::kF32);
   DryRun dry;

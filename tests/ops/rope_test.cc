@@ -20,62 +20,91 @@ HeadsMat<S> heads(Mat<S> row, int64_t first, int64_t per_group) {
 }
 
 TEST(Rope, InverseMatchesDualNumbers) {
-  for (const int64_t rotated : {2, 4, 6}) {  // dimensions from `rotated` on pass through
-    const std::vector<int32_t> positions = {0, 7, 3};
-    const Block<double> table = random_block(8, rotated, 3);  // the derivation needs no angles
-    const Block<double> dy = random_block(3, kGroups * kStride, 2);
-    Block<Dual> x = lift(random_block(3, kGroups * kStride, 1));
-    const Block<Dual> dual_table = lift(table);
-    const auto loss = [&] {
-      Block<Dual> y = x;
-      scalar::rope<Dual>(heads<Dual>(y, 0, kPerGroup), positions.data(), dual_table, false, 0, 3);
-      scalar::rope<Dual>(heads<Dual>(y, kPerGroup, 1), positions.data(), dual_table, false, 0, 3);
-      return weigh(dy, y);
-    };
-    Block<double> dx = dy;
-    scalar::rope<double>(heads<double>(dx, 0, kPerGroup), positions.data(), table, true, 0, 3);
-    scalar::rope<double>(heads<double>(dx, kPerGroup, 1), positions.data(), table, true, 0, 3);
-    expect_exact(dx, dual_gradient(x, loss));
-  }
+  for (const bool pairs : {false, true})
+    for (const int64_t rotated : {2, 4, 6}) {  // dimensions from `rotated` on pass through
+      const std::vector<int32_t> positions = {0, 7, 3};
+      const Block<double> table = random_block(8, rotated, 3);  // the derivation needs no angles
+      const Block<double> dy = random_block(3, kGroups * kStride, 2);
+      Block<Dual> x = lift(random_block(3, kGroups * kStride, 1));
+      const Block<Dual> dual_table = lift(table);
+      const auto loss = [&] {
+        Block<Dual> y = x;
+        scalar::rope<Dual>(heads<Dual>(y, 0, kPerGroup), positions.data(), dual_table, false, 0, 3,
+                           pairs);
+        scalar::rope<Dual>(heads<Dual>(y, kPerGroup, 1), positions.data(), dual_table, false, 0, 3,
+                           pairs);
+        return weigh(dy, y);
+      };
+      Block<double> dx = dy;
+      scalar::rope<double>(heads<double>(dx, 0, kPerGroup), positions.data(), table, true, 0, 3,
+                           pairs);
+      scalar::rope<double>(heads<double>(dx, kPerGroup, 1), positions.data(), table, true, 0, 3,
+                           pairs);
+      expect_exact(dx, dual_gradient(x, loss));
+    }
 }
 
 Heads view_heads(const TestView& x) { return {x.view(), kGroups, kPerGroup, kStride, kSize}; }
 
-// Pairs (i, i + R/2) are complex numbers times e^(i p / base^(2i/R)).
+// Pairs (i, i + R/2), or (2i, 2i + 1), are complex numbers times e^(i p / base^(2i/R)).
 TEST(Rope, TurnsPairsLikeComplexNumbers) {
-  for (const Dtype dtype : {Dtype::kF32, Dtype::kBF16}) {
-    std::vector<int32_t> positions = {5, 0};
-    const TestView x(2, kGroups * kStride, dtype), table(16, 4);
-    Block<double> want = x.values();
-    for (int64_t n = 0; n < 2; ++n)
-      for (int64_t h = 0; h < kGroups * kPerGroup; ++h)
-        for (int64_t i = 0; i < 2; ++i) {
-          const int64_t c = h / kPerGroup * kStride + h % kPerGroup * kSize + i;
-          const std::complex<double> z(want(n, c), want(n, c + 2));
-          const std::complex<double> turned =
-              z * std::polar(1.0, positions[n] / std::pow(100.0, 2.0 * i / 4));
-          want(n, c) = turned.real(), want(n, c + 2) = turned.imag();
-        }
-    OpRun r;
-    rope_table(r.run, table, 100.0);
-    rope(r.run, {.x = view_heads(x), .positions = ints(positions), .table = table});
-    // The angle itself, at most 5, is held in f32.
-    expect_agrees(x, want, 5 * 3 + 4, max_abs(x.values()));
-  }
+  for (const bool pairs : {false, true})
+    for (const Dtype dtype : {Dtype::kF32, Dtype::kBF16}) {
+      std::vector<int32_t> positions = {5, 0};
+      const TestView x(2, kGroups * kStride, dtype), table(16, 4);
+      Block<double> want = x.values();
+      for (int64_t n = 0; n < 2; ++n)
+        for (int64_t h = 0; h < kGroups * kPerGroup; ++h)
+          for (int64_t i = 0; i < 2; ++i) {
+            const int64_t c = h / kPerGroup * kStride + h % kPerGroup * kSize + (pairs ? 2 * i : i);
+            const int64_t other = pairs ? c + 1 : c + 2;
+            const std::complex<double> z(want(n, c), want(n, other));
+            const std::complex<double> turned =
+                z * std::polar(1.0, positions[n] / std::pow(100.0, 2.0 * i / 4));
+            want(n, c) = turned.real(), want(n, other) = turned.imag();
+          }
+      OpRun r;
+      rope_table(r.run, table, 100.0);
+      rope(
+          r.run,
+          {.x = view_heads(x), .positions = ints(positions), .table = table, .interleaved = pairs});
+      // The angle itself, at most 5, is held in f32.
+      expect_agrees(x, want, 5 * 3 + 4, max_abs(x.values()));
+    }
 }
 
 TEST(Rope, InverseUndoesForward) {
-  std::vector<int32_t> positions = {5, 1000, 2};
-  const TestView x(3, kGroups * kStride), table(1001, kSize);
-  const Block<double> before = x.values();
+  for (const bool pairs : {false, true}) {
+    std::vector<int32_t> positions = {5, 1000, 2};
+    const TestView x(3, kGroups * kStride), table(1001, kSize);
+    const Block<double> before = x.values();
+    OpRun r;
+    rope_table(r.run, table, 10000.0);
+    Rope args{
+        .x = view_heads(x), .positions = ints(positions), .table = table, .interleaved = pairs};
+    rope(r.run, args);
+    EXPECT_FALSE(same_values(x.values(), before));
+    args.inverse = true;
+    rope(r.run, args);
+    expect_agrees(x, before, 10, max_abs(before));
+  }
+}
+
+TEST(Rope, TableOfGivenFrequenciesAndFactor) {
+  const TestView plain(9, 6), same(9, 6), scaled(9, 6);
+  std::vector<float> frequencies = rope_periods(6, 100.0);
+  for (float& f : frequencies) f = 1.0f / f;
   OpRun r;
-  rope_table(r.run, table, 10000.0);
-  Rope args{.x = view_heads(x), .positions = ints(positions), .table = table};
-  rope(r.run, args);
-  EXPECT_FALSE(same_values(x.values(), before));
-  args.inverse = true;
-  rope(r.run, args);
-  expect_agrees(x, before, 10, max_abs(before));
+  rope_table(r.run, plain, 100.0);
+  rope_table(r.run, same, frequencies);
+  EXPECT_TRUE(same_values(plain.values(), same.values()));
+  for (float& f : frequencies) f *= 0.5f;
+  rope_table(r.run, scaled, frequencies, 2);
+  for (int64_t p = 0; p < 8; p += 2)  // half as fast, and twice as long
+    for (int64_t i = 0; i < 6; ++i)
+      EXPECT_EQ(scaled.values()(p, i), 2 * plain.values()(p / 2, i)) << p << "," << i;
+  frequencies.pop_back();
+  EXPECT_THROW(rope_table(r.run, scaled, frequencies), InternalError);
 }
 
 TEST(Rope, TableMatchesHighPrecision) {

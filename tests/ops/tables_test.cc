@@ -132,28 +132,30 @@ TEST_P(Tables, EveryNumberOfF16IsWidenedExactly) {
 }
 
 TEST_P(Tables, Norm) {
-  for (const int64_t c : {1, 5, 64, 131})
-    compare(
-        [&](falconer::Run& run) {
-          const TestView x(3, c, dtype(), 1), w(1, c), b(1, c, Dtype::kF32, 2),
-              dy(3, c, dtype(), 3);
-          std::vector<TestView> out =
-              list(TestView(3, c, dtype(), 4), TestView(3, 2), TestView(3, c, dtype(), 5),
-                   TestView(1, c), TestView(1, c));
-          norm_forward(run, {.x = x, .w = w, .b = b, .y = out[0], .stats = out[1]});
-          norm_backward(run, {.x = x,
-                              .w = w,
-                              .stats = out[1],
-                              .dy = dy,
-                              .dx_add = out[2],
-                              .dw = out[3],
-                              .db = out[4]});
-          if (c == 1)
-            out.erase(out.begin() + 1,
-                      out.end());  // one column has no variance: its gradient is rounding alone
-          return out;
-        },
-        512);
+  for (const bool bias : {true, false})
+    for (const int64_t c : {1, 5, 64, 131})
+      compare(
+          [&](falconer::Run& run) {
+            const TestView x(3, c, dtype(), 1), w(1, c), b(1, c, Dtype::kF32, 2),
+                dy(3, c, dtype(), 3);
+            std::vector<TestView> out =
+                list(TestView(3, c, dtype(), 4), TestView(3, 2), TestView(3, c, dtype(), 5),
+                     TestView(1, c), TestView(1, c));
+            norm_forward(
+                run, {.x = x, .w = w, .b = bias ? b.view() : View{}, .y = out[0], .stats = out[1]});
+            norm_backward(run, {.x = x,
+                                .w = w,
+                                .stats = out[1],
+                                .dy = dy,
+                                .dx_add = out[2],
+                                .dw = out[3],
+                                .db = out[4]});
+            if (c == 1)
+              out.erase(out.begin() + 1,
+                        out.end());  // one column has no variance: its gradient is rounding alone
+            return out;
+          },
+          512);
 }
 
 TEST_P(Tables, Gelu) {
@@ -189,30 +191,39 @@ TEST_P(Tables, EmbeddingAndRope) {
   const HeadsShape s{5, 2, 3, 20};
   std::vector<int32_t> ids = {3, 0, 3, 6, 1}, positions = {0, 1, 2, 0, 1};
   for (const bool inverse : {false, true})
-    compare([&](falconer::Run& run) {
-      const TestView w(7, s.fused(), dtype(), 1);
-      std::vector<TestView> out = list(TestView(5, s.fused(), dtype(), 2));
-      embedding_forward(run, {.ids = ints(ids), .w = w, .y = out[0]});
-      Tensor table(4, 12, Dtype::kF32, test_device);
-      rope_table(run, table.view(), 10000);
-      rope(run, {.x = s.q(out[0]),
-                 .positions = ints(positions),
-                 .table = table.view(),
-                 .inverse = inverse});
-      return out;
-    });
+    for (const bool pairs : {false, true})
+      compare([&](falconer::Run& run) {
+        const TestView w(7, s.fused(), dtype(), 1);
+        std::vector<TestView> out = list(TestView(5, s.fused(), dtype(), 2));
+        embedding_forward(run, {.ids = ints(ids), .w = w, .y = out[0]});
+        Tensor table(4, 12, Dtype::kF32, test_device);
+        rope_table(run, table.view(), 10000);
+        rope(run, {.x = s.q(out[0]),
+                   .positions = ints(positions),
+                   .table = table.view(),
+                   .inverse = inverse,
+                   .interleaved = pairs});
+        return out;
+      });
 }
 
 struct AttentionCase {
   HeadsShape shape;
   std::vector<AttentionSpan> spans;
   bool alibi = false;
+  int64_t window = 0;
+  float cap = 0;
 };
 const AttentionCase kAttention[] = {
     {{1, 1, 1, 8}, {{0, 1, 0, 1}}},
     {{150, 1, 3, 20}, {{0, 150, 0, 150}}},
     {{40, 3, 1, 16}, {{0, 17, 0, 17}, {17, 23, 17, 23}}},
     {{9, 2, 71, 8}, {{0, 9, 0, 9}}, true},
+    {{150, 1, 3, 20}, {{0, 150, 0, 150}}, false, 40},
+    {{150, 1, 3, 20}, {{0, 150, 0, 150}}, false, 1},
+    {{90, 1, 2, 20}, {{0, 90, 0, 90}}, false, 0, 1.5f},
+    {{40, 3, 1, 16}, {{0, 17, 0, 17}, {17, 23, 17, 23}}, false, 5, 2},
+    {{300, 2, 2, 8}, {{0, 130, 0, 300}}, true, 64, 3},
 };
 
 TEST_P(Tables, Attention) {
@@ -235,7 +246,9 @@ TEST_P(Tables, Attention) {
                                   .out = out[0],
                                   .lse = out[1],
                                   .spans = c.spans,
-                                  .scale = 0.3f});
+                                  .scale = 0.3f,
+                                  .window = c.window,
+                                  .cap = c.cap});
           attention_delta(run, {.out = given, .dout = dout, .delta = out[2], .heads = s.heads()});
           attention_backward(run, {.q = s.q(qkv.view()),
                                    .k = s.k(qkv.view()),
@@ -249,7 +262,9 @@ TEST_P(Tables, Attention) {
                                    .dv = s.v(out[3].view()),
                                    .spans = c.spans,
                                    .scale = 0.3f,
-                                   .add_dq = c.alibi});
+                                   .add_dq = c.alibi,
+                                   .window = c.window,
+                                   .cap = c.cap});
           return out;
         },
         1024);
@@ -261,34 +276,38 @@ TEST_P(Tables, AttentionWithCache) {
   for (const HeadsShape& s : {HeadsShape{6, 1, 71, 8}, HeadsShape{6, 3, 2, 20},
                               HeadsShape{6, 2, 1, 64}, HeadsShape{6, 1, 7, 131}})
     for (const bool bias : {false, true})
-      compare(
-          [&](falconer::Run& run) {
-            const std::vector<AttentionSpan> spans = {
-                {0, 1, 0, 1}, {1, 1, kRoom, 33}, {2, 3, 2 * kRoom, 9}, {5, 1, 3 * kRoom, 150}};
-            const TestView qkv(s.rows, s.fused(), dtype(), 1);
-            const TestView k(4 * kRoom, s.groups * s.size, dtype(), 2),
-                v(4 * kRoom, s.groups * s.size, dtype(), 3);
-            const TestView alibi(
-                map(random_block(1, s.heads(), 3), [](double x) { return x * x; }));
-            std::vector<TestView> out =
-                list(TestView(s.rows, s.width(), dtype(), 4), TestView(s.rows, s.heads()));
-            attention_forward(run, {.q = s.q(qkv.view()),
-                                    .k = {k, s.groups, 1, s.size, s.size},
-                                    .v = {v, s.groups, 1, s.size, s.size},
-                                    .alibi = bias ? alibi.view() : View{},
-                                    .out = out[0],
-                                    .lse = out[1],
-                                    .spans = spans,
-                                    .scale = 0.3f});
-            return out;
-          },
-          1024);
+      for (const bool limited : {false, true})  // to a window, and capped
+        compare(
+            [&](falconer::Run& run) {
+              const std::vector<AttentionSpan> spans = {
+                  {0, 1, 0, 1}, {1, 1, kRoom, 33}, {2, 3, 2 * kRoom, 9}, {5, 1, 3 * kRoom, 150}};
+              const TestView qkv(s.rows, s.fused(), dtype(), 1);
+              const TestView k(4 * kRoom, s.groups * s.size, dtype(), 2),
+                  v(4 * kRoom, s.groups * s.size, dtype(), 3);
+              const TestView alibi(
+                  map(random_block(1, s.heads(), 3), [](double x) { return x * x; }));
+              std::vector<TestView> out =
+                  list(TestView(s.rows, s.width(), dtype(), 4), TestView(s.rows, s.heads()));
+              attention_forward(run, {.q = s.q(qkv.view()),
+                                      .k = {k, s.groups, 1, s.size, s.size},
+                                      .v = {v, s.groups, 1, s.size, s.size},
+                                      .alibi = bias ? alibi.view() : View{},
+                                      .out = out[0],
+                                      .lse = out[1],
+                                      .spans = spans,
+                                      .scale = 0.3f,
+                                      .window = limited ? 7 : 0,
+                                      .cap = limited ? 2.0f : 0});
+              return out;
+            },
+            1024);
 }
 
 // Chunks of keys that are joined, and one sequence that is decoded alone as beside others.
 TEST_P(Tables, AttentionOfManyKeys) {
   const HeadsShape s{3, 1, 5, 16};
-  const auto run_spans = [&](falconer::Run& run, const std::vector<AttentionSpan>& spans) {
+  const auto run_spans = [&](falconer::Run& run, const std::vector<AttentionSpan>& spans,
+                             int64_t window) {
     const TestView qkv(s.rows, s.fused(), dtype(), 1), k(2000, 16, dtype(), 2),
         v(2000, 16, dtype(), 3);
     std::vector<TestView> out =
@@ -299,17 +318,46 @@ TEST_P(Tables, AttentionOfManyKeys) {
                             .out = out[0],
                             .lse = out[1],
                             .spans = spans,
-                            .scale = 0.3f});
+                            .scale = 0.3f,
+                            .window = window});
     return out;
   };
   const std::vector<AttentionSpan> all = {{0, 1, 0, 700}, {1, 1, 700, 31}, {2, 1, 800, 1200}};
-  compare([&](falconer::Run& run) { return run_spans(run, all); }, 1024);
-  OpRun fast(kernels());
-  const Block<double> together = run_spans(fast.run, all)[0].values();
-  for (int64_t i = 0; i < 3; ++i) {
-    const Block<double> alone = run_spans(fast.run, {all[static_cast<size_t>(i)]})[0].values();
-    for (int64_t c = 0; c < s.width(); ++c) ASSERT_EQ(together(i, c), alone(i, c));
+  for (const int64_t window : {0, 300}) {
+    compare([&](falconer::Run& run) { return run_spans(run, all, window); }, 1024);
+    OpRun fast(kernels());
+    const Block<double> together = run_spans(fast.run, all, window)[0].values();
+    for (int64_t i = 0; i < 3; ++i) {
+      const Block<double> alone =
+          run_spans(fast.run, {all[static_cast<size_t>(i)]}, window)[0].values();
+      for (int64_t c = 0; c < s.width(); ++c) ASSERT_EQ(together(i, c), alone(i, c));
+    }
   }
+}
+
+// A prompt that goes on in pieces.
+TEST_P(Tables, AttentionOfAWindowDoesNotHangOnHiddenKeys) {
+  const HeadsShape s{40, 1, 2, 16};
+  const int64_t kKeys = 700, kWindow = 90;
+  const TestView qkv(s.rows, s.fused(), dtype(), 1);
+  const auto of = [&](double hidden) {
+    Block<double> keys = random_block(kKeys, 16, 2);
+    for (int64_t j = 0; j < kKeys - s.rows + 1 - kWindow; ++j)
+      for (int64_t c = 0; c < 16; ++c) keys(j, c) = hidden;
+    const TestView k(keys, dtype()), out(s.rows, s.width(), dtype(), 4), lse(s.rows, s.heads());
+    const std::vector<AttentionSpan> spans = {{0, s.rows, 0, kKeys}};
+    OpRun fast(kernels());
+    attention_forward(fast.run, {.q = s.q(qkv.view()),
+                                 .k = {k, 1, 1, 16, 16},
+                                 .v = {k, 1, 1, 16, 16},
+                                 .out = out,
+                                 .lse = lse,
+                                 .spans = spans,
+                                 .scale = 0.3f,
+                                 .window = kWindow});
+    return out.values();
+  };
+  EXPECT_TRUE(same_values(of(1), of(2)));
 }
 
 TEST_P(Tables, NormalFill) {

@@ -17,12 +17,15 @@ constexpr int64_t kParts = 8;
 /// Queries first .. first+count-1 of a span, all heads of a group.
 struct QueryTile {
   const AttentionSpan* span;
-  int64_t group, first, count, heads;
+  int64_t group, first, count, heads, window;
 
   HeadRange queries() const { return {span->q_begin + first, count, group * heads, heads}; }
   int64_t lines() const { return count * heads; }
-  int64_t seen() const { return span->kv_count - span->q_count + first + 1; }  // by the first
-  int64_t keys() const { return seen() + count - 1; }                          // by the last
+  /// Keys that one of them sees are those from first_key() on, keys() of them; the first of them sees
+  /// seen().
+  int64_t first_key() const { return seen_keys(*span, first, window).first; }
+  int64_t seen() const { return seen_keys(*span, first, window).end - first_key(); }
+  int64_t keys() const { return seen() + count - 1; }
 };
 
 int64_t tile_count(const AttentionSpan& span, int64_t per_tile) {
@@ -34,7 +37,7 @@ int64_t paired(int64_t i, int64_t count) { return i % 2 == 0 ? i / 2 : count - 1
 
 /// Per thread, kept from call to call.
 struct Work {
-  std::vector<float> q, s, out, dout, dp, bias, lse, delta;
+  std::vector<float> q, s, slopes, out, dout, dp, bias, lse, delta;
   static Work& mine() {
     thread_local Work work;
     return work;
@@ -51,23 +54,40 @@ Heads plain_heads(const View& rows, const Heads& like, int64_t size) {
   return {rows, like.groups, like.per_group, like.per_group * size, size};
 }
 
-/// scale q k' + alibi of a tile.
-ScoreTile scores(const QueryTile& tile, const Heads& q, const FloatHeads& keys, const View& alibi,
-                 float scale, Work& work) {
-  const ScoreTile score{room(work.s, tile.lines() * tile.keys()), tile.count, tile.heads,
-                        tile.keys(), tile.seen()};
+/// What all tiles of a call share.
+struct Scoring {
+  const Heads& q;
+  const View& alibi;
+  float scale, cap;
+};
+
+/// scale (q k' + alibi) of a tile, capped; work.slopes with it where they are wanted.
+ScoreTile scores(const QueryTile& tile, const Scoring& of, const FloatHeads& keys, bool slopes,
+                 Work& work) {
+  const Heads& q = of.q;
+  const ScoreTile score{room(work.s, tile.lines() * tile.keys()),
+                        tile.count,
+                        tile.heads,
+                        tile.keys(),
+                        tile.seen(),
+                        tile.window};
   float* queries = room(work.q, tile.lines() * q.size);
-  gather_heads(q, tile.queries(), scale, queries);
-  Tile k = keys.group(tile.group, tile.span->kv_begin);
+  gather_heads(q, tile.queries(), of.scale, queries);
+  const int64_t first_key = tile.first_key();
+  Tile k = keys.group(tile.group, tile.span->kv_begin + first_key);
   k.transposed = true;
   tile_product(tile.lines(), score.cols, q.size, 1, {queries, q.size}, k, 0, score.s, score.cols);
-  if (!alibi) return score;
-  float* bias = room(work.bias, tile.heads * score.cols);
-  for (int64_t h = 0; h < tile.heads; ++h)
-    for (int64_t j = 0; j < score.cols; ++j)
-      bias[h * score.cols + j] =
-          scale * scalar::alibi_bias(alibi.row<float>(0)[tile.group * tile.heads + h], j);
-  add_bias(score, bias);
+  if (of.alibi) {
+    float* bias = room(work.bias, tile.heads * score.cols);
+    for (int64_t h = 0; h < tile.heads; ++h)
+      for (int64_t j = 0; j < score.cols; ++j)
+        bias[h * score.cols + j] =
+            of.scale *
+            scalar::alibi_bias(of.alibi.row<float>(0)[tile.group * tile.heads + h], first_key + j);
+    add_bias(score, bias);
+  }
+  if (of.cap > 0)
+    cap_scores(score, of.cap, slopes ? room(work.slopes, tile.lines() * score.cols) : nullptr);
   return score;
 }
 
@@ -75,12 +95,12 @@ void forward_tile(const AttentionForward& a, const QueryTile& tile, const FloatH
                   const FloatHeads& values) {
   Work& work = Work::mine();
   const int64_t size = a.q.size;
-  const ScoreTile score = scores(tile, a.q, keys, a.alibi, a.scale, work);
+  const ScoreTile score = scores(tile, {a.q, a.alibi, a.scale, a.cap}, keys, false, work);
   float* lse = room(work.lse, tile.lines());
   softmax(score, lse);
   float* out = room(work.out, tile.lines() * size);
   tile_product(tile.lines(), size, score.cols, 1, {score.s, score.cols},
-               values.group(tile.group, tile.span->kv_begin), 0, out, size);
+               values.group(tile.group, tile.span->kv_begin + tile.first_key()), 0, out, size);
   scatter_heads(out, tile.queries(), plain_heads(a.out, a.q, size), false);
   if (a.lse) scatter_heads(lse, tile.queries(), plain_heads(a.lse, a.q, 1), false);
 }
@@ -91,7 +111,7 @@ void backward_tile(const AttentionBackward& a, const QueryTile& tile, const Floa
   Work& work = Work::mine();
   const int64_t size = a.q.size, lines = tile.lines();
   const HeadRange queries = tile.queries();
-  const ScoreTile p = scores(tile, a.q, keys, a.alibi, a.scale, work);
+  const ScoreTile p = scores(tile, {a.q, a.alibi, a.scale, a.cap}, keys, true, work);
   float* lse = room(work.lse, lines);
   float* delta = room(work.delta, lines);
   float* dout = room(work.dout, lines * size);
@@ -100,11 +120,13 @@ void backward_tile(const AttentionBackward& a, const QueryTile& tile, const Floa
   gather_heads(plain_heads(a.dout, a.q, size), queries, 1, dout);
   exp_minus(p, lse);
   float* ds = room(work.dp, lines * p.cols);
-  const int64_t first_key = tile.span->kv_begin;
+  const int64_t first_key = tile.span->kv_begin + tile.first_key();
   Tile v = values.group(tile.group, first_key);
   v.transposed = true;
   tile_product(lines, p.cols, size, 1, {dout, size}, v, 0, ds, p.cols);
-  softmax_gradient(p, delta, ds);
+  softmax_gradient(p, delta, ds, a.cap > 0 ? work.slopes.data() : nullptr);
+  dk += tile.first_key() * size;
+  dv += tile.first_key() * size;
   tile_product(p.cols, size, lines, 1, {p.s, p.cols, true}, {dout, size}, 1, dv, size);
   // work.q still holds scale q, and dk = scale ds' q.
   tile_product(p.cols, size, lines, 1, {ds, p.cols, true}, {work.q.data(), size}, 1, dk, size);
@@ -115,11 +137,11 @@ void backward_tile(const AttentionBackward& a, const QueryTile& tile, const Floa
 }
 
 /// The rows that the spans of several queries see: what a cache holds beyond is not converted.
-std::pair<int64_t, int64_t> seen_rows(std::span<const AttentionSpan> spans) {
+std::pair<int64_t, int64_t> seen_rows(std::span<const AttentionSpan> spans, int64_t window) {
   int64_t begin = INT64_MAX, end = 0;
   for (const AttentionSpan& span : spans) {
     if (span.q_count < 2) continue;
-    begin = std::min(begin, span.kv_begin);
+    begin = std::min(begin, span.kv_begin + seen_keys(span, 0, window).first);
     end = std::max(end, span.kv_begin + span.kv_count);
   }
   return {std::min(begin, end), end};
@@ -129,7 +151,7 @@ std::pair<int64_t, int64_t> seen_rows(std::span<const AttentionSpan> spans) {
 
 void attention_forward(const AttentionForward& args) {
   decode_attention(args);
-  const auto [row, end_row] = seen_rows(args.spans);
+  const auto [row, end_row] = seen_rows(args.spans, args.window);
   if (row == end_row) return;
   const FloatHeads keys(args.k, row, end_row), values(args.v, row, end_row);
   const int64_t per_tile = std::max<int64_t>(1, kTileLines / args.q.per_group);
@@ -140,9 +162,10 @@ void attention_forward(const AttentionForward& args) {
       for (int64_t i = begin; i < end; ++i) {
         const int64_t first = paired(i, tiles * args.q.groups) / args.q.groups * per_tile;
         const int64_t group = paired(i, tiles * args.q.groups) % args.q.groups;
-        forward_tile(
-            args, {&span, group, first, std::min(per_tile, span.q_count - first), args.q.per_group},
-            keys, values);
+        forward_tile(args,
+                     {&span, group, first, std::min(per_tile, span.q_count - first),
+                      args.q.per_group, args.window},
+                     keys, values);
       }
     });
   }
@@ -180,7 +203,7 @@ void attention_backward(const AttentionBackward& args) {
           float* dk = sums.data() + unit * 2 * half;
           backward_tile(args,
                         {&span, unit / parts, first, std::min(per_tile, span.q_count - first),
-                         args.q.per_group},
+                         args.q.per_group, args.window},
                         keys, values, dk, dk + half);
         }
     });

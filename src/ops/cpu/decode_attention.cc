@@ -116,8 +116,11 @@ void value_block(const DecodeUnit& unit, const float* weights, int64_t stride, c
 /// Scores become exp(s - most) and their sum is returned, with `most`, for the log-sum-exp.
 HWY_INLINE std::pair<float, float> exp_scores(float* s, int64_t n) {
   const F32 d;
-  float most = s[0];
-  for (int64_t j = 1; j < n; ++j) most = std::max(most, s[j]);
+  VecF largest = hn::Set(d, s[0]);
+  int64_t whole = 0;
+  for (; whole + lanes() <= n; whole += lanes()) largest = hn::Max(largest, load(s + whole));
+  float most = hn::GetLane(hn::MaxOfLanes(d, largest));
+  for (; whole < n; ++whole) most = std::max(most, s[whole]);
   const VecF minus = hn::Set(d, most);
   const float total = sum_of(n, [&](int64_t at, auto access) {
     VecF e = hn::Exp(d, hn::Sub(access(s, at), minus));
@@ -127,6 +130,14 @@ HWY_INLINE std::pair<float, float> exp_scores(float* s, int64_t n) {
     return e;
   });
   return {most, total};
+}
+
+HWY_NOINLINE void cap_line(float* s, float cap, int64_t n) {
+  const F32 d;
+  const VecF c = hn::Set(d, cap);
+  for_vectors(n, [&](int64_t at, auto access) {
+    access.put(hn::Mul(c, hn::Tanh(d, hn::Div(access(s, at), c))), s, at);
+  });
 }
 
 /// Head h of the unit: its line of `out` over its total, to where it belongs.
@@ -141,8 +152,9 @@ void put_head(const AttentionForward& a, const DecodeUnit& unit, int64_t h, cons
 }
 
 void decode_unit(const AttentionForward& a, const DecodeUnit& unit, DecodeWork& work) {
-  const int64_t size = a.q.size, padded = padded_size(size), seen = unit.span->kv_count;
-  const int64_t first_key = unit.span->kv_begin;
+  const int64_t size = a.q.size, padded = padded_size(size);
+  const SeenKeys keys = seen_keys(*unit.span, 0, a.window);
+  const int64_t seen = keys.end - keys.first, first_key = unit.span->kv_begin + keys.first;
   float* rows = room(work.rows, kKeyBlock * padded);
   float* queries = room(work.q, unit.heads * padded);
   float* scores = room(work.scores, unit.heads * seen);
@@ -161,7 +173,9 @@ void decode_unit(const AttentionForward& a, const DecodeUnit& unit, DecodeWork& 
     float* line = scores + h * seen;
     if (a.alibi)
       for (int64_t j = 0; j < seen; ++j)
-        line[j] += a.scale * scalar::alibi_bias(a.alibi.row<float>(0)[unit.first + h], j);
+        line[j] +=
+            a.scale * scalar::alibi_bias(a.alibi.row<float>(0)[unit.first + h], keys.first + j);
+    if (a.cap > 0) cap_line(line, a.cap, seen);
     const auto [most, total] = exp_scores(line, seen);
     totals[static_cast<size_t>(h)] = total;
     if (a.lse) a.lse.row<float>(unit.span->q_begin)[unit.first + h] = most + std::log(total);

@@ -7,6 +7,8 @@
 #include "ops/cpu/targets.h"
 #include <hwy/foreach_target.h>
 // clang-format on
+#include <vector>
+
 #include "ops/cpu/vector-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -68,6 +70,23 @@ void rope_head(A* head, const float* angles, int64_t half, float sign) {
     access.put(hn::NegMulAdd(b, sine, hn::Mul(a, cosine)), head, at);
     access.put(hn::MulAdd(a, sine, hn::Mul(b, cosine)), head + half, at);
   });
+}
+
+/// One head of pairs (2i, 2i+1); every cosine and sine stands twice, the first sine of a pair negated.
+template <class A>
+void rope_head_of_pairs(A* head, const float* cosines, const float* sines, int64_t dims) {
+#if HWY_TARGET == HWY_SCALAR  // where a vector has no neighbours
+  for (int64_t i = 0; i < dims; i += 2) {
+    const float a = static_cast<float>(head[i]), b = static_cast<float>(head[i + 1]);
+    head[i] = A(a * cosines[i] + b * sines[i]);
+    head[i + 1] = A(b * cosines[i + 1] + a * sines[i + 1]);
+  }
+#else
+  for_vectors(dims, [&](int64_t at, auto access) {
+    const VecF x = access(head, at), other = hn::Reverse2(F32(), x);
+    access.put(hn::MulAdd(other, access(sines, at), hn::Mul(x, access(cosines, at))), head, at);
+  });
+#endif
 }
 
 template <class A>
@@ -135,6 +154,26 @@ void rope_rows(const Rope& a, int64_t begin, int64_t end) {
   });
 }
 
+void rope_rows_of_pairs(const Rope& a, int64_t begin, int64_t end) {
+  const int32_t* positions = a.positions.row<int32_t>(0);
+  const int64_t dims = a.table.cols;
+  std::vector<float> doubled(static_cast<size_t>(2 * dims));
+  float *cosines = doubled.data(), *sines = cosines + dims;
+  with_type(a.x.rows.dtype, [&]<class A>(Type<A>) {
+    const HeadsMat<A> x = as_heads<A>(a.x);
+    for (int64_t i = begin; i < end; ++i) {
+      const float* angles = a.table.row<float>(positions[i]);
+      for (int64_t d = 0; d < dims; ++d) {
+        const float sine = angles[(dims + d) / 2];
+        cosines[d] = angles[d / 2];
+        sines[d] = (d % 2 == 0) == a.inverse ? sine : -sine;
+      }
+      for (int64_t h = 0; h < a.x.count(); ++h)
+        rope_head_of_pairs<A>(x.head(i, h), cosines, sines, dims);
+    }
+  });
+}
+
 void embedding_rows(const EmbeddingForward& a, int64_t begin, int64_t end) {
   const int32_t* ids = a.ids.row<int32_t>(0);
   with_type(a.w.dtype, [&]<class W>(Type<W>) {
@@ -167,6 +206,7 @@ HWY_EXPORT(scale_rows);
 HWY_EXPORT(affine_forward_rows);
 HWY_EXPORT(affine_backward_cols);
 HWY_EXPORT(rope_rows);
+HWY_EXPORT(rope_rows_of_pairs);
 HWY_EXPORT(embedding_rows);
 HWY_EXPORT(column_sums);
 
@@ -213,7 +253,10 @@ void affine_backward(const AffineBackward& args) {
 void rope(const Rope& args) {
   parallel_for(args.x.rows.rows, grain_of(args.x.count() * args.x.size),
                [&](int64_t begin, int64_t end) {
-                 HWY_DYNAMIC_DISPATCH(rope_rows)(args, begin, end);
+                 if (args.interleaved)
+                   HWY_DYNAMIC_DISPATCH(rope_rows_of_pairs)(args, begin, end);
+                 else
+                   HWY_DYNAMIC_DISPATCH(rope_rows)(args, begin, end);
                });
 }
 

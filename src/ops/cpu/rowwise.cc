@@ -44,7 +44,10 @@ void norm_row(const A* x, const float* w, const float* b, A* y, float* stats, fl
   const VecF rstds = hn::Set(d, rstd);
   for_vectors(n, [&](int64_t at, auto access) {
     const VecF h = hn::Mul(hn::Sub(access(x, at), means), rstds);
-    access.put(hn::MulAdd(h, access(w, at), access(b, at)), y, at);
+    if (b != nullptr)
+      access.put(hn::MulAdd(h, access(w, at), access(b, at)), y, at);
+    else
+      access.put(hn::Mul(h, access(w, at)), y, at);
   });
   stats[0] = mean;
   stats[1] = rstd;
@@ -175,7 +178,7 @@ void cross_entropy_row(const float* logits, int32_t target, float* loss, D* grad
 void norm_forward_rows(const NormForward& a, int64_t begin, int64_t end) {
   with_type(a.x.dtype, [&]<class A>(Type<A>) {
     for (int64_t i = begin; i < end; ++i)
-      norm_row<A>(a.x.row<A>(i), a.w.row<float>(0), a.b.row<float>(0), a.y.row<A>(i),
+      norm_row<A>(a.x.row<A>(i), a.w.row<float>(0), row_or_null<float>(a.b, 0), a.y.row<A>(i),
                   a.stats.row<float>(i), a.eps, a.x.cols);
   });
 }

@@ -75,10 +75,11 @@ HWY_INLINE void scale_line(float* x, float factor, int64_t n) {
 void softmax_tile(const ScoreTile& tile, float* lse) {
   float* s = tile.s;
   for (int64_t line = 0; line < tile.lines(); ++line, s += tile.cols) {
-    const int64_t seen = std::min(tile.cols, tile.seen + line / tile.heads);
-    const float most = max_line(s, seen), total = exp_line(s, most, seen);
-    scale_line(s, 1 / total, seen);
-    std::fill(s + seen, s + tile.cols, 0.0f);
+    const int64_t end = tile.seen_by(line), first = tile.hidden_from(line), seen = end - first;
+    const float most = max_line(s + first, seen), total = exp_line(s + first, most, seen);
+    scale_line(s + first, 1 / total, seen);
+    std::fill(s, s + first, 0.0f);
+    std::fill(s + end, s + tile.cols, 0.0f);
     if (lse != nullptr) lse[line] = most + std::log(total);
   }
 }
@@ -86,9 +87,10 @@ void softmax_tile(const ScoreTile& tile, float* lse) {
 void exp_minus_tile(const ScoreTile& tile, const float* lse) {
   float* s = tile.s;
   for (int64_t line = 0; line < tile.lines(); ++line, s += tile.cols) {
-    const int64_t seen = std::min(tile.cols, tile.seen + line / tile.heads);
-    exp_line(s, lse[line], seen);
-    std::fill(s + seen, s + tile.cols, 0.0f);
+    const int64_t end = tile.seen_by(line), first = tile.hidden_from(line);
+    exp_line(s + first, lse[line], end - first);
+    std::fill(s, s + first, 0.0f);
+    std::fill(s + end, s + tile.cols, 0.0f);
   }
 }
 
@@ -102,13 +104,30 @@ void add_bias_tile(const ScoreTile& tile, const float* bias) {
   }
 }
 
-void softmax_gradient_tile(const ScoreTile& tile, const float* delta, float* dp) {
+void cap_scores_tile(const ScoreTile& tile, float cap, float* slopes) {
+  const F32 d;
+  const VecF c = hn::Set(d, cap), one = hn::Set(d, 1.0f);
+  float* s = tile.s;
+  for_vectors(tile.lines() * tile.cols, [&](int64_t at, auto access) {
+    const VecF t = hn::Tanh(d, hn::Div(access(s, at), c));
+    access.put(hn::Mul(c, t), s, at);
+    if (slopes != nullptr) access.put(hn::NegMulAdd(t, t, one), slopes, at);
+  });
+}
+
+void softmax_gradient_tile(const ScoreTile& tile, const float* delta, float* dp,
+                           const float* slopes) {
   const float* p = tile.s;
   for (int64_t line = 0; line < tile.lines(); ++line, p += tile.cols, dp += tile.cols) {
     const VecF minus = hn::Set(F32(), delta[line]);
     for_vectors(tile.cols, [&](int64_t at, auto access) {
       access.put(hn::Mul(access(p, at), hn::Sub(access(dp, at), minus)), dp, at);
     });
+    if (slopes == nullptr) continue;
+    for_vectors(tile.cols, [&](int64_t at, auto access) {
+      access.put(hn::Mul(access(dp, at), access(slopes, at)), dp, at);
+    });
+    slopes += tile.cols;
   }
 }
 
@@ -136,6 +155,7 @@ HWY_EXPORT(scatter_range);
 HWY_EXPORT(softmax_tile);
 HWY_EXPORT(exp_minus_tile);
 HWY_EXPORT(add_bias_tile);
+HWY_EXPORT(cap_scores_tile);
 HWY_EXPORT(softmax_gradient_tile);
 HWY_EXPORT(dot_tile);
 HWY_EXPORT(scale_tile);
@@ -153,8 +173,11 @@ void exp_minus(const ScoreTile& tile, const float* lse) {
 void add_bias(const ScoreTile& tile, const float* bias) {
   HWY_DYNAMIC_DISPATCH(add_bias_tile)(tile, bias);
 }
-void softmax_gradient(const ScoreTile& tile, const float* delta, float* dp) {
-  HWY_DYNAMIC_DISPATCH(softmax_gradient_tile)(tile, delta, dp);
+void cap_scores(const ScoreTile& tile, float cap, float* slopes) {
+  HWY_DYNAMIC_DISPATCH(cap_scores_tile)(tile, cap, slopes);
+}
+void softmax_gradient(const ScoreTile& tile, const float* delta, float* dp, const float* slopes) {
+  HWY_DYNAMIC_DISPATCH(softmax_gradient_tile)(tile, delta, dp, slopes);
 }
 void dot_lines(const float* a, const float* b, int64_t lines, int64_t cols, float* sums) {
   HWY_DYNAMIC_DISPATCH(dot_tile)(a, b, lines, cols, sums);

@@ -1,6 +1,7 @@
 // Pieces of attention on tiles of f32: rows are queries of one group's heads, columns are keys.
 #pragma once
 
+#include <algorithm>
 #include <vector>
 
 #include "ops/heads.h"
@@ -19,21 +20,29 @@ void gather_heads(const Heads& from, const HeadRange& range, float factor, float
 /// The heads = (or += where add) in.
 void scatter_heads(const float* in, const HeadRange& range, const Heads& to, bool add);
 
-/// A tile of scores: line (i, j) sees the first `seen` + i of its `cols` columns.
+/// A tile of scores: line (i, j) sees the first `seen` + i of its `cols` columns, or of these the last
+/// `window` where there is one.
 struct ScoreTile {
   float* s = nullptr;
-  int64_t rows = 0, heads = 0, cols = 0, seen = 0;
+  int64_t rows = 0, heads = 0, cols = 0, seen = 0, window = 0;
   int64_t lines() const { return rows * heads; }
+  int64_t seen_by(int64_t line) const { return std::min(cols, seen + line / heads); }
+  int64_t hidden_from(int64_t line) const {
+    return window == 0 ? 0 : std::max<int64_t>(0, seen + line / heads - window);
+  }
 };
 
 /// s += bias(head, column), where column < cols.
 void add_bias(const ScoreTile& tile, const float* bias);
-/// Each line becomes its softmax over what it sees, and 0 beyond; lse (one a line) may be null.
+/// s = cap tanh(s / cap); slopes (as many, or null) = 1 - (s / cap)^2 of the new s.
+void cap_scores(const ScoreTile& tile, float cap, float* slopes);
+/// Each line becomes its softmax over what it sees, and 0 elsewhere; lse (one a line) may be null.
 void softmax(const ScoreTile& tile, float* lse);
-/// Each line becomes exp(s - lse) where it sees, and 0 beyond.
+/// Each line becomes exp(s - lse) where it sees, and 0 elsewhere.
 void exp_minus(const ScoreTile& tile, const float* lse);
-/// dp becomes p (dp - delta), delta per line; p is the tile's.
-void softmax_gradient(const ScoreTile& tile, const float* delta, float* dp);
+/// dp becomes p (dp - delta), delta per line; p is the tile's. Times slopes, where they are not null.
+void softmax_gradient(const ScoreTile& tile, const float* delta, float* dp,
+                      const float* slopes = nullptr);
 /// sums(line) = the dot product of lines of a and b.
 void dot_lines(const float* a, const float* b, int64_t lines, int64_t cols, float* sums);
 /// Each line of x times factors(line).

@@ -24,7 +24,8 @@ struct ForwardTask {
   Mat<A> out;
   Mat<float> lse;
   SpanTiles tiles;
-  float scale;
+  float scale, cap;
+  int64_t window;
   bool wide, split;
   Parts parts;
 };
@@ -37,20 +38,21 @@ size_t forward_bytes(int tile, int width) {
          2 * aligned(b * 4);
 }
 
-/// One row of scores to probabilities, by one warp; rescales what was summed before.
+/// One row of scores to probabilities, by one warp; rescales what was summed before. Of the tile's keys
+/// those from `hidden` on and before `visible` are seen.
 template <int kTile, class A>
-__device__ void softmax_row(const float* scores, A* p, float* out, int width, int64_t visible,
-                            float slope, int64_t first_key, float scale, float& most,
-                            float& total) {
+__device__ void softmax_row(const float* scores, A* p, float* out, int width, int64_t hidden,
+                            int64_t visible, float slope, int64_t first_key, float scale, float cap,
+                            float& most, float& total) {
   constexpr int kEach = (kTile + kWarp - 1) / kWarp;
   const int lane = static_cast<int>(threadIdx.x % kWarp);
   float s[kEach], largest = most;
   for (int e = 0; e < kEach; ++e) {
     const int j = lane + e * kWarp;
     s[e] = -INFINITY;
-    if (j >= kTile || j >= visible) continue;
+    if (j >= kTile || j >= visible || j < hidden) continue;
     const float bias = slope != 0 ? alibi_bias(slope, first_key + j) : 0.0f;
-    s[e] = (scores[j] + bias) * scale;
+    s[e] = capped((scores[j] + bias) * scale, cap);
     largest = fmaxf(largest, s[e]);
   }
   largest = warp_max(largest);
@@ -60,7 +62,7 @@ __device__ void softmax_row(const float* scores, A* p, float* out, int width, in
   for (int e = 0; e < kEach; ++e) {
     const int j = lane + e * kWarp;
     if (j >= kTile) continue;
-    const bool on = j < visible && !none;
+    const bool on = j < visible && j >= hidden && !none;
     const float x = on ? expf(s[e] - largest) : 0.0f;
     p[j] = A(x);
     sum += x;
@@ -76,7 +78,7 @@ __device__ void softmax_row(const float* scores, A* p, float* out, int width, in
 template <class A, int kTile>
 __global__ void __launch_bounds__(kAttentionThreads) forward_kernel(ForwardTask<A> t) {
   const FoundTile found = find_tile(t.tiles, static_cast<int32_t>(blockIdx.x));
-  const Lines lines{found.span, static_cast<int64_t>(blockIdx.y), t.q.per_group};
+  const Lines lines{found.span, static_cast<int64_t>(blockIdx.y), t.q.per_group, t.window};
   const int64_t first = found.tile * kTile, size = t.q.size;
   const int64_t count = min(lines.count() - first, static_cast<int64_t>(kTile));
   const int width = padded(size), stride = width + kGap<A>, result = width + kResultGap;
@@ -100,8 +102,11 @@ __global__ void __launch_bounds__(kAttentionThreads) forward_kernel(ForwardTask<
     total[i] = 0;
   }
   const int64_t seen = lines.seen(first + count - 1);
-  const int64_t begin = t.split ? static_cast<int64_t>(blockIdx.z) * kChunkKeys : 0;
-  const int64_t end = t.split ? min(seen, begin + kChunkKeys) : seen;
+  const int64_t chunk = t.split ? static_cast<int64_t>(blockIdx.z) * kChunkKeys : 0;
+  const int64_t end = t.split ? min(seen, chunk + kChunkKeys) : seen;
+  // Keys that a window hides from all lines are passed over, in whole tiles.
+  const int64_t hidden = lines.keys(first).first / kTile * kTile;
+  const int64_t begin = chunk > hidden ? chunk : hidden;
   for (int64_t j = begin; j < end; j += kTile) {
     const auto key_row = [&](int i) { return found.span.kv_begin + j + i; };
     const int64_t keys = min(end - j, static_cast<int64_t>(kTile));
@@ -117,8 +122,9 @@ __global__ void __launch_bounds__(kAttentionThreads) forward_kernel(ForwardTask<
       // Lines past the last see what the last sees, and are not written.
       const int64_t line = first + (i < count ? i : count - 1);
       const float slope = t.alibi != nullptr ? t.alibi[lines.head(line)] : 0.0f;
-      softmax_row<kTile>(s + i * s_stride, p + i * p_stride, out + i * result, width,
-                         min(lines.seen(line), end) - j, slope, j, t.scale, most[i], total[i]);
+      const SeenKeys own = lines.keys(line);
+      softmax_row<kTile>(s + i * s_stride, p + i * p_stride, out + i * result, width, own.first - j,
+                         min(own.end, end) - j, slope, j, t.scale, t.cap, most[i], total[i]);
     }
     __syncthreads();
     block_product<false, false>(p, p_stride, v, stride, out, result, kTile, width, kTile, true);
@@ -145,7 +151,7 @@ __global__ void __launch_bounds__(kAttentionThreads) forward_kernel(ForwardTask<
 template <class A>
 __global__ void join_kernel(ForwardTask<A> t, int64_t parts, int tile) {
   const FoundTile found = find_tile(t.tiles, static_cast<int32_t>(blockIdx.x));
-  const Lines lines{found.span, static_cast<int64_t>(blockIdx.y), t.q.per_group};
+  const Lines lines{found.span, static_cast<int64_t>(blockIdx.y), t.q.per_group, t.window};
   const int64_t first = found.tile * tile, size = t.q.size;
   const int lane = static_cast<int>(threadIdx.x % kWarp);
   for (int64_t i = threadIdx.x / kWarp; i < tile && first + i < lines.count();
@@ -225,6 +231,8 @@ void forward(const AttentionForward& a) {
                         on_gpu<float>(a.lse),
                         tiles,
                         a.scale,
+                        a.cap,
+                        a.window,
                         wide_heads({a.q, a.k, a.v}),
                         false,
                         {}};

@@ -17,7 +17,8 @@ struct BackwardTask {
   Mat<const float> lse, delta;
   HeadsMat<A> dq, dk, dv;
   SpanTiles tiles;
-  float scale;
+  float scale, cap;
+  int64_t window;
   bool add_dq, wide;
   int64_t parts;
   float* partial;  // (parts, 2, rows of k, G, D): dk, then dv
@@ -96,10 +97,13 @@ struct Room {
     for (int e = static_cast<int>(threadIdx.x); e < kTile * kTile; e += kAttentionThreads) {
       const int i = e / kTile, j = e % kTile;
       float prob = 0, slope_of_score = 0;
-      if (i < count && first_key + j < lines.seen(first_line + i)) {
+      const SeenKeys seen = lines.keys(first_line + i);
+      if (i < count && first_key + j < seen.end && first_key + j >= seen.first) {
         const float bias = slope[i] != 0 ? alibi_bias(slope[i], first_key + j) : 0.0f;
-        prob = expf((s[i * kScoreStride + j] + bias) * t.scale - lse[i]);
+        const float score = capped((s[i * kScoreStride + j] + bias) * t.scale, t.cap);
+        prob = expf(score - lse[i]);
         slope_of_score = prob * (dp[i * kScoreStride + j] - delta[i]) * t.scale;
+        if (t.cap > 0) slope_of_score *= 1.0f - score / t.cap * (score / t.cap);
       }
       p[i * kProbStride + j] = A(prob);
       ds[i * kProbStride + j] = A(slope_of_score);
@@ -111,7 +115,7 @@ struct Room {
 template <class A, int kTile>
 __global__ void __launch_bounds__(kAttentionThreads) dq_kernel(BackwardTask<A> t) {
   const FoundTile found = find_tile(t.tiles, static_cast<int32_t>(blockIdx.x));
-  const Lines lines{found.span, static_cast<int64_t>(blockIdx.y), t.q.per_group};
+  const Lines lines{found.span, static_cast<int64_t>(blockIdx.y), t.q.per_group, t.window};
   const int64_t first = found.tile * kTile;
   const int64_t count = min(lines.count() - first, static_cast<int64_t>(kTile));
   Carver memory{shared_memory()};
@@ -121,7 +125,7 @@ __global__ void __launch_bounds__(kAttentionThreads) dq_kernel(BackwardTask<A> t
   room.fill_lines(t, lines, first, count);
   for (int i = thread; i < kTile * result; i += kAttentionThreads) dq[i] = 0;
   const int64_t seen = lines.seen(first + count - 1);
-  for (int64_t j = 0; j < seen; j += kTile) {
+  for (int64_t j = lines.keys(first).first / kTile * kTile; j < seen; j += kTile) {
     __syncthreads();
     room.fill_keys(t, lines, j, min(seen - j, static_cast<int64_t>(kTile)));
     __syncthreads();
@@ -140,7 +144,7 @@ __global__ void __launch_bounds__(kAttentionThreads) dq_kernel(BackwardTask<A> t
 template <class A, int kTile>
 __global__ void __launch_bounds__(kAttentionThreads) dkv_kernel(BackwardTask<A> t) {
   const FoundTile found = find_tile(t.tiles, static_cast<int32_t>(blockIdx.x));
-  const Lines lines{found.span, static_cast<int64_t>(blockIdx.y), t.q.per_group};
+  const Lines lines{found.span, static_cast<int64_t>(blockIdx.y), t.q.per_group, t.window};
   const int64_t first_key = found.tile * kTile, part = blockIdx.z;
   const int64_t keys = min(found.span.kv_count - first_key, static_cast<int64_t>(kTile));
   Carver memory{shared_memory()};
@@ -152,7 +156,8 @@ __global__ void __launch_bounds__(kAttentionThreads) dkv_kernel(BackwardTask<A> 
   for (int i = thread; i < kTile * result; i += kAttentionThreads) dk[i] = dv[i] = 0;
   // Tiles of lines by turns: late ones and early ones for every part.
   const int64_t tile = lines.first_that_sees(first_key) / kTile + part;
-  for (int64_t first = tile * kTile; first < lines.count(); first += t.parts * kTile) {
+  const int64_t end_line = lines.end_of_those_that_see(first_key + keys - 1);
+  for (int64_t first = tile * kTile; first < end_line; first += t.parts * kTile) {
     const int64_t count = min(lines.count() - first, static_cast<int64_t>(kTile));
     __syncthreads();
     room.fill_lines(t, lines, first, count);
@@ -221,6 +226,8 @@ BackwardTask<A> task_of(const AttentionBackward& a) {
           on_gpu<A>(a.dv),
           {},
           a.scale,
+          a.cap,
+          a.window,
           a.add_dq,
           wide_heads({a.q, a.k, a.v, plain}),
           1,

@@ -57,23 +57,30 @@ __device__ inline FoundTile find_tile(const SpanTiles& tiles, int32_t number) {
   return {tiles.spans[low], number - tiles.first[low]};
 }
 
-/// What a line is, and how many keys of its span it sees.
+/// What a line is, and which keys of its span it sees.
 struct Lines {
   AttentionSpan span;
-  int64_t group, per_group;
+  int64_t group, per_group, window;
 
   __device__ int64_t count() const { return span.q_count * per_group; }
   __device__ int64_t row(int64_t line) const { return span.q_begin + line / per_group; }
   __device__ int64_t head(int64_t line) const { return group * per_group + line % per_group; }
-  __device__ int64_t seen(int64_t line) const {
-    return span.kv_count - span.q_count + line / per_group + 1;
-  }
+  __device__ SeenKeys keys(int64_t line) const { return seen_keys(span, line / per_group, window); }
+  __device__ int64_t seen(int64_t line) const { return keys(line).end; }
   /// The first line that sees key j.
   __device__ int64_t first_that_sees(int64_t j) const {
     const int64_t query = j - (span.kv_count - span.q_count);
     return query > 0 ? query * per_group : 0;
   }
+  /// The lines before this one see key j, as far as they come after it.
+  __device__ int64_t end_of_those_that_see(int64_t j) const {
+    const int64_t queries = j + window - (span.kv_count - span.q_count);
+    return window == 0 || queries > span.q_count ? count() : queries > 0 ? queries * per_group : 0;
+  }
 };
+
+/// cap tanh(s / cap), or s where there is no cap.
+__device__ inline float capped(float s, float cap) { return cap > 0 ? cap * tanhf(s / cap) : s; }
 
 /// slope * position, rounded to bf16 as the reference does even in f32.
 __device__ inline float alibi_bias(float slope, int64_t position) {

@@ -24,7 +24,7 @@ __global__ void norm_forward_kernel(Mat<const A> x, const float* w, const float*
   }
   const float rstd = 1.0f / sqrtf(block_sum(sum, room) / count + eps);
   for (int64_t c = threadIdx.x; c < x.cols; c += blockDim.x)
-    y(n, c) = A((float(row[c]) - mean) * rstd * w[c] + b[c]);
+    y(n, c) = A((float(row[c]) - mean) * rstd * w[c] + (b != nullptr ? b[c] : 0.0f));
   if (threadIdx.x != 0) return;
   stats(n, 0) = mean;
   stats(n, 1) = rstd;
@@ -115,7 +115,7 @@ void rms_norm_backward_x(const RmsNormBackward& a) {
 void rms_norm_backward_w(const RmsNormBackward& a) { add_rms_products(a.dy, a.x, a.stats, a.dw); }
 
 void norm_forward(const NormForward& a) {
-  FALCONER_CHECK(a.w.contiguous() && a.b.contiguous());
+  FALCONER_CHECK(a.w.contiguous() && (!a.b || a.b.contiguous()));
   with_type(a.x.dtype, [&]<class A>(Type<A>) {
     launch(a.y.device, norm_forward_kernel<A>,
            {.x = a.x.rows, .threads = kThreads, .shared = kRoom}, on_gpu<const A>(a.x),

@@ -10,16 +10,17 @@ struct RopeEach {
   HeadsMat<A> x;
   const int32_t* positions;
   Mat<const float> table;
-  bool inverse;
+  bool inverse, interleaved;
   template <int N>
   __device__ void run(int64_t n, int64_t c) const {
     const int64_t half = table.cols / 2, h = c / half, i = c - h * half;
     const float* angles = table.row(positions[n]);
     const float cosine = angles[i], sine = inverse ? -angles[half + i] : angles[half + i];
     A* head = x.head(n, h);
-    const float a = float(head[i]), b = float(head[i + half]);
-    head[i] = A(a * cosine - b * sine);
-    head[i + half] = A(b * cosine + a * sine);
+    A &first = head[interleaved ? 2 * i : i], &second = head[interleaved ? 2 * i + 1 : i + half];
+    const float a = float(first), b = float(second);
+    first = A(a * cosine - b * sine);
+    second = A(b * cosine + a * sine);
   }
 };
 
@@ -41,7 +42,8 @@ void rope(const Rope& a) {
   const int32_t* positions = staged_indices(a.x.rows.device, a.positions);
   with_type(a.x.rows.dtype, [&]<class A>(Type<A>) {
     each(a.x.rows.device, a.x.rows.rows, a.x.count() * a.table.cols / 2, false,
-         RopeEach<A>{on_gpu<A>(a.x), positions, on_gpu<const float>(a.table), a.inverse});
+         RopeEach<A>{on_gpu<A>(a.x), positions, on_gpu<const float>(a.table), a.inverse,
+                     a.interleaved});
   });
 }
 

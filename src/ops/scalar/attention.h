@@ -15,21 +15,35 @@ inline float alibi_bias(float slope, int64_t position) {
   return BF16(slope * static_cast<float>(BF16(static_cast<float>(position))));
 }
 
+/// What is asked of scores: see ops/attention.h.
+struct ScoreShape {
+  int64_t window = 0;
+  float cap = 0;
+};
+
 /// Probabilities of query row t (the i-th of its span) over the keys it sees; returns log-sum-exp.
+/// `slopes` receives the derivative of each score by what it was before the cap.
 template <class A>
 Real<A> attention_row(HeadsMat<const A> q, HeadsMat<const A> k, Mat<const float> alibi,
                       const AttentionSpan& span, int64_t i, int64_t h, Real<A> scale,
-                      std::vector<Real<A>>& p) {
+                      const ScoreShape& shape, std::vector<Real<A>>& p,
+                      std::vector<Real<A>>* slopes = nullptr) {
   using R = Real<A>;
-  const int64_t seen = span.kv_count - span.q_count + i + 1, g = h / q.per_group;
+  const SeenKeys keys = seen_keys(span, i, shape.window);
+  const int64_t seen = keys.end - keys.first, g = h / q.per_group;
   const A* query = q.head(span.q_begin + i, h);
   p.resize(seen);
+  if (slopes != nullptr) slopes->assign(seen, R(1));
   for (int64_t j = 0; j < seen; ++j) {
-    const A* key = k.head(span.kv_begin + j, g);
+    const A* key = k.head(span.kv_begin + keys.first + j, g);
     R sum = 0;
     for (int64_t d = 0; d < q.size; ++d) sum += R(query[d]) * R(key[d]);
-    if (alibi) sum += R(alibi_bias(alibi(0, h), j));
+    if (alibi) sum += R(alibi_bias(alibi(0, h), keys.first + j));
     p[j] = sum * scale;
+    if (shape.cap == 0) continue;
+    const R t = tanh(p[j] / R(shape.cap));
+    p[j] = R(shape.cap) * t;
+    if (slopes != nullptr) (*slopes)[j] = R(1) - t * t;
   }
   R most = p[0];
   for (int64_t j = 1; j < seen; ++j)
@@ -45,19 +59,20 @@ template <class A>
 void attention_forward(HeadsMat<const A> q, HeadsMat<const A> k, HeadsMat<const A> v,
                        Mat<const float> alibi, Mat<A> out, Mat<Real<A>> lse,
                        std::span<const AttentionSpan> spans, Real<A> scale, int64_t begin,
-                       int64_t end) {
+                       int64_t end, const ScoreShape& shape = {}) {
   using R = Real<A>;
   std::vector<R> p;
   for (const AttentionSpan& span : spans)
     for (int64_t i = 0; i < span.q_count; ++i)
       for (int64_t h = begin; h < end; ++h) {
         const int64_t t = span.q_begin + i, g = h / q.per_group;
-        const R log_sum = attention_row<A>(q, k, alibi, span, i, h, scale, p);
+        const int64_t first = span.kv_begin + seen_keys(span, i, shape.window).first;
+        const R log_sum = attention_row<A>(q, k, alibi, span, i, h, scale, shape, p);
         if (lse) lse(t, h) = log_sum;
         for (int64_t d = 0; d < q.size; ++d) {
           R sum = 0;
           for (size_t j = 0; j < p.size(); ++j)
-            sum += p[j] * R(v.head(span.kv_begin + static_cast<int64_t>(j), g)[d]);
+            sum += p[j] * R(v.head(first + static_cast<int64_t>(j), g)[d]);
           out(t, h * q.size + d) = A(sum);
         }
       }
@@ -87,6 +102,7 @@ struct AttentionBackwardMats {
   std::span<const AttentionSpan> spans;
   Real<A> scale;
   bool add_dq;
+  ScoreShape shape = {};
 };
 
 /// One span and one group: the sums over its heads meet in dk and dv, which are held in R until
@@ -96,23 +112,26 @@ void attention_backward_group(const AttentionBackwardMats<A>& m, const Attention
                               int64_t g) {
   using R = Real<A>;
   const int64_t size = m.q.size;
-  std::vector<R> p, dq(size), dk(span.kv_count * size, R(0)), dv(span.kv_count * size, R(0));
+  std::vector<R> p, slopes, dq(size), dk(span.kv_count * size, R(0)),
+      dv(span.kv_count * size, R(0));
   for (int64_t i = 0; i < span.q_count; ++i)
     for (int64_t h = g * m.q.per_group; h < (g + 1) * m.q.per_group; ++h) {
       const int64_t t = span.q_begin + i;
-      attention_row<A>(m.q, m.k, m.alibi, span, i, h, m.scale, p);
+      attention_row<A>(m.q, m.k, m.alibi, span, i, h, m.scale, m.shape, p, &slopes);
       const A* query = m.q.head(t, h);
       const A* d_out = m.dout.row(t) + h * size;
       A* d_query = m.dq.head(t, h);
       for (int64_t d = 0; d < size; ++d) dq[d] = m.add_dq ? R(d_query[d]) : R(0);
-      for (int64_t j = 0; j < static_cast<int64_t>(p.size()); ++j) {
+      const SeenKeys seen = seen_keys(span, i, m.shape.window);
+      for (int64_t j = seen.first; j < seen.end; ++j) {
+        const R prob = p[j - seen.first];
         const A* key = m.k.head(span.kv_begin + j, g);
         const A* value = m.v.head(span.kv_begin + j, g);
         R dp = 0;
         for (int64_t d = 0; d < size; ++d) dp += R(d_out[d]) * R(value[d]);
-        const R ds = p[j] * (dp - m.delta(t, h)) * m.scale;
+        const R ds = prob * (dp - m.delta(t, h)) * slopes[j - seen.first] * m.scale;
         for (int64_t d = 0; d < size; ++d) {
-          dv[j * size + d] += p[j] * R(d_out[d]);
+          dv[j * size + d] += prob * R(d_out[d]);
           dk[j * size + d] += ds * R(query[d]);
           dq[d] += ds * R(key[d]);
         }

@@ -20,8 +20,10 @@ void norm_forward(Mat<const A> x, Mat<const Real<A>> w, Mat<const Real<A>> b, Ma
       variance += d * d;
     }
     const R rstd = R(1) / sqrt(variance / count + R(eps));
-    for (int64_t c = 0; c < x.cols; ++c)
-      y(n, c) = A((R(x(n, c)) - mean) * rstd * w(0, c) + b(0, c));
+    for (int64_t c = 0; c < x.cols; ++c) {
+      const R scaled = (R(x(n, c)) - mean) * rstd * w(0, c);
+      y(n, c) = A(b ? scaled + b(0, c) : scaled);
+    }
     stats(n, 0) = mean;
     stats(n, 1) = rstd;
   }

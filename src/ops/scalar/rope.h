@@ -8,7 +8,7 @@ namespace falconer::scalar {
 /// Rows of x, in place.
 template <class A>
 void rope(HeadsMat<A> x, const int32_t* positions, Mat<const Real<A>> table, bool inverse,
-          int64_t begin, int64_t end) {
+          int64_t begin, int64_t end, bool interleaved = false) {
   using R = Real<A>;
   const int64_t half = table.cols / 2;
   for (int64_t n = begin; n < end; ++n) {
@@ -18,9 +18,11 @@ void rope(HeadsMat<A> x, const int32_t* positions, Mat<const Real<A>> table, boo
       for (int64_t i = 0; i < half; ++i) {
         const R cosine = angles[i];
         const R sine = inverse ? R(0) - angles[half + i] : angles[half + i];
-        const R a = R(head[i]), b = R(head[i + half]);
-        head[i] = A(a * cosine - b * sine);
-        head[i + half] = A(b * cosine + a * sine);
+        A& first = head[interleaved ? 2 * i : i];
+        A& second = head[interleaved ? 2 * i + 1 : i + half];
+        const R a = R(first), b = R(second);
+        first = A(a * cosine - b * sine);
+        second = A(b * cosine + a * sine);
       }
     }
   }

@@ -108,7 +108,7 @@ void rope_kernel(const Rope& a) {
   with_type(a.x.rows.dtype, [&]<class A>(Type<A>) {
     for_rows(a.x.rows.rows, [&](int64_t begin, int64_t end) {
       scalar::rope<A>(as_heads<A>(a.x), a.positions.row<int32_t>(0), a.table.as<const float>(),
-                      a.inverse, begin, end);
+                      a.inverse, begin, end, a.interleaved);
     });
   });
 }
@@ -118,7 +118,8 @@ void attention_forward_kernel(const AttentionForward& a) {
     for_rows(a.q.count(), [&](int64_t begin, int64_t end) {
       scalar::attention_forward<A>(as_heads<const A>(a.q), as_heads<const A>(a.k),
                                    as_heads<const A>(a.v), a.alibi.as<const float>(), a.out.as<A>(),
-                                   a.lse.as<float>(), a.spans, a.scale, begin, end);
+                                   a.lse.as<float>(), a.spans, a.scale, begin, end,
+                                   {a.window, a.cap});
     });
   });
 }
@@ -145,7 +146,8 @@ void attention_backward_kernel(const AttentionBackward& a) {
                                                 as_heads<A>(a.dv),
                                                 a.spans,
                                                 a.scale,
-                                                a.add_dq};
+                                                a.add_dq,
+                                                {a.window, a.cap}};
     const int64_t spans = static_cast<int64_t>(a.spans.size());
     for_rows(spans * a.q.groups, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i)
