@@ -13,13 +13,6 @@
 #include "ops/residual.h"
 
 namespace falconer {
-namespace {
-
-float scale_of(const QkvLayout& layout) {
-  return static_cast<float>(1.0 / std::sqrt(static_cast<double>(layout.size)));
-}
-
-}  // namespace
 
 PrefixHook::PrefixHook(const ModelConfig& config, int64_t layer, int64_t length) : layer_(layer) {
   const std::string base = fmt::format("transformer.h.{}.attn.", layer);
@@ -75,7 +68,7 @@ void PrefixHook::forward(Run& run, const QkvProjection& qkv, const Heads& q, con
                                  .v = layout.v(kept.qkv),
                                  .gate = gate_.value,
                                  .out = out,
-                                 .scale = scale_of(layout)});
+                                 .scale = layout.scale});
 }
 
 void PrefixHook::backward(Run& run, const QkvProjection& qkv, const Heads& q, const View& dout,
@@ -95,7 +88,7 @@ void PrefixHook::backward(Run& run, const QkvProjection& qkv, const Heads& q, co
                                   .dk = layout.k(dqkv),
                                   .dv = layout.v(dqkv),
                                   .dgate = gate_.grad,
-                                  .scale = scale_of(layout)});
+                                  .scale = layout.scale});
   if (!trainable()) return;
   const View d = run.scratch->push(length, qkv.in(), run.activation);
   qkv.backward(run, kept.sites, dqkv, d);

@@ -1,7 +1,5 @@
 #include "model/attention.h"
 
-#include <cmath>
-
 #include "ops/attention.h"
 #include "ops/embedding.h"
 #include "ops/rope.h"
@@ -9,15 +7,32 @@
 namespace falconer {
 
 void Attention::declare(const ModelConfig& c, int64_t layer, const ModuleVisitor& visit) {
+  if (c.head_norm != ModelConfig::HeadNorm::kNone) {
+    visit(HeadNorm::declared(c, {layer, Role::kQNorm}, c.heads));
+    visit(HeadNorm::declared(c, {layer, Role::kKNorm}, c.groups));
+  }
   QkvProjection::declare(c, layer, visit);
   visit({.id = {layer, Role::kDense}, .out = c.width, .in = c.q_rows(), .bias = c.dense_bias});
 }
 
 Attention::Attention(const ModelConfig& config, const Weights& weights, int64_t layer)
-    : qkv_(config, weights, layer), dense_(weights.at({layer, Role::kDense})) {}
+    : qkv_(config, weights, layer),
+      dense_(weights.at({layer, Role::kDense})),
+      window_(config.window(layer)),
+      cap_(static_cast<float>(config.score_cap)),
+      own_rope_(window_ > 0 && config.window_rope_base > 0) {
+  if (config.head_norm == ModelConfig::HeadNorm::kNone) return;
+  q_norm_.emplace(config, weights.at({layer, Role::kQNorm}));
+  k_norm_.emplace(config, weights.at({layer, Role::kKNorm}));
+}
 
 bool Attention::trainable() const {
-  return qkv_.trainable() || dense_.trainable() || (hook_ != nullptr && hook_->trainable());
+  return qkv_.trainable() || dense_.trainable() || (hook_ != nullptr && hook_->trainable()) ||
+         (q_norm_ && (q_norm_->trainable() || k_norm_->trainable()));
+}
+
+bool Attention::needs_dqkv(bool want_dn) const {
+  return want_dn || qkv_.trainable() || (q_norm_ && (q_norm_->trainable() || k_norm_->trainable()));
 }
 
 std::vector<LinearSite*> Attention::sites() {
@@ -35,8 +50,12 @@ MixerCache Attention::make_cache(int64_t slots, int64_t capacity, Dtype dtype,
           .prefix = {}};
 }
 
-float Attention::scale() const {
-  return static_cast<float>(1.0 / std::sqrt(static_cast<double>(qkv_.layout().size)));
+Attention::Scored Attention::scored(const View& qkv, const View& qk) const {
+  const QkvLayout& layout = qkv_.layout();
+  if (!qk) return {layout.q(qkv), layout.k(qkv)};
+  const int64_t size = layout.size, queries = layout.heads() * size;
+  return {{qk, layout.groups, layout.per_group, layout.per_group * size, size},
+          {qk.col_range(queries, layout.groups * size), layout.groups, 1, size, size}};
 }
 
 void Attention::forward(Run& run, const MixerPass& pass, const View& n, const View& y,
@@ -44,12 +63,19 @@ void Attention::forward(Run& run, const MixerPass& pass, const View& n, const Vi
   AttentionKept& kept = of.emplace<AttentionKept>();
   const QkvLayout& layout = qkv_.layout();
   const Batch& batch = pass.batch;
-  const View &wanted = pass.wanted, &table = pass.tables.rope;
+  const View &wanted = pass.wanted, &table = rope_of(pass.tables);
   const int64_t rows = n.rows, heads = layout.heads();
   const bool dout = needs_dout(want_dn);
   kept.qkv = run.push(dout, rows, qkv_.out());
   qkv_.forward(run, n, kept.qkv, kept.qkv_sites);
-  const Heads q = layout.q(kept.qkv), k = layout.k(kept.qkv), v = layout.v(kept.qkv);
+  if (q_norm_) {
+    kept.qk = run.push(dout, rows, (heads + layout.groups) * layout.size);
+    const Scored made = scored({}, kept.qk);
+    q_norm_->forward(run, layout.q(kept.qkv), made.q, dout, kept.q_stats);
+    k_norm_->forward(run, layout.k(kept.qkv), made.k, dout, kept.k_stats);
+  }
+  const auto [q, k] = scored(kept.qkv, kept.qk);
+  const Heads v = layout.v(kept.qkv);
   if (table) {
     rope(run, {.x = q, .positions = batch.positions, .table = table});
     rope(run, {.x = k, .positions = batch.positions, .table = table});
@@ -70,7 +96,7 @@ void Attention::forward(Run& run, const MixerPass& pass, const View& n, const Vi
                           .out = kept.out,
                           .lse = kept.lse,
                           .spans = batch.spans,
-                          .scale = scale()});
+                          .scale = layout.scale});
   if (hook_ != nullptr)
     hook_->forward(run, qkv_, q, kept.out, kept.prefix,
                    cache != nullptr ? &cache->prefix : nullptr);
@@ -88,7 +114,7 @@ void Attention::backward(Run& run, const MixerPass& pass, const View& dy, const 
   AttentionKept& kept = std::get<AttentionKept>(of);
   const QkvLayout& layout = qkv_.layout();
   const Batch& batch = pass.batch;
-  const View &wanted = pass.wanted, &table = pass.tables.rope;
+  const View &wanted = pass.wanted, &table = rope_of(pass.tables);
   const ArenaScope scope(*run.scratch);
   const bool want_dn = static_cast<bool>(dn);
   if (!needs_dout(want_dn)) {
@@ -110,26 +136,31 @@ void Attention::backward(Run& run, const MixerPass& pass, const View& dy, const 
   const View delta = run.scratch->push(rows, heads, Dtype::kF32);
   attention_delta(run, {.out = kept.out, .dout = dout, .delta = delta, .heads = heads});
   const View dqkv = run.scratch->push(rows, qkv_.out(), run.activation);
-  const Heads q = layout.q(kept.qkv), k = layout.k(kept.qkv), v = layout.v(kept.qkv);
-  const Heads dq = layout.q(dqkv), dk = layout.k(dqkv), dv = layout.v(dqkv);
+  const View dqk = q_norm_ ? run.scratch->push(rows, kept.qk.cols, run.activation) : View{};
+  const auto [q, k] = scored(kept.qkv, kept.qk);
+  const auto [dq, dk] = scored(dqkv, dqk);
   if (hook_ != nullptr) hook_->backward(run, qkv_, q, dout, delta, dq, kept.prefix);
   if (!needs_dqkv(want_dn)) return;
   attention_backward(run, {.q = q,
                            .k = k,
-                           .v = v,
+                           .v = layout.v(kept.qkv),
                            .alibi = pass.tables.alibi,
                            .dout = dout,
                            .lse = kept.lse,
                            .delta = delta,
                            .dq = dq,
                            .dk = dk,
-                           .dv = dv,
+                           .dv = layout.v(dqkv),
                            .spans = batch.spans,
-                           .scale = scale(),
+                           .scale = layout.scale,
                            .add_dq = hook_ != nullptr});
   if (table) {
     rope(run, {.x = dq, .positions = batch.positions, .table = table, .inverse = true});
     rope(run, {.x = dk, .positions = batch.positions, .table = table, .inverse = true});
+  }
+  if (q_norm_) {
+    q_norm_->backward(run, layout.q(kept.qkv), dq, layout.q(dqkv), kept.q_stats);
+    k_norm_->backward(run, layout.k(kept.qkv), dk, layout.k(dqkv), kept.k_stats);
   }
   qkv_.backward(run, kept.qkv_sites, dqkv, dn, add_dn);
 }

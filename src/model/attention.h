@@ -1,7 +1,11 @@
-// The attention branch of a block: queries, keys and values, rotation, attention, output product.
+// The attention branch of a block: queries, keys and values, norms of heads, rotation, attention, output
+// product.
 #pragma once
 
+#include <optional>
+
 #include "model/mixer.h"
+#include "model/norm.h"
 #include "model/qkv_projection.h"
 
 namespace falconer {
@@ -32,14 +36,25 @@ class Attention : public Mixer {
 
  private:
   // The gradient of q, k and v is wanted by something before them.
-  bool needs_dqkv(bool want_dn) const { return want_dn || qkv_.trainable(); }
+  bool needs_dqkv(bool want_dn) const;
   bool needs_dout(bool want_dn) const {
     return needs_dqkv(want_dn) || (hook_ != nullptr && hook_->trainable());
   }
-  float scale() const;
+  /// Queries and keys as they are scored: those of the projection, or normed ones beside it.
+  struct Scored {
+    Heads q, k;
+  };
+  Scored scored(const View& qkv, const View& qk) const;
+  const View& rope_of(const BlockTables& tables) const {
+    return own_rope_ ? tables.window_rope : tables.rope;
+  }
 
   QkvProjection qkv_;
   LinearSite dense_;
+  std::optional<HeadNorm> q_norm_, k_norm_;
+  int64_t window_;
+  float cap_;
+  bool own_rope_;  // that of the layers with a window
   const AttentionHook* hook_ = nullptr;
 };
 

@@ -11,21 +11,36 @@ namespace {
 
 enum class MixerKind : uint8_t { kAttention, kMlp };
 struct PathPlan {
-  Role norm;
+  std::optional<Role> norm;
   std::vector<MixerKind> mixers;
+  std::optional<Role> behind = {};
 };
 using BlockPlan = std::vector<std::vector<PathPlan>>;
 
 BlockPlan plan_of(const ModelConfig& config) {
   using enum MixerKind;
-  const PathPlan attention{Role::kAttentionNorm, {kAttention}}, mlp{Role::kMlpNorm, {kMlp}};
+  PathPlan attention{Role::kAttentionNorm, {kAttention}}, mlp{Role::kMlpNorm, {kMlp}};
+  if (config.norm_behind) {
+    attention.behind = Role::kAttentionNormBehind;
+    mlp.behind = Role::kMlpNormBehind;
+  }
+  if (!config.norm_before) attention.norm = mlp.norm = std::nullopt;
   if (!config.parallel) return {{attention}, {mlp}};
   if (!config.shared_norm) return {{attention, mlp}};
   return {{{Role::kAttentionNorm, {kAttention, kMlp}}}};
 }
 
 const char* name_of_norm(const Norm& norm) {
-  return norm.id().role == Role::kAttentionNorm ? "input_norm" : "mlp_norm";
+  switch (norm.id().role) {
+    case Role::kAttentionNorm:
+      return "input_norm";
+    case Role::kMlpNorm:
+      return "mlp_norm";
+    case Role::kAttentionNormBehind:
+      return "attention_norm_behind";
+    default:
+      return "mlp_norm_behind";
+  }
 }
 
 }  // namespace
@@ -33,7 +48,9 @@ const char* name_of_norm(const Norm& norm) {
 void Block::declare(const ModelConfig& config, int64_t layer, const ModuleVisitor& visit) {
   const BlockPlan plan = plan_of(config);
   for (const auto& branch : plan)
-    for (const PathPlan& path : branch) visit(Norm::declared(config, {layer, path.norm}));
+    for (const PathPlan& path : branch)
+      for (const std::optional<Role>& norm : {path.norm, path.behind})
+        if (norm) visit(Norm::declared(config, {layer, *norm}));
   for (const auto& branch : plan)
     for (const PathPlan& path : branch)
       for (const MixerKind mixer : path.mixers)
@@ -46,7 +63,8 @@ Block::Block(const ModelConfig& config, const Weights& weights, int64_t layer) :
     Branch& branch = branches_.emplace_back();
     for (const PathPlan& plan : branch_plan) {
       Path& path = branch.emplace_back();
-      path.norm.emplace(config, weights.at({layer, plan.norm}));
+      if (plan.norm) path.norm.emplace(config, weights.at({layer, *plan.norm}));
+      if (plan.behind) path.behind.emplace(config, weights.at({layer, *plan.behind}));
       for (const MixerKind kind : plan.mixers) {
         if (kind == MixerKind::kMlp) {
           path.mixers.push_back(std::make_unique<Mlp>(config, weights, layer));
@@ -58,6 +76,7 @@ Block::Block(const ModelConfig& config, const Weights& weights, int64_t layer) :
       }
       // Behind the first branch the wanted rows alone are there.
       FALCONER_CHECK(branches_.size() == 1 || !path.mixes_rows());
+      FALCONER_CHECK(!path.behind || path.mixers.size() == 1);
     }
   }
 }
@@ -67,7 +86,12 @@ bool Block::Path::mixes_rows() const {
 }
 
 bool Block::Path::trainable() const {
-  return (norm && norm->trainable()) ||
+  return (norm && norm->trainable()) || (behind && behind->trainable()) ||
+         std::any_of(mixers.begin(), mixers.end(), [](const auto& m) { return m->trainable(); });
+}
+
+bool Block::Path::wants_dout(bool want_dx) const {
+  return wants_dn(want_dx) ||
          std::any_of(mixers.begin(), mixers.end(), [](const auto& m) { return m->trainable(); });
 }
 
@@ -114,6 +138,11 @@ struct Block::Pass {
   std::vector<View> outputs;     // of a branch's mixers; their memory serves every branch
   size_t output = 0, mixer = 0;  // how many of a branch's outputs, of the block's mixers were used
 
+  /// One that was made elsewhere.
+  void use_output(const View& view) {
+    outputs.resize(std::max(outputs.size(), output + 1));
+    outputs[output++] = view;
+  }
   View next_output() {
     if (output == outputs.size()) outputs.push_back(run.scratch->push(rows, width, run.activation));
     return outputs[output++];
@@ -197,13 +226,23 @@ void Block::path_forward(Pass& pass, const Path& path, const View& in, const Vie
       own = run.push(mixer.needs_input(), wanted.size(), n.cols);
       gather_forward(run, {.x = n, .index = wanted, .y = own});
     }
-    const View y = want_out ? pass.next_output() : View{};
+    // Where a norm behind learns or hands its gradient on, it reads this again.
+    const bool again = path.behind && path.behind->wants_dy(path.wants_dout(want_dx));
+    View y;
+    if (path.behind && (want_out || again))
+      y = run.push(again, pass.rows, pass.width);
+    else if (want_out)
+      y = pass.next_output();
     MixerCache* const cache = pass.cache != nullptr ? &(*pass.cache)[pass.mixer] : nullptr;
     ++pass.mixer;
     const LabelledRows labelled(run, pass.kept.wanted && !mixer.mixes_rows());
     mixer.forward(run, {.batch = pass.batch, .wanted = wanted, .tables = pass.tables}, own, y,
                   cache, want_dn, kept.mixers[m]);
     tell_made(run, {mixer.name(), layer_}, y);
+    if (!path.behind || !y) continue;
+    const View normed = path.behind->forward(run, y, again, false, kept.behind);
+    tell_made(run, {name_of_norm(*path.behind), layer_}, normed);
+    if (want_out) pass.use_output(normed);
   }
 }
 
@@ -212,6 +251,18 @@ void Block::backward(Run& run, const Batch& batch, const View& dy, const View& d
   const ArenaScope scope(*run.scratch);
   for (size_t b = branches_.size(); b-- > 0;)
     branch_backward(run, batch, tables, b, dy, b == 0 ? dx : dy, wants_dx(b, want_dx), kept);
+}
+
+// The gradient of what a path's mixer gave, from that of what its norm behind made of it.
+View Block::before_norm(Run& run, const Path& path, const View& dy, bool want_dx,
+                        const PathKept& kept) {
+  View dout;
+  if (path.wants_dout(want_dx)) {
+    dout = run.scratch->push(dy.rows, dy.cols, run.activation);
+    set_zero(run, dout);
+  }
+  path.behind->backward(run, dy, dout, kept.behind);
+  return dout;
 }
 
 // The mixers first, all of which read dy; only then it becomes the gradient of x.
@@ -224,9 +275,10 @@ void Block::branch_backward(Run& run, const Batch& batch, const BlockTables& tab
     const Path& path = branch[p];
     PathKept& path_kept = kept.branches[b][p];
     const bool all = path.mixes_rows();
+    const View dout = path.behind ? before_norm(run, path, dy, want_dx, path_kept) : dy;
     if (path.wants_dn(want_dx))
       dns[p] = run.scratch->push(all ? dx.rows : dy.rows, dy.cols, run.activation);
-    for (size_t m = path.mixers.size(); m-- > 0;) {
+    for (size_t m = path.mixers.size(); dout && m-- > 0;) {
       const Mixer& mixer = *path.mixers[m];
       const bool gathered = wanted && all && !mixer.mixes_rows();
       const bool add = m + 1 < path.mixers.size();
@@ -235,7 +287,7 @@ void Block::branch_backward(Run& run, const Batch& batch, const BlockTables& tab
           gathered && dns[p] ? run.scratch->push(dy.rows, dy.cols, run.activation) : dns[p];
       {
         const LabelledRows labelled(run, kept.wanted && !mixer.mixes_rows());
-        mixer.backward(run, {.batch = batch, .wanted = wanted, .tables = tables}, dy, dn, add,
+        mixer.backward(run, {.batch = batch, .wanted = wanted, .tables = tables}, dout, dn, add,
                        path_kept.mixers[m]);
       }
       if (gathered && dn) gather_backward(run, {.dy = dn, .index = wanted, .dx = dns[p]});

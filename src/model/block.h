@@ -1,9 +1,12 @@
 // One layer of the decoder, forward and backward side by side: a list of branches, each added to what comes
-// in. A branch is one or more paths side by side, and a path a norm with one or more mixers behind it.
+// in. A branch is one or more paths side by side, and a path a norm with one or more mixers behind it,
+// and perhaps a norm of what one of them gives.
 //
 //   parallel, one norm (7B):    y = x + attention(norm1 x) + mlp(norm1 x)     one branch, one path, two mixers
 //   parallel, two norms (40B):  y = x + attention(norm1 x) + mlp(norm2 x)     one branch, two paths
-//   sequential (RW):            z = x + attention(norm1 x);   y = z + mlp(norm2 z)           two branches
+//   sequential (RW, LLaMA):     z = x + attention(norm1 x);   y = z + mlp(norm2 z)           two branches
+//   norms behind (OLMo 2):      z = x + norm1 attention(x);   y = z + norm2 mlp(z)
+//   on both sides (Gemma 2):    z = x + norm' attention(norm x);   y = z + norm' mlp(norm z)
 #pragma once
 
 #include <optional>
@@ -16,7 +19,7 @@ namespace falconer {
 
 /// What backward needs of one call.
 struct PathKept {
-  NormKept norm;
+  NormKept norm, behind;
   std::vector<MixerKept> mixers;
 };
 struct BlockKept {
@@ -52,12 +55,15 @@ class Block {
   struct Path {
     std::optional<Norm> norm;
     std::vector<std::unique_ptr<Mixer>> mixers;
+    std::optional<Norm> behind;  // of the only mixer's output
 
     /// Whether any of them reads other rows than the wanted ones.
     bool mixes_rows() const;
     bool trainable() const;
     /// The gradient of what the mixers read is wanted.
     bool wants_dn(bool want_dx) const { return norm ? norm->wants_dy(want_dx) : want_dx; }
+    /// The gradient of what the mixers give is wanted.
+    bool wants_dout(bool want_dx) const;
   };
   using Branch = std::vector<Path>;
   struct Pass;  // what one forward works with
@@ -70,6 +76,8 @@ class Block {
   void branch_forward(Pass& pass, size_t b, const View& x, const View& y) const;
   void path_forward(Pass& pass, const Path& path, const View& in, const View& wanted, bool want_out,
                     bool want_dx, PathKept& kept) const;
+  static View before_norm(Run& run, const Path& path, const View& dy, bool want_dx,
+                          const PathKept& kept);
   void branch_backward(Run& run, const Batch& batch, const BlockTables& tables, size_t b,
                        const View& dy, const View& dx, bool want_dx, BlockKept& kept) const;
 

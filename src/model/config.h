@@ -6,28 +6,56 @@
 #include <string>
 #include <vector>
 
+#include "ops/gated.h"
+
 namespace falconer {
 
 /// Letters as everywhere: L layers, C width, H heads, G key-value groups, D head size, F MLP width,
 /// V vocabulary.
 struct ModelConfig {
   /// How queries, keys and values are made: one matrix whose rows are, for each group, its queries, its key
-  /// and its value; or three matrices.
-  enum class Qkv : uint8_t { kByGroup, kSplit };
+  /// and its value; one with all queries, all keys, all values; or three.
+  enum class Qkv : uint8_t { kByGroup, kByPart, kSplit };
+  enum class NormKind : uint8_t { kLayer, kRms };
+  /// Of queries and keys: each head by itself, or all of them together.
+  enum class HeadNorm : uint8_t { kNone, kEachHead, kAllHeads };
+  /// down(a(up)), down(a(gate) up), or the latter with gate and up as one matrix, gate first.
+  enum class MlpKind : uint8_t { kPlain, kGated, kGatedInOne };
 
   std::string family;  // "falcon", ...: the architecture's name in the registry
   int64_t layers = 0, width = 0, heads = 0, groups = 0, head_size = 0, mlp_width = 0, vocab = 0;
   int64_t context = 2048;  // positions that the model was made for
+
+  bool parallel = true;      // y = x + attention(norm x) + mlp(norm x), else one after the other
+  bool shared_norm = true;   // both branches of a parallel block read one norm
+  bool norm_before = true;   // of what a mixer reads
+  bool norm_behind = false;  // of what it gives, before that is added
+  NormKind norm = NormKind::kLayer;
+  bool norm_bias = true;  // of layer norms
   double norm_eps = 1e-5;
+  double norm_offset = 0;  // RMS: what is added to the weights, 1 in Gemma
+
+  Qkv qkv = Qkv::kByGroup;
+  HeadNorm head_norm = HeadNorm::kNone;
+  double score_scale = 0;  // of q . k; 0: 1 / sqrt(D)
+  double score_cap = 0;    // s becomes cap tanh(s / cap); 0: none
+  std::vector<int64_t>
+      windows;  // of each layer: positions that a query sees, itself included; 0: all before.
+                // Empty: all in every layer
+  bool alibi = false;
   double rope_base = 10000;
   int64_t rope_dims = 0;  // leading dimensions of a head that are rotated; 0: no rotation
-  bool alibi = false;
-  Qkv qkv = Qkv::kByGroup;
-  bool parallel = true;     // y = x + attention(norm x) + mlp(norm x), else one after the other
-  bool shared_norm = true;  // both branches of a parallel block read one norm
+  double window_rope_base =
+      0;  // of the layers with a window, which are not scaled; 0: as the others
+
+  MlpKind mlp = MlpKind::kPlain;
+  Activation activation = Activation::kGelu;
   bool qkv_bias = false, dense_bias = false,
        mlp_bias = false;  // of the linear layers in the blocks
+
   bool tied_head = true;
+  double embedding_scale = 1, logit_scale = 1;  // factors on what comes out
+  double logit_cap = 0;                         // 0: none
   double init_std = 0.02;
   std::vector<int32_t> eos_ids;
   std::optional<int32_t> bos_id;
@@ -39,8 +67,13 @@ struct ModelConfig {
   int64_t per_group() const { return heads / groups; }
   /// Columns of all queries: H D, which need not be the width.
   int64_t q_rows() const { return heads * head_size; }
+  /// Columns of all keys, or of all values.
+  int64_t kv_rows() const { return groups * head_size; }
   /// Columns of queries, keys and values: (H + 2G) D.
-  int64_t qkv_rows() const { return (heads + 2 * groups) * head_size; }
+  int64_t qkv_rows() const { return q_rows() + 2 * kv_rows(); }
+  int64_t window(int64_t layer) const {
+    return windows.empty() ? 0 : windows[static_cast<size_t>(layer)];
+  }
 };
 
 /// Parameters that each method would train, counted as Lit-Parrot does (head untied; adapter of

@@ -10,6 +10,8 @@
 #include "ops/pass_observer.h"
 #include "ops/residual.h"
 #include "ops/rope.h"
+#include "ops/scale.h"
+#include "ops/soft_cap.h"
 
 namespace falconer {
 namespace {
@@ -71,10 +73,10 @@ Decoder::Decoder(const ModelConfig& config, const Weights& weights, Run& run, Ar
       norm_(config, weights.at({ModuleId::kOutside, Role::kFinalNorm})),
       head_(weights.head()) {
   for (int64_t i = 0; i < config.layers; ++i) blocks_.emplace_back(config, weights, i);
-  if (config.rope_dims > 0) {
-    const int64_t positions = std::min(config.context, kFirstPositions);
-    tables_.rope = fixed.push(positions, config.rope_dims, Dtype::kF32);
-    if (!fixed.measuring()) rope_table(run, tables_.rope, config.rope_base);
+  const int64_t positions = std::min(config.context, kFirstPositions);
+  for (Rotation& rotation : rotations()) {
+    *rotation.table = fixed.push(positions, config.rope_dims, Dtype::kF32);
+    if (!fixed.measuring()) fill(run, rotation, *rotation.table);
   }
   if (config.alibi) {
     tables_.alibi = fixed.push(1, config.heads, Dtype::kF32);
@@ -82,20 +84,35 @@ Decoder::Decoder(const ModelConfig& config, const Weights& weights, Run& run, Ar
   }
 }
 
+// That of all layers, and that of those with a window where it is another.
+std::vector<Decoder::Rotation> Decoder::rotations() const {
+  if (config_.rope_dims == 0) return {};
+  std::vector<Rotation> all = {{&tables_.rope, &longer_rope_, config_.rope_base}};
+  if (config_.window_rope_base > 0)
+    all.push_back({&tables_.window_rope, &longer_window_rope_, config_.window_rope_base});
+  return all;
+}
+
+void Decoder::fill(Run& run, const Rotation& rotation, const View& table) const {
+  rope_table(run, table, rotation.base);
+}
+
 // A row of the table is the same however many there are. Where it grows it doubles: an answer goes on
 // token by token.
 void Decoder::reach_positions(Run& run, const Batch& batch) const {
-  if (run.dry || !tables_.rope) return;
+  if (run.dry) return;
   int64_t needed = 0;
   for (const AttentionSpan& span : batch.spans) needed = std::max(needed, span.kv_count);
-  const int64_t rows = tables_.rope.rows;
-  if (needed <= rows) return;
-  FALCONER_CHECK(needed <= config_.context);
-  Tensor table(std::min(config_.context, std::max(needed, 2 * rows)), config_.rope_dims,
-               Dtype::kF32, tables_.rope.device);
-  rope_table(run, table.view(), config_.rope_base);
-  longer_rope_ = std::move(table);
-  tables_.rope = longer_rope_.view();
+  for (const Rotation& rotation : rotations()) {
+    const int64_t rows = rotation.table->rows;
+    if (needed <= rows) continue;
+    FALCONER_CHECK(needed <= config_.context);
+    Tensor table(std::min(config_.context, std::max(needed, 2 * rows)), config_.rope_dims,
+                 Dtype::kF32, rotation.table->device);
+    fill(run, rotation, table.view());
+    *rotation.longer = std::move(table);
+    *rotation.table = rotation.longer->view();
+  }
 }
 
 std::vector<LinearSite*> Decoder::sites() {
@@ -128,6 +145,8 @@ View Decoder::embed(Run& run, const Batch& batch, bool kept) const {
   const InPart part(run, {"embedding"});
   if (embedding_hook_ != nullptr) embedding_hook_->before(run);
   embedding_forward(run, {.ids = batch.ids, .w = weights_->embedding->value, .y = x});
+  if (config_.embedding_scale != 1)
+    falconer::scale(run, {.x = x, .factor = static_cast<float>(config_.embedding_scale)});
   tell_made(run, {"embedding"}, x);
   forget_after(run, *weights_->embedding);
   return x;
@@ -138,6 +157,14 @@ View Decoder::last_norm(Run& run, const View& x, bool keep, NormKept& kept) cons
   const View n = norm_.forward(run, x, keep, keep, kept);
   tell_made(run, {"final_norm"}, n);
   return n;
+}
+
+void Decoder::make_logits(Run& run, const View& n, const View& out, HookKept& kept) const {
+  head_.forward(run, n, out, kept);
+  if (config_.logit_scale != 1)
+    falconer::scale(run, {.x = out, .factor = static_cast<float>(config_.logit_scale)});
+  if (config_.logit_cap != 0)
+    soft_cap_forward(run, {.x = out, .cap = static_cast<float>(config_.logit_cap)});
 }
 
 // Head, loss and their gradients go in chunks of rows: logits never exist whole.
@@ -151,11 +178,12 @@ void Decoder::head_loss(Run& run, const Batch& batch, const View& n, const View&
     const int64_t rows = std::min(kHeadRows, n.rows - begin);
     const View logits = run.scratch->push(rows, vocab(), Dtype::kF32);
     HookKept kept;
-    head_.forward(run, n.row_range(begin, rows), logits, kept);
-    View dlogits;
+    make_logits(run, n.row_range(begin, rows), logits, kept);
+    View dlogits;  // in the place of the logits, unless these are read again
     if (backward)
-      dlogits =
-          run.activation == Dtype::kF32 ? logits : run.scratch->push(rows, vocab(), run.activation);
+      dlogits = run.activation == Dtype::kF32 && config_.logit_cap == 0
+                    ? logits
+                    : run.scratch->push(rows, vocab(), run.activation);
     cross_entropy(run, {.logits = logits,
                         .targets = batch.targets.col_range(begin, rows),
                         .losses = losses.col_range(begin, rows).reshape(rows, 1),
@@ -163,6 +191,11 @@ void Decoder::head_loss(Run& run, const Batch& batch, const View& n, const View&
                         .scale = scale});
     if (backward) {
       const InPart back(run, {.name = "head", .backward = true});
+      if (config_.logit_cap != 0)
+        soft_cap_backward(
+            run, {.y = logits, .d = dlogits, .cap = static_cast<float>(config_.logit_cap)});
+      if (config_.logit_scale != 1)
+        falconer::scale(run, {.x = dlogits, .factor = static_cast<float>(config_.logit_scale)});
       head_.backward(run, kept, dlogits, dn.row_range(begin, rows));
     }
   }
@@ -234,6 +267,8 @@ LossSum Decoder::loss_and_gradient(Run& run, const Batch& batch, float scale,
   }
   if (embedding) {
     const InPart part(run, {.name = "embedding", .backward = true});
+    if (config_.embedding_scale != 1)
+      falconer::scale(run, {.x = dx, .factor = static_cast<float>(config_.embedding_scale)});
     if (weights_->embedding->trainable())
       embedding_backward(run, {.ids = batch.ids, .dy = dx, .dw = weights_->embedding->grad});
     if (embedding_hook_ != nullptr && embedding_hook_->trainable())
@@ -281,7 +316,7 @@ void Decoder::logits(Run& run, const Batch& batch, const View& rows, const View&
   const View n = last_norm(run, x, false, norm);
   if (run.device() == nullptr) {
     HookKept kept;
-    head_.forward(run, n, out, kept);
+    make_logits(run, n, out, kept);
     tell_made(run, {"logits"}, out);
     return forget_after(run, *weights_->head().w);
   }
@@ -290,7 +325,7 @@ void Decoder::logits(Run& run, const Batch& batch, const View& rows, const View&
     const int64_t count = std::min(kHeadRows, n.rows - begin);
     const View chunk = run.scratch->push(count, out.cols, Dtype::kF32);
     HookKept kept;
-    head_.forward(run, n.row_range(begin, count), chunk, kept);
+    make_logits(run, n.row_range(begin, count), chunk, kept);
     if (!run.dry) copy_converted(chunk, out.row_range(begin, count));
   }
   tell_made(run, {"logits"}, out);

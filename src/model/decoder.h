@@ -60,6 +60,14 @@ class Decoder {
   int64_t vocab() const { return weights_->embedding->rows(); }
   bool embedding_learns() const;
   LossSum loss_and_gradient(Run& run, const Batch& batch, float scale, const View& losses) const;
+  /// A table of rotations, and what it is made of.
+  struct Rotation {
+    View* table;
+    Tensor* longer;
+    double base;
+  };
+  std::vector<Rotation> rotations() const;
+  void fill(Run& run, const Rotation& rotation, const View& table) const;
   void reach_positions(Run& run, const Batch& batch) const;
   View embed(Run& run, const Batch& batch, bool kept) const;
   /// The forward that keeps nothing: what comes out of the last block, of the rows listed in `rows` or, where
@@ -68,6 +76,8 @@ class Decoder {
   View through_blocks(Run& run, const Batch& batch, const View& rows, KvCache* cache,
                       const OnInput& on_input = {}) const;
   View last_norm(Run& run, const View& x, bool keep, NormKept& kept) const;
+  /// The head's product, scaled and capped as the model has it.
+  void make_logits(Run& run, const View& n, const View& out, HookKept& kept) const;
   void head_loss(Run& run, const Batch& batch, const View& n, const View& dn, float scale,
                  const View& losses) const;
   LossSum sum_of(const Run& run, const View& own, const View& losses) const;
@@ -80,7 +90,7 @@ class Decoder {
   const EmbeddingHook* embedding_hook_ = nullptr;
   // As long as what was run so far, and not as the context that config.json claims.
   mutable BlockTables tables_;
-  mutable Tensor longer_rope_;
+  mutable Tensor longer_rope_, longer_window_rope_;
 };
 
 }  // namespace falconer

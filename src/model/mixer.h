@@ -14,8 +14,9 @@ namespace falconer {
 
 /// What all blocks share.
 struct BlockTables {
-  View rope;   // (context, R), empty without rotation
-  View alibi;  // (1,H), empty without ALiBi
+  View rope;         // (context, R), empty without rotation
+  View window_rope;  // of layers with a window, where theirs is another
+  View alibi;        // (1,H), empty without ALiBi
 };
 
 /// What a mixer is given of a pass beside its input. `wanted` (1,R) lists the rows of the input of which the
@@ -29,13 +30,14 @@ struct MixerPass {
 /// What backward needs of one call.
 struct AttentionKept {
   View qkv, out, lse;
+  View qk, q_stats, k_stats;  // normed queries and keys, where there are such norms
   QkvKept qkv_sites;
   HookKept dense_site;
   PrefixKept prefix;
 };
 struct MlpKept {
-  View pre;  // before the activation
-  HookKept up_site, down_site;
+  View pre;  // before the activation; gate and up beside each other
+  HookKept gate_site, up_site, down_site;
 };
 using MixerKept = std::variant<std::monostate, AttentionKept, MlpKept>;
 

@@ -3,26 +3,65 @@
 #include "ops/gelu.h"
 
 namespace falconer {
+namespace {
 
-Mlp::Mlp(const ModelConfig&, const Weights& weights, int64_t layer)
-    : up_(weights.at({layer, Role::kUp})), down_(weights.at({layer, Role::kDown})) {}
+Role role_of_up(const ModelConfig& config) {
+  return config.mlp == ModelConfig::MlpKind::kGatedInOne ? Role::kGateUp : Role::kUp;
+}
+
+}  // namespace
 
 void Mlp::declare(const ModelConfig& c, int64_t layer, const ModuleVisitor& visit) {
-  visit({.id = {layer, Role::kUp}, .out = c.mlp_width, .in = c.width, .bias = c.mlp_bias});
+  const bool in_one = c.mlp == ModelConfig::MlpKind::kGatedInOne;
+  const ModuleShape up{.id = {layer, role_of_up(c)},
+                       .out = in_one ? 2 * c.mlp_width : c.mlp_width,
+                       .in = c.width,
+                       .bias = c.mlp_bias};
+  if (c.mlp == ModelConfig::MlpKind::kGated) {
+    ModuleShape gate = up;
+    gate.id.role = Role::kGate;
+    visit(gate);
+  }
+  visit(up);
   visit({.id = {layer, Role::kDown}, .out = c.width, .in = c.mlp_width, .bias = c.mlp_bias});
+}
+
+Mlp::Mlp(const ModelConfig& config, const Weights& weights, int64_t layer)
+    : up_(weights.at({layer, role_of_up(config)})),
+      down_(weights.at({layer, Role::kDown})),
+      gated_(config.mlp != ModelConfig::MlpKind::kPlain),
+      activation_(config.activation) {
+  if (config.mlp == ModelConfig::MlpKind::kGated) gate_.emplace(weights.at({layer, Role::kGate}));
+  FALCONER_CHECK(gated_ || activation_ != Activation::kSilu);
+}
+
+std::vector<LinearSite*> Mlp::sites() {
+  std::vector<LinearSite*> all;
+  if (gate_) all.push_back(&*gate_);
+  all.push_back(&up_);
+  all.push_back(&down_);
+  return all;
+}
+
+void Mlp::activate(Run& run, const View& pre, const View& act) const {
+  if (gated_)
+    gated_forward(run, {.gate = gate_of(pre), .up = up_of(pre), .y = act, .act = activation_});
+  else
+    gelu_forward(run, {.x = pre, .y = act, .tanh = activation_ == Activation::kGeluTanh});
 }
 
 void Mlp::forward(Run& run, const MixerPass&, const View& n, const View& y, MixerCache*,
                   bool want_dn, MixerKept& of) const {
   MlpKept& kept = of.emplace<MlpKept>();
   const bool keep_pre = run.keep && needs_dpre(want_dn);
-  kept.pre = run.push(keep_pre, n.rows, up_.out());
-  up_.forward(run, n, kept.pre, kept.up_site);
-  // Where nobody reads `pre` again GELU goes in place, unless its output must be kept and `pre`
+  kept.pre = run.push(keep_pre, n.rows, gate_ ? 2 * width() : up_.out());
+  if (gate_) gate_->forward(run, n, gate_of(kept.pre), kept.gate_site);
+  up_.forward(run, n, gate_ ? up_of(kept.pre) : kept.pre, kept.up_site);
+  // Where nobody reads `pre` again the activation goes in place, unless its output must be kept and `pre`
   // lies in scratch.
   const bool keep_act = run.keep && down_.needs_x();
-  const View act = keep_pre || keep_act ? run.push(keep_act, n.rows, up_.out()) : kept.pre;
-  gelu_forward(run, {.x = kept.pre, .y = act});
+  const View act = keep_pre || keep_act ? run.push(keep_act, n.rows, width()) : gate_of(kept.pre);
+  activate(run, kept.pre, act);
   down_.forward(run, act, y, kept.down_site);
 }
 
@@ -34,10 +73,19 @@ void Mlp::backward(Run& run, const MixerPass&, const View& dy, const View& dn, b
     if (down_.trainable()) down_.backward(run, kept.down_site, dy, {});
     return;
   }
-  const View d = run.scratch->push(dy.rows, up_.out(), run.activation);
+  const View d = run.scratch->push(dy.rows, width(), run.activation);
   down_.backward(run, kept.down_site, dy, d);
-  gelu_backward(run, {.x = kept.pre, .d = d});
-  up_.backward(run, kept.up_site, d, dn, add_dn);
+  if (!gated_) {
+    gelu_backward(run, {.x = kept.pre, .d = d, .tanh = activation_ == Activation::kGeluTanh});
+    return up_.backward(run, kept.up_site, d, dn, add_dn);
+  }
+  // The gradients take the place of what they are of, which nobody reads again.
+  const View dgate = gate_of(kept.pre), dup = up_of(kept.pre);
+  gated_backward(
+      run, {.gate = dgate, .up = dup, .dy = d, .dgate = dgate, .dup = dup, .act = activation_});
+  if (!gate_) return up_.backward(run, kept.up_site, kept.pre, dn, add_dn);
+  gate_->backward(run, kept.gate_site, dgate, dn, add_dn);
+  up_.backward(run, kept.up_site, dup, dn, true);
 }
 
 }  // namespace falconer

@@ -1,5 +1,7 @@
-// The feed-forward branch of a block: up, GELU, down.
+// The feed-forward branch of a block: down(a(up n)), or with a gate down(a(gate n) * up n).
 #pragma once
+
+#include <optional>
 
 #include "model/mixer.h"
 
@@ -12,21 +14,29 @@ class Mlp : public Mixer {
 
   const char* name() const override { return "mlp"; }
   bool mixes_rows() const override { return false; }
-  bool trainable() const override { return up_.trainable() || down_.trainable(); }
-  bool needs_input() const override { return up_.needs_x(); }
-  std::vector<LinearSite*> sites() override { return {&up_, &down_}; }
+  bool trainable() const override { return learns_before() || down_.trainable(); }
+  bool needs_input() const override { return up_.needs_x() || (gate_ && gate_->needs_x()); }
+  std::vector<LinearSite*> sites() override;
   MixerCache make_cache(int64_t, int64_t, Dtype, Device*) const override { return {}; }
 
-  /// y = down(gelu(up(n))).
   void forward(Run& run, const MixerPass& pass, const View& n, const View& y, MixerCache* cache,
                bool want_dn, MixerKept& kept) const override;
   void backward(Run& run, const MixerPass& pass, const View& dy, const View& dn, bool add_dn,
                 MixerKept& kept) const override;
 
  private:
-  bool needs_dpre(bool want_dn) const { return want_dn || up_.trainable(); }
+  bool learns_before() const { return up_.trainable() || (gate_ && gate_->trainable()); }
+  bool needs_dpre(bool want_dn) const { return want_dn || learns_before(); }
+  int64_t width() const { return down_.in(); }
+  // Of `pre` and its gradient. With a gate its columns stand first.
+  View gate_of(const View& pre) const { return pre.col_range(0, width()); }
+  View up_of(const View& pre) const { return pre.col_range(pre.cols - width(), width()); }
+  void activate(Run& run, const View& pre, const View& act) const;
 
-  LinearSite up_, down_;
+  std::optional<LinearSite> gate_;
+  LinearSite up_, down_;  // up_: gate and up where these are one matrix
+  bool gated_;
+  Activation activation_;
 };
 
 }  // namespace falconer

@@ -13,8 +13,12 @@ std::string_view role_name(Role role) {
       return "embedding";
     case Role::kAttentionNorm:
       return "attention_norm";
+    case Role::kAttentionNormBehind:
+      return "attention_norm_behind";
     case Role::kMlpNorm:
       return "mlp_norm";
+    case Role::kMlpNormBehind:
+      return "mlp_norm_behind";
     case Role::kQkv:
       return "qkv";
     case Role::kQ:
@@ -23,8 +27,16 @@ std::string_view role_name(Role role) {
       return "k";
     case Role::kV:
       return "v";
+    case Role::kQNorm:
+      return "q_norm";
+    case Role::kKNorm:
+      return "k_norm";
     case Role::kDense:
       return "o";
+    case Role::kGateUp:
+      return "gate_up";
+    case Role::kGate:
+      return "gate";
     case Role::kUp:
       return "up";
     case Role::kDown:

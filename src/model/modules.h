@@ -19,13 +19,19 @@ namespace falconer {
 /// What a module is for. The tables of names, of Hugging Face, LitGPT, llama.cpp and PEFT, are by this.
 enum class Role : uint8_t {
   kEmbedding,
-  kAttentionNorm,  // before attention; of a block with a shared norm, before all
-  kMlpNorm,        // before the MLP
-  kQkv,            // queries, keys and values in one matrix
+  kAttentionNorm,        // before attention; of a block with a shared norm, before all
+  kAttentionNormBehind,  // of what attention gives
+  kMlpNorm,              // before the MLP
+  kMlpNormBehind,
+  kQkv,  // queries, keys and values in one matrix
   kQ,
   kK,
   kV,
-  kDense,  // behind attention
+  kQNorm,  // of queries
+  kKNorm,
+  kDense,   // behind attention
+  kGateUp,  // gate and up in one matrix
+  kGate,
   kUp,
   kDown,
   kFinalNorm,

@@ -1,34 +1,85 @@
 #include "model/norm.h"
 
 #include "ops/norm.h"
+#include "ops/rms_norm.h"
 
 namespace falconer {
 
 ModuleShape Norm::declared(const ModelConfig& config, const ModuleId& id) {
-  return {.id = id, .kind = ModuleKind::kNorm, .out = config.width, .bias = true};
+  return {.id = id,
+          .kind = ModuleKind::kNorm,
+          .out = config.width,
+          .bias = config.norm == ModelConfig::NormKind::kLayer && config.norm_bias};
 }
 
 View Norm::forward(Run& run, const View& x, bool want_dy, bool keep_output, NormKept& kept) const {
   kept.x = x;
-  kept.stats = run.store(want_dy).push(x.rows, 2, Dtype::kF32);
+  kept.stats = run.store(want_dy).push(x.rows, rms_ ? 1 : 2, Dtype::kF32);
   const View n = run.push(keep_output, x.rows, x.cols);
-  norm_forward(run, {.x = x,
-                     .w = params_->w->value,
-                     .b = params_->b->value,
-                     .y = n,
-                     .stats = kept.stats,
-                     .eps = eps_});
+  const View w = module_->w->value, b = module_->b != nullptr ? module_->b->value : View{};
+  if (rms_)
+    rms_norm_forward(run, {.x = one_head(x),
+                           .y = one_head(n),
+                           .w = w,
+                           .stats = kept.stats,
+                           .eps = eps_,
+                           .offset = offset_});
+  else
+    norm_forward(run, {.x = x, .w = w, .b = b, .y = n, .stats = kept.stats, .eps = eps_});
   return n;
 }
 
 void Norm::backward(Run& run, const View& dy, const View& dx_add, const NormKept& kept) const {
+  const View w = module_->w->value, dw = module_->w->grad;
+  if (rms_)
+    return rms_norm_backward(run, {.x = one_head(kept.x),
+                                   .w = w,
+                                   .stats = kept.stats,
+                                   .dy = one_head(dy),
+                                   .dx = one_head(dx_add),
+                                   .dw = dw,
+                                   .offset = offset_,
+                                   .add_dx = true});
   norm_backward(run, {.x = kept.x,
-                      .w = params_->w->value,
+                      .w = w,
                       .stats = kept.stats,
                       .dy = dy,
                       .dx_add = dx_add,
-                      .dw = params_->w->grad,
-                      .db = params_->b->grad});
+                      .dw = dw,
+                      .db = module_->b != nullptr ? module_->b->grad : View{}});
+}
+
+ModuleShape HeadNorm::declared(const ModelConfig& config, const ModuleId& id, int64_t heads) {
+  const bool together = config.head_norm == ModelConfig::HeadNorm::kAllHeads;
+  return {.id = id,
+          .kind = ModuleKind::kNorm,
+          .out = together ? heads * config.head_size : config.head_size};
+}
+
+Heads HeadNorm::heads_of(const Heads& heads) const {
+  return together_ ? one_head(heads.rows.col_range(0, heads.count() * heads.size)) : heads;
+}
+
+void HeadNorm::forward(Run& run, const Heads& x, const Heads& y, bool want_dy, View& stats) const {
+  const Heads from = heads_of(x);
+  stats = run.store(want_dy).push(from.rows.rows, from.count(), Dtype::kF32);
+  rms_norm_forward(run, {.x = from,
+                         .y = heads_of(y),
+                         .w = module_->w->value,
+                         .stats = stats,
+                         .eps = eps_,
+                         .offset = offset_});
+}
+
+void HeadNorm::backward(Run& run, const Heads& x, const Heads& dy, const Heads& dx,
+                        const View& stats) const {
+  rms_norm_backward(run, {.x = heads_of(x),
+                          .w = module_->w->value,
+                          .stats = stats,
+                          .dy = heads_of(dy),
+                          .dx = heads_of(dx),
+                          .dw = module_->w->grad,
+                          .offset = offset_});
 }
 
 }  // namespace falconer

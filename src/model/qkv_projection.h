@@ -12,6 +12,7 @@ namespace falconer {
 struct QkvLayout {
   int64_t groups = 0, per_group = 0, size = 0;
   bool by_group = true;
+  float scale = 1;  // of q . k
 
   Heads q(const View& rows) const { return part(rows, 0, per_group); }
   Heads k(const View& rows) const { return part(rows, per_group, 1); }

@@ -12,6 +12,7 @@
 #include "model/arch/falcon.h"
 #include "model/arch/gpt_neox.h"
 #include "model/arch/limits.h"
+#include "model/arch/llama_shape.h"
 
 namespace falconer {
 namespace fs = std::filesystem;
@@ -28,7 +29,8 @@ void check_shape(const ModelConfig& m, const std::string& where) {
   within("the MLP's width", m.mlp_width, kWidths);
   within("the vocabulary size", m.vocab, kVocabularies);
   within("the context length", m.context, kContexts);
-  if (m.width % m.heads != 0)
+  within("the size of a head", m.head_size, kWidths);
+  if (m.width % m.heads != 0 && m.head_size == m.width / m.heads)
     fail("{}: the hidden size {} is not a multiple of the {} attention heads", where, m.width,
          m.heads);
   if (m.heads % m.groups != 0)
@@ -41,8 +43,8 @@ void check_shape(const ModelConfig& m, const std::string& where) {
 }
 
 const std::vector<const Architecture*>& architectures() {
-  static const std::vector<const Architecture*> table = {&falcon_architecture(),
-                                                         &gpt_neox_architecture()};
+  static const std::vector<const Architecture*> table = {
+      &falcon_architecture(), &gpt_neox_architecture(), &llama_architecture()};
   return table;
 }
 
