@@ -1,6 +1,5 @@
-#include "model/arch/gpt_neox.h"
-
 #include "base/error.h"
+#include "model/arch/families.h"
 #include "model/arch/json_fields.h"
 
 namespace falconer {
@@ -21,12 +20,7 @@ ModelConfig read_neox_config(const nlohmann::json& json, const std::string& wher
   m.set_biases(f.boolean("attention_bias").value_or(true));
   m.norm_eps = f.real("layer_norm_eps", kNormEpsilons).value_or(1e-5);
   m.rope_base = rope_base_of(f);
-  constexpr RealRange kShare{.least = 0, .most = 1};
-  const ConfigFields rope(object_in(json, "rope_parameters"), where);
-  const double rotary =
-      rope.real("partial_rotary_factor", kShare)
-          .value_or(f.real({"rotary_pct", "partial_rotary_factor"}, kShare).value_or(0.25));
-  m.rope_dims = static_cast<int64_t>(static_cast<double>(m.head_size) * rotary);
+  m.rope_dims = rotated_dims_of(f, m.head_size, 0.25);
   m.context = f.whole("max_position_embeddings", kContexts).value_or(2048);
   m.tied_head = f.boolean("tie_word_embeddings").value_or(false);
   m.init_std = f.real("initializer_range", kInitDeviations).value_or(0.02);

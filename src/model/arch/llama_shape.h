@@ -2,6 +2,9 @@
 // gated MLPs, matrices under names that hardly differ.
 #pragma once
 
+#include <functional>
+#include <initializer_list>
+
 #include "model/arch/architecture.h"
 #include "model/arch/json_fields.h"
 
@@ -20,14 +23,19 @@ struct LlamaDefaults {
 /// Sizes, norms, rotation, MLP and ids. Errors: sizes or settings that cannot be, an activation that is not
 /// supported.
 ModelConfig read_llama_shape(const ConfigFields& f, const LlamaDefaults& defaults = {});
-/// Error: the attention or MLP of a file has a setting that is on and not supported here.
+/// The window of every layer. By "layer_types", or where that is missing by `slides`; none where `window`
+/// is 0. Error: "layer_types" names others than full and sliding attention, or is not one for each layer.
+std::vector<int64_t> read_windows(const ConfigFields& f, int64_t layers, int64_t window,
+                                  const std::function<bool(int64_t layer)>& slides);
+/// Error: a switch of the file is on that is not supported.
 void refuse_set(const ConfigFields& f, std::initializer_list<const char*> switches);
+/// Error: biases, for which a family's transformers class has no place (a merged Adapter v2 has them).
+void refuse_biases(const ModelConfig& config);
 
 /// "model.layers.0.self_attn.q_proj" and so on, for whatever of these a family has.
 ModuleNames llama_names(const ModelConfig& config);
 bool llama_ignores(std::string_view tensor);
-void write_llama_config(const ModelConfig& config, nlohmann::json& json);
-
-const Architecture& llama_architecture();
+/// The vocabulary and whether the head is tied: what every family's config.json says.
+void write_vocabulary(const ModelConfig& config, nlohmann::json& json);
 
 }  // namespace falconer

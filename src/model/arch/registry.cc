@@ -10,9 +10,8 @@
 #include "base/path.h"
 #include "model/arch/architecture.h"
 #include "model/arch/falcon.h"
-#include "model/arch/gpt_neox.h"
+#include "model/arch/families.h"
 #include "model/arch/limits.h"
-#include "model/arch/llama_shape.h"
 
 namespace falconer {
 namespace fs = std::filesystem;
@@ -44,7 +43,10 @@ void check_shape(const ModelConfig& m, const std::string& where) {
 
 const std::vector<const Architecture*>& architectures() {
   static const std::vector<const Architecture*> table = {
-      &falcon_architecture(), &gpt_neox_architecture(), &llama_architecture()};
+      &falcon_architecture(),  &gpt_neox_architecture(), &llama_architecture(),
+      &mistral_architecture(), &qwen2_architecture(),    &qwen3_architecture(),
+      &phi3_architecture(),    &gemma_architecture(),    &gemma2_architecture(),
+      &gemma3_architecture(),  &olmo2_architecture(),    &stablelm_architecture()};
   return table;
 }
 

@@ -1,0 +1,36 @@
+// Mistral 7B and what was made in its shape: LLaMA's, with a window in every layer where the file has one.
+#include "base/error.h"
+#include "model/arch/families.h"
+#include "model/arch/llama_shape.h"
+
+namespace falconer {
+namespace {
+
+ModelConfig read_mistral_config(const nlohmann::json& json, const std::string& where) {
+  const ConfigFields f(json, where);
+  ModelConfig m = read_llama_shape(f, {.context = 131072});
+  m.groups = f.whole("num_key_value_heads", kHeadCounts).value_or(8);
+  m.windows = read_windows(f, m.layers, f.whole("sliding_window", kContexts).value_or(0),
+                           [](int64_t) { return true; });
+  read_token_ids(json, where, m);
+  return m;
+}
+
+void write_mistral_config(const ModelConfig& config, nlohmann::json& json) {
+  refuse_biases(config);
+  write_vocabulary(config, json);
+}
+
+}  // namespace
+
+const Architecture& mistral_architecture() {
+  static const Architecture made = {.name = "mistral",
+                                    .model_types = {"mistral"},
+                                    .read_config = read_mistral_config,
+                                    .names = llama_names,
+                                    .ignores = llama_ignores,
+                                    .write_config = write_mistral_config};
+  return made;
+}
+
+}  // namespace falconer

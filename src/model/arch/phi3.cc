@@ -1,0 +1,39 @@
+// Phi-3 and Phi-4: queries, keys and values in one matrix, gate and up in another.
+#include "base/error.h"
+#include "model/arch/families.h"
+#include "model/arch/llama_shape.h"
+
+namespace falconer {
+namespace {
+
+ModelConfig read_phi3_config(const nlohmann::json& json, const std::string& where) {
+  const ConfigFields f(json, where);
+  ModelConfig m = read_llama_shape(f, {.norm_eps = 1e-5, .context = 4096});
+  m.head_size = m.width / m.heads;
+  m.rope_dims = rotated_dims_of(f, m.head_size, 1);
+  m.qkv = ModelConfig::Qkv::kByPart;
+  m.mlp = ModelConfig::MlpKind::kGatedInOne;
+  m.windows = read_windows(f, m.layers, f.whole("sliding_window", kContexts).value_or(0),
+                           [](int64_t) { return true; });
+  read_token_ids(json, where, m);
+  return m;
+}
+
+void write_phi3_config(const ModelConfig& config, nlohmann::json& json) {
+  refuse_biases(config);
+  write_vocabulary(config, json);
+}
+
+}  // namespace
+
+const Architecture& phi3_architecture() {
+  static const Architecture made = {.name = "phi3",
+                                    .model_types = {"phi3"},
+                                    .read_config = read_phi3_config,
+                                    .names = llama_names,
+                                    .ignores = llama_ignores,
+                                    .write_config = write_phi3_config};
+  return made;
+}
+
+}  // namespace falconer
