@@ -96,7 +96,9 @@ void Attention::forward(Run& run, const MixerPass& pass, const View& n, const Vi
                           .out = kept.out,
                           .lse = kept.lse,
                           .spans = batch.spans,
-                          .scale = layout.scale});
+                          .scale = layout.scale,
+                          .window = window_,
+                          .cap = cap_});
   if (hook_ != nullptr)
     hook_->forward(run, qkv_, q, kept.out, kept.prefix,
                    cache != nullptr ? &cache->prefix : nullptr);
@@ -153,7 +155,9 @@ void Attention::backward(Run& run, const MixerPass& pass, const View& dy, const 
                            .dv = layout.v(dqkv),
                            .spans = batch.spans,
                            .scale = layout.scale,
-                           .add_dq = hook_ != nullptr});
+                           .add_dq = hook_ != nullptr,
+                           .window = window_,
+                           .cap = cap_});
   if (table) {
     rope(run, {.x = dq, .positions = batch.positions, .table = table, .inverse = true});
     rope(run, {.x = dk, .positions = batch.positions, .table = table, .inverse = true});

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "model/rope_frequencies.h"
 #include "ops/gated.h"
 
 namespace falconer {
@@ -45,6 +46,7 @@ struct ModelConfig {
   bool alibi = false;
   double rope_base = 10000;
   int64_t rope_dims = 0;  // leading dimensions of a head that are rotated; 0: no rotation
+  RopeScaling rope_scaling;
   double window_rope_base =
       0;  // of the layers with a window, which are not scaled; 0: as the others
 

@@ -76,7 +76,7 @@ Decoder::Decoder(const ModelConfig& config, const Weights& weights, Run& run, Ar
   const int64_t positions = std::min(config.context, kFirstPositions);
   for (Rotation& rotation : rotations()) {
     *rotation.table = fixed.push(positions, config.rope_dims, Dtype::kF32);
-    if (!fixed.measuring()) fill(run, rotation, *rotation.table);
+    if (!fixed.measuring()) fill(run, rotation, *rotation.table, 0);
   }
   if (config.alibi) {
     tables_.alibi = fixed.push(1, config.heads, Dtype::kF32);
@@ -87,32 +87,40 @@ Decoder::Decoder(const ModelConfig& config, const Weights& weights, Run& run, Ar
 // That of all layers, and that of those with a window where it is another.
 std::vector<Decoder::Rotation> Decoder::rotations() const {
   if (config_.rope_dims == 0) return {};
-  std::vector<Rotation> all = {{&tables_.rope, &longer_rope_, config_.rope_base}};
+  std::vector<Rotation> all = {
+      {&tables_.rope, &longer_rope_, config_.rope_base, config_.rope_scaling}};
   if (config_.window_rope_base > 0)
-    all.push_back({&tables_.window_rope, &longer_window_rope_, config_.window_rope_base});
+    all.push_back({&tables_.window_rope, &longer_window_rope_, config_.window_rope_base, {}});
   return all;
 }
 
-void Decoder::fill(Run& run, const Rotation& rotation, const View& table) const {
-  rope_table(run, table, rotation.base);
+void Decoder::fill(Run& run, const Rotation& rotation, const View& table, int64_t positions) const {
+  const RopeFrequencies made = rope_frequencies(rotation.scaling, rotation.base, config_.rope_dims,
+                                                config_.context, positions);
+  rope_table(run, table, made.values, made.factor);
 }
 
-// A row of the table is the same however many there are. Where it grows it doubles: an answer goes on
-// token by token.
+// A row of the table is the same however many there are, but for one kind of scaling, which has other
+// frequencies once a sequence goes beyond the original context. Where the table grows it doubles: an answer
+// goes on token by token.
 void Decoder::reach_positions(Run& run, const Batch& batch) const {
-  if (run.dry) return;
+  if (run.dry || config_.rope_dims == 0) return;
   int64_t needed = 0;
   for (const AttentionSpan& span : batch.spans) needed = std::max(needed, span.kv_count);
+  const RopeScaling& scaling = config_.rope_scaling;
+  const bool beyond = scaling.type == RopeType::kLongRope && scaling.original_context > 0 &&
+                      needed > scaling.original_context;
   for (const Rotation& rotation : rotations()) {
     const int64_t rows = rotation.table->rows;
-    if (needed <= rows) continue;
+    if (needed <= rows && beyond == beyond_original_) continue;
     FALCONER_CHECK(needed <= config_.context);
-    Tensor table(std::min(config_.context, std::max(needed, 2 * rows)), config_.rope_dims,
-                 Dtype::kF32, rotation.table->device);
-    fill(run, rotation, table.view());
+    Tensor table(std::min(config_.context, std::max(needed, needed > rows ? 2 * rows : rows)),
+                 config_.rope_dims, Dtype::kF32, rotation.table->device);
+    fill(run, rotation, table.view(), needed);
     *rotation.longer = std::move(table);
     *rotation.table = rotation.longer->view();
   }
+  beyond_original_ = beyond;
 }
 
 std::vector<LinearSite*> Decoder::sites() {

@@ -65,9 +65,11 @@ class Decoder {
     View* table;
     Tensor* longer;
     double base;
+    RopeScaling scaling;
   };
   std::vector<Rotation> rotations() const;
-  void fill(Run& run, const Rotation& rotation, const View& table) const;
+  /// For sequences that go as far as `positions`.
+  void fill(Run& run, const Rotation& rotation, const View& table, int64_t positions) const;
   void reach_positions(Run& run, const Batch& batch) const;
   View embed(Run& run, const Batch& batch, bool kept) const;
   /// The forward that keeps nothing: what comes out of the last block, of the rows listed in `rows` or, where
@@ -91,6 +93,7 @@ class Decoder {
   // As long as what was run so far, and not as the context that config.json claims.
   mutable BlockTables tables_;
   mutable Tensor longer_rope_, longer_window_rope_;
+  mutable bool beyond_original_ = false;  // what the tables are for
 };
 
 }  // namespace falconer

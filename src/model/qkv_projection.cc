@@ -15,10 +15,10 @@ void QkvProjection::declare(const ModelConfig& c, int64_t layer, const ModuleVis
            .bias = c.qkv_bias,
            .parts = std::move(parts)});
   };
-  if (c.qkv == ModelConfig::Qkv::kByGroup) return linear(Role::kQkv, c.qkv_rows(), qkv_parts(c));
+  if (c.qkv != ModelConfig::Qkv::kSplit) return linear(Role::kQkv, c.qkv_rows(), qkv_parts(c));
   linear(Role::kQ, c.q_rows());
-  linear(Role::kK, c.groups * c.head_size);
-  linear(Role::kV, c.groups * c.head_size);
+  linear(Role::kK, c.kv_rows());
+  linear(Role::kV, c.kv_rows());
 }
 
 QkvProjection::QkvProjection(const ModelConfig& config, const Weights& weights, int64_t layer)

@@ -47,9 +47,8 @@ TEST(AttentionBranch, BackwardMatchesDualNumbersWhateverLearns) {
           dual_gradients(test, n, dy, [&](const LayerOf<Dual>& layer, const Block<Dual>& x) {
             return LayerForward<Dual>(test, layer, wanted).attention(x);
           });
-      std::vector<int> parts;
-      for (const int part : test.parts())
-        if (part >= kQkvW && part <= kDenseB) parts.push_back(part);
+      const std::vector<int> parts = test.parts(
+          {Role::kQkv, Role::kQ, Role::kK, Role::kV, Role::kQNorm, Role::kKNorm, Role::kDense});
       const std::string what = name + (wanted.empty() ? "" : ", some rows");
       for (const std::set<int>& learning : choices(parts))
         for (const bool want_dn : {true, false})

@@ -55,7 +55,7 @@ TEST(DecoderBlock, BackwardMatchesDualNumbersWhateverLearns) {
             const std::string what =
                 name + (wanted.empty() ? "" : ", some rows") +
                 (recompute ? ", computed again" : "") +
-                (learning.size() == 1 ? std::string(", only ") + part_name(*learning.begin()) : "");
+                (learning.size() == 1 ? ", only " + test.name(*learning.begin()) : "");
             const Block<double> dx =
                 block_pass(test, x, dy, {learning, want_dx, recompute, wanted});
             if (want_dx) expect_gradient(dx, want.x, what + ": dx");

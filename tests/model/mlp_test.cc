@@ -36,9 +36,7 @@ TEST(Mlp, BackwardMatchesDualNumbersWhateverLearns) {
         dual_gradients(test, n, dy, [&](const LayerOf<Dual>& layer, const Block<Dual>& x) {
           return LayerForward<Dual>(test, layer).mlp(x);
         });
-    std::vector<int> parts;
-    for (const int part : test.parts())
-      if (part >= kUpW) parts.push_back(part);
+    const std::vector<int> parts = test.parts({Role::kGateUp, Role::kGate, Role::kUp, Role::kDown});
     for (const std::set<int>& learning : choices(parts))
       for (const bool want_dn : {true, false})
         for (const bool add_dn : {true, false}) {

@@ -3,12 +3,13 @@
 // backward of the first is held against.
 #pragma once
 
-#include <array>
+#include <deque>
 #include <map>
 #include <optional>
 #include <set>
 
 #include "model/block.h"
+#include "model/qkv_rows.h"
 #include "ops/scalar/attention.h"
 #include "ops/scalar/elementwise.h"
 #include "ops/scalar/embedding.h"
@@ -16,71 +17,87 @@
 #include "ops/scalar/norm.h"
 #include "ops/scalar/rope.h"
 #include "support/dual.h"
-#include "support/heads_case.h"
 #include "support/op_run.h"
 
 namespace falconer::test {
 
-/// The tensors of a layer; a bias comes behind its matrix.
-enum LayerPart {
-  kNorm1W,
-  kNorm1B,
-  kNorm2W,
-  kNorm2B,
-  kQkvW,
-  kQkvB,
-  kDenseW,
-  kDenseB,
-  kUpW,
-  kUpB,
-  kDownW,
-  kDownB,
-  kLayerParts
+/// A tensor of a layer.
+struct LayerPart {
+  Role role;
+  bool bias;
 };
-inline const char* part_name(int part) {
-  constexpr const char* kNames[] = {"norm1.w", "norm1.b", "norm2.w", "norm2.b", "qkv.w",  "qkv.b",
-                                    "dense.w", "dense.b", "up.w",    "up.b",    "down.w", "down.b"};
-  return kNames[part];
-}
 
-/// Those that a layer lacks have no rows.
+/// The tensors of a layer, in the order of TestLayer::parts(). Those that a layer lacks have no rows.
 template <class S>
-using LayerOf = std::array<Block<S>, kLayerParts>;
+using LayerOf = std::vector<Block<S>>;
 
 inline LayerOf<Dual> lift(const LayerOf<double>& layer) {
   LayerOf<Dual> out;
-  for (size_t i = 0; i < layer.size(); ++i)
-    if (layer[i].rows() > 0) out[i] = lift(layer[i]);
+  for (const Block<double>& part : layer) out.push_back(lift(part));
   return out;
 }
 
-/// Kinds of layers that there are, with sizes that no two dimensions share: Falcon-7B's, -40B's and -RW's,
-/// and GPT-NeoX's.
+/// Kinds of layers that there are, with sizes that no two dimensions share.
 inline std::map<std::string, ModelConfig> layer_kinds() {
-  ModelConfig seven, forty, rw, neox;
-  seven.width = 9, seven.heads = 3, seven.groups = 1, seven.head_size = 4, seven.mlp_width = 14;
-  seven.rope_dims = 4;
-  forty.width = 11, forty.heads = 6, forty.groups = 2, forty.head_size = 2, forty.mlp_width = 13;
-  forty.rope_dims = 2, forty.shared_norm = false;
-  rw.width = 10, rw.heads = 3, rw.groups = 3, rw.head_size = 4, rw.mlp_width = 13;
-  rw.set_biases(true), rw.alibi = true, rw.parallel = rw.shared_norm = false;
-  neox.width = 11, neox.heads = 2, neox.groups = 2, neox.head_size = 6, neox.mlp_width = 13;
-  neox.rope_dims = 2, neox.set_biases(true), neox.shared_norm = false;
-  return {{"7B", seven}, {"40B", forty}, {"RW", rw}, {"NeoX", neox}};
+  using enum ModelConfig::Qkv;
+  using enum ModelConfig::MlpKind;
+  using enum ModelConfig::HeadNorm;
+  std::map<std::string, ModelConfig> kinds;
+  const auto add = [&](const char* name, ModelConfig made, int64_t width, int64_t heads,
+                       int64_t groups, int64_t head_size) -> ModelConfig& {
+    made.layers = 1, made.width = width, made.heads = heads, made.groups = groups;
+    made.head_size = head_size, made.mlp_width = width + 3, made.rope_dims = head_size;
+    return kinds[name] = made;
+  };
+  ModelConfig falcon, llama;
+  llama.parallel = llama.shared_norm = false;
+  llama.norm = ModelConfig::NormKind::kRms, llama.qkv = kSplit, llama.mlp = kGated;
+  llama.activation = Activation::kSilu;
+  add("7B", falcon, 9, 3, 1, 4);
+  add("40B", falcon, 11, 6, 2, 2).shared_norm = false;
+  ModelConfig& rw = add("RW", falcon, 10, 3, 3, 4);
+  rw.alibi = true, rw.parallel = rw.shared_norm = false, rw.rope_dims = 0, rw.set_biases(true);
+  ModelConfig& neox = add("NeoX", falcon, 11, 2, 2, 6);
+  neox.rope_dims = 2, neox.shared_norm = false, neox.set_biases(true);
+  add("LLaMA", llama, 10, 4, 2, 4);
+  add("LLaMA with biases", llama, 9, 3, 1, 2).set_biases(true);
+  add("Qwen 2", llama, 9, 2, 1, 4).qkv_bias = true;
+  add("Qwen 3", llama, 10, 4, 2, 4).head_norm = kEachHead;
+  ModelConfig& phi = add("Phi-3", llama, 11, 4, 2, 6);
+  phi.qkv = kByPart, phi.mlp = kGatedInOne, phi.rope_dims = 4, phi.windows = {2};
+  ModelConfig& gemma = add("Gemma 2", llama, 10, 4, 2, 4);
+  gemma.norm_offset = 1, gemma.norm_behind = true, gemma.score_scale = 0.3, gemma.score_cap = 0.7;
+  gemma.windows = {3}, gemma.window_rope_base = 50, gemma.activation = Activation::kGeluTanh;
+  ModelConfig& olmo = add("OLMo 2", llama, 9, 4, 4, 2);
+  olmo.norm_before = false, olmo.norm_behind = true, olmo.head_norm = kAllHeads;
+  ModelConfig& stable = add("StableLM", llama, 11, 2, 1, 6);
+  stable.norm = ModelConfig::NormKind::kLayer, stable.rope_dims = 2;
+  ModelConfig& parallel = add("StableLM, parallel", stable, 11, 2, 1, 6);
+  parallel.parallel = parallel.shared_norm = true, parallel.rope_dims = 2;
+  ModelConfig& tanh = add("parallel, GELU by tanh", falcon, 9, 3, 1, 4);
+  tanh.activation = Activation::kGeluTanh, tanh.qkv = kSplit;
+  return kinds;
 }
 
 /// Parameters with random values, and what a layer reads beside them: two sequences of 4 and 3 tokens.
 class TestLayer {
  public:
   explicit TestLayer(const ModelConfig& config) : config_(config) {
-    const int64_t c = config.width, heads = config.heads * config.head_size, m = config.mlp_width;
-    make(kNorm1W, 1, c), make(kNorm1B, 1, c);
-    if (!config.shared_norm) make(kNorm2W, 1, c), make(kNorm2B, 1, c);
-    linear(kQkvW, config.qkv_rows(), c), linear(kDenseW, c, heads);
-    linear(kUpW, m, c), linear(kDownW, c, m);
+    falconer::Block::declare(config, 0, [&](const ModuleShape& shape) {
+      Module module{
+          .id = shape.id, .kind = shape.kind, .name = std::string(role_name(shape.id.role))};
+      module.w = make({shape.id.role, false}, shape.kind == ModuleKind::kNorm ? 1 : shape.out,
+                      shape.kind == ModuleKind::kNorm ? shape.out : shape.in, module.name + ".w");
+      if (shape.bias) module.b = make({shape.id.role, true}, 1, shape.out, module.name + ".b");
+      weights_.modules.push_back(std::move(module));
+    });
     if (config.rope_dims > 0) {
       rope_ = Tensor(8, config.rope_dims, Dtype::kF32);
       rope_table(run_.run, rope_.view(), 100);
+    }
+    if (config.window_rope_base > 0) {
+      window_rope_ = Tensor(8, config.rope_dims, Dtype::kF32);
+      rope_table(run_.run, window_rope_.view(), config.window_rope_base);
     }
     if (config.alibi) {
       alibi_ = Tensor(1, config.heads, Dtype::kF32);
@@ -88,72 +105,82 @@ class TestLayer {
         alibi_.view().row<float>(0)[h] = 1.0f / static_cast<float>(2 << h);
     }
     run_.run.keep = true;
-    module(Role::kAttentionNorm, kNorm1W), module(Role::kMlpNorm, kNorm2W);
-    module(Role::kQkv, kQkvW), module(Role::kDense, kDenseW);
-    module(Role::kUp, kUpW), module(Role::kDown, kDownW);
   }
 
   const ModelConfig& config() const { return config_; }
   const Batch& batch() const { return batch_.batch(); }
   int64_t tokens() const { return batch().tokens(); }
   BlockTables tables() const {
-    return {config_.rope_dims > 0 ? rope_.view() : View{}, config_.alibi ? alibi_.view() : View{}};
+    const auto view = [](const Tensor& t) { return t.view().size() > 0 ? t.view() : View{}; };
+    return {.rope = view(rope_), .window_rope = view(window_rope_), .alibi = view(alibi_)};
   }
   Run& run() { return run_.run; }
 
-  std::vector<int> parts() const {
+  /// Numbers of the tensors: of all, or of those of some roles.
+  std::vector<int> parts(const std::set<Role>& roles = {}) const {
     std::vector<int> all;
-    for (int i = 0; i < kLayerParts; ++i)
-      if (values_[i]) all.push_back(i);
+    for (size_t i = 0; i < parts_.size(); ++i)
+      if (roles.empty() || roles.contains(parts_[i].part.role)) all.push_back(static_cast<int>(i));
     return all;
   }
+  /// The number of a tensor, or -1.
+  int number(Role role, bool bias = false) const {
+    for (size_t i = 0; i < parts_.size(); ++i)
+      if (parts_[i].part.role == role && parts_[i].part.bias == bias) return static_cast<int>(i);
+    return -1;
+  }
+  const std::string& name(int part) const { return parts_[static_cast<size_t>(part)].param.name; }
   LayerOf<double> values() const {
     LayerOf<double> out;
-    for (const int i : parts()) out[i] = values_[i]->values();
+    for (const Part& part : parts_) out.push_back(part.value.values());
     return out;
   }
   /// These learn from here on, from gradients of zero.
   void learn(const std::set<int>& learning) {
-    for (const int i : parts()) {
-      grads_[i].emplace(Block<double>(params_[i].rows(), params_[i].cols()));
-      params_[i].grad = learning.contains(i) ? grads_[i]->view() : View{};
+    int number = 0;
+    for (Part& part : parts_) {
+      part.grad.emplace(Block<double>(part.value.values().rows(), part.value.values().cols()));
+      part.param.grad = learning.contains(number++) ? part.grad->view() : View{};
     }
   }
   Block<double> grad(int part) const {
-    EXPECT_TRUE(grads_[part]->margin_intact()) << part_name(part);
-    return grads_[part]->values();
+    const Part& of = parts_[static_cast<size_t>(part)];
+    EXPECT_TRUE(of.grad->margin_intact()) << name(part);
+    return of.grad->values();
   }
   /// Those of a decoder that has this layer alone.
   const Weights& weights() const { return weights_; }
 
  private:
-  void make(int part, int64_t rows, int64_t cols) {
+  struct Part {
+    LayerPart part;
+    TestView value;
+    std::optional<TestView> grad;
+    Param param;
+  };
+
+  Param* make(const LayerPart& part, int64_t rows, int64_t cols, const std::string& name) {
     // Sums about 1, so that no softmax is a step; scales of a norm about 1.
     const double size = rows == 1 ? 0.5 : 1 / std::sqrt(static_cast<double>(cols));
-    const double middle = part == kNorm1W || part == kNorm2W ? 1 : 0;
-    values_[part].emplace(map(random_block(rows, cols, static_cast<uint32_t>(50 + part)),
-                              [&](double x) { return middle + size * x; }));
-    params_[part].name = part_name(part);
-    params_[part].shape = rows == 1 ? std::vector<int64_t>{cols} : std::vector<int64_t>{rows, cols};
-    params_[part].value = values_[part]->view();
-  }
-  void linear(int part, int64_t rows, int64_t cols) {
-    make(part, rows, cols);
-    if (config_.bias()) make(part + 1, 1, rows);
-  }
-  void module(Role role, int weight) {
-    const auto at = [&](int part) { return values_[part] ? &params_[part] : nullptr; };
-    if (values_[weight])
-      weights_.modules.push_back(
-          {.id = {0, role}, .name = part_name(weight), .w = at(weight), .b = at(weight + 1)});
+    const bool scales = rows == 1 && !part.bias;
+    const double middle = scales ? 1 - config_.norm_offset : 0;
+    const auto seed = static_cast<uint32_t>(50 + 2 * static_cast<int>(part.role) + part.bias);
+    Part& made = parts_.emplace_back(Part{
+        part,
+        TestView(map(random_block(rows, cols, seed), [&](double x) { return middle + size * x; })),
+        {},
+        {}});
+    made.param.name = name;
+    made.param.shape = rows == 1 ? std::vector<int64_t>{cols} : std::vector<int64_t>{rows, cols};
+    made.param.value = made.value.view();
+    return &made.param;
   }
 
   ModelConfig config_;
   OpRun run_;
-  std::array<std::optional<TestView>, kLayerParts> values_, grads_;
-  std::array<Param, kLayerParts> params_;
+  std::deque<Part> parts_;
   Weights weights_;
-  Tensor rope_, alibi_;
+  Tensor rope_, window_rope_, alibi_;
   std::vector<int32_t> ids_ = {1, 2, 3, 4, 5, 6, 7};
   BatchBuffer batch_ = BatchBuffer::for_training(std::vector<BatchBuffer::Sequence>{
       {std::span<const int32_t>(ids_).first(4), {}}, {std::span<const int32_t>(ids_).last(3), {}}});
@@ -165,55 +192,119 @@ template <class S>
 class LayerForward {
  public:
   LayerForward(const TestLayer& test, const LayerOf<S>& layer, std::vector<int32_t> wanted = {})
-      : test_(test), layer_(layer), wanted_(std::move(wanted)) {}
+      : test_(test), c_(test.config()), layer_(layer), wanted_(std::move(wanted)) {}
 
   Block<S> mlp(const Block<S>& n) const {
-    const Block<S> pre = product(n, kUpW);
-    Block<S> act(pre.rows(), pre.cols());
-    scalar::gelu_forward<S>(pre, act, 0, pre.rows());
-    return product(act, kDownW);
+    Block<S> act(n.rows(), c_.mlp_width);
+    if (c_.mlp == ModelConfig::MlpKind::kPlain) {
+      const Block<S> pre = product(n, Role::kUp);
+      for (int64_t i = 0; i < act.rows(); ++i)
+        for (int64_t j = 0; j < act.cols(); ++j)
+          act(i, j) = scalar::activate(c_.activation, pre(i, j));
+    } else {
+      const bool one = c_.mlp == ModelConfig::MlpKind::kGatedInOne;
+      const Block<S> gate = product(n, one ? Role::kGateUp : Role::kGate),
+                     up = one ? gate : product(n, Role::kUp);
+      for (int64_t i = 0; i < act.rows(); ++i)
+        for (int64_t j = 0; j < act.cols(); ++j)
+          act(i, j) =
+              scalar::activate(c_.activation, gate(i, j)) * up(i, one ? j + c_.mlp_width : j);
+    }
+    return product(act, Role::kDown);
   }
 
   Block<S> attention(const Block<S>& n) const {
-    const ModelConfig& c = test_.config();
-    const HeadsShape s{n.rows(), c.groups, c.per_group(), c.head_size};
-    const View table = test_.tables().rope, slopes = test_.tables().alibi;
-    Block<S> qkv = product(n, kQkvW), out(n.rows(), s.width()), lse(n.rows(), s.heads());
+    const int64_t d = c_.head_size, rows = n.rows();
+    Block<S> q(rows, c_.q_rows()), k(rows, c_.kv_rows()), v(rows, c_.kv_rows());
+    split(n, q, k, v);
+    if (c_.head_norm != ModelConfig::HeadNorm::kNone) {
+      norm_heads(q, c_.heads, Role::kQNorm);
+      norm_heads(k, c_.groups, Role::kKNorm);
+    }
+    const int64_t m = c_.per_group();
+    const HeadsMat<S> queries{q.mat(), c_.groups, m, m * d, d}, keys{k.mat(), c_.groups, 1, d, d};
+    const bool own = c_.window(0) > 0 && c_.window_rope_base > 0;
+    const View table = own ? test_.tables().window_rope : test_.tables().rope;
     if (table) {
       Block<S> angles(table.rows, table.cols);
       for (int64_t i = 0; i < table.rows; ++i)
         for (int64_t j = 0; j < table.cols; ++j) angles(i, j) = table.row<float>(i)[j];
       const int32_t* positions = test_.batch().positions.row<int32_t>(0);
-      scalar::rope<S>(s.q(qkv.mat()), positions, angles, false, 0, n.rows());
-      scalar::rope<S>(s.k(qkv.mat()), positions, angles, false, 0, n.rows());
+      scalar::rope<S>(queries, positions, angles, false, 0, rows);
+      scalar::rope<S>(keys, positions, angles, false, 0, rows);
     }
-    const double scale = static_cast<float>(1 / std::sqrt(static_cast<double>(s.size)));
-    scalar::attention_forward<S>(s.q(qkv.cmat()), s.k(qkv.cmat()), s.v(qkv.cmat()),
+    const double usual = 1 / std::sqrt(static_cast<double>(d));
+    const double scale = static_cast<float>(c_.score_scale != 0 ? c_.score_scale : usual);
+    const View slopes = test_.tables().alibi;
+    Block<S> out(rows, c_.q_rows()), lse(rows, c_.heads);
+    scalar::attention_forward<S>({q.cmat(), c_.groups, m, m * d, d}, {k.cmat(), c_.groups, 1, d, d},
+                                 {v.cmat(), c_.groups, 1, d, d},
                                  slopes ? slopes.as<const float>() : Mat<const float>{}, out, lse,
-                                 test_.batch().spans, scale, 0, s.heads());
-    return product(taken(out), kDenseW);
+                                 test_.batch().spans, scale, 0, c_.heads,
+                                 {.window = c_.window(0), .cap = static_cast<float>(c_.score_cap)});
+    return product(taken(out), Role::kDense);
   }
 
   Block<S> block(const Block<S>& x) const {
-    const ModelConfig& c = test_.config();
-    const Block<S> n1 = norm(x, kNorm1W), from = taken(x), a = attention(n1);
-    if (c.parallel) return sum(from, a, mlp(c.shared_norm ? taken(n1) : norm(from, kNorm2W)));
+    const auto before = [&](const Block<S>& at, Role role) {
+      return c_.norm_before ? norm(at, role) : at;
+    };
+    const auto behind = [&](const Block<S>& made, Role role) {
+      return c_.norm_behind ? norm(made, role) : made;
+    };
+    const Block<S> n1 = before(x, Role::kAttentionNorm), from = taken(x),
+                   a = behind(attention(n1), Role::kAttentionNormBehind);
+    if (c_.parallel)
+      return sum(from, a, mlp(c_.shared_norm ? taken(n1) : norm(from, Role::kMlpNorm)));
     const Block<S> z = sum(from, a, {});
-    return sum(z, mlp(norm(z, kNorm2W)), {});
+    return sum(z, behind(mlp(before(z, Role::kMlpNorm)), Role::kMlpNormBehind), {});
   }
 
  private:
-  Block<S> product(const Block<S>& x, int part) const {
-    const Block<S>&w = layer_[part], &b = layer_[part + 1];
+  const Block<S>& part(Role role, bool bias = false) const {
+    static const Block<S> none;
+    const int number = test_.number(role, bias);
+    return number < 0 ? none : layer_[static_cast<size_t>(number)];
+  }
+  Block<S> product(const Block<S>& x, Role role) const {
+    const Block<S>&w = part(role), &b = part(role, true);
     Block<S> y(x.rows(), w.rows());
     scalar::linear_forward<S, S, S>(x, w, b.rows() > 0 ? b.cmat() : Mat<const S>{}, y, 1, false, 0,
                                     x.rows());
     return y;
   }
-  Block<S> norm(const Block<S>& x, int part) const {
+  /// Queries, keys and values apart, whatever they are made by.
+  void split(const Block<S>& n, Block<S>& q, Block<S>& k, Block<S>& v) const {
+    if (c_.qkv == ModelConfig::Qkv::kSplit) {
+      q = product(n, Role::kQ), k = product(n, Role::kK), v = product(n, Role::kV);
+      return;
+    }
+    const Block<S> qkv = product(n, Role::kQkv);
+    const std::vector<SitePart> parts = qkv_parts(c_);
+    for (Block<S>* to : {&q, &k, &v}) {
+      int64_t column = 0;
+      for (const RowRange& range : parts[to == &q ? 0 : to == &k ? 1 : 2].rows)
+        for (int64_t j = 0; j < range.count; ++j, ++column)
+          for (int64_t i = 0; i < n.rows(); ++i) (*to)(i, column) = qkv(i, range.begin + j);
+    }
+  }
+  void norm_heads(Block<S>& x, int64_t heads, Role role) const {
+    const bool together = c_.head_norm == ModelConfig::HeadNorm::kAllHeads;
+    Block<S> from = x, stats(x.rows(), heads);
+    const int64_t count = together ? 1 : heads, size = x.cols() / count;
+    scalar::rms_norm_forward<S>({from.cmat(), count, 1, size, size}, part(role),
+                                {x.mat(), count, 1, size, size}, stats,
+                                static_cast<float>(c_.norm_eps), c_.norm_offset, 0, x.rows());
+  }
+  Block<S> norm(const Block<S>& x, Role role) const {
     Block<S> y(x.rows(), x.cols()), stats(x.rows(), 2);
-    scalar::norm_forward<S>(x, layer_[part], layer_[part + 1], y, stats,
-                            static_cast<float>(test_.config().norm_eps), 0, x.rows());
+    const double eps = static_cast<float>(c_.norm_eps);
+    if (c_.norm == ModelConfig::NormKind::kRms)
+      scalar::rms_norm_forward<S>({x.cmat(), 1, 1, 0, x.cols()}, part(role),
+                                  {y.mat(), 1, 1, 0, x.cols()}, stats, eps, c_.norm_offset, 0,
+                                  x.rows());
+    else
+      scalar::norm_forward<S>(x, part(role), part(role, true), y, stats, eps, 0, x.rows());
     return y;
   }
   Block<S> taken(const Block<S>& x) const {
@@ -229,6 +320,7 @@ class LayerForward {
   }
 
   const TestLayer& test_;
+  const ModelConfig& c_;
   const LayerOf<S>& layer_;
   std::vector<int32_t> wanted_;
 };
@@ -245,7 +337,7 @@ LayerGradients dual_gradients(const TestLayer& test, const Block<double>& at,
   Block<Dual> x = lift(at);
   const auto loss = [&] { return weigh(weights, forward(layer, x)); };
   LayerGradients out{dual_gradient(x, loss), {}};
-  for (const int part : test.parts()) out.parts[part] = dual_gradient(layer[part], loss);
+  for (Block<Dual>& part : layer) out.parts.push_back(dual_gradient(part, loss));
   return out;
 }
 
@@ -263,9 +355,10 @@ inline void expect_gradients(const TestLayer& test, const LayerGradients& want,
                              const std::set<int>& learning, const std::string& what) {
   for (const int part : test.parts()) {
     if (learning.contains(part))
-      expect_gradient(test.grad(part), want.parts[part], what + ": " + part_name(part));
+      expect_gradient(test.grad(part), want.parts[static_cast<size_t>(part)],
+                      what + ": " + test.name(part));
     else
-      EXPECT_EQ(max_abs(test.grad(part)), 0) << what << ": " << part_name(part) << " is frozen";
+      EXPECT_EQ(max_abs(test.grad(part)), 0) << what << ": " << test.name(part) << " is frozen";
   }
 }
 

@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "model/arch/json_fields.h"
+#include "model/arch/rope_settings.h"
 
 namespace falconer {
 namespace {
@@ -35,9 +36,9 @@ ModelConfig read_falcon_config(const nlohmann::json& json, const std::string& wh
   m.set_biases(f.boolean("bias").value_or(false));
   m.alibi = f.boolean("alibi").value_or(false);
   m.norm_eps = f.real("layer_norm_epsilon", kNormEpsilons).value_or(1e-5);
-  m.rope_base = rope_base_of(f);
-  m.rope_dims = m.alibi ? 0 : m.head_size;
   m.context = f.whole("max_position_embeddings", kContexts).value_or(2048);
+  read_rope(f, m);
+  if (m.alibi) m.rope_dims = 0;
   m.tied_head = f.boolean("tie_word_embeddings").value_or(true);
   m.init_std = f.real("initializer_range", kInitDeviations).value_or(0.02);
   const auto activation = f.text("activation").value_or("gelu");

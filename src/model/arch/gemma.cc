@@ -70,6 +70,7 @@ ModelConfig read_gemma3_config(const nlohmann::json& json, const std::string& wh
   defaults.context = 131072;
   ModelConfig m = read_newer_gemma(f, defaults);
   m.head_norm = ModelConfig::HeadNorm::kEachHead;
+  if (m.window_rope_base == 0) m.window_rope_base = 10000;
   m.score_cap = cap_of(f, json, "attn_logit_softcapping", 0);
   m.logit_cap = cap_of(f, json, "final_logit_softcapping", 0);
   read_gemma_windows(f, m, f.whole("sliding_window_pattern", {1, kLayerCounts.most}).value_or(6));

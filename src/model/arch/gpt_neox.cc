@@ -1,6 +1,7 @@
 #include "base/error.h"
 #include "model/arch/families.h"
 #include "model/arch/json_fields.h"
+#include "model/arch/rope_settings.h"
 
 namespace falconer {
 namespace {
@@ -19,9 +20,8 @@ ModelConfig read_neox_config(const nlohmann::json& json, const std::string& wher
   m.shared_norm = false;
   m.set_biases(f.boolean("attention_bias").value_or(true));
   m.norm_eps = f.real("layer_norm_eps", kNormEpsilons).value_or(1e-5);
-  m.rope_base = rope_base_of(f);
-  m.rope_dims = rotated_dims_of(f, m.head_size, 0.25);
   m.context = f.whole("max_position_embeddings", kContexts).value_or(2048);
+  read_rope(f, m, 0.25);
   m.tied_head = f.boolean("tie_word_embeddings").value_or(false);
   m.init_std = f.real("initializer_range", kInitDeviations).value_or(0.02);
   const auto activation = f.text("hidden_act").value_or("gelu");

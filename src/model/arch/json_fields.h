@@ -12,14 +12,6 @@ namespace falconer {
 
 using ConfigFields = JsonFields<nlohmann::json>;
 
-/// Rotary settings, in transformers 5's "rope_parameters" or beside the rest as before. Only the
-/// plain kind.
-double rope_base_of(const ConfigFields& fields);
-
-/// Dimensions of a head that are rotated: `usual` of them, where "partial_rotary_factor" (of the rotary
-/// settings, or beside the rest) does not say.
-int64_t rotated_dims_of(const ConfigFields& fields, int64_t head_size, double usual);
-
 /// An object within `json`; an empty one where it is missing or another kind.
 const nlohmann::json& object_in(const nlohmann::json& json, const char* key);
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "model/arch/rope_settings.h"
 
 namespace falconer {
 namespace {
@@ -39,8 +40,7 @@ ModelConfig read_llama_shape(const ConfigFields& f, const LlamaDefaults& default
   m.qkv = ModelConfig::Qkv::kSplit;
   m.mlp = ModelConfig::MlpKind::kGated;
   m.activation = activation_of(f, defaults);
-  m.rope_base = rope_base_of(f);
-  m.rope_dims = m.head_size;
+  read_rope(f, m);
   m.tied_head = f.boolean("tie_word_embeddings").value_or(defaults.tied_head);
   m.init_std = f.real("initializer_range", kInitDeviations).value_or(0.02);
   return m;

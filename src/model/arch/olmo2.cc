@@ -2,6 +2,7 @@
 #include "base/error.h"
 #include "model/arch/families.h"
 #include "model/arch/llama_shape.h"
+#include "model/arch/rope_settings.h"
 
 namespace falconer {
 namespace {
@@ -9,7 +10,8 @@ namespace {
 ModelConfig read_olmo2_config(const nlohmann::json& json, const std::string& where) {
   const ConfigFields f(json, where);
   ModelConfig m = read_llama_shape(f, {.norm_eps = 1e-5});
-  m.head_size = m.rope_dims = m.width / m.heads;
+  m.head_size = m.width / m.heads;
+  read_rope(f, m);
   m.norm_before = false;
   m.norm_behind = true;
   m.head_norm = ModelConfig::HeadNorm::kAllHeads;

@@ -2,6 +2,7 @@
 #include "base/error.h"
 #include "model/arch/families.h"
 #include "model/arch/llama_shape.h"
+#include "model/arch/rope_settings.h"
 
 namespace falconer {
 namespace {
@@ -10,7 +11,9 @@ ModelConfig read_phi3_config(const nlohmann::json& json, const std::string& wher
   const ConfigFields f(json, where);
   ModelConfig m = read_llama_shape(f, {.norm_eps = 1e-5, .context = 4096});
   m.head_size = m.width / m.heads;
-  m.rope_dims = rotated_dims_of(f, m.head_size, 1);
+  read_rope(f, m);
+  if (m.rope_scaling.type == RopeType::kYarn)
+    m.rope_scaling.type = RopeType::kLongRope;  // its first name
   m.qkv = ModelConfig::Qkv::kByPart;
   m.mlp = ModelConfig::MlpKind::kGatedInOne;
   m.windows = read_windows(f, m.layers, f.whole("sliding_window", kContexts).value_or(0),

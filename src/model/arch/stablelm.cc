@@ -2,6 +2,7 @@
 #include "base/error.h"
 #include "model/arch/families.h"
 #include "model/arch/llama_shape.h"
+#include "model/arch/rope_settings.h"
 
 namespace falconer {
 namespace {
@@ -13,7 +14,7 @@ ModelConfig read_stablelm_config(const nlohmann::json& json, const std::string& 
   m.norm = ModelConfig::NormKind::kLayer;
   m.norm_eps = f.real("layer_norm_eps", kNormEpsilons).value_or(1e-5);
   m.head_size = m.width / m.heads;
-  m.rope_dims = rotated_dims_of(f, m.head_size, 0.25);
+  read_rope(f, m, 0.25);
   m.qkv_bias = f.boolean("use_qkv_bias").value_or(false);
   m.parallel = m.shared_norm = f.boolean("use_parallel_residual").value_or(false);
   read_token_ids(json, where, m);
