@@ -10,23 +10,11 @@
 #include "method/lora_file.h"
 #include "method/lora_gguf.h"
 #include "method/lora_lit.h"
+#include "method/lora_targets.h"
 #include "method/peft_config.h"
 
 namespace falconer {
 namespace {
-
-// What a target name may stand for at a site: a part of the fused product, or the whole of it.
-bool is_part(const LinearSite& site, const std::string& target) {
-  return std::any_of(site.parts().begin(), site.parts().end(),
-                     [&](const SitePart& part) { return part.name == target; });
-}
-
-bool is_whole(const LinearSite& site, const std::string& target, bool head) {
-  if (target == "all-linear") return !head;
-  if (target == "head") return head;
-  if (target == "qkv" || target == "query_key_value") return !site.parts().empty();
-  return names_module(site.module(), target);
-}
 
 std::vector<LoraBlock> whole_block(const LinearSite& site, int64_t rank) {
   return {{.rows = {0, site.out()}, .rank_begin = 0, .rank_count = rank}};
@@ -93,6 +81,13 @@ std::vector<std::string> split_at_commas(const std::string& text) {
   return parts;
 }
 
+// "q, k, v"
+std::string names_of_parts(const LinearSite& site) {
+  std::string names;
+  for (const SitePart& part : site.parts()) names += (names.empty() ? "" : ", ") + part.name;
+  return names;
+}
+
 // The parts that an adapter on a fused site was made for: what its file says, or else those whose rows
 // of B are not zero, if each of them has ranks of its own. None: it is for the whole site.
 std::vector<std::string> parts_of(const LinearSite& site, const Lora::ModuleSpec& module,
@@ -105,8 +100,8 @@ std::vector<std::string> parts_of(const LinearSite& site, const Lora::ModuleSpec
     if (!keeps_to(said, used, module.rank))
       fail(
           "{}: says that {} has a LoRA for \"{}\", and its tensors are not for that: expected "
-          "some of q, k and v in that order, a rank that they can share, and zeros for the rest",
-          where, site.module(), printable(module.parts));
+          "some of {} in that order, a rank that they can share, and zeros for the rest",
+          where, site.module(), printable(module.parts), names_of_parts(site));
     return said;
   }
   std::vector<std::string> names;
@@ -125,45 +120,28 @@ void check_options(const MethodOptions& o) {
     fail_usage("--lora-r is {}, expected {}", o.lora_r, expectation(kLoraRank));
   if (!kLoraAlpha.holds(o.lora_alpha))
     fail_usage("--lora-alpha is {}, expected {}", o.lora_alpha, expectation(kLoraAlpha));
-  if (o.lora_targets.empty())
-    fail_usage("--lora-targets is empty; give for example q,v or all-linear");
 }
 
 }  // namespace
 
 std::vector<LoraHook::Spec> Lora::specs(Decoder& decoder) const {
   std::vector<LoraHook::Spec> made;
-  std::set<std::string> used;
+  LoraTargets targets(options_.lora_targets);
   for (LinearSite* site : decoder.sites()) {
     LoraHook::Spec spec{.site = site, .dropout = options_.lora_dropout, .dora = options_.lora_dora};
-    const bool head = site == &decoder.head();
-    bool whole = false, parts = false;
-    for (const std::string& target : options_.lora_targets) {
-      const bool w = is_whole(*site, target, head), p = is_part(*site, target);
-      if (w || p) used.insert(target);
-      whole |= w;
-      parts |= p;
-    }
-    if (whole) {
+    const LoraTargets::Match match = targets.match(*site);
+    if (!match) continue;
+    if (match.whole) {
       spec.rank = options_.lora_r;
       spec.blocks = whole_block(*site, spec.rank);
-    } else if (parts) {
-      spec.blocks = part_blocks(*site, options_.lora_targets, options_.lora_r, spec.rank);
     } else {
-      continue;
+      spec.blocks = part_blocks(*site, match.parts, options_.lora_r, spec.rank);
     }
     const double r = static_cast<double>(options_.lora_r);
     spec.scale = options_.lora_alpha / (options_.lora_rs ? std::sqrt(r) : r);
     made.push_back(std::move(spec));
   }
-  for (const std::string& target : options_.lora_targets)
-    if (!used.contains(target))
-      fail_usage(
-          "--lora-targets names \"{}\", which this model does not have; expected q, k, v, qkv, "
-          "dense, dense_h_to_4h, dense_4h_to_h, head or all-linear{}",
-          target,
-          did_you_mean(
-              target, {"qkv", "dense", "dense_h_to_4h", "dense_4h_to_h", "head", "all-linear"}, 1));
+  targets.check_all_met(decoder.sites());
   return made;
 }
 

@@ -6,6 +6,7 @@
 
 #include "base/joined.h"
 #include "method/lora.h"
+#include "method/lora_targets.h"
 
 namespace falconer {
 namespace {
@@ -19,8 +20,7 @@ std::vector<std::string> targets_of(const LoraHook::Spec& spec) {
           block.rows.count == part.rows.front().count)
         names.push_back(part.name);
   if (!names.empty()) return names;
-  const std::string module = spec.site->module();
-  return {module.substr(module.rfind('.') + 1)};
+  return {target_of(*spec.site)};
 }
 
 }  // namespace

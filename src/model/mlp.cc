@@ -13,10 +13,13 @@ Role role_of_up(const ModelConfig& config) {
 
 void Mlp::declare(const ModelConfig& c, int64_t layer, const ModuleVisitor& visit) {
   const bool in_one = c.mlp == ModelConfig::MlpKind::kGatedInOne;
-  const ModuleShape up{.id = {layer, role_of_up(c)},
-                       .out = in_one ? 2 * c.mlp_width : c.mlp_width,
-                       .in = c.width,
-                       .bias = c.mlp_bias};
+  ModuleShape up{.id = {layer, role_of_up(c)},
+                 .out = in_one ? 2 * c.mlp_width : c.mlp_width,
+                 .in = c.width,
+                 .bias = c.mlp_bias};
+  if (in_one)
+    up.parts = {{.name = "gate", .rows = {{0, c.mlp_width}}},
+                {.name = "up", .rows = {{c.mlp_width, c.mlp_width}}}};
   if (c.mlp == ModelConfig::MlpKind::kGated) {
     ModuleShape gate = up;
     gate.id.role = Role::kGate;

@@ -164,9 +164,9 @@ Rows method_rows(FinetuneOptions& o) {
       {.names = "lora-dropout", .value = &o.lora_dropout, .help = "default: 0.05",
        .range = kLoraDropout, .methods = kLora, .recorded = true, .of_adapter = true},
       {.names = "lora-targets", .value = &o.lora_targets,
-       .help = "q, k, v, qkv, dense, dense_h_to_4h, dense_4h_to_h, head, all-linear (default: q,v)",
-       .choices = {"q", "k", "v", "qkv", "dense", "dense_h_to_4h", "dense_4h_to_h", "head",
-                   "all-linear"},
+       .help = "q, k, v, qkv, o, gate, up, down, head, all-linear, names of modules, or a regular expression "
+               "(default: q,v)",
+       .choices = {"q", "k", "v", "qkv", "o", "gate", "up", "down", "head", "all-linear"},
        .methods = kLora, .open = true, .commas = true, .recorded = true, .of_adapter = true},
       {.names = "lora-rs", .value = &o.lora_rs, .help = "rank-stabilised: scale alpha / sqrt(r)",
        .methods = kLora, .recorded = true, .of_adapter = true},
