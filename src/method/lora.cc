@@ -81,10 +81,13 @@ std::vector<std::string> split_at_commas(const std::string& text) {
   return parts;
 }
 
-// "q, k, v"
+// "q, k and v"
 std::string names_of_parts(const LinearSite& site) {
   std::string names;
-  for (const SitePart& part : site.parts()) names += (names.empty() ? "" : ", ") + part.name;
+  for (const SitePart& part : site.parts()) {
+    const char* between = &part == &site.parts().back() ? " and " : ", ";
+    names += (names.empty() ? "" : between) + part.name;
+  }
   return names;
 }
 
