@@ -20,7 +20,8 @@ Attention::Attention(const ModelConfig& config, const Weights& weights, int64_t 
       dense_(weights.at({layer, Role::kDense})),
       window_(config.window(layer)),
       cap_(static_cast<float>(config.score_cap)),
-      own_rope_(window_ > 0 && config.window_rope_base > 0) {
+      own_rope_(window_ > 0 && config.window_rope_base > 0),
+      interleaved_(config.rope_interleaved) {
   if (config.head_norm == ModelConfig::HeadNorm::kNone) return;
   q_norm_.emplace(config, weights.at({layer, Role::kQNorm}));
   k_norm_.emplace(config, weights.at({layer, Role::kKNorm}));
@@ -58,12 +59,21 @@ Attention::Scored Attention::scored(const View& qkv, const View& qk) const {
           {qk.col_range(queries, layout.groups * size), layout.groups, 1, size, size}};
 }
 
+void Attention::rotate(Run& run, const MixerPass& pass, const Heads& x, bool inverse) const {
+  if (const View& table = rope_of(pass.tables))
+    rope(run, {.x = x,
+               .positions = pass.batch.positions,
+               .table = table,
+               .inverse = inverse,
+               .interleaved = interleaved_});
+}
+
 void Attention::forward(Run& run, const MixerPass& pass, const View& n, const View& y,
                         MixerCache* cache, bool want_dn, MixerKept& of) const {
   AttentionKept& kept = of.emplace<AttentionKept>();
   const QkvLayout& layout = qkv_.layout();
   const Batch& batch = pass.batch;
-  const View &wanted = pass.wanted, &table = rope_of(pass.tables);
+  const View& wanted = pass.wanted;
   const int64_t rows = n.rows, heads = layout.heads();
   const bool dout = needs_dout(want_dn);
   kept.qkv = run.push(dout, rows, qkv_.out());
@@ -76,10 +86,8 @@ void Attention::forward(Run& run, const MixerPass& pass, const View& n, const Vi
   }
   const auto [q, k] = scored(kept.qkv, kept.qk);
   const Heads v = layout.v(kept.qkv);
-  if (table) {
-    rope(run, {.x = q, .positions = batch.positions, .table = table});
-    rope(run, {.x = k, .positions = batch.positions, .table = table});
-  }
+  rotate(run, pass, q, false);
+  rotate(run, pass, k, false);
   Heads keys = k, values = v;
   if (cache != nullptr) {
     cache_store(run, {.from = k, .index = batch.cache_rows, .cache = cache->k.view()});
@@ -116,7 +124,7 @@ void Attention::backward(Run& run, const MixerPass& pass, const View& dy, const 
   AttentionKept& kept = std::get<AttentionKept>(of);
   const QkvLayout& layout = qkv_.layout();
   const Batch& batch = pass.batch;
-  const View &wanted = pass.wanted, &table = rope_of(pass.tables);
+  const View& wanted = pass.wanted;
   const ArenaScope scope(*run.scratch);
   const bool want_dn = static_cast<bool>(dn);
   if (!needs_dout(want_dn)) {
@@ -158,10 +166,8 @@ void Attention::backward(Run& run, const MixerPass& pass, const View& dy, const 
                            .add_dq = hook_ != nullptr,
                            .window = window_,
                            .cap = cap_});
-  if (table) {
-    rope(run, {.x = dq, .positions = batch.positions, .table = table, .inverse = true});
-    rope(run, {.x = dk, .positions = batch.positions, .table = table, .inverse = true});
-  }
+  rotate(run, pass, dq, true);
+  rotate(run, pass, dk, true);
   if (q_norm_) {
     q_norm_->backward(run, layout.q(kept.qkv), dq, layout.q(dqkv), kept.q_stats);
     k_norm_->backward(run, layout.k(kept.qkv), dk, layout.k(dqkv), kept.k_stats);

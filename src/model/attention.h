@@ -45,6 +45,7 @@ class Attention : public Mixer {
     Heads q, k;
   };
   Scored scored(const View& qkv, const View& qk) const;
+  void rotate(Run& run, const MixerPass& pass, const Heads& x, bool inverse) const;
   const View& rope_of(const BlockTables& tables) const {
     return own_rope_ ? tables.window_rope : tables.rope;
   }
@@ -55,6 +56,7 @@ class Attention : public Mixer {
   int64_t window_;
   float cap_;
   bool own_rope_;  // that of the layers with a window
+  bool interleaved_;
   const AttentionHook* hook_ = nullptr;
 };
 

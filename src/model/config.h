@@ -47,6 +47,7 @@ struct ModelConfig {
   double rope_base = 10000;
   int64_t rope_dims = 0;  // leading dimensions of a head that are rotated; 0: no rotation
   RopeScaling rope_scaling;
+  bool rope_interleaved = false;  // pairs of dimensions 2i and 2i+1, not i and i+R/2
   double window_rope_base =
       0;  // of the layers with a window, which are not scaled; 0: as the others
 

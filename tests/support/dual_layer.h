@@ -74,6 +74,9 @@ inline std::map<std::string, ModelConfig> layer_kinds() {
   stable.norm = ModelConfig::NormKind::kLayer, stable.rope_dims = 2;
   ModelConfig& parallel = add("StableLM, parallel", stable, 11, 2, 1, 6);
   parallel.parallel = parallel.shared_norm = true, parallel.rope_dims = 2;
+  ModelConfig& cohere = add("Cohere", llama, 11, 4, 2, 6);
+  cohere.norm = ModelConfig::NormKind::kLayer, cohere.norm_bias = false;
+  cohere.parallel = cohere.shared_norm = true, cohere.rope_interleaved = true;
   ModelConfig& tanh = add("parallel, GELU by tanh", falcon, 9, 3, 1, 4);
   tanh.activation = Activation::kGeluTanh, tanh.qkv = kSplit;
   return kinds;
@@ -230,8 +233,8 @@ class LayerForward {
       for (int64_t i = 0; i < table.rows; ++i)
         for (int64_t j = 0; j < table.cols; ++j) angles(i, j) = table.row<float>(i)[j];
       const int32_t* positions = test_.batch().positions.row<int32_t>(0);
-      scalar::rope<S>(queries, positions, angles, false, 0, rows);
-      scalar::rope<S>(keys, positions, angles, false, 0, rows);
+      scalar::rope<S>(queries, positions, angles, false, 0, rows, c_.rope_interleaved);
+      scalar::rope<S>(keys, positions, angles, false, 0, rows, c_.rope_interleaved);
     }
     const double usual = 1 / std::sqrt(static_cast<double>(d));
     const double scale = static_cast<float>(c_.score_scale != 0 ? c_.score_scale : usual);
@@ -299,12 +302,14 @@ class LayerForward {
   Block<S> norm(const Block<S>& x, Role role) const {
     Block<S> y(x.rows(), x.cols()), stats(x.rows(), 2);
     const double eps = static_cast<float>(c_.norm_eps);
+    const Block<S>& bias = part(role, true);
     if (c_.norm == ModelConfig::NormKind::kRms)
       scalar::rms_norm_forward<S>({x.cmat(), 1, 1, 0, x.cols()}, part(role),
                                   {y.mat(), 1, 1, 0, x.cols()}, stats, eps, c_.norm_offset, 0,
                                   x.rows());
     else
-      scalar::norm_forward<S>(x, part(role), part(role, true), y, stats, eps, 0, x.rows());
+      scalar::norm_forward<S>(x, part(role), bias.rows() > 0 ? bias.cmat() : Mat<const S>{}, y,
+                              stats, eps, 0, x.rows());
     return y;
   }
   Block<S> taken(const Block<S>& x) const {

@@ -5,6 +5,7 @@
 
 namespace falconer {
 
+const Architecture& cohere_architecture();
 const Architecture& gemma_architecture();
 const Architecture& gemma2_architecture();
 const Architecture& gemma3_architecture();

@@ -79,7 +79,7 @@ ModelConfig read_gemma3_config(const nlohmann::json& json, const std::string& wh
 }
 
 void write_gemma_config(const ModelConfig& config, nlohmann::json& json) {
-  refuse_biases(config);
+  refuse_biases(config, json);
   write_vocabulary(config, json);
 }
 

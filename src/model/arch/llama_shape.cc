@@ -109,8 +109,10 @@ void refuse_set(const ConfigFields& f, std::initializer_list<const char*> switch
       fail("{}: \"{}\" is true, which is not supported", f.where(), name);
 }
 
-void refuse_biases(const ModelConfig& config) {
-  if (config.dense_bias || config.mlp_bias)
+void refuse_biases(const ModelConfig& config, const nlohmann::json& json) {
+  const auto had = json.find("attention_bias");
+  const bool attention = had != json.end() && had->is_boolean() && had->get<bool>();
+  if (config.mlp_bias || (config.dense_bias && !attention))
     fail(
         "a {} model has no place for biases in all of its linear layers, which a merged Adapter v2 "
         "has: keep the adapter, or merge it into a LLaMA",

@@ -29,8 +29,9 @@ std::vector<int64_t> read_windows(const ConfigFields& f, int64_t layers, int64_t
                                   const std::function<bool(int64_t layer)>& slides);
 /// Error: a switch of the file is on that is not supported.
 void refuse_set(const ConfigFields& f, std::initializer_list<const char*> switches);
-/// Error: biases, for which a family's transformers class has no place (a merged Adapter v2 has them).
-void refuse_biases(const ModelConfig& config);
+/// Error: biases that the model's config.json did not have, and for which the family's transformers class has
+/// no place: a merged Adapter v2's.
+void refuse_biases(const ModelConfig& config, const nlohmann::json& json);
 
 /// "model.layers.0.self_attn.q_proj" and so on, for whatever of these a family has.
 ModuleNames llama_names(const ModelConfig& config);

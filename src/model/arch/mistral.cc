@@ -17,7 +17,7 @@ ModelConfig read_mistral_config(const nlohmann::json& json, const std::string& w
 }
 
 void write_mistral_config(const ModelConfig& config, nlohmann::json& json) {
-  refuse_biases(config);
+  refuse_biases(config, json);
   write_vocabulary(config, json);
 }
 

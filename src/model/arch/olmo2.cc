@@ -21,7 +21,7 @@ ModelConfig read_olmo2_config(const nlohmann::json& json, const std::string& whe
 }
 
 void write_olmo2_config(const ModelConfig& config, nlohmann::json& json) {
-  refuse_biases(config);
+  refuse_biases(config, json);
   write_vocabulary(config, json);
 }
 

@@ -23,7 +23,7 @@ ModelConfig read_phi3_config(const nlohmann::json& json, const std::string& wher
 }
 
 void write_phi3_config(const ModelConfig& config, nlohmann::json& json) {
-  refuse_biases(config);
+  refuse_biases(config, json);
   write_vocabulary(config, json);
 }
 

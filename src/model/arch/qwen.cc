@@ -37,7 +37,7 @@ ModelConfig read_qwen3_config(const nlohmann::json& json, const std::string& whe
 }
 
 void write_qwen_config(const ModelConfig& config, nlohmann::json& json) {
-  refuse_biases(config);
+  refuse_biases(config, json);
   write_vocabulary(config, json);
 }
 

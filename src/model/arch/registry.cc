@@ -46,7 +46,8 @@ const std::vector<const Architecture*>& architectures() {
       &falcon_architecture(),  &gpt_neox_architecture(), &llama_architecture(),
       &mistral_architecture(), &qwen2_architecture(),    &qwen3_architecture(),
       &phi3_architecture(),    &gemma_architecture(),    &gemma2_architecture(),
-      &gemma3_architecture(),  &olmo2_architecture(),    &stablelm_architecture()};
+      &gemma3_architecture(),  &olmo2_architecture(),    &stablelm_architecture(),
+      &cohere_architecture()};
   return table;
 }
 

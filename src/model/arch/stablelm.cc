@@ -22,7 +22,7 @@ ModelConfig read_stablelm_config(const nlohmann::json& json, const std::string& 
 }
 
 void write_stablelm_config(const ModelConfig& config, nlohmann::json& json) {
-  refuse_biases(config);
+  refuse_biases(config, json);
   write_vocabulary(config, json);
 }
 
