@@ -249,20 +249,18 @@ TEST_P(GoldenModel, GradientsAgree) {
   EXPECT_GT(compared, 10);
 }
 
-INSTANTIATE_TEST_SUITE_P(All, GoldenModel,
-                         testing::Combine(testing::Values("falcon7b-tiny-h4", "falcon7b-tiny-h7",
-                                                          "falcon7b-tiny-h4-untied",
-                                                          "falcon40b-tiny", "falconrw-tiny",
-                                                          "gptneox-tiny", "falcon3-tiny",
-                                                          "gemma2-tiny", "olmo2-tiny", "phi3-tiny",
-                                                          "qwen3-tiny"),
-                                          testing::Values("cpu", "emulated", "cuda")),
-                         [](const auto& test) {
-                           std::string name =
-                               std::string(std::get<0>(test.param)) + "_" + std::get<1>(test.param);
-                           std::replace(name.begin(), name.end(), '-', '_');
-                           return name;
-                         });
+INSTANTIATE_TEST_SUITE_P(
+    All, GoldenModel,
+    testing::Combine(testing::Values("falcon7b-tiny-h4", "falcon7b-tiny-h7",
+                                     "falcon7b-tiny-h4-untied", "falcon40b-tiny", "falconrw-tiny",
+                                     "gptneox-tiny", "falcon3-tiny", "gemma2-tiny", "olmo2-tiny",
+                                     "phi3-tiny", "qwen3-tiny"),
+                     testing::Values("cpu", "emulated", "cuda")),
+    [](const auto& test) {
+      std::string name = std::string(std::get<0>(test.param)) + "_" + std::get<1>(test.param);
+      std::replace(name.begin(), name.end(), '-', '_');
+      return name;
+    });
 
 }  // namespace
 }  // namespace falconer
