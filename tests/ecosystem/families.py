@@ -76,6 +76,8 @@ SHAPES = {
     "stablelm": ("StableLm", dict(LLAMA)),
     "stablelm, parallel": ("StableLm", dict(LLAMA, use_parallel_residual=True, use_qkv_bias=True,
                                             **rope("default", partial_rotary_factor=0.4))),
+    "starcoder2": ("Starcoder2", dict(LLAMA, sliding_window=5)),
+    "starcoder2, no biases": ("Starcoder2", dict(LLAMA, use_bias=False, tie_word_embeddings=False)),
 }
 # Norms that multiply by 1 + w.
 OFFSET = {"Gemma", "Gemma2", "Gemma3Text"}

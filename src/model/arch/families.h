@@ -17,5 +17,6 @@ const Architecture& phi3_architecture();
 const Architecture& qwen2_architecture();
 const Architecture& qwen3_architecture();
 const Architecture& stablelm_architecture();
+const Architecture& starcoder2_architecture();
 
 }  // namespace falconer
