@@ -91,7 +91,7 @@ void fuzz_special_tokens(Input input) {
   constexpr const char* kTokenizer =  // few tokens: it is read anew for each input
       R"({"added_tokens": [{"id": 0, "content": "<|endoftext|>", "special": true}],
           "pre_tokenizer": {"type": "ByteLevel"}, "decoder": {"type": "ByteLevel"},
-          "model": {"type": "BPE", "vocab": {"a": 1, "aa": 2}, "merges": ["a a"]}})";
+          "model": {"type": "BPE", "vocab": {"<|endoftext|>": 0, "a": 1, "aa": 2}, "merges": ["a a"]}})";
   use(Tokenizer::parse({{"tokenizer.json", kTokenizer},
                         {kNames[static_cast<unsigned char>(input[0]) % std::size(kNames)],
                          std::string(input.substr(1))}},

@@ -176,6 +176,9 @@ struct EvaluateOptions {
   /// Rows with a prompt, an instruction or messages and the expected answer, or of token ids whose
   /// labels begin behind the prompt.
   std::string data;
+  std::string data_format, columns;  // as PrepareOptions
+  bool strict_columns = false;
+  std::string delimiter, encoding;
   std::string output;  // JSONL {"prompt", "expected", "answer", "exact"}; empty: none
   SamplingSettings sampling = {.max_new_tokens = 128, .temperature = 0};
   int64_t limit = 0;        // rows that are asked; 0: all

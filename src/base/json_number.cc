@@ -42,7 +42,14 @@ template <class Json>
 std::string found_text(const Json& value) {
   if (value.is_array()) return fmt::format("a list of {}", value.size());
   if (value.is_object()) return "an object";
+  if (value.is_number_float() && !std::isfinite(value.template get<double>()))
+    return fmt::format("{}", value.template get<double>());  // which JSON would call null
   return printable(value.dump(-1, ' ', false, Json::error_handler_t::replace));
+}
+
+template <class Json>
+bool says_nothing(const Json& value) {
+  return value.is_string() ? value.template get_ref<const std::string&>().empty() : value.empty();
 }
 
 template <class Json>
@@ -170,24 +177,28 @@ std::vector<std::string> JsonFields<Json>::texts(const JsonNames& names) const {
 template <class Json>
 int64_t JsonFields<Json>::required_whole(const JsonNames& names, const WholeRange& range) const {
   if (const auto value = whole(names, range)) return *value;
-  fail("{}: \"{}\" is missing; expected {}", where_, names.all().front(), expectation(range));
+  fail("{}{}\"{}\" is missing; expected {}", where_, where_.empty() ? "" : ": ",
+       names.all().front(), expectation(range));
 }
 
 template <class Json>
 double JsonFields<Json>::required_real(const JsonNames& names, const RealRange& range) const {
   if (const auto value = real(names, range)) return *value;
-  fail("{}: \"{}\" is missing; expected {}", where_, names.all().front(), expectation(range));
+  fail("{}{}\"{}\" is missing; expected {}", where_, where_.empty() ? "" : ": ",
+       names.all().front(), expectation(range));
 }
 
 template <class Json>
 std::string JsonFields<Json>::required_text(const JsonNames& names) const {
   if (auto value = text(names)) return *value;
-  fail("{}: \"{}\" is missing; expected a text", where_, names.all().front());
+  fail("{}{}\"{}\" is missing; expected a text", where_, where_.empty() ? "" : ": ",
+       names.all().front());
 }
 
 #define FALCONER_INSTANTIATE(Json)                                                    \
   template class JsonFields<Json>;                                                    \
   template std::string found_text(const Json&);                                       \
+  template bool says_nothing(const Json&);                                            \
   template std::optional<int64_t> whole_value(const Json&);                           \
   template int64_t whole_number(const Json&, std::string_view, const WholeRange&,     \
                                 std::string_view);                                    \

@@ -44,6 +44,10 @@ double real_number(const Json& value, std::string_view name, const RealRange& ra
 template <class Json>
 std::string found_text(const Json& value);
 
+/// null, an empty text, list or object.
+template <class Json>
+bool says_nothing(const Json& value);
+
 /// The names that a member may have; the first that is there counts.
 class JsonNames {
  public:

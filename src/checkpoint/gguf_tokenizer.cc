@@ -170,11 +170,7 @@ std::string chat_template(const SideFiles& files, const json& config) {
   if (const auto found = files.find("chat_template.jinja"); found != files.end())
     return found->second;
   const json value = config.value("chat_template", json());
-  if (value.is_string()) return value.get<std::string>();
-  if (value.is_array())
-    for (const json& named : value)
-      if (named.value("name", "") == "default") return named.value("template", "");
-  return "";
+  return value.is_string() ? value.get<std::string>() : "";
 }
 
 /// A GGUF's places for tokens that end a generation. llama.cpp stops at each of them.
@@ -340,12 +336,11 @@ void read_tokens(const Gguf& gguf, json& vocab, json& added) {
   }
 }
 
+constexpr std::pair<const char*, const char*> kKinds[] = {
+    {"bos", "bos_token"}, {"eos", "eos_token"}, {"unknown", "unk_token"}, {"padding", "pad_token"}};
+
 json special_tokens(const Gguf& gguf) {
   json config = {{"tokenizer_class", "PreTrainedTokenizerFast"}};
-  constexpr std::pair<const char*, const char*> kKinds[] = {{"bos", "bos_token"},
-                                                            {"eos", "eos_token"},
-                                                            {"unknown", "unk_token"},
-                                                            {"padding", "pad_token"}};
   for (const auto& [key, name] : kKinds) add_special(gguf, key, name, config);
   if (const auto chat = gguf.text("tokenizer.chat_template", ""); !chat.empty())
     config["chat_template"] = chat;
@@ -370,7 +365,7 @@ SideFiles tokenizer_from_gguf(const Gguf& gguf) {
   if (const auto model = gguf.text("tokenizer.ggml.model"); model != "gpt2")
     fail("{}: its tokenizer is of the kind \"{}\"; byte-level BPE, \"gpt2\", can be read",
          gguf.path().string(), printable(model));
-  const json config = special_tokens(gguf);
+  json config = special_tokens(gguf);
   json file = {{"version", "1.0"},
                {"truncation", nullptr},
                {"padding", nullptr},
@@ -384,7 +379,11 @@ SideFiles tokenizer_from_gguf(const Gguf& gguf) {
                  {"trim_offsets", true},
                  {"use_regex", true}}},
                {"model", {{"type", "BPE"}, {"vocab", json::object()}, {"merges", json::array()}}}};
+  const json& vocab = file["model"]["vocab"];
   read_tokens(gguf, file["model"]["vocab"], file["added_tokens"]);
+  for (const auto& [kind, name] : kKinds)  // one that is marked as unused is in no text
+    if (config.contains(name) && !vocab.contains(config[name].get<std::string>()))
+      config.erase(name);
   for (const std::string_view merge : gguf.texts("tokenizer.ggml.merges"))
     file["model"]["merges"].push_back(merge);
   const auto text = [](const json& value) {

@@ -103,7 +103,7 @@ CLI::Option* add_flag(CLI::App& app, const Flag& flag) {
   if (traits.delimiter != 0) option->delimiter(traits.delimiter);
   if (traits.one_each) option->allow_extra_args(false);
   if (traits.optional_value) option->expected(0, 1);
-  if (traits.size) option->transform(CLI::AsSizeValue(true).description(""));
+  if (traits.size) option->transform(CLI::Validator(to_bytes, ""));
   if (!traits.choices.empty()) option->check(one_of(traits.choices));
   if (!traits.zero_too.empty())
     option->transform(CLI::Validator(

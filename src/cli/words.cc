@@ -120,9 +120,13 @@ std::string overruled_in(const Command& app, const std::vector<std::string>& typ
   const auto is_typed = [&](const char* name) {
     return std::find(names.begin(), names.end(), name) != names.end();
   };
-  if (steps == nullptr || !is_typed("--max-steps") || !is_typed("--epochs")) return "";
+  if (steps == nullptr || !is_typed("--max-steps")) return "";
   const std::string& count = steps->given.back();
-  if (count == "0" || count == "-1") return "";
+  const bool none = count == "0" || count == "-1";
+  if (none && !is_typed("--epochs"))
+    return "--max-steps " + without_controls(count) +
+           " sets no number of steps: the run is as long as --epochs says, or its default";
+  if (none || !is_typed("--epochs")) return "";
   return "--max-steps " + without_controls(count) + " says how long the run is, and --epochs " +
          without_controls(find_flag(*command, "--epochs")->given.back()) +
          " does not count beside it";

@@ -6,6 +6,7 @@
 #include "base/joined.h"
 #include "base/small_letters.h"
 #include "data/formats.h"
+#include "data/row_delivery.h"
 
 namespace falconer {
 namespace {
@@ -21,6 +22,15 @@ std::string find_column(const RowObject& row, const std::vector<const char*>& na
     for (const auto& [key, value] : row.items())
       if (small_letters(key) == name) return key;
   return {};
+}
+
+/// The column with the messages, by its usual names; by others where it holds nothing else.
+std::string find_turns(const RowObject& row) {
+  std::string name =
+      find_column(row, {"messages", "conversations", "conversation", "dialog", "dialogue"});
+  if (!name.empty()) return name;
+  name = find_column(row, {"chat", "turns", "chat_history", "dialogs", "dialogues"});
+  return !name.empty() && is_list_of_messages(row[name]) ? name : "";
 }
 
 }  // namespace
@@ -63,9 +73,12 @@ Columns Columns::guess(const RowObject& row) {
     columns.pairs_.emplace_back(guess.ours, theirs);
     return true;
   };
-  if (take({"messages", {"messages", "conversation", "dialog", "dialogue"}}) ||
-      take({"conversations", {"conversations"}}))
+  if (const std::string turns = find_turns(row); !turns.empty()) {
+    const bool from = small_letters(turns) == "conversations" ||
+                      (is_list_of_messages(row[turns]) && is_list_of_turns(row[turns]));
+    columns.pairs_.emplace_back(from ? "conversations" : "messages", turns);
     return columns;
+  }
   const bool question =
       take({"instruction", {"instruction", "question", "query", "prompt", "user_prompt"}});
   const bool answer =

@@ -89,12 +89,25 @@ std::string file_complaint(std::string_view text) {
     if (head.starts_with(page)) return "is a web page and no rows; download the file itself";
   const std::string member = member_with_rows(text.substr(0, 4096));
   const std::string_view line = trimmed(text.substr(0, text.find('\n')));
-  if (!member.empty() && !line.ends_with('}'))
-    return fmt::format(
-        "is an object whose \"{}\" holds the rows; rows are an array of objects: write that "
-        "list alone",
-        printable(member));
+  if (!member.empty() && !line.ends_with('}')) return rows_in_member(member);
   return {};
+}
+
+std::string rows_in_member(std::string_view member) {
+  return fmt::format(
+      "is an object whose \"{}\" holds rows; rows are an array of objects, or one a line: write "
+      "that list alone",
+      printable(member));
+}
+
+std::string line_end_complaint(std::string_view text) {
+  text = text.substr(0, size_t{1} << 16);
+  const size_t end = text.find('\r');
+  if (end == std::string_view::npos || text.find('\n') != std::string_view::npos ||
+      trimmed(text.substr(end)).empty())
+    return {};
+  return "ends its lines with carriage returns alone, as programs of long ago do; convert it: tr "
+         "'\\r' '\\n' < FILE > NEW";
 }
 
 std::string utf8_complaint(std::string_view text) {
@@ -120,6 +133,9 @@ std::string row_complaint(std::string_view line, const std::string& parsed) {
                        "write the whole character, or take the half out",
                        line.substr(at, 6), at + 1);
   const std::string_view text = trimmed(line);
+  if (const size_t end = text.find('\r');
+      end != std::string_view::npos && trimmed(text.substr(end)).starts_with('{'))
+    return line_end_complaint(text);
   if (text.ends_with("},"))
     return begin + "a comma follows the row; JSON lines have none, an array in a .json file has";
   if (text == "{" || text == "[" || text.ends_with("{") || text.ends_with("[") ||

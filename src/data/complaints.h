@@ -10,6 +10,12 @@ namespace falconer {
 /// an object with the rows in one of its members. "" where nothing like that is seen.
 std::string file_complaint(std::string_view text);
 
+/// Of an object whose `member` holds the rows.
+std::string rows_in_member(std::string_view member);
+
+/// Of text whose lines end with carriage returns alone, of which no line is told from another; "" where they do not.
+std::string line_end_complaint(std::string_view text);
+
 /// Of text that is not UTF-8: the first byte that is none.
 std::string utf8_complaint(std::string_view text);
 

@@ -78,6 +78,8 @@ void read_csv(const fs::path& file, RowFile kind, const ReadAs& as, const OnRawR
   CsvFile csv(file, kind, as);
   if (const std::string wrong = file_complaint(csv.begin()); !wrong.empty())
     fail("{}: {}", file.string(), wrong);
+  if (const std::string wrong = line_end_complaint(csv.begin()); !wrong.empty())
+    fail("{}: {}", file.string(), wrong);
   CsvRecord header, record;
   if (!csv.next(header)) return;
   std::vector<std::string> names;

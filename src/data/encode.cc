@@ -118,10 +118,9 @@ EncodedRows encode_example(const Example& example, const Tokenizer& tokenizer,
   refuse_hidden_answers(encoded, messages, options.train_on);
   const int32_t end = end_last_answer(encoded, tokenizer, options);
   EncodedRows made;
-  made.spells_special = !options.parse_special && !options.joint_tokenization &&
-                        std::any_of(messages.begin(), messages.end(), [&](const Message& m) {
-                          return !tokenizer.specials_in(m.content).empty();
-                        });
+  for (const Message& message : messages)
+    for (const std::string* text : {&message.content, &message.input})
+      for (const int32_t id : tokenizer.specials_in(*text)) made.spelled.push_back(id);
   made.answers = learned_answers(encoded, messages, options.train_on, tokenizer);
   Row row = labelled(encoded, messages, made.answers, options.train_on);
   row.line = example.line;

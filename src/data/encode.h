@@ -21,7 +21,7 @@ struct EncodedRows {
   std::vector<Row> rows;  // one, or a text's parts; none where there are no tokens
   int64_t lost = 0;       // tokens that were cut
   std::vector<LearnedAnswer> answers;
-  bool spells_special = false;  // a message has the text of a special token, which stays text
+  std::vector<int32_t> spelled;  // special tokens whose text messages have
 };
 
 /// The conversation up to its last answer, rendered and tokenized by `encoder`; labels are where

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/json_number.h"
 #include "base/utf8.h"
 #include "data/row_store.h"
 #include "text/tokenizer.h"
@@ -43,9 +44,13 @@ void mark_length(const LearnedAnswer& answer, bool nothing, RowFacts& facts) {
 }
 
 /// White space alone, and no call of a tool either.
-bool says_nothing(const Message& message) {
+bool is_empty(const Message& message) {
+  const auto calls = [&](const char* key) {
+    return message.more.is_object() && message.more.contains(key) &&
+           !says_nothing(message.more[key]);
+  };
   return message.content.find_first_not_of(" \t\r\n") == std::string::npos &&
-         message.more.is_null();
+         !calls("tool_calls") && !calls("function_call");
 }
 
 }  // namespace
@@ -68,7 +73,7 @@ bool Examiner::ends_text(int32_t id) const {
          (tokenizer_ != nullptr && tokenizer_->is_special(id));
 }
 
-void Examiner::look_at_text(std::string_view text, RowFacts& facts) const {
+void Examiner::look_at_characters(std::string_view text, RowFacts& facts) const {
   for (const char c : text) {
     const auto byte = static_cast<unsigned char>(c);
     if (byte == 0)
@@ -78,6 +83,10 @@ void Examiner::look_at_text(std::string_view text, RowFacts& facts) const {
   }
   if (text.find("\xEF\xBF\xBD") != std::string_view::npos) facts.marks |= kReplacement;
   if (valid_utf8_prefix(text) < text.size()) facts.marks |= kInvalidUtf8;
+}
+
+void Examiner::look_at_text(std::string_view text, RowFacts& facts) const {
+  look_at_characters(text, facts);
   if (tokenizer_ == nullptr) return;
   const std::vector<int32_t> spelled = tokenizer_->specials_in(text);
   if (spelled.empty()) return;
@@ -89,9 +98,11 @@ RowFacts Examiner::of_example(const Example& example, const EncodedRows& encoded
   RowFacts facts;
   facts.lost_tokens = encoded.lost;
   for (const Message& message : example.conversation.messages) {
-    look_at_text(message.content, facts);
-    look_at_text(message.input, facts);
+    look_at_characters(message.content, facts);
+    look_at_characters(message.input, facts);
   }
+  facts.spelled = encoded.spelled;
+  if (!facts.spelled.empty()) facts.marks |= kSpelledSpecial;
   if (encoded.rows.empty()) return facts;
   const Row& row = encoded.rows.front();
   if (begins_twice(row.ids)) facts.marks |= kTwoBegins;
@@ -100,7 +111,7 @@ RowFacts Examiner::of_example(const Example& example, const EncodedRows& encoded
   if (repeats_a_role(example.conversation)) facts.marks |= kRepeatedRole;
   const size_t kept = row.ids.size();
   for (const LearnedAnswer& answer : encoded.answers) {
-    mark_length(answer, says_nothing(example.conversation.messages[answer.message]), facts);
+    mark_length(answer, is_empty(example.conversation.messages[answer.message]), facts);
     const bool cut = answer.begin < kept && answer.end > kept;
     if (answer.begin >= kept)
       ++facts.lost_answers;

@@ -53,6 +53,7 @@ class Examiner {
   void look_at_text(std::string_view text, RowFacts& facts) const;
 
  private:
+  void look_at_characters(std::string_view text, RowFacts& facts) const;
   bool begins_twice(const std::vector<int32_t>& ids) const;
   bool ends_text(int32_t id) const;
 

@@ -6,12 +6,14 @@
 #include "base/joined.h"
 #include "base/nearest.h"
 #include "base/spelling.h"
+#include "data/complaints.h"
 #include "data/format/alpaca.h"
 #include "data/format/messages.h"
 #include "data/format/prompt_completion.h"
 #include "data/format/sharegpt.h"
 #include "data/format/text.h"
 #include "data/format/tokens.h"
+#include "data/row_delivery.h"
 
 namespace falconer {
 namespace {
@@ -41,7 +43,7 @@ constexpr DataFormat kFormats[] = {
      .key = "instruction",
      .example = R"({"instruction": "...", "input": "...", "output": "..."})",
      .parse = parse_alpaca,
-     .fields = {"instruction", "input", "output", "system", "history"}},
+     .fields = {"instruction", "input", "output", "system", "system_prompt", "history"}},
     {.name = "prompt-completion-messages",
      .key = "prompt",
      .example =
@@ -124,13 +126,12 @@ const DataFormat& detect_data_format(const RowObject& object) {
     if (is_of(format, object)) return format;
     if (format.fits == nullptr) keys.push_back(fmt::format("\"{}\" ({})", format.key, format.name));
   }
-  for (const auto& [key, value] : object.items())
-    if (value.is_array() && !value.empty() && value[0].is_object())
-      fail(
-          "is an object whose \"{}\" holds rows; rows are an array of objects, or one a line: "
-          "write "
-          "that list alone",
-          printable(key));
+  for (const auto& [key, value] : object.items()) {
+    if (is_list_of_messages(value))
+      fail("has messages in \"{0}\", a name that no format has: give --columns {1}={0}",
+           printable(key), is_list_of_turns(value) ? "conversations" : "messages");
+    if (value.is_array() && !value.empty() && value[0].is_object()) fail("{}", rows_in_member(key));
+  }
   fail("has none of the keys that tell a format: {}; it has {} (--columns says what a column is){}",
        joined(keys, ", "), keys_text(object), separator_hint(object));
 }

@@ -21,7 +21,7 @@ struct DataFormat {
   const char* example;  // of a row: for help and messages
   /// Errors say what is wrong with the row; the caller knows file and line.
   ParsedRow (*parse)(const RowObject& object, RowContext& context);
-  std::array<const char*, 5> fields;  // that it reads; the others are null
+  std::array<const char*, 6> fields;  // that it reads; the others are null
   /// Texts that stand as they are: no prompt style is theirs.
   bool stands = false;
   /// Turns of several speakers, which a chat template is made for.

@@ -6,12 +6,13 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/joined.h"
-#include "base/json_file.h"
 #include "base/log.h"
 #include "base/nearest.h"
 #include "base/path.h"
 #include "base/plural.h"
 #include "base/row_file.h"
+#include "data/prepared.h"
+#include "data/raw_rows.h"
 #include "data/split.h"
 #include "data/splits.h"
 
@@ -36,20 +37,33 @@ void refuse_empty(const fs::path& file, const DataReport& report) {
 RenderedAs read_prepared(const fs::path& folder) {
   const fs::path path = folder / "prepare.json";
   if (!is_there(path)) return {};
-  const auto json = read_json_object(path, size_t{1} << 28, "run prepare again");
-  try {
-    return {.format = {},
-            .prompt_style = json.value("prompt_style", ""),
-            .prompt_template = json.value("prompt_template", "")};
-  } catch (const nlohmann::json::exception& error) {
-    fail("{}: {}; run prepare again", path.string(), json_reason(error));
-  }
+  PrepareRecord record = read_prepare_record(path);
+  return {.format = {},
+          .prompt_style = std::move(record.prompt_style),
+          .prompt_template = std::move(record.prompt_template)};
 }
 
 RowPart whole(std::unique_ptr<RowStore> store) {
   RowPart part{.store = std::move(store)};
   part.rows = part.store.get();
   return part;
+}
+
+/// Of the rows to train on, which are all.
+void hold_out(const fs::path& path, int64_t test, const LoadOptions& options, LoadedData& data) {
+  const int64_t n = data.train.rows->size();
+  if (n == 0) return;
+  if (test < 0 || test >= n)
+    fail_usage(
+        "{}: a test size of {} leaves nothing to train on: it has {} {}; give a smaller "
+        "--test-size",
+        path.string(), test, n, plural(n, "row"));
+  if (test == 0) return;
+  const std::vector<int64_t> order = torch_randperm(n, options.split_seed);
+  const auto middle = order.end() - test;
+  data.train.order.emplace(order.begin(), middle);
+  data.test.rows = data.train.rows;
+  data.test.order.emplace(middle, order.end());
 }
 
 void load_folder(const fs::path& path, const Tokenizer* tokenizer, const LoadOptions& options,
@@ -61,11 +75,26 @@ void load_folder(const fs::path& path, const Tokenizer* tokenizer, const LoadOpt
          splits.unread.empty()
              ? ""
              : fmt::format("; it has {}, which you can name itself", joined(splits.unread, ", ")));
+  const bool held_out = std::any_of(splits.held_out.begin(), splits.held_out.end(),
+                                    [](const fs::path& file) { return fs::file_size(file) > 0; });
+  const bool asked = options.test_size.value_or(0) > 0;
+  if (asked && held_out)
+    fail_usage(
+        "--test-size is {}, and {} has rows that are held out, {}; leave it out, or give {} as the "
+        "data to hold out "
+        "rows of its own",
+        *options.test_size, path.string(), name_of_split(splits.held_out).filename().string(),
+        name_of_split(splits.train).string());
+  if (options.test_size && held_out)
+    log_warning("--test-size 0 does not count: the rows of {} are held out",
+                name_of_split(splits.held_out).string());
   data.train = whole(load_files(splits.train, tokenizer, options, data.report, &data.rendered));
   if (options.must_teach) refuse_empty(name_of_split(splits.train), data.report);
-  if (!splits.held_out.empty())
+  if (asked)
+    hold_out(name_of_split(splits.train), *options.test_size, options, data);
+  else if (!splits.held_out.empty())
     data.test = whole(load_files(splits.held_out, tokenizer, options, data.held_out_report));
-  if (!splits.held_out.empty() && data.test.rows->size() == 0 && !is_there(path / "prepare.json"))
+  if (!splits.held_out.empty() && data.test.view().empty() && !is_there(path / "prepare.json"))
     log_warning("{}: holds no rows: nothing is held out", name_of_split(splits.held_out).string());
   data.report.unread_files = splits.unread;
   if (data.rendered.prompt_style.empty()) data.rendered = read_prepared(path);
@@ -75,20 +104,8 @@ void load_single(const fs::path& path, const Tokenizer* tokenizer, const LoadOpt
                  LoadedData& data) {
   data.train = whole(load_rows(path, tokenizer, options, data.report, &data.rendered));
   if (options.must_teach) refuse_empty(path, data.report);
-  const int64_t n = data.train.rows->size();
-  if (n == 0) return;
-  const int64_t test = options.test_size.value_or(default_test_size(n));
-  if (test < 0 || test >= n)
-    fail_usage(
-        "{}: a test size of {} leaves nothing to train on: the file has {} {}; give a smaller "
-        "--test-size",
-        path.string(), test, n, plural(n, "row"));
-  if (test == 0) return;
-  const std::vector<int64_t> order = torch_randperm(n, options.split_seed);
-  const auto middle = order.end() - test;
-  data.train.order.emplace(order.begin(), middle);
-  data.test.rows = data.train.rows;
-  data.test.order.emplace(middle, order.end());
+  const int64_t usual = default_test_size(data.train.rows->size());
+  hold_out(path, options.test_size.value_or(usual), options, data);
 }
 
 }  // namespace
@@ -100,6 +117,7 @@ RowView RowPart::view() const {
 
 LoadedData load_dataset(const fs::path& path, const Tokenizer* tokenizer,
                         const LoadOptions& options) {
+  if (!options.text) refuse_standard_input(path);
   if (!options.text && !is_there(path))
     fail("{}: {}", path.string(),
          not_found_text(

@@ -15,6 +15,7 @@
 #include "data/formats.h"
 #include "data/load.h"
 #include "data/mapped_text.h"
+#include "data/message_keys.h"
 #include "data/raw_rows.h"
 #include "data/report.h"
 #include "data/splits.h"
@@ -95,6 +96,8 @@ class FileLoader {
     MappedText text = decoded.empty() ? MappedText(file_) : MappedText::of(decoded);
     if (const std::string wrong = file_complaint(text.text()); !wrong.empty())
       fail("{}: {}", file_.string(), wrong);
+    if (const std::string wrong = line_end_complaint(text.text()); !wrong.empty())
+      fail("{}: {}", file_.string(), wrong);
     const auto on_row = [&](const Row& row) {
       if (const std::string wrong = beyond_model(row); !wrong.empty())
         fail("{}: line {}: {}", file_.string(), row.line, wrong);
@@ -133,13 +136,11 @@ class FileLoader {
     if (parser_.format() != nullptr) format_ = parser_.format()->name;
     report_.columns = parser_.columns();
     report_.unread = parser_.unread();
+    if (parser_.format() != nullptr)
+      message_keys_.count_unread(parser_.format()->key, report_.unread);
     report_.json_answers = parser_.json_answers();
     if (options_.strict_columns && !report_.unread.empty())
-      fail(
-          "{}: nothing reads {}, and --strict-columns is given; name what it is with --columns, or "
-          "take "
-          "it out of the rows",
-          name_of_split(files_).string(), unread_text(report_.unread));
+      fail("{}: {}", name_of_split(files_).string(), strict_columns_text(report_.unread));
   }
 
   /// All rows are counted, those that are bad too, whatever each file counts by.
@@ -171,9 +172,10 @@ class FileLoader {
   void bad(int64_t line, const std::string& what) {
     const std::string place = place_of(line);
     if (!options_.skip_bad)
-      fail("{}: {}; mend the row, or leave such rows out with --skip-bad",
-           first_.empty() ? file_.string() + ": " + place : (file_.parent_path() / place).string(),
-           what);
+      throw RowError(worded(
+          "{}: {}; mend the row, or leave such rows out with --skip-bad",
+          first_.empty() ? file_.string() + ": " + place : (file_.parent_path() / place).string(),
+          what));
     if (watch_ != nullptr) watch_->bad(line, what);
     if (report_.bad++ == 0) report_.first_bad = fmt::format("{}: {}", place, what);
   }
@@ -227,16 +229,20 @@ class FileLoader {
     std::vector<EncodedRows> made(examples_.size());
     std::vector<std::string> wrong(examples_.size());
     std::vector<RowFacts> facts(examples_.size());
+    std::vector<ExtraKeys> keys(examples_.size());
     parallel_for(static_cast<int64_t>(examples_.size()), 64, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
         try {
           made[i] = encode_example(examples_[i], *tokenizer_, *encoder_, options_.encode);
+          keys[i] = extra_keys(examples_[i].conversation, message_keys_.read(),
+                               [&](const Conversation& c) { return encoder_->rendered_text(c); });
           if (watch_ != nullptr) facts[i] = watch_->examiner.of_example(examples_[i], made[i]);
         } catch (const Error& error) {
           wrong[i] = error.what();
         }
       }
     });
+    const bool stays_text = !options_.encode.parse_special && !options_.encode.joint_tokenization;
     for (size_t i = 0; i < examples_.size(); ++i) {
       for (const Row& row : made[i].rows)
         if (wrong[i].empty()) wrong[i] = beyond_model(row);
@@ -244,8 +250,9 @@ class FileLoader {
         bad(examples_[i].line, wrong[i]);
         continue;
       }
+      message_keys_.add(keys[i]);
       report_.truncated += made[i].lost > 0;
-      report_.spelled += made[i].spells_special;
+      report_.spelled += stays_text && !made[i].spelled.empty();
       for (const Row& row : made[i].rows) {
         keep(row, facts[i]);
         facts[i] = {};  // of a text that goes on in the next row, once
@@ -307,6 +314,7 @@ class FileLoader {
   DataReport& report_;
   const RowWatch* watch_;  // null: nobody looks
   FormatParser parser_;
+  MessageKeys message_keys_;
   std::unique_ptr<RowStore> store_;
   std::string format_;
   std::optional<PromptStyle> style_;

@@ -3,8 +3,8 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
-#include "base/file.h"
-#include "base/json_text.h"
+#include "base/json_file.h"
+#include "base/json_number.h"
 #include "base/log.h"
 #include "text/tokenizer.h"
 
@@ -25,12 +25,23 @@ fs::path record_beside(const fs::path& data) {
   return fs::exists(record, ignored) ? record : fs::path();
 }
 
-std::string text_at(const nlohmann::json& json, const char* key) {
-  if (!json.is_object() || !json.contains(key) || !json[key].is_string()) return {};
-  return json[key].get<std::string>();
-}
-
 }  // namespace
+
+PrepareRecord read_prepare_record(const fs::path& path) {
+  constexpr const char* kNext =
+      "run prepare again, or take the file away: its rows are then token ids of whatever tokenizer";
+  const nlohmann::json json = read_json_object(path, size_t{1} << 28, kNext);
+  try {
+    const JsonFields fields(json, path.string());
+    const auto text = [&](const char* key) { return fields.text(key).value_or(""); };
+    return {.prompt_style = text("prompt_style"),
+            .prompt_template = text("prompt_template"),
+            .tokenizer = text("tokenizer"),
+            .checkpoint = text("checkpoint")};
+  } catch (const Error& error) {
+    fail("{}; {}", error.what(), kNext);
+  }
+}
 
 bool is_prepared(const fs::path& data) { return !record_beside(data).empty(); }
 
@@ -38,14 +49,14 @@ void check_prepared(const fs::path& data, const Tokenizer* tokenizer, const std:
                     bool any) {
   const fs::path path = record_beside(data);
   if (path.empty() || tokenizer == nullptr) return;
-  const nlohmann::json record = parse_json(read_text_file(path, 1 << 24));
-  const std::string before = text_at(record, "tokenizer");
+  const PrepareRecord record = read_prepare_record(path);
+  const std::string& before = record.tokenizer;
   if (before.empty())
     return log_warning(
         "{}: does not say which tokenizer its rows came from; \"falconer prepare\" records it now",
         path.string());
   if (before == tokenizer->fingerprint()) return;
-  const std::string named = text_at(record, "checkpoint");
+  const std::string& named = record.checkpoint;
   const std::string said = fmt::format(
       "{}: its rows are token ids of another tokenizer{}{}, and to {} they mean other text",
       data.string(), named.empty() ? "" : ", that of ", printable(named), checkpoint);

@@ -8,6 +8,12 @@ namespace falconer {
 
 class Tokenizer;
 
+/// What prepare.json says of how its rows were made. Error: it is no object, or says so with something else than text.
+struct PrepareRecord {
+  std::string prompt_style, prompt_template, tokenizer, checkpoint;
+};
+PrepareRecord read_prepare_record(const std::filesystem::path& path);
+
 /// Whether `data` is a folder that `prepare` wrote, or its train.jsonl or test.jsonl.
 bool is_prepared(const std::filesystem::path& data);
 

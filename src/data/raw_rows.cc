@@ -46,6 +46,15 @@ void refuse_file_kind(const fs::path& file) {
   fail("{}: expected a file that ends in {}, or in .txt", name, kRowEndings);
 }
 
+void refuse_standard_input(const fs::path& file) {
+  if (file == "-")
+    fail_usage(
+        "-: rows of standard input are not read here, where they are read more than once; write "
+        "them to a file "
+        "that ends in {}",
+        kRowEndings);
+}
+
 std::string_view counted_by(const fs::path& file, const ReadAs& as) {
   const RowFile kind = row_file(file.string());
   if (kind.format == RowFormat::kParquet) return "row";
@@ -68,11 +77,14 @@ void read_raw_rows(const fs::path& name, std::string_view text, const OnRawRow& 
 void read_raw_rows(const fs::path& file, const OnRawRow& row, const OnBadRow& bad,
                    const ReadAs& as) {
   const std::string name = file.string();
+  refuse_standard_input(file);
   if (!is_there(file))
     fail("{}: {}", name, not_found_text(file, "a .json, .jsonl, .csv or .parquet file"));
   if (file.extension() == ".txt")
     fail("{}: is plain text, and rows are expected: {}", name, kRowEndings);
   const RowFile kind = row_file(name);
+  if (is_folder(file))
+    fail("{}: is a folder; give one of its files, as {}", name, (file / "test.jsonl").string());
   if (kind.format == RowFormat::kNone) refuse_file_kind(file);
   if (kind.is_table()) return read_csv(file, kind, as, row, bad);
   if (kind.format == RowFormat::kParquet)

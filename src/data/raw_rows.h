@@ -29,6 +29,9 @@ void read_raw_rows(const std::filesystem::path& file, const OnRawRow& row, const
 void read_raw_rows(const std::filesystem::path& name, std::string_view text, const OnRawRow& row,
                    const OnBadRow& bad);
 
+/// Error (usage): it is "-".
+void refuse_standard_input(const std::filesystem::path& file);
+
 /// Error: a kind of file that is not read, and what to do about it.
 [[noreturn]] void refuse_file_kind(const std::filesystem::path& file);
 

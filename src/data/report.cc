@@ -95,6 +95,13 @@ std::string unread_text(const std::map<std::string, int64_t>& unread) {
   return text;
 }
 
+std::string strict_columns_text(const std::map<std::string, int64_t>& unread) {
+  return worded(
+      "nothing reads {}, and --strict-columns is given; name what it is with --columns, or take it "
+      "out of the rows",
+      unread_text(unread));
+}
+
 std::string columns_text(const DataReport& r) {
   std::string text;
   if (!r.columns.empty()) text += fmt::format("  columns: {}\n", r.columns);

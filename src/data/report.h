@@ -16,6 +16,9 @@ std::string columns_text(const DataReport& report);
 /// "\"context\" (312 rows), ...".
 std::string unread_text(const std::map<std::string, int64_t>& unread);
 
+/// What is wrong with them where --strict-columns is given.
+std::string strict_columns_text(const std::map<std::string, int64_t>& unread);
+
 /// Which format the rows have and how they were rendered; nothing where that is not known.
 std::string rendered_text(const RenderedAs& rendered);
 

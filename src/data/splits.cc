@@ -22,7 +22,7 @@ constexpr const char* kOthers[] = {"prepare.json",      "dataset_info.json", "da
                                    "dataset_dict.json", "state.json",        "readme.txt",
                                    "license.txt"};
 
-/// "train-00001-of-00002.parquet" is part 1 of 2 of train. Older datasets have a hash before the ending.
+/// "train-00001-of-00002.parquet" is part 1 of 2 of train, which are numbered from 0, or by some from 1. Older datasets have a hash before the ending.
 struct Part {
   std::string split;
   uint64_t number = 0, count = 0;
@@ -48,7 +48,7 @@ std::optional<Part> part_of(std::string_view file) {
   }
   const auto number = unsigned_of_text(take_last(stem)), all = unsigned_of_text(count);
   constexpr uint64_t kMostParts = 100000;
-  if (of != "of" || !number || !all || *number >= *all || *all > kMostParts) return {};
+  if (of != "of" || !number || !all || *number > *all || *all == 0 || *all > kMostParts) return {};
   return Part{.split = std::string(stem), .number = *number, .count = *all};
 }
 
@@ -69,7 +69,12 @@ std::vector<fs::path> parts_in(const fs::path& folder, std::string_view split) {
     count = part->count;
   }
   std::vector<fs::path> files;
-  for (uint64_t number = 0; number < count; ++number) {
+  const uint64_t first = found.contains(count) ? 1 : 0;
+  if (first == 1 && found.contains(0))
+    fail(
+        "{}: holds parts of {} from 0 to {} of {}; keep one set of them, numbered from 0 or from 1",
+        folder.string(), split, count, count);
+  for (uint64_t number = first; number < first + count; ++number) {
     if (!found.contains(number))
       fail("{}: holds {} of the {} parts of {}, and part {:05} is missing; fetch it too",
            folder.string(), found.size(), count, split, number);

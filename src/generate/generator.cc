@@ -11,6 +11,7 @@
 #include "method/finite_weights.h"
 #include "ops/cpu/small_product.h"
 #include "ops/pass_observer.h"
+#include "text/token_ids.h"
 
 namespace falconer {
 namespace {
@@ -49,9 +50,7 @@ struct Generator::Sequence {
 void Generator::check_prompt(const std::vector<int32_t>& ids) const {
   const ModelConfig& config = session_.config();
   if (ids.empty()) fail("the prompt is empty: give at least one token");
-  for (int32_t id : ids)
-    if (id < 0 || id >= config.vocab)
-      fail("the prompt holds the token id {}, expected 0 to {}", id, config.vocab - 1);
+  check_token_ids(ids, config.vocab, "the prompt");
   if (static_cast<int64_t>(ids.size()) >= config.context)
     fail("the prompt has {} tokens, and the model's context is {}; shorten it", ids.size(),
          config.context);

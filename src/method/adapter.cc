@@ -5,8 +5,6 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
-#include "base/log.h"
-#include "base/plural.h"
 #include "base/random.h"
 #include "method/load_tensor.h"
 #include "ops/prefix_attention.h"
@@ -107,9 +105,6 @@ void Adapter::attach_prefixes(Decoder& decoder, Arena& fixed, bool training) {
                expectation(kAdapterStart));
   if (options_.adapter_start_layer >= config.layers) {
     const int64_t last = std::min<int64_t>(2, config.layers - 1);
-    if (!fixed.measuring())
-      log_info("the model has {} {}: the adapter starts at layer {} instead of {}", config.layers,
-               plural(config.layers, "layer"), last, options_.adapter_start_layer);
     options_.adapter_start_layer = last;
   }
   for (int64_t l = options_.adapter_start_layer; l < config.layers; ++l) {

@@ -54,15 +54,12 @@ bool is_one_of(const char* const (&names)[n], const std::string& name) {
 }
 
 // Not set, whatever it is: PEFT writes every setting that it knows.
-bool says_nothing(const Json& value) {
-  return value.is_null() || value == false || (value.is_string() && value == "") ||
-         (value.is_structured() && value.empty());
-}
+bool is_off(const Json& value) { return value == false || says_nothing(value); }
 
 // Each setting is read, or changes nothing, or the adapter is refused: none is dropped in silence.
 void refuse_others(const Json& config, const std::string& where) {
   for (const auto& [key, value] : config.items())
-    if (!is_one_of(kRead, key) && !is_one_of(kWithoutEffect, key) && !says_nothing(value))
+    if (!is_one_of(kRead, key) && !is_one_of(kWithoutEffect, key) && !is_off(value))
       fail(
           "{}: \"{}\" is set to {}, which is not supported; retrain the adapter without it, or "
           "merge it with PEFT",
@@ -165,7 +162,7 @@ void PeftConfig::read_beside(const Json& config) {
   const JsonFields<Json> fields(config, where_);
   const auto said = [&](const char* key) {
     const Json* const found = fields.find(key);
-    return found != nullptr && !says_nothing(*found);
+    return found != nullptr && !is_off(*found);
   };
   beside.olora = is_olora(config);
   beside.bias = fields.text("bias").value_or("none");
@@ -213,7 +210,7 @@ void PeftConfig::read_targets(const Json& config) {
 PeftConfig::Selection PeftConfig::selection(const Json& config, const char* key) const {
   const JsonFields<Json> fields(config, where_);
   const Json* const found = fields.find(key);
-  Selection made{.said = found != nullptr && !says_nothing(*found)};
+  Selection made{.said = found != nullptr && !is_off(*found)};
   if (!made.said) return made;
   if (found->is_array())
     made.names = fields.texts(key);

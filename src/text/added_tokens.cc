@@ -41,8 +41,8 @@ size_t skip_spaces(std::string_view text, size_t at) {
 
 }  // namespace
 
-AddedToken read_added_token(const nlohmann::json& json) {
-  const JsonFields fields(json, "its added_tokens");
+AddedToken read_added_token(const nlohmann::json& json, const char* where) {
+  const JsonFields fields(json, where);
   AddedToken token;
   token.id = static_cast<int32_t>(fields.required_whole("id", {0, INT32_MAX}));
   token.content = fields.required_text("content");
@@ -102,10 +102,10 @@ void AddedTokenFinder::cut(std::string_view text, const SpecialCounts& special,
       continue;
     }
     size_t begin = at, end = at + token->content.size();
-    at = end;
+    at = end;  // as `tokenizers` goes on, within the white space too that this one takes along
     if (token->single_word && (word_before(text, begin) || word_behind(text, end))) continue;
     if (token->lstrip) begin = skip_spaces_back(text, begin, done);
-    if (token->rstrip) at = end = skip_spaces(text, end);
+    if (token->rstrip) end = skip_spaces(text, end);
     if (begin > done) on_text(text.substr(done, begin - done));
     on_token(token->id, end);
     done = end;

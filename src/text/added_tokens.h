@@ -21,8 +21,9 @@ struct AddedToken {
   bool lstrip = false, rstrip = false;  // takes the white space before or behind it along
 };
 
-/// From one entry of "added_tokens". Error: its text is longer than any such token's.
-AddedToken read_added_token(const nlohmann::json& json);
+/// From one entry of "added_tokens", or of another list, which `where` names. Error: its text is longer than any such
+/// token's.
+AddedToken read_added_token(const nlohmann::json& json, const char* where = "its added_tokens");
 
 /// Finds the longest added token at the leftmost place. Immutable.
 class AddedTokenFinder {

@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/joined.h"
 #include "base/json_file.h"
+#include "base/json_number.h"
 #include "base/nearest.h"
 #include "base/path.h"
 #include "text/unicode.h"
@@ -83,6 +84,41 @@ nlohmann::json read_tokenizer_config(const TemplateFiles& checkpoint) {
   return parse_json_object(*text, fmt::format("{}: {}", checkpoint.where(), kName));
 }
 
+/// The templates of tokenizer_config.json: its only one, "default", or several by name. Error: none of these.
+std::map<std::string, std::string> templates_in(const nlohmann::json& config,
+                                                const std::string& where) {
+  std::map<std::string, std::string> made;
+  const auto found = config.is_object() ? config.find("chat_template") : config.end();
+  if (!config.is_object() || found == config.end() || found->is_null()) return made;
+  const auto refuse = [&](const std::string& what) {
+    fail(
+        "{}: \"chat_template\" in tokenizer_config.json {}; expected a template's text, or a list "
+        "of "
+        "{{\"name\", \"template\"}}: write it so, or take it out",
+        where, what);
+  };
+  const auto add = [&](const std::string& name, const nlohmann::json& source) {
+    if (!source.is_string())
+      refuse(fmt::format("has {} as the template \"{}\"", found_text(source), printable(name)));
+    made[name] = source.get<std::string>();
+  };
+  if (found->is_string()) {
+    add("default", *found);
+  } else if (found->is_object()) {
+    for (const auto& [name, source] : found->items()) add(name, source);
+  } else if (found->is_array()) {
+    for (const auto& one : *found) {
+      if (!one.is_object() || !one.contains("name") || !one["name"].is_string() ||
+          !one.contains("template"))
+        refuse(fmt::format("holds {} without a name and a template", found_text(one)));
+      add(one["name"].get<std::string>(), one["template"]);
+    }
+  } else {
+    refuse("is " + found_text(*found));
+  }
+  return made;
+}
+
 /// The checkpoint's template of that name ("" or "default" is the one that is used where none is
 /// named); nothing where it has none at all. Others are listed in `others`.
 std::optional<std::string> read_chat_template(const TemplateFiles& checkpoint,
@@ -95,22 +131,13 @@ std::optional<std::string> read_chat_template(const TemplateFiles& checkpoint,
   if (!usual && name.find_first_of("/\\") == std::string_view::npos)
     if (const auto text = checkpoint.read(fmt::format("additional_chat_templates/{}.jinja", name)))
       return to_valid_utf8(*text);
-  const nlohmann::json config = read_tokenizer_config(checkpoint);
-  const auto found = config.is_object() ? config.find("chat_template") : config.end();
-  if (!config.is_object() || found == config.end()) return {};
-  if (found->is_string()) {
-    others.emplace_back("default");
-    return usual ? std::optional(found->get<std::string>()) : std::nullopt;
+  std::optional<std::string> made;
+  for (auto& [known, source] :
+       templates_in(read_tokenizer_config(checkpoint), checkpoint.where())) {
+    others.push_back(known);
+    if (known == (usual ? "default" : name)) made = source;
   }
-  if (!found->is_array()) return {};
-  for (const auto& one : *found) {
-    if (!one.is_object() || !one.contains("name") || !one["name"].is_string() ||
-        !one.contains("template") || !one["template"].is_string())
-      continue;
-    others.push_back(one["name"].get<std::string>());
-    if (others.back() == (usual ? "default" : name)) return one["template"].get<std::string>();
-  }
-  return {};
+  return made;
 }
 
 /// Messages as values of a template. Strings are views, so that this outlives the rendering.
@@ -227,8 +254,12 @@ PromptStyle PromptStyle::recorded(std::string_view name, const std::string& sour
 }
 
 bool PromptStyle::has_chat_template(const TemplateFiles& checkpoint) {
+  return chat_template(checkpoint).has_value();
+}
+
+std::optional<std::string> PromptStyle::chat_template(const TemplateFiles& checkpoint) {
   std::vector<std::string> others;
-  return read_chat_template(checkpoint, "", others).has_value();
+  return read_chat_template(checkpoint, "", others);
 }
 
 void PromptStyle::refuse_tools_without_place(const Conversation& conversation, size_t count) const {

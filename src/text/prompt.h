@@ -50,8 +50,10 @@ class PromptStyle {
   /// As it was recorded. `source` may be empty where only the name was.
   static PromptStyle recorded(std::string_view name, const std::string& source,
                               const TemplateFiles& checkpoint);
-  /// Whether the checkpoint has a chat template.
+  /// Whether the checkpoint has a chat template. Error: it has something else in its place.
   static bool has_chat_template(const TemplateFiles& checkpoint);
+  /// Its text.
+  static std::optional<std::string> chat_template(const TemplateFiles& checkpoint);
   static std::vector<std::string> names();
   /// Error (usage): a name that is none of them.
   static void check(std::string_view name);

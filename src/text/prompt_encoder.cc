@@ -36,6 +36,11 @@ MarkedText PromptEncoder::text(const Conversation& conversation, bool prompt) co
   return style_.render(conversation, conversation.messages.size(), prompt, special_);
 }
 
+std::optional<std::string> PromptEncoder::rendered_text(const Conversation& conversation) const {
+  const auto made = rendered(conversation, conversation.messages.size(), false);
+  return made ? std::optional(made->text()) : std::nullopt;
+}
+
 // Nothing where the template refuses a part of what it renders as a whole.
 std::optional<MarkedText> PromptEncoder::rendered(const Conversation& conversation, size_t count,
                                                   bool prompt) const {

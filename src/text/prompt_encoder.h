@@ -39,6 +39,8 @@ class PromptEncoder {
   const PromptStyle& style() const { return style_; }
   /// The text that is tokenized.
   MarkedText text(const Conversation& conversation, bool prompt) const;
+  /// The same of a whole conversation, as bytes; nothing where the template refuses it.
+  std::optional<std::string> rendered_text(const Conversation& conversation) const;
   /// What an answer is appended to.
   std::vector<int32_t> prompt(const Conversation& conversation) const;
   /// The whole conversation, which ends with the last answer's end.

@@ -3,24 +3,21 @@
 #include <algorithm>
 #include <functional>
 #include <nlohmann/json.hpp>
-#include <set>
 #include <unordered_map>
 
 #include "base/digest.h"
 #include "base/error.h"
 #include "base/file.h"
-#include "base/joined.h"
 #include "base/json_file.h"
 #include "base/json_number.h"
-#include "base/log.h"
 #include "base/path.h"
 #include "text/added_tokens.h"
 #include "text/bpe.h"
 #include "text/byte_alphabet.h"
-#include "text/gpt2_files.h"
 #include "text/normalizer.h"
 #include "text/post_processor.h"
 #include "text/pre_tokenizer.h"
+#include "text/token_additions.h"
 #include "text/token_decoder.h"
 #include "text/tokenizer_parts.h"
 #include "text/unicode.h"
@@ -37,8 +34,8 @@ using Files = TokenizerFiles;
 }  // namespace
 
 struct Tokenizer::Impl {
-  Impl(const json& file, const std::set<std::string>& control)
-      : added(read_added_tokens(file, control)),
+  Impl(const json& file, std::vector<AddedToken> tokens)
+      : added(std::move(tokens)),
         normalizer(Normalizer::from_json(file.value("normalizer", json()))),
         pre_tokenizer(read_pre_tokenizer(file.value("pre_tokenizer", json()), normalizer)),
         vocabulary(read_vocabulary(file, added, pre_tokenizer.bytes())),
@@ -141,23 +138,6 @@ struct Tokenizer::Impl {
                        [&](const auto& token) { return token.id == id; });
   }
 
-  /// transformers adds such tokens to the tokenizer, behind those that it has; here they are text. One that pads
-  /// is in no text.
-  void name_missing(const Files& files, const std::string& where) const {
-    const json settings = parse_optional_file(files, "tokenizer_config.json");
-    const auto pad =
-        token_name(settings.is_object() ? settings.value("pad_token", json()) : json());
-    std::vector<std::string> missing;
-    for (const std::string& name : control_tokens(files))
-      if (!name.empty() && name != pad && !find(name)) missing.push_back(printable(name));
-    if (!missing.empty())
-      log_warning(
-          "{}: the files beside it name tokens that it does not have: {}. They are read as text; "
-          "to have them as "
-          "tokens, load and save the tokenizer with transformers",
-          where, joined(missing, ", "));
-  }
-
   /// tokenizer_config.json names a token, or an object with its content; the other two files have
   /// its id, or several.
   void read_special_ids(const Files& files) {
@@ -167,11 +147,7 @@ struct Tokenizer::Impl {
     const auto one = [&](const std::string& kind) -> std::optional<int32_t> {
       const auto name =
           token_name(names.is_object() ? names.value(kind + "_token", json()) : json());
-      if (name) {
-        if (const auto id = find(*name)) return id;
-        fail("tokenizer_config.json names the {} token \"{}\", which tokenizer.json lacks", kind,
-             *name);
-      }
+      if (name) return find(*name);
       for (const json* file : {&generation, &config}) {
         json id = file->is_object() ? file->value(kind + "_token_id", json()) : json();
         if (id.is_array() && !id.empty()) id = id[0];
@@ -218,12 +194,9 @@ Tokenizer Tokenizer::parse(const Files& files, const std::string& where) {
   const bool gpt2 = files.contains("vocab.json") && files.contains("merges.txt");
   if (!files.contains("tokenizer.json") && !gpt2) fail("{}: holds no tokenizer", where);
   try {
-    const json file = files.contains("tokenizer.json")
-                          ? parse_tokenizer_file(files, "tokenizer.json")
-                          : parse_json_object(tokenizer_json_of_gpt2(files), "vocab.json");
-    auto impl = std::make_unique<Impl>(file, control_tokens(files));
+    const json file = read_tokenizer_json(files);
+    auto impl = std::make_unique<Impl>(file, read_added_tokens(file, files, where).tokens);
     impl->read_special_ids(files);
-    impl->name_missing(files, where);
     return Tokenizer(std::move(impl));
   } catch (const json::exception& error) {
     fail("{}: not a tokenizer that Falconer can read: {}", where, json_reason(error));

@@ -6,6 +6,7 @@
 #include "base/json_file.h"
 #include "base/json_number.h"
 #include "text/byte_alphabet.h"
+#include "text/gpt2_files.h"
 #include "text/unicode.h"
 
 namespace falconer {
@@ -43,34 +44,15 @@ json parse_optional_file(const TokenizerFiles& files, const char* name) {
   return files.contains(name) ? parse_tokenizer_file(files, name) : json();
 }
 
+json read_tokenizer_json(const TokenizerFiles& files) {
+  return files.contains("tokenizer.json")
+             ? parse_tokenizer_file(files, "tokenizer.json")
+             : parse_json_object(tokenizer_json_of_gpt2(files), "vocab.json");
+}
+
 std::optional<std::string> token_name(const json& name) {
   if (name.is_object()) return token_name(name.value("content", json()));
   return name.is_string() ? std::optional(name.get<std::string>()) : std::nullopt;
-}
-
-std::set<std::string> control_tokens(const TokenizerFiles& files) {
-  std::set<std::string> names;
-  const auto add = [&](const json& name) {
-    if (auto text = token_name(name)) names.insert(*std::move(text));
-  };
-  for (const char* file : {"tokenizer_config.json", "special_tokens_map.json"}) {
-    const json settings = parse_optional_file(files, file);
-    if (!settings.is_object()) continue;
-    for (const char* kind : kTokenKinds) add(settings.value(std::string(kind) + "_token", json()));
-    for (const char* key : {"additional_special_tokens", "extra_special_tokens"})
-      for (const json& name : settings.value(key, json())) add(name);  // a list, or by name
-    for (const json& token : settings.value("added_tokens_decoder", json()))
-      if (token.is_object() && token.value("special", json()) == true) add(token);
-  }
-  return names;
-}
-
-std::vector<AddedToken> read_added_tokens(const json& file, const std::set<std::string>& control) {
-  std::vector<AddedToken> tokens;
-  if (file.contains("added_tokens"))
-    for (const auto& entry : file["added_tokens"]) tokens.push_back(read_added_token(entry));
-  for (AddedToken& token : tokens) token.special = token.special || control.contains(token.content);
-  return tokens;
 }
 
 std::vector<AddedToken> added_tokens_of(std::vector<AddedToken> tokens, bool normalized) {
@@ -98,8 +80,17 @@ Vocabulary read_vocabulary(const json& file, const std::vector<AddedToken>& adde
       fail("its tokens \"{}\" and \"{}\" share the id {}", token, vocabulary.bytes(id), id);
     vocabulary.add(id, token_bytes_of(token, bytes));
   }
-  for (const auto& token : added)
-    if (!vocabulary.has(token.id)) vocabulary.add(token.id, token_bytes_of(token.content, bytes));
+  for (const auto& token : added) {
+    const std::string own = token_bytes_of(token.content, bytes);
+    if (!vocabulary.has(token.id))
+      vocabulary.add(token.id, own);
+    else if (vocabulary.bytes(token.id) != own)
+      fail(
+          "its vocabulary leaves ids out, so that its added token \"{}\" has the id {}, the next "
+          "behind {} tokens, "
+          "and \"{}\" has it too; number the vocabulary without gaps",
+          printable(token.content), token.id, vocab.size(), printable(vocabulary.bytes(token.id)));
+  }
   return vocabulary;
 }
 

@@ -4,7 +4,6 @@
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -27,12 +26,11 @@ nlohmann::json parse_tokenizer_file(const TokenizerFiles& files, const char* nam
 /// One that may be missing: then null.
 nlohmann::json parse_optional_file(const TokenizerFiles& files, const char* name);
 
+/// tokenizer.json, or what stands for it in GPT-2's two files, one of which must be there.
+nlohmann::json read_tokenizer_json(const TokenizerFiles& files);
+
 /// The text that names a token: a string, or an object with its content.
 std::optional<std::string> token_name(const nlohmann::json& name);
-/// Tokens that the files beside tokenizer.json make control, whatever it says of them itself.
-std::set<std::string> control_tokens(const TokenizerFiles& files);
-std::vector<AddedToken> read_added_tokens(const nlohmann::json& file,
-                                          const std::set<std::string>& control);
 /// Those that are looked for in normalized text, or those before.
 std::vector<AddedToken> added_tokens_of(std::vector<AddedToken> tokens, bool normalized);
 /// In a text that was normalized a token is looked for as normalizing leaves it.
@@ -42,6 +40,7 @@ std::vector<AddedToken> normalized_tokens(const std::vector<AddedToken>& tokens,
 /// The bytes that a token of the vocabulary stands for: in a byte-level one what it spells. One that
 /// is not spelled in the byte-level alphabet stands for itself, as in `tokenizers`.
 std::string token_bytes_of(const std::string& spelling, bool byte_level);
+/// Error: two tokens share an id.
 Vocabulary read_vocabulary(const nlohmann::json& file, const std::vector<AddedToken>& added,
                            bool bytes);
 /// Tokens of bytes are joined, those of characters have a decoder of their own.

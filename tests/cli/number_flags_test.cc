@@ -50,5 +50,29 @@ TEST_F(NumberFlags, AreNumbersOfTheirKind) {
     EXPECT_NE(wrong(std::string("--seed=") + value).find("--seed"), std::string::npos) << value;
 }
 
+TEST(SizeFlags, AreWholeNumbersOfBytesOrOfAUnit) {
+  const auto bytes = [](std::string text) {
+    const std::string wrong = cli::to_bytes(text);
+    return wrong.empty() ? text : wrong;
+  };
+  for (const auto& [text, size] : {std::pair("5GB", "5000000000"),
+                                   {"500MB", "500000000"},
+                                   {"4 KiB", "4096"},
+                                   {"7", "7"},
+                                   {"+7", "7"},
+                                   {"12b", "12"},
+                                   {"3k", "3000"},
+                                   {"2Ti", "2199023255552"},
+                                   {"9EB", "9000000000000000000"},
+                                   {"0", "0"}})
+    EXPECT_EQ(bytes(text), size);
+  for (const char* text :
+       {"banana", "5XB", "-5GB", "1e9", "1e999GB", "5.5", "1.5GB", "", " ", "GB", "10EB", "8EiB",
+        "99999999999999999999", "5GBB", "5 G B", "nan", "0x10", "5ib"})
+    EXPECT_NE(bytes(text).find("is not a size; expected a whole number of bytes"),
+              std::string::npos)
+        << text;
+}
+
 }  // namespace
 }  // namespace falconer::test

@@ -145,6 +145,8 @@ TEST_F(CommandLine, OfTwoLengthsItIsSaidWhichCounts) {
   EXPECT_EQ(said({"--max-steps", "3"}), "");
   EXPECT_EQ(said({"--epochs", "3"}), "");
   EXPECT_EQ(said({"--max-steps=0", "--epochs", "3"}), "");
+  expect_mentions(said({"--max-steps=0"}), {"--max-steps 0", "no number of steps", "--epochs"});
+  expect_mentions(said({"--max-steps", "-1"}), {"no number of steps"});
   EXPECT_EQ(said({"--max_steps=-1", "--num_train_epochs", "3"}), "");
 }
 

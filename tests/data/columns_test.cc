@@ -262,6 +262,39 @@ TEST_F(ColumnNames, NoIdBeyondTheModel) {
   EXPECT_EQ(report_.bad, 1);
 }
 
+TEST(Splits, PartsAreNumberedFromZeroOrFromOne) {
+  const auto parts = [](std::vector<std::string> names) {
+    const TempFolder folder;
+    for (const std::string& name : names) write_file(folder / name, "x");
+    std::vector<std::string> found;
+    for (const auto& file : find_splits(folder.path()).train)
+      found.push_back(file.filename().string());
+    return found;
+  };
+  for (const std::vector<std::string>& names : std::vector<std::vector<std::string>>{
+           {"train-1-of-2.jsonl", "train-2-of-2.jsonl"},
+           {"train-00001-of-00002.parquet", "train-00002-of-00002.parquet"},
+           {"train-00000-of-00002.parquet", "train-00001-of-00002.parquet"},
+           {"train-1-of-1.json"},
+           {"train-0-of-1.json"},
+           {"train-00001-of-00002-0123456789abcdef.parquet",
+            "train-00002-of-00002-0123456789abcdef.parquet"}}) {
+    EXPECT_EQ(parts(names), names);
+    EXPECT_TRUE(is_of_split(names.back(), "train"));
+  }
+  expect_mentions(message_of([&] {
+                    parts({"train-2-of-3.jsonl", "train-3-of-3.jsonl"});
+                  }),
+                  {"part 00001 is missing"});
+  expect_mentions(message_of([&] { parts({"train-1-of-2.jsonl"}); }), {"part 00000 is missing"});
+  expect_mentions(message_of([&] {
+                    parts({"train-0-of-2.jsonl", "train-1-of-2.jsonl", "train-2-of-2.jsonl"});
+                  }),
+                  {"from 0 to 2 of 2"});
+  for (const char* none : {"train-3-of-2.jsonl", "train-0-of-0.jsonl", "train-x-of-2.jsonl"})
+    EXPECT_TRUE(parts({none}).empty()) << none;
+}
+
 TEST(Splits, EveryNameOfThemIsKnownAndTheOthersAreSaid) {
   for (const char* name : {"test", "val", "validation", "valid", "dev", "eval"})
     for (const char* ending : {".jsonl", ".json", ".csv", ".txt"}) {
@@ -289,6 +322,152 @@ TEST_F(ColumnNames, AColumnThatAnotherOneHidesIsNamed) {
       {"\"output\"", "--strict-columns"});
 }
 
+TEST_F(ColumnNames, MessagesUnderOtherNames) {
+  for (const char* key : {"chat", "turns", "conversation", "dialog", "Chat"}) {
+    const std::string begin = std::string("{\"") + key + "\":";
+    EXPECT_TRUE(
+        learned(begin + R"([{"role":"user","content":"a"},{"role":"assistant","content":"So."}]})")
+            .starts_with("So."));
+    EXPECT_EQ(report_.columns,
+              std::string("messages=") + key + " (guessed; --columns says otherwise)");
+    EXPECT_TRUE(learned(begin + R"([{"from":"human","value":"a"},{"from":"gpt","value":"So."}]})")
+                    .starts_with("So."));
+    EXPECT_EQ(report_.columns,
+              std::string("conversations=") + key + " (guessed; --columns says otherwise)");
+  }
+  expect_mentions(
+      message_of([&] {
+        learned(R"({"talk":[{"role":"user","content":"a"},{"role":"assistant","content":"b"}]})");
+      }),
+      {"messages in \"talk\"", "--columns messages=talk"});
+  expect_mentions(message_of([&] { learned(R"({"talk":[{"from":"human","value":"a"}]})"); }),
+                  {"--columns conversations=talk"});
+  expect_mentions(message_of([&] { learned(R"({"data":[{"instruction":"a","output":"b"}]})"); }),
+                  {"whose \"data\" holds rows", "write that list alone"});
+}
+
+class KeysOfMessages : public ColumnNames {
+ protected:
+  using Unread = std::map<std::string, int64_t>;
+  static std::string row(const std::string& user, const std::string& assistant,
+                         const std::string& more = "") {
+    return R"({"messages":[{"role":"user","content":"a")" + user +
+           R"(},{"role":"assistant","content":"So.")" + assistant + "}]" + more + "}\n";
+  }
+  void with_template(const char* source) {
+    write_chat_checkpoint(folder_.path(), source);
+    options_.prompt_style = "chat";
+  }
+};
+
+TEST_F(KeysOfMessages, ThatNothingReadsAreNamedOnce) {
+  learned(row(R"(,"name":"Ann","id":7)", R"(,"reasoning_content":"Hm.","weight":1)") +
+          row(R"(,"name":"Bob","tokens":[],"note":"","x":null)", ""));
+  EXPECT_EQ(report_.unread,
+            (Unread{{"messages.id", 1}, {"messages.name", 2}, {"messages.reasoning_content", 1}}));
+  expect_mentions(report_text(report_, "x"), {"not read: ", "\"messages.name\" (2 rows)"});
+  learned(row("", "", R"(,"meta":1)") + row(R"(,"name":"Ann")", ""));
+  EXPECT_EQ(report_.unread, (Unread{{"messages.name", 1}, {"meta", 1}}));
+  for (const char* style : {"falcon", "falcon-instruct", "alpaca", "raw"}) {
+    options_.prompt_style = style;
+    learned(row(R"(,"name":"Ann")", ""));
+    EXPECT_EQ(report_.unread, (Unread{{"messages.name", 1}})) << style;
+  }
+  options_.strict_columns = true;
+  expect_mentions(message_of([&] { learned(row(R"(,"name":"Ann")", "")); }),
+                  {"\"messages.name\" (1 row)", "--strict-columns"});
+  EXPECT_EQ(message_of([&] { learned(row("", R"(,"weight":1,"train":true)")); }), "");
+}
+
+TEST_F(KeysOfMessages, ThatAChatTemplateReadsAreNotNamed) {
+  with_template(
+      "{% for m in messages %}{{ '<|im_start|>' + m.role + '\n' }}{% if m.reasoning_content is "
+      "defined %}"
+      "{{ '(' + m.reasoning_content + ')' }}{% endif %}{{ m.content + '<|im_end|>\n' }}{% endfor %}"
+      "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}");
+  options_.strict_columns = true;
+  EXPECT_EQ(learned(row("", R"(,"reasoning_content":"Hm.")")).substr(0, 5), "(Hm.)");
+  // One row tells that it is read; another may have it where the template leaves it out.
+  options_.strict_columns = false;
+  learned(row(R"(,"name":"Ann")", R"(,"reasoning_content":"Hm.")") + row("", ""));
+  EXPECT_EQ(report_.unread, (Unread{{"messages.name", 1}}));
+  // A template that names a key of something else does not read that of messages.
+  with_template(
+      "{% for t in tools or [] %}{{ t.name }}{% endfor %}{% for m in messages %}"
+      "{{ '<|im_start|>' + m.role + '\n' + m.content + '<|im_end|>\n' }}{% endfor %}");
+  learned(row(R"(,"name":"Ann")", ""));
+  EXPECT_EQ(report_.unread, (Unread{{"messages.name", 1}}));
+  // Whole messages are handed on by some.
+  with_template(
+      "{% for m in messages %}{{ '<|im_start|>' + m.role + '\n' + (m|tojson) + m.content + "
+      "'<|im_end|>\n' }}"
+      "{% endfor %}");
+  learned(row(R"(,"name":"Ann")", ""));
+  EXPECT_EQ(report_.unread, Unread());
+}
+
+TEST_F(KeysOfMessages, OfEveryListOfMessages) {
+  const std::string turns =
+      R"([{"role":"user","content":"a","name":"Ann"},{"role":"assistant","content":"So."}])";
+  learned(R"({"conversations":)" + turns + "}");
+  EXPECT_EQ(report_.unread, (Unread{{"conversations.name", 1}}));
+  learned(R"({"prompt":[{"role":"user","content":"a","name":"Ann"}],)"
+          R"("completion":[{"role":"assistant","content":"So.","name":"Bob"}]})");
+  EXPECT_EQ(report_.unread, (Unread{{"prompt.name", 1}}));
+  learned(turns + "\n");
+  EXPECT_EQ(report_.unread, (Unread{{"messages.name", 1}}));
+  learned(R"({"conversation":)" + turns + "}");
+  EXPECT_EQ(report_.unread, (Unread{{"messages.name", 1}}));
+  learned(
+      R"({"messages":[{"role":"user","content":[{"type":"text","text":"a","cache_control":{"x":1}}]},)"
+      R"({"role":"assistant","content":[{"type":"text","text":"So.","citations":[]}]}]})");
+  EXPECT_EQ(report_.unread, (Unread{{"messages.content.cache_control", 1}}));
+  learned(
+      R"({"conversations":[{"from":"human","value":"a","id":3},{"from":"gpt","value":"So."}]})");
+  EXPECT_EQ(report_.unread, (Unread{{"conversations.id", 1}}));
+}
+
+TEST_F(ColumnNames, ARowWaitsForOthersAndIsNamedOnce) {
+  std::string rows;
+  for (int i = 0; i < 5000; ++i)
+    rows +=
+        i == 10
+            ? "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"}]}\n"
+            : R"({"messages":[{"role":"user","content":"a"},{"role":"assistant","content":"b"}]})"
+              "\n";
+  const std::string said = message_of([&] { learned(rows); });
+  expect_mentions(said, {"line 11: has no answer to learn; mend the row"});
+  EXPECT_EQ(said.find("mend the row"), said.rfind("mend the row")) << said;
+  EXPECT_EQ(said.find("rows.jsonl"), said.rfind("rows.jsonl")) << said;
+}
+
+TEST_F(ColumnNames, AlpacaRowsMayCallTheirSystemPromptSo) {
+  options_.prompt_style = "falcon";
+  for (const char* key : {"system", "system_prompt"}) {
+    learned(std::string(R"({"instruction":"a","output":"So.",")") + key + R"(":"Be brief"})");
+    EXPECT_TRUE(text_.starts_with("System: Be brief\n")) << text_;
+    EXPECT_TRUE(report_.unread.empty());
+  }
+}
+
+TEST_F(ColumnNames, WhatIsNoTextInAConversationIsNamed) {
+  const auto said = [&](const char* row, std::initializer_list<const char*> parts) {
+    expect_mentions(message_of([&] { learned(row); }), parts);
+  };
+  said(R"({"messages":[{"role":"user","content":null},{"role":"assistant","content":"b"}]})",
+       {"a user's message has null as its \"content\"", "expected text"});
+  said(R"({"messages":[{"role":"user","content":"a"},{"role":"assistant","content":null}]})",
+       {"an assistant's message has null", "\"tool_calls\""});
+  said(R"({"messages":[{"role":"user"},{"role":"assistant","content":"b"}]})",
+       {"a user's message has no \"content\""});
+  said(R"({"instruction":"a","output":"b","history":[["q",null]]})",
+       {"\"history\" has null as an answer"});
+  said(R"({"instruction":"a","output":"b","history":[[3,"x"]]})",
+       {"\"history\" has 3 as a question"});
+  said(R"({"instruction":"a","output":"b","history":[{"q":"a"}]})",
+       {"holds an object", "[question, answer]"});
+}
+
 TEST_F(ColumnNames, AnEndThatAnAnswerSpellsIsDroppedBeforeATemplateEndsIt) {
   const std::string end(tokenizer_->token_bytes(*tokenizer_->eos_id()));
   const auto ids = [&](const std::string& answer) {
@@ -307,6 +486,16 @@ TEST_F(ColumnNames, AnswersThatWouldLoseWhatTheySayAreRefused) {
   says(R"({"instruction":"a","output":-9.3e18})", {"\"output\"", "digits"});
   says(R"({"prompt":"a","completion":[{"role":"assistant","content":"b"}]})",
        {"\"completion\"", "list of messages", "\"prompt\" is a text"});
+  says(R"({"instruction":"a","output":[1,{"b":[12345678901234567890123]}]})",
+       {"\"output\" holds", "digits"});
+  says(R"({"conversations":[{"from":"human","value":"a"},{"from":"gpt","value":[1e300]}]})",
+       {"\"value\" holds", "digits"});
+  says(
+      R"({"messages":[{"role":"user","content":"a"},{"role":"assistant","content":"b","tool_calls":[1e300]}]})",
+      {"\"tool_calls\" holds", "digits"});
+  says(
+      R"({"tools":"[1e300]","messages":[{"role":"user","content":"a"},{"role":"assistant","content":"b"}]})",
+      {"\"tools\" holds", "digits"});
   for (const char* kept : {"9223372036854775807", "-5", "0.1", "12345678901.5"})
     EXPECT_EQ(learned(fmt::format(R"({{"instruction":"a","output":{}}})", kept))
                   .substr(0, std::string(kept).size()),

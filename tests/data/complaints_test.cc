@@ -55,6 +55,33 @@ TEST(Complaints, OfFiles) {
                     {"\"data\"", "array"});
 }
 
+TEST(Complaints, OfLinesThatEndWithCarriageReturnsAlone) {
+  for (const auto& [name, content] :
+       {std::pair("rows.jsonl", "{\"text\":\"a\"}\r{\"text\":\"b\"}\r"),
+        {"rows.csv", "text\ra\rb\r"},
+        {"rows.tsv", "text\tb\ra\tc"}})
+    expect_mentions(complaint_of(content, name), {"carriage returns alone", "tr '\\r' '\\n'"});
+  // White space, a line's usual end, and what lies within a row.
+  EXPECT_EQ(complaint_of("[{\"text\":\"a\"},\r{\"text\":\"b\"}]\r", "rows.json"), "");
+  EXPECT_EQ(complaint_of("{\"text\":\r\"a\"}\r"), "");
+  EXPECT_EQ(complaint_of("text\r\na\r\n", "rows.csv"), "");
+  EXPECT_EQ(complaint_of("text\n\"a\rb\"\n", "rows.csv"), "");
+}
+
+TEST(Complaints, OfWhatIsNoFileOfRows) {
+  expect_mentions(message_of([] {
+                    read_raw_rows(
+                        "-", [](const auto&, int64_t) {}, [](int64_t, const auto&) {});
+                  }),
+                  {"standard input", "write them to a file", ".jsonl"});
+  const TempFolder folder;
+  expect_mentions(message_of([&] {
+                    read_raw_rows(
+                        folder.path(), [](const auto&, int64_t) {}, [](int64_t, const auto&) {});
+                  }),
+                  {"is a folder", "test.jsonl"});
+}
+
 TEST(Complaints, OfRowsThatBreakOffWithinAnEscape) {
   const std::string row = R"({"text":"\ud83d\ude00"})";
   for (size_t size = 10; size < row.size(); ++size)

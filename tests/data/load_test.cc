@@ -118,5 +118,38 @@ TEST(LoadRows, TheReportCountsWhatIsOdd) {
   EXPECT_EQ(report.without_targets, 1);
 }
 
+TEST(LoadDataset, AFolderHasOneTestSplitAndATestSizeIsOfOneThatHasNone) {
+  const TempFolder folder;
+  std::string rows;
+  for (int i = 0; i < 20; ++i) rows += fmt::format("{{\"text\":\"row {}\"}}\n", i);
+  write_file(folder / "train.jsonl", rows);
+  LoadOptions with = options();
+  with.test_size = 5;
+  const LoadedData apart = load_dataset(folder.path(), &tokenizer(), with);
+  EXPECT_EQ(apart.rows().size(), 15);
+  EXPECT_EQ(apart.held_out().size(), 5);
+  const LoadedData file = load_dataset(folder / "train.jsonl", &tokenizer(), with);
+  for (int64_t i = 0; i < 5; ++i) EXPECT_EQ(apart.held_out()[i].ids, file.held_out()[i].ids);
+  // What prepare writes where nothing is held out.
+  write_file(folder / "test.jsonl", "");
+  EXPECT_EQ(load_dataset(folder.path(), &tokenizer(), with).held_out().size(), 5);
+  write_file(folder / "test.jsonl", "{\"text\":\"held out\"}\n");
+  expect_mentions(message_of([&] { load_dataset(folder.path(), &tokenizer(), with); }),
+                  {"--test-size is 5", "test.jsonl", "train.jsonl", "leave it out"});
+  with.test_size = 0;
+  testing::internal::CaptureStderr();
+  EXPECT_EQ(load_dataset(folder.path(), &tokenizer(), with).held_out().size(), 1);
+  expect_mentions(testing::internal::GetCapturedStderr(), {"--test-size 0 does not count"});
+  with.test_size.reset();
+  testing::internal::CaptureStderr();
+  EXPECT_EQ(load_dataset(folder.path(), &tokenizer(), with).held_out().size(), 1);
+  EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
+  with.test_size = 30;
+  std::filesystem::remove(folder / "test.jsonl");
+  expect_mentions(message_of([&] { load_dataset(folder.path(), &tokenizer(), with); }),
+                  {"test size of 30", "20 rows"});
+  expect_mentions(message_of([&] { load_dataset("-", &tokenizer(), with); }), {"standard input"});
+}
+
 }  // namespace
 }  // namespace falconer::test

@@ -16,7 +16,10 @@ json tokenizer_json() {
   return {{"added_tokens", {{{"id", 0}, {"content", "<|end|>"}, {"special", true}}}},
           {"pre_tokenizer", {{"type", "ByteLevel"}, {"add_prefix_space", false}}},
           {"decoder", {{"type", "ByteLevel"}}},
-          {"model", {{"type", "BPE"}, {"vocab", {{"a", 1}, {"b", 2}}}, {"merges", json::array()}}}};
+          {"model",
+           {{"type", "BPE"},
+            {"vocab", {{"<|end|>", 0}, {"a", 1}, {"b", 2}}},
+            {"merges", json::array()}}}};
 }
 
 Tokenizer load(const json& file) {
@@ -26,7 +29,7 @@ Tokenizer load(const json& file) {
 TEST(HostileTokenizer, FewTokensCannotAskForATableOfMillions) {
   json file = tokenizer_json();
   file["model"]["vocab"]["b"] = 16'000'000;
-  expect_mentions(message_of([&] { load(file); }), {"ids go up to 16000000", "3 tokens"});
+  expect_mentions(message_of([&] { load(file); }), {"ids go up to 16000000", "4 tokens"});
   file["model"]["vocab"]["b"] = 65'000;  // holes are fine
   EXPECT_EQ(load(file).vocab_size(), 65'001);
 }

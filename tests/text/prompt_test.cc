@@ -37,5 +37,43 @@ TEST(PromptStyle, AnUnknownNameListsTheNames) {
                   {"alpacca", "falcon-instruct"});
 }
 
+TEST(ChatTemplates, AreReadAsTransformersReadsThemAndNothingElseInTheirPlace) {
+  const auto files = [](const std::string& value) {
+    return TemplateFiles({{"tokenizer_config.json", "{\"chat_template\": " + value + "}"}}, "here");
+  };
+  for (const char* value :
+       {R"("x")", R"([{"name": "default", "template": "x"}])",
+        R"([{"name": "default", "template": "w"}, {"name": "tool_use", "template": "y"},
+                                {"name": "default", "template": "x"}])",
+        R"({"default": "x", "tool_use": "y"})"})
+    EXPECT_EQ(PromptStyle::chat_template(files(value)), "x") << value;
+  EXPECT_EQ(
+      PromptStyle::of_checkpoint("chat:tool_use", files(R"({"default": "x", "tool_use": "y"})"))
+          .source(),
+      "y");
+  EXPECT_FALSE(PromptStyle::has_chat_template(files("null")));
+  EXPECT_FALSE(PromptStyle::has_chat_template(files(R"([{"name": "other", "template": "x"}])")));
+  for (const auto& [value, what] :
+       {std::pair("5", "is 5"),
+        {"true", "is true"},
+        {"2.5", "is 2.5"},
+        {R"(["x"])", "holds \"x\" without a name"},
+        {R"([{"name": "default"}])", "without a name and a template"},
+        {R"([{"template": "x"}])", "without a name and a template"},
+        {R"([{"name": 3, "template": "x"}])", "without a name and a template"},
+        {R"([{"name": "default", "template": null}])", "has null as the template \"default\""},
+        {R"({"default": 7})", "has 7 as the template \"default\""},
+        {R"({"default": {"template": "x"}})", "has an object as"}}) {
+    expect_mentions(message_of([&, v = value] { PromptStyle::has_chat_template(files(v)); }),
+                    {"here", "\"chat_template\"", what, "expected a template's text"});
+    // A file of its own counts in its place.
+    EXPECT_EQ(PromptStyle::chat_template(TemplateFiles(
+                  {{"tokenizer_config.json", std::string("{\"chat_template\": ") + value + "}"},
+                   {"chat_template.jinja", "j"}},
+                  "here")),
+              "j");
+  }
+}
+
 }  // namespace
 }  // namespace falconer::test

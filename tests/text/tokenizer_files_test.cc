@@ -101,28 +101,6 @@ TEST(CharacterTokenizer, ExpressionsThatReadOtherwiseAreRefusedByName) {
     EXPECT_EQ(with(regex).encode("a"), std::vector<int32_t>{0}) << regex;
 }
 
-TEST(TokensBesideIt, ThatATokenizerLacksAreSaid) {
-  std::map<std::string, std::string> files = {
-      {"vocab.json", R"({"a": 0, "<|endoftext|>": 1})"},
-      {"merges.txt", "#version: 0.2\n"},
-      {"special_tokens_map.json", R"({"eos_token": "<|endoftext|>"})"}};
-  const auto said = [&](const char* config) {
-    files["tokenizer_config.json"] = config;
-    std::map<std::string, std::string> own = files;
-    own["tokenizer.json"] = tokenizer_json_of_gpt2(
-        {{"vocab.json", files["vocab.json"]}, {"merges.txt", files["merges.txt"]}});
-    const LogLevelHere warnings(LogLevel::kWarning);
-    testing::internal::CaptureStderr();
-    Tokenizer::parse(own, "here");
-    return testing::internal::GetCapturedStderr();
-  };
-  expect_mentions(said(R"({"additional_special_tokens": ["<|im_start|>", "<|endoftext|>"]})"),
-                  {"here", "<|im_start|>", "read as text"});
-  expect_mentions(said(R"({"added_tokens_decoder": {"7": {"content": "<t>", "special": true}}})"),
-                  {"<t>"});
-  EXPECT_EQ(said(R"({"pad_token": "[PAD]", "eos_token": "<|endoftext|>"})"), "");
-}
-
 TEST(Gpt2Files, AreReadAsTransformersReadsThem) {
   std::map<std::string, std::string> files = {
       {"vocab.json", R"({"a": 0, "b": 1, "ab": 2, "<|endoftext|>": 3, "\u0120": 4})"},

@@ -13,7 +13,8 @@
 #include "model/arch/gguf_config.h"
 #include "model/arch/other_names.h"
 #include "model/qkv_rows.h"
-#include "text/gpt2_files.h"
+#include "text/prompt.h"
+#include "text/token_additions.h"
 
 namespace falconer {
 namespace {
@@ -69,13 +70,14 @@ std::vector<ExportedTensor> gguf_tensors(const ModelSource& source, const Export
   return tensors;
 }
 
-/// A GGUF holds what tokenizer.json says, which GPT-2's own files say as well.
-SideFiles tokenizer_files(const std::string& checkpoint, const std::string& adapter) {
+/// A GGUF holds what tokenizer.json says, and what the files beside it add as far as the model has rows for it.
+SideFiles tokenizer_files(const std::string& checkpoint, const std::string& adapter, int64_t rows) {
   SideFiles files = side_files(checkpoint, adapter);
-  if (!files.contains("tokenizer.json") && files.contains("vocab.json") &&
-      files.contains("merges.txt"))
-    files["tokenizer.json"] = tokenizer_json_of_gpt2(files);
-  return files;
+  if (files.contains("tokenizer.json") ||
+      (files.contains("vocab.json") && files.contains("merges.txt")))
+    files["tokenizer.json"] = tokenizer_json_with_additions(files, rows, checkpoint);
+  const auto source = PromptStyle::chat_template(TemplateFiles(files, checkpoint));
+  return with_chat_template(std::move(files), source.value_or(""));
 }
 
 GgufMetadata metadata_of(const ModelSource& source, const std::string& named,
@@ -92,9 +94,9 @@ GgufMetadata metadata_of(const ModelSource& source, const std::string& named,
   add_gguf_config(config, metadata);
   const GgufTokenizerOptions options{
       .vocab = config.vocab, .bos_id = config.bos_id, .ends = config.eos_ids};
-  add_gguf_tokenizer(
-      with_chat_template(tokenizer_files(source.checkpoint(), adapter), chat_template),
-      source.checkpoint(), options, metadata);
+  add_gguf_tokenizer(with_chat_template(tokenizer_files(source.checkpoint(), adapter, config.vocab),
+                                        chat_template),
+                     source.checkpoint(), options, metadata);
   return metadata;
 }
 

@@ -10,10 +10,12 @@
 #include "api/model/resolve.h"
 #include "api/settings/bounds.h"
 #include "base/error.h"
+#include "base/log.h"
 #include "base/trim.h"
 #include "data/formats.h"
 #include "data/prepared.h"
 #include "data/raw_rows.h"
+#include "data/report.h"
 #include "falconer/use.h"
 #include "ops/devices.h"
 
@@ -55,11 +57,10 @@ Question question_of(const Row& row) {
   return made;
 }
 
-std::vector<Question> read_questions(const std::string& path, int64_t limit) {
-  constexpr int64_t kAnyId =
-      std::numeric_limits<int32_t>::max();  // the model's own bound is tested
+std::vector<Question> read_questions(const std::string& path, const EvaluateOptions& options,
+                                     FormatParser& parser) {
+  const ReadAs as = read_as(options.delimiter, options.encoding);
   std::vector<Question> questions;
-  FormatParser parser(nullptr, kAnyId);
   read_raw_rows(
       path,
       [&](const nlohmann::ordered_json& object, int64_t) {
@@ -68,13 +69,30 @@ std::vector<Question> read_questions(const std::string& path, int64_t limit) {
         Question question = row != nullptr ? question_of(*row)
                                            : question_of(std::get<Example>(parsed).conversation,
                                                          parser.format()->stands);
-        if (limit == 0 || std::ssize(questions) < limit) questions.push_back(std::move(question));
+        if (options.limit == 0 || std::ssize(questions) < options.limit)
+          questions.push_back(std::move(question));
       },
       [&](int64_t line, const std::string& what) {
-        fail("{}: {} {}: {}", path, counted_by(path), line, what);
-      });
+        fail("{}: {} {}: {}", path, counted_by(path, as), line, what);
+      },
+      as);
   if (questions.empty()) fail("{}: has no rows", path);
   return questions;
+}
+
+/// Columns, and of messages that are asked the keys, that no answer can depend on.
+void tell_unread(const std::vector<Question>& questions, const EvaluateOptions& options,
+                 const FormatParser& parser, const Model& model) {
+  std::map<std::string, int64_t> unread = parser.unread();
+  MessageKeys keys;
+  for (const Question& question : questions)
+    keys.add(extra_keys(question.chat, keys.read(), model, question.stands));
+  keys.count_unread(parser.format()->key, unread);
+  if (const std::string columns = parser.columns(); !columns.empty())
+    log_info("{}: columns: {}", options.data, columns);
+  if (unread.empty()) return;
+  if (options.strict_columns) fail("{}: {}", options.data, strict_columns_text(unread));
+  log_warning("{}: not read: {}", options.data, unread_text(unread));
 }
 
 std::vector<int32_t> prompt_of(const Question& question, const Model& model) {
@@ -101,6 +119,10 @@ EvaluatedRow judged(const Question& question, const std::string& answer, const M
 EvaluateReport evaluate(const EvaluateOptions& options) {
   check_bounds(options);
   check_device_name(options.model.device);
+  constexpr int64_t kAnyId =
+      std::numeric_limits<int32_t>::max();  // the model's own bound is tested
+  FormatParser parser(find_data_format(options.data_format), kAnyId,
+                      Columns::parse(options.columns));
   const std::string data = resolve_data(options.data);
   std::optional<ResultWriter> output;
   if (!options.output.empty()) {
@@ -115,8 +137,9 @@ EvaluateReport evaluate(const EvaluateOptions& options) {
     check_prepared(data, tokenizer ? &*tokenizer : nullptr, options.model.checkpoint,
                    options.model.any_base);
   }
-  const std::vector<Question> questions = read_questions(data, options.limit);
+  const std::vector<Question> questions = read_questions(data, options, parser);
   Model model = Model::open(options.model);
+  tell_unread(questions, options, parser, model);
   EvaluateReport report;
   for (size_t begin = 0; begin < questions.size();
        begin += static_cast<size_t>(options.batch_size)) {

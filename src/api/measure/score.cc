@@ -19,6 +19,7 @@
 #include "falconer/use.h"
 #include "method/finite_weights.h"
 #include "method/session.h"
+#include "text/token_ids.h"
 #include "text/tokenizer.h"
 
 namespace falconer {
@@ -37,9 +38,7 @@ Row read_row(const nlohmann::ordered_json& json, const ModelConfig& config,
           "folder");
     row.ids = tokenizer->encode(text_field(json, "text"));
     row.labels = row.ids;
-    for (const int32_t id : row.ids)
-      if (id >= config.vocab)
-        fail("its text has the token {}, expected 0 to {}", id, config.vocab - 1);
+    check_token_ids(row.ids, config.vocab, "its text");
   } else {
     fail("has neither \"input_ids\" nor \"text\"");
   }

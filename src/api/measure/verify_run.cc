@@ -191,7 +191,9 @@ class Verifying {
     o.train_on = get(record.settings, "train_on");
     o.parse_special = get(record.settings, "parse_special") == "true";
     o.max_seq_length = number(get(record.settings, "max_seq_length"));
-    o.test_size = number(get(record.data, "test_size"));
+    // Of a folder with a test split 0 is recorded, which was not asked for.
+    const int64_t test = number(get(record.data, "test_size"));
+    if (test > 0 || !fs::is_directory(path)) o.test_size = test;
     o.skip_bad = get(record.data, "skip_bad") == "true";
     o.data_format = get(record.data, "format");
     o.columns = get(record.data, "columns");

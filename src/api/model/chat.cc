@@ -19,6 +19,21 @@ Conversation conversation_of(const Chat& chat) {
   return made;
 }
 
+ExtraKeys extra_keys(const Chat& chat, const std::set<std::string>& read, const Model& model,
+                     bool raw) {
+  return extra_keys(conversation_of(chat), read,
+                    [&](const Conversation& asked) -> std::optional<std::string> {
+                      try {
+                        const std::vector<int32_t> ids =
+                            model.encode_chat(chat_of(asked, asked.messages.size()), raw);
+                        return std::string(reinterpret_cast<const char*>(ids.data()),
+                                           ids.size() * sizeof(int32_t));
+                      } catch (const Error&) {  // a template may refuse what another one takes
+                        return {};
+                      }
+                    });
+}
+
 Chat chat_of(const Conversation& conversation, size_t count) {
   Chat made;
   for (size_t i = 0; i < count; ++i) {

@@ -48,12 +48,11 @@ constexpr const char* kKnown[] = {"max_new_tokens",
                                   "is_assistant"};
 
 void name_others(const nlohmann::json& json, const std::string& where) {
-  const auto says_nothing = [](const nlohmann::json& value) {
-    return value.is_null() || value == false || value == 0 || value == 1 ||
-           (value.is_structured() && value.empty());
+  const auto changes_nothing = [](const nlohmann::json& value) {
+    return says_nothing(value) || value == false || value == 0 || value == 1;
   };
   for (const auto& [key, value] : json.items())
-    if (!key.starts_with('_') && !says_nothing(value) &&
+    if (!key.starts_with('_') && !changes_nothing(value) &&
         std::find(std::begin(kKnown), std::end(kKnown), key) == std::end(kKnown))
       log_warning("{}: \"{}\" is {}, which is not taken from there; it is left out", where,
                   printable(key), found_text(value));

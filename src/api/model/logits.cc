@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "method/finite_weights.h"
 #include "tensor/finite.h"
+#include "text/token_ids.h"
 
 namespace falconer {
 namespace {
@@ -12,9 +13,7 @@ BatchBuffer checked_row(const ModelConfig& config, std::span<const int32_t> ids,
   const int64_t n = static_cast<int64_t>(ids.size());
   if (n == 0) fail_usage("there are no ids: {}", what);
   if (n > config.context) fail_usage("{} ids, and the model's context is {}", n, config.context);
-  for (const int32_t id : ids)
-    if (id < 0 || id >= config.vocab)
-      fail_usage("there is a token {}, expected 0 to {}", id, config.vocab - 1);
+  check_token_ids(ids, config.vocab, "the row", true);
   const BatchBuffer::Sequence sequence{.ids = ids, .labels = {}};
   return BatchBuffer::for_training({&sequence, 1});
 }

@@ -1,12 +1,14 @@
 // Prompts from a file of rows.
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "api/data/read_rows.h"
+#include "api/model/chat.h"
 #include "base/error.h"
 #include "base/json_number.h"
 #include "base/log.h"
-#include "data/format/fields.h"
+#include "data/format/messages.h"
 #include "data/report.h"
 #include "falconer/use.h"
 
@@ -24,7 +26,7 @@ void count_unread(const nlohmann::ordered_json& row, std::initializer_list<std::
 }
 
 std::vector<int32_t> prompt_of_row(const nlohmann::ordered_json& row, const Model& model, bool raw,
-                                   Unread& unread) {
+                                   Unread& unread, MessageKeys& keys) {
   const JsonFields fields(row, "");
   if (fields.find("prompt_ids") != nullptr) {
     const std::vector<int64_t> ids = fields.wholes("prompt_ids", {0, INT32_MAX});
@@ -32,9 +34,18 @@ std::vector<int32_t> prompt_of_row(const nlohmann::ordered_json& row, const Mode
     return {ids.begin(), ids.end()};
   }
   if (fields.find("messages") != nullptr) {
-    count_unread(row, {"messages", "tools"}, unread);
-    return model.encode_chat(parse_chat(row.dump()), raw);
+    count_unread(row, {"messages", "system", "system_prompt", "tools"}, unread);
+    RowContext context;
+    const ParsedRow parsed = parse_messages(row, context);
+    const Conversation& conversation = std::get<Example>(parsed).conversation;
+    const Chat chat = chat_of(conversation, conversation.messages.size());
+    for (const std::string& name : std::set(context.unread.begin(), context.unread.end()))
+      ++unread[name];
+    keys.add(extra_keys(chat, keys.read(), model, raw));
+    return model.encode_chat(chat, raw);
   }
+  if (fields.find({"instruction", "prompt"}) == nullptr)
+    fail("has none of \"prompt\", \"instruction\", \"messages\" and \"prompt_ids\"");
   const char* key = fields.find("instruction") != nullptr ? "instruction" : "prompt";
   count_unread(row, {key, "input", "output", "completion"}, unread);
   return model.encode_prompt(fields.required_text(key), fields.text("input").value_or(""), raw);
@@ -46,10 +57,12 @@ std::vector<std::vector<int32_t>> read_prompts(const std::string& path, const Mo
                                                bool raw) {
   std::vector<std::vector<int32_t>> all;
   Unread unread;
+  MessageKeys keys;
   for_each_json_line(path, [&](const nlohmann::ordered_json& row, int64_t) {
-    all.push_back(prompt_of_row(row, model, raw, unread));
+    all.push_back(prompt_of_row(row, model, raw, unread, keys));
   });
   if (all.empty()) fail("{}: holds no prompts; expected rows {{\"prompt\"}}", path);
+  keys.count_unread("messages", unread);
   if (!unread.empty()) log_warning("{}: not asked: {}", path, unread_text(unread));
   return all;
 }

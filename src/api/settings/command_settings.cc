@@ -251,6 +251,11 @@ Rows rows_of(EvaluateOptions& o) {
   append(rows, {
       {.names = "data", .value = &o.data, .help = "rows with the answers that are expected",
        .kind = ValueKind::kData, .required = true},
+      as_finetune("data-format", &o.data_format),
+      as_finetune("columns", &o.columns),
+      as_finetune("strict-columns", &o.strict_columns),
+      as_finetune("delimiter", &o.delimiter),
+      as_finetune("encoding", &o.encoding),
       {.names = "output", .value = &o.output, .help = "JSONL with every answer",
        .kind = ValueKind::kFile},
       {.names = "limit", .value = &o.limit, .help = "ask only so many rows; 0: all",

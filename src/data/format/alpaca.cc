@@ -1,6 +1,7 @@
 #include "data/format/alpaca.h"
 
 #include "base/error.h"
+#include "data/format/messages.h"
 
 namespace falconer {
 
@@ -9,13 +10,15 @@ ParsedRow parse_alpaca(const RowObject& object, RowContext& context) {
       Example::of(text_field(object, "instruction"), optional_text_field(object, "input"),
                   answer_field(object, "output", context));
   std::vector<Message> before;
-  if (std::string system = optional_text_field(object, "system"); !system.empty())
-    before.push_back({.role = "system", .content = std::move(system), .input = {}, .more = {}});
   if (const RowObject* history = find_field(object, "history")) {
     if (!history->is_array()) fail("\"history\" is not a list of [question, answer]");
     for (const RowObject& turn : *history) {
-      if (!turn.is_array() || turn.size() != 2 || !turn[0].is_string() || !turn[1].is_string())
+      if (!turn.is_array() || turn.size() != 2)
         fail("\"history\" holds {}, expected [question, answer]", kind_of(turn));
+      for (const size_t i : {0, 1})
+        if (!turn[i].is_string())
+          fail("\"history\" has {} as {}, expected text: [question, answer]", kind_of(turn[i]),
+               i == 0 ? "a question" : "an answer");
       before.push_back(
           {.role = "user", .content = turn[0].get<std::string>(), .input = {}, .more = {}});
       before.push_back(
@@ -25,6 +28,7 @@ ParsedRow parse_alpaca(const RowObject& object, RowContext& context) {
   auto& messages = example.conversation.messages;
   messages.insert(messages.begin(), std::make_move_iterator(before.begin()),
                   std::make_move_iterator(before.end()));
+  take_system(object, example.conversation);
   return example;
 }
 

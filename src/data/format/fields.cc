@@ -28,15 +28,29 @@ std::string optional_text_field(const RowObject& object, const char* key) {
 std::string answer_field(const RowObject& object, const char* key, RowContext& context) {
   const RowObject* value = find_field(object, key);
   if (value == nullptr || value->is_string()) return text_field(object, key);
-  if (value->is_number_float()) {
-    const double number = value->get<double>();
-    if (!std::isfinite(number))
-      fail("\"{}\" is {}, as tables have it where a value is missing", key, number);
-    if (std::abs(number) >= 0x1p63)
-      fail("\"{}\" is a number of more digits than are kept; write it as text, in quotes", key);
-  }
+  check_numbers(*value, key);
   context.json_answer = true;
   return value->dump();
+}
+
+namespace {
+
+void check_numbers_in(const RowObject& value, std::string_view name, const char* verb) {
+  if (value.is_structured())
+    for (const RowObject& one : value) check_numbers_in(one, name, "holds");
+  if (!value.is_number_float()) return;
+  const double number = value.get<double>();
+  if (!std::isfinite(number))
+    fail("\"{}\" {} {}, as tables have it where a value is missing", printable(name), verb, number);
+  if (std::abs(number) >= 0x1p63)
+    fail("\"{}\" {} a number of more digits than are kept; write it as text, in quotes",
+         printable(name), verb);
+}
+
+}  // namespace
+
+void check_numbers(const RowObject& value, std::string_view name) {
+  check_numbers_in(value, name, "is");
 }
 
 const RowObject& list_field(const RowObject& object, const char* key, const char* of,
@@ -107,24 +121,22 @@ std::string usual_role(const std::string& role) {
 RowObject tools_field(const RowObject& object) {
   const RowObject* tools = find_field(object, "tools");
   if (tools == nullptr) return {};
+  check_numbers(*tools, "tools");
   if (tools->is_array()) return *tools;
   if (!tools->is_string()) fail("\"tools\" is not a list");
   const std::string& text = tools->get_ref<const std::string&>();
   if (text.empty()) return {};
   RowObject parsed = parse_ordered_json(text);
   if (!parsed.is_array()) fail("\"tools\" is not a list, nor JSON text of one");
+  check_numbers(parsed, "tools");
   return parsed;
-}
-
-bool says_nothing(const RowObject& value) {
-  return value.is_string() ? value.get_ref<const std::string&>().empty() : value.empty();
 }
 
 std::string kind_of(const RowObject& value) {
   if (value.is_array()) return fmt::format("a list of {}", value.size());
   if (value.is_object()) return "an object";
   if (value.is_string()) return "a string";
-  return value.dump();
+  return found_text(value);
 }
 
 }  // namespace falconer

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/json_number.h"  // says_nothing()
 #include "text/conversation.h"
 
 namespace falconer {
@@ -18,7 +19,7 @@ struct RowContext {
   int64_t vocab = 0;         // ids are below it
   bool json_answer = false;  // an answer that is no text was taken as its JSON
   std::vector<std::string>
-      unread;  // members of turns that nothing reads, such as "conversations.id"
+      unread;  // members of turns and of parts that nothing reads, such as "conversations.id"
 };
 
 /// The member, or null where it is missing or null.
@@ -27,7 +28,7 @@ const RowObject* find_field(const RowObject& object, const char* key);
 std::string text_field(const RowObject& object, const char* key);
 /// Empty where it is missing or null.
 std::string optional_text_field(const RowObject& object, const char* key);
-/// An answer: text, or a number, a list or an object as its JSON. Error: it is missing, or null.
+/// An answer: text, or a number, a list or an object as its JSON. Error: it is missing, or null, or check_numbers().
 std::string answer_field(const RowObject& object, const char* key, RowContext& context);
 /// A list, or JSON text of one, which `parsed` then holds. Error: it is missing, empty, or neither; `of`: what
 /// it lists, in the plural.
@@ -43,8 +44,9 @@ bool is_learn_key(std::string_view key);
 std::string usual_role(const std::string& role);
 /// "tools" of a row: a list, or JSON text of one. Null where there are none.
 RowObject tools_field(const RowObject& object);
-/// null, an empty text, list or object.
-bool says_nothing(const RowObject& value);
+/// Error: `value` is, or holds, a number that no JSON can say, or not with all its digits. `name` is what the error
+/// calls it.
+void check_numbers(const RowObject& value, std::string_view name);
 /// "number", "list of 3", ...: for messages, without what may be long.
 std::string kind_of(const RowObject& value);
 

@@ -20,11 +20,11 @@ bool has_prompt_messages(const RowObject& object) {
   return prompt != nullptr && prompt->is_array() && object.contains("completion");
 }
 
-ParsedRow parse_prompt_messages(const RowObject& object, RowContext&) {
-  Example example{.conversation = parse_message_list(object, "prompt")};
+ParsedRow parse_prompt_messages(const RowObject& object, RowContext& context) {
+  Example example{.conversation = parse_message_list(object, "prompt", context)};
   auto& messages = example.conversation.messages;
   for (Message& message : messages) message.learn = false;
-  for (Message& message : parse_message_list(object, "completion").messages)
+  for (Message& message : parse_message_list(object, "completion", context).messages)
     messages.push_back(std::move(message));
   take_system(object, example.conversation);
   example.conversation.tools = tools_field(object);

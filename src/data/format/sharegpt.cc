@@ -12,7 +12,7 @@ ParsedRow parse_sharegpt(const RowObject& object, RowContext& context) {
   for (const RowObject& turn : list_field(object, "conversations", "turns", parsed)) {
     if (!turn.is_object()) fail("a turn is {}, expected an object", kind_of(turn));
     if (turn.contains("role")) {
-      messages.push_back(parse_message(turn));
+      messages.push_back(parse_message(turn, "conversations", context));
       continue;
     }
     messages.push_back({.role = usual_role(text_field(turn, "from")),

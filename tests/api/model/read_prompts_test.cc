@@ -58,5 +58,27 @@ TEST(ReadPrompts, AnEndThatAnAnswerSpellsIsItsEnd) {
   EXPECT_EQ(asked("y<|endoftext|> \\n"), asked("y"));
 }
 
+TEST(ReadPrompts, WhatOfMessagesIsNotAskedIsNamed) {
+  const Model model = Model::open(
+      {.checkpoint = std::string(source_dir()) + "/demo/checkpoint", .prompt_style = "falcon"});
+  const TempFolder folder;
+  const auto said = [&](const std::string& rows) {
+    write_file(folder / "a.jsonl", rows);
+    testing::internal::CaptureStderr();
+    const std::string wrong =
+        message_of([&] { read_prompts((folder / "a.jsonl").string(), model); });
+    return testing::internal::GetCapturedStderr() + wrong;
+  };
+  const std::string plain = R"({"messages":[{"role":"user","content":"a"}]})";
+  EXPECT_EQ(said(plain), "");
+  expect_mentions(said(R"({"messages":[{"role":"user","content":"a","name":"Ann"}]})"
+                       "\n" +
+                       plain),
+                  {"not asked: \"messages.name\" (1 row)"});
+  EXPECT_EQ(said(R"({"system":"x","messages":[{"role":"user","content":"a"}]})"), "");
+  expect_mentions(said(R"({"chat":[{"role":"user","content":"a"}]})"),
+                  {"line 1: has none of \"prompt\", \"instruction\", \"messages\""});
+}
+
 }  // namespace
 }  // namespace falconer::test
