@@ -87,7 +87,7 @@ void fuzz_tokenizer(Input input) {
 void fuzz_special_tokens(Input input) {
   if (input.empty()) return;
   constexpr const char* kNames[] = {"tokenizer_config.json", "special_tokens_map.json",
-                                    "generation_config.json", "config.json"};
+                                    "generation_config.json", "config.json", "added_tokens.json"};
   constexpr const char* kTokenizer =  // few tokens: it is read anew for each input
       R"({"added_tokens": [{"id": 0, "content": "<|endoftext|>", "special": true}],
           "pre_tokenizer": {"type": "ByteLevel"}, "decoder": {"type": "ByteLevel"},

@@ -90,6 +90,8 @@ class Beside {
     if (found != files.end()) text_ = found->second;
     for (const char* kind : {"bos", "eos"})
       if (const auto name = name_of(kind)) ends_.emplace_back(kind, *name);
+    for (const char* kind : kTokenKinds)
+      if (auto name = name_of(kind)) control_.insert(*std::move(name));
     read_extra(config_, "extra_special_tokens");
     if (extra_.empty()) read_extra(config_, "additional_special_tokens");
     if (config_.contains("added_tokens_decoder"))
@@ -161,7 +163,9 @@ class Beside {
     json map = parse_optional_file(files, "special_tokens_map.json");
     if (!map.is_object()) map = json::object();
     read_extra(map, "extra_special_tokens");
-    if (extra_.empty()) read_extra(map, "additional_special_tokens");
+    const auto says = [&](const char* key) { return config_.contains(key) || map.contains(key); };
+    if (!says("extra_special_tokens") && !config_.contains("additional_special_tokens"))
+      read_extra(map, "additional_special_tokens");
     for (const auto& [key, value] : map.items()) config_[key] = value;
     std::map<int64_t, AddedToken> by_id;
     const json added = parse_optional_file(files, "added_tokens.json");

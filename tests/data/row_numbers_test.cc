@@ -9,13 +9,14 @@
 #include "parquet/made_parquet.h"
 #include "parquet/read_parquet.h"
 #include "support/errors.h"
+#include "support/said.h"
 #include "support/temp_folder.h"
 
 namespace falconer::test {
 namespace {
 
 /// A file whose one row has these numbers in the list "c".
-std::string file_of(const std::vector<double>& numbers) {
+std::string list_file(const std::vector<double>& numbers) {
   const auto little = [](uint64_t value, int bytes) {
     std::string made;
     for (int i = 0; i < bytes; ++i) made += static_cast<char>(value >> (8 * i));
@@ -32,9 +33,9 @@ std::string file_of(const std::vector<double>& numbers) {
   return made.file();
 }
 
-RowObject list_of(const std::vector<double>& numbers) {
+RowObject list_in_parquet(const std::vector<double>& numbers) {
   const TempFolder folder;
-  write_file(folder / "a.parquet", file_of(numbers));
+  write_file(folder / "a.parquet", list_file(numbers));
   RowObject list;
   parquet::read_rows(folder / "a.parquet",
                      {.row = [&](const RowObject& row, int64_t) { list = row.at("c"); },
@@ -42,43 +43,48 @@ RowObject list_of(const std::vector<double>& numbers) {
   return list;
 }
 
-std::string said_of(const RowObject& row) {
-  return message_of([&] { FormatParser(nullptr, 100).parse(row); });
+std::string refusal_of(const RowObject& row) {
+  return error_or_none([&] { FormatParser(nullptr, 100).parse(row); });
 }
 
 TEST(RowNumbers, OfParquetListsAreTextOnlyWhereTheyAreNumbers) {
-  EXPECT_EQ(list_of({1, 2.5, -3}), (RowObject{1.0, 2.5, -3.0}));
+  EXPECT_EQ(list_in_parquet({1, 2.5, -3}), (RowObject{1.0, 2.5, -3.0}));
   const RowObject messages = {{{"role", "user"}, {"content", "a"}},
                               {{"role", "assistant"}, {"content", "b"}}};
   for (const auto& [value, name] : {std::pair(std::nan(""), "nan"),
                                     {INFINITY, "inf"},
                                     {-INFINITY, "-inf"},
                                     {1e300, "digits"}}) {
-    const RowObject list = list_of({1, value, 2});
+    const RowObject list = list_in_parquet({1, value, 2});
     const RowObject deep = {{"a", {{"b", list}}}};
-    expect_mentions(said_of({{"instruction", "a"}, {"output", list}}), {"\"output\" holds", name});
-    expect_mentions(said_of({{"instruction", "a"}, {"output", deep}}), {"\"output\" holds", name});
-    expect_mentions(said_of({{"instruction", "a"}, {"output", list[1]}}), {"\"output\" is", name});
-    expect_mentions(said_of({{"prompt", "a"}, {"completion", list}}),
+    expect_mentions(refusal_of({{"instruction", "a"}, {"output", list}}),
+                    {"\"output\" holds", name});
+    expect_mentions(refusal_of({{"instruction", "a"}, {"output", deep}}),
+                    {"\"output\" holds", name});
+    expect_mentions(refusal_of({{"instruction", "a"}, {"output", list[1]}}),
+                    {"\"output\" is", name});
+    expect_mentions(refusal_of({{"prompt", "a"}, {"completion", list}}),
                     {"\"completion\" holds", name});
     expect_mentions(
-        said_of({{"conversations",
-                  {{{"from", "human"}, {"value", "a"}}, {{"from", "gpt"}, {"value", list}}}}}),
+        refusal_of({{"conversations",
+                     {{{"from", "human"}, {"value", "a"}}, {{"from", "gpt"}, {"value", list}}}}}),
         {"\"value\" holds", name});
-    expect_mentions(said_of({{"messages", messages}, {"tools", deep}}), {"\"tools\" holds", name});
+    expect_mentions(refusal_of({{"messages", messages}, {"tools", deep}}),
+                    {"\"tools\" holds", name});
     RowObject calls = messages;
     calls[1]["tool_calls"] = RowObject::array({deep});
-    expect_mentions(said_of({{"messages", calls}}), {"\"tool_calls\" holds", name});
+    expect_mentions(refusal_of({{"messages", calls}}), {"\"tool_calls\" holds", name});
     // A column that nothing reads may lack a value.
-    EXPECT_EQ(said_of({{"messages", messages}, {"score", list}}), "");
+    EXPECT_EQ(refusal_of({{"messages", messages}, {"score", list}}), "");
   }
   for (const auto& [value, name] :
        {std::pair(std::nan(""), "nan"), {INFINITY, "inf"}, {-INFINITY, "-inf"}, {2.5, "2.5"}}) {
-    expect_mentions(said_of({{"input_ids", list_of({1, value})}}), {"\"input_ids\" holds", name});
-    expect_mentions(said_of({{"input_ids", {1, 2}}, {"labels", list_of({1, value})}}),
+    expect_mentions(refusal_of({{"input_ids", list_in_parquet({1, value})}}),
+                    {"\"input_ids\" holds", name});
+    expect_mentions(refusal_of({{"input_ids", {1, 2}}, {"labels", list_in_parquet({1, value})}}),
                     {"\"labels\" holds", name});
   }
-  EXPECT_EQ(said_of({{"input_ids", list_of({1, 2})}}), "");
+  EXPECT_EQ(refusal_of({{"input_ids", list_in_parquet({1, 2})}}), "");
 }
 
 }  // namespace

@@ -5,9 +5,9 @@
 
 #include "base/error.h"
 #include "base/file.h"
-#include "base/log.h"
 #include "support/errors.h"
 #include "support/paths.h"
+#include "support/said.h"
 #include "text/gpt2_files.h"
 #include "text/tokenizer.h"
 
@@ -52,12 +52,11 @@ struct Given {
 Given given(const json& vocab, const json& tokens, const std::string& text,
             std::map<std::string, std::string> files = {}) {
   files["tokenizer.json"] = file_with(vocab, tokens);
-  const LogLevelHere warnings(LogLevel::kWarning);
   Given made;
-  testing::internal::CaptureStderr();
-  const std::string wrong =
-      message_of([&] { made.ids = Tokenizer::parse(files, "here").encode(text); });
-  made.said = testing::internal::GetCapturedStderr();
+  std::string wrong;
+  made.said = log_and_error(LogLevel::kWarning, [&] {
+    wrong = error_or_none([&] { made.ids = Tokenizer::parse(files, "here").encode(text); });
+  });
   if (!wrong.empty()) fail("{}", wrong);
   return made;
 }
@@ -140,6 +139,18 @@ TEST(TokenAdditions, TokensOfTheFilesBesideAreTokens) {
       given(kVocab, json::array(), "<t>", with((R"({"eos_token": "<t>", )" + list + "}").c_str()))
           .ids,
       Ids{4});
+}
+
+// Which of two files transformers goes by has changed; what either of them names is no text.
+TEST(TokenAdditions, WhatAnyFileNamesIsControl) {
+  const Tokenizer tokenizer = Tokenizer::parse(
+      {{"tokenizer.json", file_with(kVocab, {added(3, "<x>", false), added(4, "<y>", false),
+                                             added(5, "<z>", false)})},
+       {"tokenizer_config.json", R"({"eos_token": "<x>"})"},
+       {"special_tokens_map.json", R"({"eos_token": "<y>"})"}},
+      "here");
+  EXPECT_TRUE(tokenizer.is_special(3) && tokenizer.is_special(4) && !tokenizer.is_special(5));
+  EXPECT_EQ(tokenizer.eos_id(), 3);
 }
 
 TEST(TokenAdditions, WhatIsNoTokenIsRefusedByName) {

@@ -2,11 +2,11 @@
 #include <gtest/gtest.h>
 
 #include "base/file.h"
-#include "base/log.h"
 #include "falconer/settings.h"
 #include "falconer/use.h"
 #include "support/errors.h"
 #include "support/paths.h"
+#include "support/said.h"
 #include "support/temp_folder.h"
 
 namespace falconer::test {
@@ -18,10 +18,8 @@ class Evaluate : public testing::Test {
   EvaluatedRow first(const std::string& name, const std::string& content) {
     write_file(folder_ / name, content);
     options_.data = (folder_ / name).string();
-    testing::internal::CaptureStderr();
     EvaluateReport report;
-    const std::string wrong = message_of([&] { report = evaluate(options_); });
-    said_ = testing::internal::GetCapturedStderr() + wrong;
+    said_ = log_and_error(LogLevel::kInfo, [&] { report = evaluate(options_); });
     return report.rows.empty() ? EvaluatedRow() : report.rows.front();
   }
 
@@ -61,8 +59,11 @@ TEST_F(Evaluate, ColumnsDelimiterAndEncodingAreThoseOfFinetune) {
   for (const auto& [name, value] :
        {std::pair("encoding", "klingon"), {"delimiter", ";;"}, {"data-format", "alpacca"}}) {
     EvaluateOptions wrong = options_;
-    set(wrong, name, value);
-    EXPECT_NE(message_of([&] { evaluate(wrong); }), "") << name;
+    const auto ask = [&, n = name, v = value] {
+      set(wrong, n, v);
+      evaluate(wrong);
+    };
+    EXPECT_NE(message_of(ask), "") << name;
   }
 }
 

@@ -5,6 +5,7 @@
 #include "falconer/use.h"
 #include "support/errors.h"
 #include "support/paths.h"
+#include "support/said.h"
 #include "support/temp_folder.h"
 
 namespace falconer::test {
@@ -64,10 +65,8 @@ TEST(ReadPrompts, WhatOfMessagesIsNotAskedIsNamed) {
   const TempFolder folder;
   const auto said = [&](const std::string& rows) {
     write_file(folder / "a.jsonl", rows);
-    testing::internal::CaptureStderr();
-    const std::string wrong =
-        message_of([&] { read_prompts((folder / "a.jsonl").string(), model); });
-    return testing::internal::GetCapturedStderr() + wrong;
+    return log_and_error(LogLevel::kWarning,
+                         [&] { read_prompts((folder / "a.jsonl").string(), model); });
   };
   const std::string plain = R"({"messages":[{"role":"user","content":"a"}]})";
   EXPECT_EQ(said(plain), "");
