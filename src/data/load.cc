@@ -96,6 +96,8 @@ void load_folder(const fs::path& path, const Tokenizer* tokenizer, const LoadOpt
     data.test = whole(load_files(splits.held_out, tokenizer, options, data.held_out_report));
   if (!splits.held_out.empty() && data.test.view().empty() && !is_there(path / "prepare.json"))
     log_warning("{}: holds no rows: nothing is held out", name_of_split(splits.held_out).string());
+  // Of a column that the rows to train on do not have either nobody would hear.
+  data.report.unread.insert(data.held_out_report.unread.begin(), data.held_out_report.unread.end());
   data.report.unread_files = splits.unread;
   if (data.rendered.prompt_style.empty()) data.rendered = read_prepared(path);
 }

@@ -58,15 +58,18 @@ class AddedInOrder {
 };
 
 /// A token that a file names, which is control: by its text alone, or an object with its flags.
-struct Named {
+class Named {
+ public:
+  Named(AddedToken said, bool by_text) : token(std::move(said)), alone(by_text) {}
+
   AddedToken token;
   bool alone = false;
 
-  bool operator==(const Named& other) const {
-    const auto flags = [](const AddedToken& t) {
-      return std::tie(t.content, t.special, t.normalized, t.single_word, t.lstrip, t.rstrip);
-    };
-    return alone == other.alone && flags(token) == flags(other.token);
+  bool operator<(const Named& other) const { return all() < other.all(); }
+
+ private:
+  std::tuple<std::string, bool, bool, bool, bool, bool> all() const {
+    return {token.content, alone, token.normalized, token.single_word, token.lstrip, token.rstrip};
   }
 };
 
@@ -122,16 +125,12 @@ class Beside {
     return token_name(config_.value(std::string(kind) + "_token", json()));
   }
 
-  bool is_extra(const std::string& content) const {
-    return std::any_of(extra_.begin(), extra_.end(),
-                       [&](const Named& extra) { return extra.token.content == content; });
-  }
-
   void read_extra(const json& from, const char* key) {
     const json list = from.value(key, json());
     if (!list.is_array()) return;
     for (const json& one : list)
-      if (auto named = named_token(one); named && !is_extra(named->token.content))
+      if (auto named = named_token(one);
+          named && extras_.try_emplace(named->token.content, named->alone).second)
         extra_.push_back(*std::move(named));
   }
 
@@ -186,10 +185,9 @@ class Beside {
       const std::string key = std::string(kind) + "_token";
       return name_of(kind) == text && (map.contains(key) || config_[key].is_string());
     };
+    const auto extra = extras_.find(text);
     return std::any_of(std::begin(kTokenKinds), std::end(kTokenKinds), names_it) ||
-           std::any_of(extra_.begin(), extra_.end(), [&](const Named& extra) {
-             return extra.alone && extra.token.content == text;
-           });
+           (extra != extras_.end() && extra->second);
   }
 
   /// Those that have flags in the list have them by their names as well.
@@ -207,9 +205,11 @@ class Beside {
       if (auto token = named_token(config_.value(key, json())))
         named_.push_back(with_flags(*std::move(token)));
     }
-    std::stable_sort(others.begin(), others.end(), [&](const auto& a, const auto& b) {
-      return text_.find('"' + a + '"') < text_.find('"' + b + '"');
-    });
+    constexpr size_t kFew = 64;  // each is looked for in the text, and no file has more
+    if (others.size() <= kFew)
+      std::stable_sort(others.begin(), others.end(), [&](const auto& a, const auto& b) {
+        return text_.find('"' + a + '"') < text_.find('"' + b + '"');
+      });
     for (const std::string& key : others)
       if (auto token = named_token(config_[key])) named_.push_back(*std::move(token));
     const json by_name = config_.value("extra_special_tokens", json());
@@ -223,6 +223,7 @@ class Beside {
   std::vector<AddedToken> listed_;
   std::map<std::string, AddedToken> flags_;  // of listed tokens by their texts
   std::vector<Named> named_, extra_;
+  std::map<std::string, bool> extras_;  // whether text alone names them
   std::set<std::string> control_;
   std::vector<std::pair<const char*, std::string>> ends_;
 };
@@ -273,14 +274,11 @@ void add_beside(const Beside& beside, AddedInOrder& added) {
   std::vector<AddedToken> together = beside.listed();
   std::set<std::string> listed;
   for (const AddedToken& token : together) listed.insert(token.content);
-  std::vector<Named> taken;
+  std::set<Named> taken;
   for (const std::vector<Named>* tokens : {&beside.named(), &beside.extra()})
     for (const Named& named : *tokens) {
       const std::string& content = named.token.content;
-      if (added.has(content) || listed.contains(content) ||
-          std::find(taken.begin(), taken.end(), named) != taken.end())
-        continue;
-      taken.push_back(named);
+      if (added.has(content) || listed.contains(content) || !taken.insert(named).second) continue;
       together.push_back(named.token);
     }
   added.add(together);

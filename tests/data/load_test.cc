@@ -146,6 +146,9 @@ TEST(LoadDataset, AFolderHasOneTestSplitAndATestSizeIsOfOneThatHasNone) {
   expect_mentions(said(), {"--test-size 0 does not count"});
   with.test_size.reset();
   EXPECT_EQ(said(), "");
+  write_file(folder / "test.jsonl", "{\"text\":\"held out\",\"source\":\"a book\"}\n");
+  EXPECT_EQ(load_dataset(folder.path(), &tokenizer(), with).report.unread,
+            (std::map<std::string, int64_t>{{"source", 1}}));
   with.test_size = 30;
   std::filesystem::remove(folder / "test.jsonl");
   expect_mentions(message_of([&] { load_dataset(folder.path(), &tokenizer(), with); }),

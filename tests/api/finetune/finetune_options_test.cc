@@ -9,6 +9,7 @@
 #include "data/split.h"
 #include "falconer/falconer.h"
 #include "support/errors.h"
+#include "support/said.h"
 #include "support/tiny_model.h"
 
 namespace falconer::test {
@@ -126,6 +127,23 @@ TEST_F(Unset, AMicroBatchIsNoLargerThanAStep) {
   expect_mentions(larger.text, {"micro-batches of 4,"});
   EXPECT_EQ(larger.memory_bytes, same.memory_bytes);
   EXPECT_EQ(dry_run(o).memory_bytes, same.memory_bytes);
+}
+
+TEST(FirstLayer, OfAnAdapterOnAModelWithFewerIsSaidOnce) {
+  const TinyRun run;
+  FinetuneOptions o = run.options("adapter", "out");
+  o.adapter_start_layer = 50;
+  for (const bool dry : {true, false}) {
+    const std::string said = log_and_error(LogLevel::kInfo, [&] {
+      if (dry)
+        dry_run(o);
+      else
+        finetune(o);
+    });
+    const size_t at = said.find("the adapter starts at layer 2 instead of 50");
+    ASSERT_NE(at, std::string::npos) << said;
+    EXPECT_EQ(said.find("starts at layer", at + 30), std::string::npos) << said;
+  }
 }
 
 }  // namespace
