@@ -191,17 +191,7 @@ class Finetuning {
     open_session(checkpoint_, true);
     opened_ = true;
     vocab_ = session_->config().vocab;
-    say_first_layer();
     check_rows_for_tokens(o_, config_.vocab, vocab_, tokenizer_, checkpoint_);
-  }
-
-  // A model with few layers has an adapter nevertheless, in its last ones.
-  void say_first_layer() const {
-    if (!checkpoint_.empty() || !o_.init_adapter.empty()) return;
-    for (const auto& [name, value] : session_->method()->settings())
-      if (name == "adapter_start_layer" && value != fmt::format("{}", o_.adapter_start_layer))
-        log_info("the model has {} {}: the adapter starts at layer {} instead of {}",
-                 config_.layers, plural(config_.layers, "layer"), value, o_.adapter_start_layer);
   }
 
   // Makes the plan, and tries where it does not fit what needs less memory.

@@ -65,6 +65,9 @@ void record_method(std::map<std::string, std::string>& settings, Session& sessio
       if (const auto was = record->settings.find(key); was != record->settings.end())
         trained = was->second;
     std::string& asked = settings[key];
+    if (fresh && key == "adapter_start_layer" && asked != trained)
+      log_info("the model has {} {}: the adapter starts at layer {} instead of {}",
+               session.config().layers, plural(session.config().layers, "layer"), trained, asked);
     if (!checkpoint.empty() && o.init_adapter.empty() && asked != trained && key != "lora_dropout")
       log_warning("{} is {} in {}, and stays so: {} does not count", key, printable(trained),
                   checkpoint.string(), asked);
