@@ -66,7 +66,8 @@ void PrefixHook::forward(Run& run, const QkvProjection& qkv, const Heads& q, con
                                  .v = layout.v(kept.qkv),
                                  .gate = gate_.value,
                                  .out = out,
-                                 .scale = layout.scale});
+                                 .scale = layout.scale,
+                                 .cap = layout.cap});
 }
 
 void PrefixHook::backward(Run& run, const QkvProjection& qkv, const Heads& q, const View& dout,
@@ -86,7 +87,8 @@ void PrefixHook::backward(Run& run, const QkvProjection& qkv, const Heads& q, co
                                   .dk = layout.k(dqkv),
                                   .dv = layout.v(dqkv),
                                   .dgate = gate_.grad,
-                                  .scale = layout.scale});
+                                  .scale = layout.scale,
+                                  .cap = layout.cap});
   if (!trainable()) return;
   const View d = run.scratch->push(length, qkv.in(), run.activation);
   qkv.backward(run, kept.sites, dqkv, d);

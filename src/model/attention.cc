@@ -19,7 +19,6 @@ Attention::Attention(const ModelConfig& config, const Weights& weights, int64_t 
     : qkv_(config, weights, layer),
       dense_(weights.at({layer, Role::kDense})),
       window_(config.window(layer)),
-      cap_(static_cast<float>(config.score_cap)),
       own_rope_(window_ > 0 && config.window_rope_base > 0),
       interleaved_(config.rope_interleaved) {
   if (config.head_norm == ModelConfig::HeadNorm::kNone) return;
@@ -106,7 +105,7 @@ void Attention::forward(Run& run, const MixerPass& pass, const View& n, const Vi
                           .spans = batch.spans,
                           .scale = layout.scale,
                           .window = window_,
-                          .cap = cap_});
+                          .cap = layout.cap});
   if (hook_ != nullptr)
     hook_->forward(run, qkv_, q, kept.out, kept.prefix,
                    cache != nullptr ? &cache->prefix : nullptr);
@@ -165,7 +164,7 @@ void Attention::backward(Run& run, const MixerPass& pass, const View& dy, const 
                            .scale = layout.scale,
                            .add_dq = hook_ != nullptr,
                            .window = window_,
-                           .cap = cap_});
+                           .cap = layout.cap});
   rotate(run, pass, dq, true);
   rotate(run, pass, dk, true);
   if (q_norm_) {

@@ -54,7 +54,6 @@ class Attention : public Mixer {
   LinearSite dense_;
   std::optional<HeadNorm> q_norm_, k_norm_;
   int64_t window_;
-  float cap_;
   bool own_rope_;  // that of the layers with a window
   bool interleaved_;
   const AttentionHook* hook_ = nullptr;

@@ -13,6 +13,7 @@ struct QkvLayout {
   int64_t groups = 0, per_group = 0, size = 0;
   bool by_group = true;
   float scale = 1;  // of q . k
+  float cap = 0;    // of the scores; 0: none
 
   Heads q(const View& rows) const { return part(rows, 0, per_group); }
   Heads k(const View& rows) const { return part(rows, per_group, 1); }

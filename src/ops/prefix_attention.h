@@ -9,9 +9,11 @@ namespace falconer {
 
 // A softmax of its own over the P prompt slots, without mask, scaled by a gate per head:
 //   s_j = scale q_t . k_j      p = softmax(s)      out_t += gate_h sum_j p_j v_j
+// With a soft cap (as beside it, ops/attention.h) s_j becomes cap tanh(s_j / cap).
 // Backward, with dp_j = do_t . v_j and c_t = sum_j p_j dp_j:
 //   dgate_h += c_t      ds_j = gate_h p_j (dp_j - c_t)      dv_j += gate_h p_j do_t
 //   dq_t = scale sum_j ds_j k_j      dk_j += scale ds_j q_t
+// Below a cap, with s_j as it came out of it, ds_j *= 1 - (s_j / cap)^2.
 // `out` is the sum of both attentions, so do_t . out_t counts gate_h c_t too much for the causal
 // backward:
 //   delta_th -= gate_h c_t
@@ -23,6 +25,7 @@ struct PrefixAttentionForward {
   Heads q, k, v;
   View gate, out;
   float scale = 1;
+  float cap = 0;  // 0: none
 };
 
 /// dq, dk, dv overwrite, dgate adds, delta is corrected in place. An empty dgate is not computed.
@@ -32,6 +35,7 @@ struct PrefixAttentionBackward {
   Heads dq, dk, dv;
   View dgate;
   float scale = 1;
+  float cap = 0;
 };
 
 void prefix_attention_forward(Run& run, const PrefixAttentionForward& args);

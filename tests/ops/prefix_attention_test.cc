@@ -13,9 +13,10 @@ constexpr double kScale = 0.7;
 
 /// Keys and values of the prompt are fused rows of the same layout, whose queries nobody reads.
 struct PrefixCase {
-  PrefixCase(HeadsShape s, int64_t prompt)
+  PrefixCase(HeadsShape s, int64_t prompt, float bound = 0)
       : shape(s),
         slots(prompt),
+        cap(bound),
         qkv(random_block(s.rows, s.fused(), 1)),
         prefix(random_block(prompt, s.fused(), 2)),
         gate(random_block(1, s.heads(), 3)),
@@ -29,12 +30,13 @@ struct PrefixCase {
       scalar::attention_forward<S>(shape.q(x.cmat()), shape.k(x.cmat()), shape.v(x.cmat()), {}, out,
                                    lse, spans, kScale, 0, shape.heads());
     scalar::prefix_attention_forward<S>(shape.q(x.cmat()), shape.k(p.cmat()), shape.v(p.cmat()), g,
-                                        out, kScale, 0, shape.rows);
+                                        out, kScale, 0, shape.rows, cap);
     return out;
   }
 
   HeadsShape shape;
   int64_t slots;
+  float cap;
   Block<double> qkv, prefix, gate, dout;
   std::vector<AttentionSpan> spans;
 };
@@ -60,7 +62,8 @@ Gradients backward(const PrefixCase& c, bool causal, bool want_gate = true) {
                                              s.k(g.prefix.mat()),
                                              s.v(g.prefix.mat()),
                                              want_gate ? g.gate.mat() : Mat<double>{},
-                                             kScale};
+                                             kScale,
+                                             c.cap};
   for (int64_t group = 0; group < s.groups; ++group)
     scalar::prefix_attention_backward_group<double>(m, group);
   if (!causal) return g;
@@ -73,11 +76,8 @@ Gradients backward(const PrefixCase& c, bool causal, bool want_gate = true) {
 }
 
 std::vector<PrefixCase> prefix_cases() {
-  return {{{1, 1, 1, 1}, 1},
-          {{4, 3, 1, 3}, 5},
-          {{3, 1, 3, 4}, 10},
-          {{5, 2, 3, 3}, 7},
-          {{3, 2, 2, 2}, 0}};
+  return {{{1, 1, 1, 1}, 1}, {{4, 3, 1, 3}, 5}, {{3, 1, 3, 4}, 10},
+          {{5, 2, 3, 3}, 7}, {{3, 2, 2, 2}, 0}, {{4, 2, 2, 3}, 6, 0.5f}};
 }
 
 TEST(PrefixAttention, BackwardMatchesDualNumbersAloneAndBesideCausal) {

@@ -402,9 +402,11 @@ TEST_P(Tables, Dora) {
 }
 
 TEST_P(Tables, PrefixAttention) {
-  for (const HeadsShape& s : {HeadsShape{13, 1, 5, 12}, HeadsShape{3, 2, 2, 16}})
+  for (const auto& [s, cap] : {std::pair{HeadsShape{13, 1, 5, 12}, 0.0f},
+                               {HeadsShape{3, 2, 2, 16}, 0.0f},
+                               {HeadsShape{13, 2, 2, 12}, 0.8f}})
     compare(
-        [&](falconer::Run& run) {
+        [&, s = s, cap = cap](falconer::Run& run) {
           const TestView qkv(s.rows, s.fused(), dtype(), 1), dout(s.rows, s.width(), dtype(), 2);
           const TestView prompt(4, s.fused(), dtype(), 3), gate(1, s.heads());
           std::vector<TestView> out =
@@ -416,7 +418,8 @@ TEST_P(Tables, PrefixAttention) {
                                          .v = s.v(prompt.view()),
                                          .gate = gate,
                                          .out = out[0],
-                                         .scale = 0.3f});
+                                         .scale = 0.3f,
+                                         .cap = cap});
           prefix_attention_backward(run, {.q = s.q(qkv.view()),
                                           .k = s.k(prompt.view()),
                                           .v = s.v(prompt.view()),
@@ -427,7 +430,8 @@ TEST_P(Tables, PrefixAttention) {
                                           .dk = s.k(out[3].view()),
                                           .dv = s.v(out[3].view()),
                                           .dgate = out[4],
-                                          .scale = 0.3f});
+                                          .scale = 0.3f,
+                                          .cap = cap});
           return out;
         },
         1024);

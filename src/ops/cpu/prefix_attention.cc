@@ -1,3 +1,5 @@
+#include <cmath>
+
 #include "base/threads.h"
 #include "ops/cpu/attention.h"
 #include "ops/cpu/small_product.h"
@@ -17,14 +19,25 @@ constexpr int64_t kParts = 8;
 /// Probabilities of a tile over the prompt's slots, with what they were made from.
 struct PrefixTile {
   HeadRange queries;
-  std::vector<float> q, p;  // scale q; softmax(scale q k')
+  std::vector<float> q, p;    // scale q; softmax(scale q k')
+  std::vector<float> slopes;  // of the scores by what they were before the cap; none without one
 
   ScoreTile scores(int64_t slots) { return {p.data(), queries.rows, queries.heads, slots, slots}; }
 };
 
+/// Scores s become cap tanh(s / cap).
+void bound_scores(PrefixTile& tile, float cap) {
+  tile.slopes.resize(tile.p.size());
+  for (size_t i = 0; i < tile.p.size(); ++i) {
+    const float bounded = std::tanh(tile.p[i] / cap);
+    tile.p[i] = cap * bounded;
+    tile.slopes[i] = 1 - bounded * bounded;
+  }
+}
+
 PrefixTile probabilities(const Heads& q, const FloatHeads& keys, int64_t slots, float scale,
-                         int64_t group, int64_t row, int64_t rows) {
-  PrefixTile tile{{row, rows, group * q.per_group, q.per_group}, {}, {}};
+                         float cap, int64_t group, int64_t row, int64_t rows) {
+  PrefixTile tile{{row, rows, group * q.per_group, q.per_group}, {}, {}, {}};
   const int64_t lines = tile.queries.lines();
   tile.q.resize(static_cast<size_t>(lines * q.size));
   tile.p.resize(static_cast<size_t>(lines * slots));
@@ -32,6 +45,7 @@ PrefixTile probabilities(const Heads& q, const FloatHeads& keys, int64_t slots, 
   Tile k = keys.group(group, 0);
   k.transposed = true;
   tile_product(lines, slots, q.size, 1, {tile.q.data(), q.size}, k, 0, tile.p.data(), slots);
+  if (cap > 0) bound_scores(tile, cap);
   softmax(tile.scores(slots), nullptr);
   return tile;
 }
@@ -58,7 +72,7 @@ void backward_tile(const PrefixAttentionBackward& a, const FloatHeads& keys,
                    const FloatHeads& values, int64_t group, int64_t row, int64_t rows,
                    PartSums sums) {
   const int64_t size = a.q.size, slots = a.k.rows.rows;
-  PrefixTile tile = probabilities(a.q, keys, slots, a.scale, group, row, rows);
+  PrefixTile tile = probabilities(a.q, keys, slots, a.scale, a.cap, group, row, rows);
   const int64_t lines = tile.queries.lines();
   std::vector<float> dout(static_cast<size_t>(lines * size)),
       ds(static_cast<size_t>(lines * slots)), c(static_cast<size_t>(lines)), dq(dout.size());
@@ -68,6 +82,7 @@ void backward_tile(const PrefixAttentionBackward& a, const FloatHeads& keys,
   tile_product(lines, slots, size, 1, {dout.data(), size}, v, 0, ds.data(), slots);
   dot_lines(tile.p.data(), ds.data(), lines, slots, c.data());
   softmax_gradient(tile.scores(slots), c.data(), ds.data());
+  for (size_t i = 0; i < tile.slopes.size(); ++i) ds[i] *= tile.slopes[i];
   const std::vector<float> gates = line_gates(a.gate, tile.queries);
   scale_lines(ds.data(), lines, slots, gates.data());
   scale_lines(tile.p.data(), lines, slots, gates.data());
@@ -96,7 +111,7 @@ void prefix_attention_forward(const PrefixAttentionForward& args) {
   parallel_for(tiles * args.q.groups, 1, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       const int64_t row = i / args.q.groups * per_tile, group = i % args.q.groups;
-      PrefixTile tile = probabilities(args.q, keys, slots, args.scale, group, row,
+      PrefixTile tile = probabilities(args.q, keys, slots, args.scale, args.cap, group, row,
                                       std::min(per_tile, args.out.rows - row));
       const int64_t lines = tile.queries.lines();
       const std::vector<float> gates = line_gates(args.gate, tile.queries);

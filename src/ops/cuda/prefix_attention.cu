@@ -30,16 +30,22 @@ struct LaneHead {
   }
 };
 
+/// A score below a soft cap, and its derivative by what it was.
+__device__ inline float bounded(float s, float cap) { return cap > 0 ? cap * tanhf(s / cap) : s; }
+__device__ inline float slope(float s, float cap) {
+  return cap > 0 ? 1 - s / cap * (s / cap) : 1.0f;
+}
+
 template <class A>
 __global__ void prefix_forward_kernel(HeadsMat<const A> q, HeadsMat<const A> k, HeadsMat<const A> v,
-                                      const float* gate, Mat<A> out, float scale) {
+                                      const float* gate, Mat<A> out, float scale, float cap) {
   const int64_t heads = q.groups * q.per_group, line = thread_number() / kWarp;
   if (line >= out.rows * heads) return;
   const int64_t row = line / heads, h = line - row * heads, g = h / q.per_group, size = q.size;
   const LaneHead<A> query(q.head(row, h), size);
   float most = -INFINITY, total = 0, sums[kDims] = {};
   for (int64_t j = 0; j < k.rows.rows; ++j) {
-    const float s = query.dot(k.head(j, g), size) * scale;
+    const float s = bounded(query.dot(k.head(j, g), size) * scale, cap);
     const float larger = fmaxf(most, s), keep = expf(most - larger), p = expf(s - larger);
     const LaneHead<A> value(v.head(j, g), size);
     for (int i = 0; i < kDims; ++i) sums[i] = sums[i] * keep + p * value.x[i];
@@ -61,7 +67,7 @@ struct PrefixTask {
   Mat<const A> dout;
   Mat<float> delta;
   HeadsMat<A> dq, dk, dv;
-  float scale;
+  float scale, cap;
   int64_t first_row, rows;  // of this pass
   // In the workspace:
   float* c;        // (N,H)
@@ -83,7 +89,7 @@ __global__ void prefix_lines_kernel(PrefixTask<A> t) {
   const LaneHead<A> query(t.q.head(row, h), size), d_out(t.dout.row(row) + h * size, size);
   float most = -INFINITY, total = 0, c = 0;
   for (int64_t j = 0; j < t.slots(); ++j) {
-    const float s = query.dot(t.k.head(j, g), size) * t.scale;
+    const float s = bounded(query.dot(t.k.head(j, g), size) * t.scale, t.cap);
     const float dp = d_out.dot(t.v.head(j, g), size);
     const float larger = fmaxf(most, s), keep = expf(most - larger), p = expf(s - larger);
     total = total * keep + p;
@@ -95,9 +101,9 @@ __global__ void prefix_lines_kernel(PrefixTask<A> t) {
   float dq[kDims] = {};
   for (int64_t j = 0; j < t.slots(); ++j) {
     const LaneHead<A> key(t.k.head(j, g), size);
-    const float s = query.dot(t.k.head(j, g), size) * t.scale;
+    const float s = bounded(query.dot(t.k.head(j, g), size) * t.scale, t.cap);
     const float dp = d_out.dot(t.v.head(j, g), size);
-    const float p = expf(s - most) / total, ds = gate * p * (dp - c) * t.scale;
+    const float p = expf(s - most) / total, ds = gate * p * (dp - c) * t.scale * slope(s, t.cap);
     for (int i = 0; i < kDims; ++i) dq[i] += ds * key.x[i];
     if (lane != 0) continue;
     t.ds[line * t.slots() + j] = ds;
@@ -199,7 +205,7 @@ void backward(const PrefixAttentionBackward& a) {
                   on_gpu<const A>(a.v),    on_gpu<const float>(a.gate).data,
                   on_gpu<const A>(a.dout), on_gpu<float>(a.delta),
                   on_gpu<A>(a.dq),         on_gpu<A>(a.dk),
-                  on_gpu<A>(a.dv),         a.scale};
+                  on_gpu<A>(a.dv),         a.scale, a.cap};
   int64_t rows = 0;
   plan_room(a, t, rows);
   const int64_t slots = a.k.rows.rows, heads = a.q.count();
@@ -231,7 +237,7 @@ void prefix_attention_forward(const PrefixAttentionForward& a) {
     launch(a.out.device, prefix_forward_kernel<A>,
            {.x = blocks_of(a.out.rows * a.q.count(), kWarps), .threads = kWarps * kWarp},
            on_gpu<const A>(a.q), on_gpu<const A>(a.k), on_gpu<const A>(a.v),
-           on_gpu<const float>(a.gate).data, on_gpu<A>(a.out), a.scale);
+           on_gpu<const float>(a.gate).data, on_gpu<A>(a.out), a.scale, a.cap);
   });
 }
 

@@ -170,7 +170,7 @@ void prefix_forward_kernel(const PrefixAttentionForward& a) {
     for_rows(a.out.rows, [&](int64_t begin, int64_t end) {
       scalar::prefix_attention_forward<A>(as_heads<const A>(a.q), as_heads<const A>(a.k),
                                           as_heads<const A>(a.v), a.gate.as<const float>(),
-                                          a.out.as<A>(), a.scale, begin, end);
+                                          a.out.as<A>(), a.scale, begin, end, a.cap);
     });
   });
 }
@@ -187,7 +187,8 @@ void prefix_backward_kernel(const PrefixAttentionBackward& a) {
                                              as_heads<A>(a.dk),
                                              as_heads<A>(a.dv),
                                              a.dgate.as<float>(),
-                                             a.scale};
+                                             a.scale,
+                                             a.cap};
     for_rows(a.q.groups, [&](int64_t begin, int64_t end) {
       for (int64_t g = begin; g < end; ++g) scalar::prefix_attention_backward_group<A>(mats, g);
     });
