@@ -127,6 +127,15 @@ bool Block::reads_again(const Branch& branch, bool want_dx) const {
   });
 }
 
+/// What one backward works with.
+struct Block::Back {
+  Run& run;
+  const Batch& batch;
+  const BlockTables& tables;
+  bool labelled;  // of the last block
+  View wanted;    // in the first branch of the last block
+};
+
 struct Block::Pass {
   Run& run;
   const Batch& batch;
@@ -226,19 +235,14 @@ void Block::path_forward(Pass& pass, const Path& path, const View& in, const Vie
       own = run.push(mixer.needs_input(), wanted.size(), n.cols);
       gather_forward(run, {.x = n, .index = wanted, .y = own});
     }
-    // Where a norm behind learns or hands its gradient on, it reads this again.
+    // Where a norm behind learns or hands its gradient on, it reads what the mixer gives again.
     const bool again = path.behind && path.behind->wants_dy(path.wants_dout(want_dx));
     View y;
     if (path.behind && (want_out || again))
       y = run.push(again, pass.rows, pass.width);
     else if (want_out)
       y = pass.next_output();
-    MixerCache* const cache = pass.cache != nullptr ? &(*pass.cache)[pass.mixer] : nullptr;
-    ++pass.mixer;
-    const LabelledRows labelled(run, pass.kept.wanted && !mixer.mixes_rows());
-    mixer.forward(run, {.batch = pass.batch, .wanted = wanted, .tables = pass.tables}, own, y,
-                  cache, want_dn, kept.mixers[m]);
-    tell_made(run, {mixer.name(), layer_}, y);
+    mixer_forward(pass, mixer, own, wanted, y, want_dn, kept.mixers[m]);
     if (!path.behind || !y) continue;
     const View normed = path.behind->forward(run, y, again, false, kept.behind);
     tell_made(run, {name_of_norm(*path.behind), layer_}, normed);
@@ -246,11 +250,29 @@ void Block::path_forward(Pass& pass, const Path& path, const View& in, const Vie
   }
 }
 
+void Block::mixer_forward(Pass& pass, const Mixer& mixer, const View& n, const View& wanted,
+                          const View& y, bool want_dn, MixerKept& kept) const {
+  MixerCache* const cache = pass.cache != nullptr ? &(*pass.cache)[pass.mixer] : nullptr;
+  ++pass.mixer;
+  const LabelledRows labelled(pass.run, pass.kept.wanted && !mixer.mixes_rows());
+  mixer.forward(pass.run, {.batch = pass.batch, .wanted = wanted, .tables = pass.tables}, n, y,
+                cache, want_dn, kept);
+  tell_made(pass.run, {mixer.name(), layer_}, y);
+}
+
 void Block::backward(Run& run, const Batch& batch, const View& dy, const View& dx,
                      const BlockTables& tables, bool want_dx, BlockKept& kept) const {
   const ArenaScope scope(*run.scratch);
-  for (size_t b = branches_.size(); b-- > 0;)
-    branch_backward(run, batch, tables, b, dy, b == 0 ? dx : dy, wants_dx(b, want_dx), kept);
+  Back back{.run = run,
+            .batch = batch,
+            .tables = tables,
+            .labelled = static_cast<bool>(kept.wanted),
+            .wanted = {}};
+  for (size_t b = branches_.size(); b-- > 0;) {
+    if (b == 0) back.wanted = kept.wanted;
+    branch_backward(back, branches_[b], dy, b == 0 ? dx : dy, wants_dx(b, want_dx),
+                    kept.branches[b]);
+  }
 }
 
 // The gradient of what a path's mixer gave, from that of what its norm behind made of it.
@@ -265,46 +287,50 @@ View Block::before_norm(Run& run, const Path& path, const View& dy, bool want_dx
   return dout;
 }
 
+// From dout, the gradient of what the mixers gave, to dn, that of what they read: the last one's sets it, the
+// others add to it.
+void Block::path_backward(const Back& back, const Path& path, const View& dout, const View& dn,
+                          PathKept& kept) const {
+  Run& run = back.run;
+  for (size_t m = path.mixers.size(); m-- > 0;) {
+    const Mixer& mixer = *path.mixers[m];
+    const bool gathered = back.wanted && path.mixes_rows() && !mixer.mixes_rows();
+    const bool add = m + 1 < path.mixers.size();
+    FALCONER_CHECK(!(gathered && add));  // it is last in its path
+    const View own = gathered && dn ? run.scratch->push(dout.rows, dout.cols, run.activation) : dn;
+    {
+      const LabelledRows labelled(run, back.labelled && !mixer.mixes_rows());
+      mixer.backward(run, {.batch = back.batch, .wanted = back.wanted, .tables = back.tables}, dout,
+                     own, add, kept.mixers[m]);
+    }
+    if (gathered && dn) gather_backward(run, {.dy = own, .index = back.wanted, .dx = dn});
+  }
+}
+
 // The mixers first, all of which read dy; only then it becomes the gradient of x.
-void Block::branch_backward(Run& run, const Batch& batch, const BlockTables& tables, size_t b,
-                            const View& dy, const View& dx, bool want_dx, BlockKept& kept) const {
-  const Branch& branch = branches_[b];
-  const View wanted = b == 0 ? kept.wanted : View{};
+void Block::branch_backward(const Back& back, const Branch& branch, const View& dy, const View& dx,
+                            bool want_dx, std::vector<PathKept>& kept) const {
+  Run& run = back.run;
   std::vector<View> dns(branch.size());
   for (size_t p = branch.size(); p-- > 0;) {
     const Path& path = branch[p];
-    PathKept& path_kept = kept.branches[b][p];
-    const bool all = path.mixes_rows();
-    const View dout = path.behind ? before_norm(run, path, dy, want_dx, path_kept) : dy;
+    const View dout = path.behind ? before_norm(run, path, dy, want_dx, kept[p]) : dy;
     if (path.wants_dn(want_dx))
-      dns[p] = run.scratch->push(all ? dx.rows : dy.rows, dy.cols, run.activation);
-    for (size_t m = path.mixers.size(); dout && m-- > 0;) {
-      const Mixer& mixer = *path.mixers[m];
-      const bool gathered = wanted && all && !mixer.mixes_rows();
-      const bool add = m + 1 < path.mixers.size();
-      FALCONER_CHECK(!(gathered && add));  // it is last in its path, and sets what others add to
-      const View dn =
-          gathered && dns[p] ? run.scratch->push(dy.rows, dy.cols, run.activation) : dns[p];
-      {
-        const LabelledRows labelled(run, kept.wanted && !mixer.mixes_rows());
-        mixer.backward(run, {.batch = batch, .wanted = wanted, .tables = tables}, dout, dn, add,
-                       path_kept.mixers[m]);
-      }
-      if (gathered && dn) gather_backward(run, {.dy = dn, .index = wanted, .dx = dns[p]});
-    }
+      dns[p] = run.scratch->push(path.mixes_rows() ? dx.rows : dy.rows, dy.cols, run.activation);
+    if (dout) path_backward(back, path, dout, dns[p], kept[p]);
   }
-  const auto add_gradient = [&](size_t p, const View& to) {
-    if (!dns[p]) return;
-    if (branch[p].norm)
-      branch[p].norm->backward(run, dns[p], want_dx ? to : View{}, kept.branches[b][p].norm);
-    else
-      residual(run, {.x = to, .a = dns[p], .y = to});
+  const auto add_gradients = [&](bool of_all_rows, const View& to) {
+    for (size_t p = branch.size(); p-- > 0;) {
+      if (branch[p].mixes_rows() != of_all_rows || !dns[p]) continue;
+      if (branch[p].norm)
+        branch[p].norm->backward(run, dns[p], want_dx ? to : View{}, kept[p].norm);
+      else
+        residual(run, {.x = to, .a = dns[p], .y = to});
+    }
   };
-  for (size_t p = branch.size(); p-- > 0;)
-    if (!branch[p].mixes_rows()) add_gradient(p, dy);
-  if (wanted && want_dx) gather_backward(run, {.dy = dy, .index = wanted, .dx = dx});
-  for (size_t p = branch.size(); p-- > 0;)
-    if (branch[p].mixes_rows()) add_gradient(p, dx);
+  add_gradients(false, dy);
+  if (back.wanted && want_dx) gather_backward(run, {.dy = dy, .index = back.wanted, .dx = dx});
+  add_gradients(true, dx);
 }
 
 }  // namespace falconer

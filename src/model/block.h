@@ -67,6 +67,7 @@ class Block {
   };
   using Branch = std::vector<Path>;
   struct Pass;  // what one forward works with
+  struct Back;
 
   static bool trainable(const Branch& branch);
   /// The gradient of branch b's input is wanted: for the block's, or for a branch before.
@@ -78,8 +79,12 @@ class Block {
                     bool want_dx, PathKept& kept) const;
   static View before_norm(Run& run, const Path& path, const View& dy, bool want_dx,
                           const PathKept& kept);
-  void branch_backward(Run& run, const Batch& batch, const BlockTables& tables, size_t b,
-                       const View& dy, const View& dx, bool want_dx, BlockKept& kept) const;
+  void mixer_forward(Pass& pass, const Mixer& mixer, const View& n, const View& wanted,
+                     const View& y, bool want_dn, MixerKept& kept) const;
+  void path_backward(const Back& back, const Path& path, const View& dout, const View& dn,
+                     PathKept& kept) const;
+  void branch_backward(const Back& back, const Branch& branch, const View& dy, const View& dx,
+                       bool want_dx, std::vector<PathKept>& kept) const;
 
   std::vector<Branch> branches_;
   Attention* attention_ = nullptr;

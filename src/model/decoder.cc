@@ -209,25 +209,28 @@ void Decoder::head_loss(Run& run, const Batch& batch, const View& n, const View&
   }
 }
 
-LossSum Decoder::loss_and_gradient(Run& run, const Batch& batch, float scale,
-                                   const View& losses) const {
-  if (batch.target_count() == 0) return {};
-  reach_positions(run, batch);
-  const ArenaScope scope(*run.scratch), kept_scope(*run.kept);
-  const bool backward = scale != 0;
-  const int64_t first = backward ? first_trainable() : config_.layers;
-  const bool embedding = backward && embedding_learns();
-  std::vector<BlockKept> kept(config_.layers);
-  std::vector<size_t> marks(config_.layers);
-  std::vector<View> inputs(config_.layers);
+/// What a pass is for, and what its forward leaves for its backward.
+struct Decoder::LossPass {
+  const Batch& batch;
+  bool backward;
+  int64_t first;   // block that backward goes down to
+  bool embedding;  // learns
+  std::vector<BlockKept> kept;
+  std::vector<size_t> marks;
+  std::vector<View> inputs;
 
-  run.keep = backward && first == 0;
+  bool wants_dx(int64_t l) const { return l > first || embedding; }
+};
+
+View Decoder::blocks_forward(Run& run, LossPass& pass) const {
+  const Batch& batch = pass.batch;
+  run.keep = pass.backward && pass.first == 0;
   View x = embed(run, batch, true);
   for (int64_t l = 0; l < config_.layers; ++l) {
-    const bool learns = backward && l >= first;
+    const bool learns = pass.backward && l >= pass.first;
     run.keep = learns && !run.recompute;
-    inputs[l] = x;
-    marks[l] = run.kept->mark();
+    pass.inputs[l] = x;
+    pass.marks[l] = run.kept->mark();
     // Below the first block that learns nothing is kept, and each block writes over its input. Of
     // the last one only the labelled rows are read.
     const View wanted = l + 1 == config_.layers ? batch.target_rows : View{};
@@ -236,52 +239,77 @@ LossSum Decoder::loss_and_gradient(Run& run, const Batch& batch, float scale,
                             : x;
     const LayerPages pages(run, *weights_, l, 1);
     const InPart part(run, {"layer", l});
-    blocks_[l].forward(run, batch, x, wanted, y, tables_, nullptr, l > first || embedding, kept[l]);
+    blocks_[l].forward(run, batch, x, wanted, y, tables_, nullptr, pass.wants_dx(l), pass.kept[l]);
     x = y;
   }
+  return x;
+}
 
+// dx (N,C) serves every block; what is in it at the end is the embedding's.
+void Decoder::blocks_backward(Run& run, LossPass& pass, View dy, const View& dx) const {
+  const Batch& batch = pass.batch;
+  for (int64_t l = config_.layers - 1; l >= pass.first; --l) {
+    const LayerPages pages(run, *weights_, l, -1);
+    const InPart part(run, {.name = "layer", .layer = l, .backward = true});
+    if (run.recompute) {
+      run.kept->release(pass.marks[l]);
+      pass.kept[l] = {};
+      const View wanted = l + 1 == config_.layers ? batch.target_rows : View{};
+      blocks_[l].forward(run, batch, pass.inputs[l], wanted, {}, tables_, nullptr, pass.wants_dx(l),
+                         pass.kept[l]);
+    }
+    blocks_[l].backward(run, batch, dy, dx, tables_, pass.wants_dx(l), pass.kept[l]);
+    dy = dx;
+    run.kept->release(pass.marks[l]);
+  }
+}
+
+// dx, the gradient of what the embedding gave, is used up.
+void Decoder::embedding_gradient(Run& run, const Batch& batch, const View& dx) const {
+  const InPart part(run, {.name = "embedding", .backward = true});
+  if (config_.embedding_scale != 1)
+    scale(run, {.x = dx, .factor = static_cast<float>(config_.embedding_scale)});
+  if (weights_->embedding->trainable())
+    embedding_backward(run, {.ids = batch.ids, .dy = dx, .dw = weights_->embedding->grad});
+  if (embedding_hook_ != nullptr && embedding_hook_->trainable())
+    embedding_hook_->backward(run, batch, dx);
+}
+
+LossSum Decoder::loss_and_gradient(Run& run, const Batch& batch, float scale,
+                                   const View& losses) const {
+  if (batch.target_count() == 0) return {};
+  reach_positions(run, batch);
+  const ArenaScope scope(*run.scratch), kept_scope(*run.kept);
+  const bool backward = scale != 0;
+  const auto layers = static_cast<size_t>(config_.layers);
+  LossPass pass{.batch = batch,
+                .backward = backward,
+                .first = backward ? first_trainable() : config_.layers,
+                .embedding = backward && embedding_learns(),
+                .kept = std::vector<BlockKept>(layers),
+                .marks = std::vector<size_t>(layers),
+                .inputs = std::vector<View>(layers)};
+  const View x = blocks_forward(run, pass);
   run.keep = backward;
   NormKept norm;
   const View n = last_norm(run, x, backward, norm);
   // Somebody below the head learns: its input's gradient is wanted.
-  const bool below = first < config_.layers || embedding;
+  const bool below = pass.wants_dx(config_.layers);
   const bool want_dn = backward && norm_.wants_dy(below);
   const View dn = want_dn ? run.scratch->push(n.rows, n.cols, run.activation) : View{};
   const View own = run.scratch->push(1, n.rows, Dtype::kF32);
   head_loss(run, batch, n, dn, scale, own);
   forget_after(run, *weights_->head().w);
   if (!backward) return sum_of(run, own, losses);
-
-  View dy = run.scratch->push(n.rows, n.cols, run.activation);
+  const View dy = run.scratch->push(n.rows, n.cols, run.activation);
   if (want_dn) {
     const InPart part(run, {.name = "final_norm", .backward = true});
     set_zero(run, dy);
     norm_.backward(run, dn, below ? dy : View{}, norm);
   }
   const View dx = run.scratch->push(batch.tokens(), config_.width, run.activation);
-  for (int64_t l = config_.layers - 1; l >= first; --l) {
-    const LayerPages pages(run, *weights_, l, -1);
-    const InPart part(run, {.name = "layer", .layer = l, .backward = true});
-    const bool want_dx = l > first || embedding;
-    if (run.recompute) {
-      run.kept->release(marks[l]);
-      kept[l] = {};
-      const View wanted = l + 1 == config_.layers ? batch.target_rows : View{};
-      blocks_[l].forward(run, batch, inputs[l], wanted, {}, tables_, nullptr, want_dx, kept[l]);
-    }
-    blocks_[l].backward(run, batch, dy, dx, tables_, want_dx, kept[l]);
-    dy = dx;
-    run.kept->release(marks[l]);
-  }
-  if (embedding) {
-    const InPart part(run, {.name = "embedding", .backward = true});
-    if (config_.embedding_scale != 1)
-      falconer::scale(run, {.x = dx, .factor = static_cast<float>(config_.embedding_scale)});
-    if (weights_->embedding->trainable())
-      embedding_backward(run, {.ids = batch.ids, .dy = dx, .dw = weights_->embedding->grad});
-    if (embedding_hook_ != nullptr && embedding_hook_->trainable())
-      embedding_hook_->backward(run, batch, dx);
-  }
+  blocks_backward(run, pass, dy, dx);
+  if (pass.embedding) embedding_gradient(run, batch, dx);
   return sum_of(run, own, losses);
 }
 

@@ -59,6 +59,10 @@ class Decoder {
   /// Rows of the embedding, which an adapter may have given more than config() says.
   int64_t vocab() const { return weights_->embedding->rows(); }
   bool embedding_learns() const;
+  struct LossPass;
+  View blocks_forward(Run& run, LossPass& pass) const;
+  void blocks_backward(Run& run, LossPass& pass, View dy, const View& dx) const;
+  void embedding_gradient(Run& run, const Batch& batch, const View& dx) const;
   LossSum loss_and_gradient(Run& run, const Batch& batch, float scale, const View& losses) const;
   /// A table of rotations, and what it is made of.
   struct Rotation {

@@ -201,11 +201,17 @@ void plan_room(const PrefixAttentionBackward& a, PrefixTask<A>& t, int64_t& rows
 template <class A>
 void backward(const PrefixAttentionBackward& a) {
   Device* device = a.dout.device;
-  PrefixTask<A> t{on_gpu<const A>(a.q),    on_gpu<const A>(a.k),
-                  on_gpu<const A>(a.v),    on_gpu<const float>(a.gate).data,
-                  on_gpu<const A>(a.dout), on_gpu<float>(a.delta),
-                  on_gpu<A>(a.dq),         on_gpu<A>(a.dk),
-                  on_gpu<A>(a.dv),         a.scale, a.cap};
+  PrefixTask<A> t{on_gpu<const A>(a.q),
+                  on_gpu<const A>(a.k),
+                  on_gpu<const A>(a.v),
+                  on_gpu<const float>(a.gate).data,
+                  on_gpu<const A>(a.dout),
+                  on_gpu<float>(a.delta),
+                  on_gpu<A>(a.dq),
+                  on_gpu<A>(a.dk),
+                  on_gpu<A>(a.dv),
+                  a.scale,
+                  a.cap};
   int64_t rows = 0;
   plan_room(a, t, rows);
   const int64_t slots = a.k.rows.rows, heads = a.q.count();
