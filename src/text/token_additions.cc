@@ -22,7 +22,13 @@ using nlohmann::json;
 /// Tokens in the order in which they are added, each with the id that `tokenizers` gives it.
 class AddedInOrder {
  public:
-  explicit AddedInOrder(const json& vocab) : vocab_(vocab) {}
+  /// An object of ids by tokens, or a list of tokens with their scores.
+  explicit AddedInOrder(const json& vocab) : vocab_(vocab) {
+    if (!vocab.is_array()) return;
+    for (size_t i = 0; i < vocab.size(); ++i)
+      if (vocab[i].is_array() && !vocab[i].empty() && vocab[i][0].is_string())
+        places_in_list_.try_emplace(vocab[i][0].get<std::string>(), i);
+  }
 
   /// Of one that is there, the flags that come last count.
   void add(const std::vector<AddedToken>& together) {
@@ -40,19 +46,28 @@ class AddedInOrder {
         continue;
       }
       tokens_.push_back(token);
-      const auto found = vocab_.find(token.content);
-      const int64_t id = found == vocab_.end() ? next++ : whole_number(*found, token.content);
+      const std::optional<int64_t> known = id_in_vocabulary(token.content);
+      const int64_t id = known ? *known : next++;
       if (!WholeRange{0, INT32_MAX}.holds(id))
         fail("its token \"{}\" has the id {}", printable(token.content), id);
       tokens_.back().id = static_cast<int32_t>(id);
     }
   }
   bool has(const std::string& content) const { return places_.contains(content); }
-  bool in_vocabulary(const std::string& content) const { return vocab_.contains(content); }
+  bool in_vocabulary(const std::string& content) const {
+    return vocab_.is_array() ? places_in_list_.contains(content) : vocab_.contains(content);
+  }
   const std::vector<AddedToken>& tokens() const { return tokens_; }
 
  private:
-  const json& vocab_;  // an object
+  std::optional<int64_t> id_in_vocabulary(const std::string& content) const {
+    if (!in_vocabulary(content)) return {};
+    if (vocab_.is_array()) return static_cast<int64_t>(places_in_list_.at(content));
+    return whole_number(vocab_.at(content), content);
+  }
+
+  const json& vocab_;
+  std::unordered_map<std::string, size_t> places_in_list_;
   std::vector<AddedToken> tokens_;
   std::unordered_map<std::string, size_t> places_;
 };
@@ -289,11 +304,9 @@ void add_beside(const Beside& beside, AddedInOrder& added) {
 TokenAdditions read_added_tokens(const json& file, const TokenizerFiles& files,
                                  const std::string& where) {
   const json& vocab = file.at("model").at("vocab");
-  if (!vocab.is_object())
-    fail(
-        "its vocabulary is {}, as tokenizers of other kinds have it; expected BPE's, an object of "
-        "tokens and ids",
-        found_text(vocab));
+  if (!vocab.is_structured())
+    fail("its vocabulary is {}, expected an object of tokens and ids, or a list",
+         found_text(vocab));
   const std::vector<AddedToken> own = own_tokens(file);
   AddedInOrder added(vocab);
   added.add(own);
