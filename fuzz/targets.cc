@@ -13,6 +13,7 @@ constexpr Target kTargets[] = {
     {"config", fuzz_config},
     {"yaml", fuzz_yaml},
     {"tokenizer", fuzz_tokenizer},
+    {"sentencepiece", fuzz_sentencepiece},
     {"special_tokens", fuzz_special_tokens},
     {"chat_template", fuzz_chat_template},
     {"template_files", fuzz_template_files},

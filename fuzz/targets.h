@@ -37,6 +37,7 @@ void fuzz_gguf(Input input);            // a GGUF file: tensors, settings, token
 void fuzz_config(Input input);          // config.json
 void fuzz_yaml(Input input);            // model_config.yaml
 void fuzz_tokenizer(Input input);       // tokenizer.json, used on a text
+void fuzz_sentencepiece(Input input);   // a byte that chooses the settings beside it, and tokenizer.model, used
 void fuzz_special_tokens(Input input);  // the files beside it
 void fuzz_chat_template(Input input);   // chat_template.jinja, rendered
 void fuzz_template_files(Input input);  // tokenizer_config.json, whose template it may hold

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/log.h"
 #include "folder.h"
 #include "targets.h"
 #include "text/jinja/jinja.h"
@@ -82,6 +83,18 @@ const Tokenizer& byte_tokenizer() {
 
 void fuzz_tokenizer(Input input) {
   use(Tokenizer::parse({{"tokenizer.json", std::string(input)}}, "tokenizer.json"));
+}
+
+void fuzz_sentencepiece(Input input) {
+  if (input.empty()) return;
+  constexpr const char* kConfigs[] = {
+      "{}", R"({"tokenizer_class": "LlamaTokenizer"})",
+      R"({"add_bos_token": true, "add_eos_token": true, "legacy": false})"};
+  const LogLevelHere quiet(LogLevel::kQuiet);
+  use(Tokenizer::parse({{"tokenizer.model", std::string(input.substr(1))},
+                        {"tokenizer_config.json",
+                         kConfigs[static_cast<unsigned char>(input[0]) % std::size(kConfigs)]}},
+                       "tokenizer.model"));
 }
 
 void fuzz_special_tokens(Input input) {

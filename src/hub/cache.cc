@@ -130,7 +130,8 @@ bool has_essentials(const fs::path& folder, Selection::Purpose purpose) {
       return is_file(folder / "config.json");
     case Selection::Purpose::kTokenizer:
       return is_file(folder / "tokenizer.json") ||
-             (is_file(folder / "vocab.json") && is_file(folder / "merges.txt"));
+             (is_file(folder / "vocab.json") && is_file(folder / "merges.txt")) ||
+             is_file(folder / "tokenizer.model");
     case Selection::Purpose::kAdapter:
       return has_adapter(folder);
     case Selection::Purpose::kData:

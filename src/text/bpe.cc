@@ -1,17 +1,13 @@
 #include "text/bpe.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <bit>
 #include <nlohmann/json.hpp>
 #include <queue>
 
 #include "base/error.h"
-#include "base/json_number.h"
 #include "base/utf8.h"
 #include "text/byte_alphabet.h"
-#include "text/piece_cache.h"
 
 namespace falconer {
 namespace {
@@ -103,8 +99,6 @@ bool is_unset(const nlohmann::json& model, const char* key) {
 }
 
 void check_settings(const nlohmann::json& model) {
-  if (const auto type = model.value("type", "BPE"); type != "BPE")
-    fail("its model is of type \"{}\"; Falconer reads BPE only", type);
   for (const char* key : {"dropout", "continuing_subword_prefix", "end_of_word_suffix"})
     if (!is_unset(model, key)) fail("its model sets \"{}\", which Falconer does not have", key);
 }
@@ -127,12 +121,6 @@ std::pair<std::string, std::string> read_merge(const nlohmann::json& json, bool 
     fail("its merge \"{}\" is not two tokens with a space between", text);
   return {read_side(std::string_view(text).substr(0, space), bytes),
           read_side(std::string_view(text).substr(space + 1), bytes)};
-}
-
-/// Counts encoders, from 1: an address would name another one once the first is gone.
-uint32_t next_number() {
-  static std::atomic<uint32_t> count = 0;
-  return ++count;
 }
 
 }  // namespace
@@ -159,13 +147,12 @@ BytePairEncoder::BytePairEncoder(const nlohmann::json& model, const Vocabulary& 
                                  bool bytes)
     : vocabulary_(&vocabulary),
       merges_(model.at("merges").size()),
-      number_(next_number()),
       own_(static_cast<size_t>(vocabulary.size())),
       bytes_(bytes),
       whole_(new std::atomic<uint8_t>[static_cast<size_t>(vocabulary.size())]()) {
   check_settings(model);
-  for (const auto& [token, id] : model.at("vocab").items())
-    own_[static_cast<size_t>(whole_number(id, token))] = true;
+  for_each_own_token(model,
+                     [&](const std::string&, int64_t id) { own_[static_cast<size_t>(id)] = true; });
   // A piece with an added token's text is none of it; with ignore_merges any other one is whole.
   ignore_merges_ = model.value("ignore_merges", false);
   for (size_t i = 0; i < own_.size(); ++i) whole_[i] = own_[i] ? kUnknown : kNotWhole;
@@ -197,7 +184,8 @@ void BytePairEncoder::read_unknown(const nlohmann::json& model) {
   if (!is_unset(model, "byte_fallback")) {
     if (bytes_)
       fail("its model sets \"byte_fallback\", and its pre_tokenizer makes bytes of all text");
-    for (int i = 0; i < 256; ++i) fallback_ids_[i] = find_own(fmt::format("<0x{:02X}>", i));
+    for (int i = 0; i < 256; ++i)
+      fallback_ids_[i] = find_own(byte_token(static_cast<unsigned char>(i)));
   }
   if (is_unset(model, "unk_token")) return;
   const auto name = model["unk_token"].get<std::string>();
@@ -206,23 +194,6 @@ void BytePairEncoder::read_unknown(const nlohmann::json& model) {
     fail("its model sets the \"unk_token\" \"{}\", which its vocabulary lacks", name);
   fuse_unknown_ = model.value("fuse_unk", false);
   plain_bytes_ = false;
-}
-
-void BytePairEncoder::encode(std::span<const std::string_view> pieces,
-                             std::vector<int32_t>& ids) const {
-  thread_local PieceCache cache;
-  PieceCache& known = cache;  // looked up once, not for each piece
-  for (const std::string_view piece : pieces) {
-    if (piece.size() > PieceCache::kLongest) {
-      encode_piece(piece, ids);
-    } else if (const auto* entry = known.find(number_, piece)) {
-      for (const int32_t id : entry->tokens()) ids.push_back(id);
-    } else {
-      const size_t before = ids.size();
-      encode_piece(piece, ids);
-      known.store(number_, piece, std::span(ids).subspan(before));
-    }
-  }
 }
 
 void BytePairEncoder::encode_piece(std::string_view piece, std::vector<int32_t>& ids) const {

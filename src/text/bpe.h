@@ -6,10 +6,10 @@
 #include <cstdint>
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
-#include <span>
 #include <string_view>
 #include <vector>
 
+#include "text/subword_model.h"
 #include "text/vocabulary.h"
 
 namespace falconer {
@@ -34,23 +34,18 @@ class MergeTable {
   std::vector<Slot> slots_;  // open addressing, a power of two, at most half full
 };
 
-/// Immutable from outside; safe to use from many threads.
-class BytePairEncoder {
+/// A byte or character that has no token becomes those of its bytes, or the unknown token, where the model says so. Else
+/// it is left out, and its neighbours may merge.
+class BytePairEncoder final : public SubwordModel {
  public:
   /// From the "model" of a tokenizer.json. `vocabulary` has its tokens and must live as long.
-  /// With `bytes` they are spelled in the byte-level alphabet. Errors: another kind of model, a
-  /// setting that is not supported, a merge of unknown tokens.
+  /// With `bytes` they are spelled in the byte-level alphabet. Errors: a setting that is not supported,
+  /// a merge of unknown tokens.
   BytePairEncoder(const nlohmann::json& model, const Vocabulary& vocabulary, bool bytes);
 
-  /// Appends the tokens of each of `pieces`, none of them empty. A byte or character that has no
-  /// token becomes those of its bytes, or the unknown token, where the model says so. Else it is left
-  /// out, and its neighbours may merge.
-  void encode(std::span<const std::string_view> pieces, std::vector<int32_t>& ids) const;
-
  private:
-  /// The same for one piece, without the cache.
-  void encode_piece(std::string_view piece, std::vector<int32_t>& ids) const;
-  /// As encode, always by merging; `ids` gets the result.
+  void encode_piece(std::string_view piece, std::vector<int32_t>& ids) const override;
+  /// As encode_piece, always by merging; `ids` gets the result.
   void merge(std::string_view piece, std::vector<int32_t>& ids) const;
   /// What is merged: a token for each character, as far as it has one.
   void append_characters(std::string_view piece, std::vector<int32_t>& ids) const;
@@ -60,7 +55,6 @@ class BytePairEncoder {
 
   const Vocabulary* vocabulary_;
   MergeTable merges_;
-  uint32_t number_;        // of this encoder, in this process: whose pieces those in a cache are
   std::vector<bool> own_;  // by token: whether it is the model's own, not an added one
   std::array<int32_t, 256> byte_ids_;
   std::array<int32_t, 256> fallback_ids_;  // "<0x0A>"; -1 where there is none, or none is used

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/json_number.h"
+#include "text/charsmap.h"
 #include "text/expression.h"
 #include "text/unicode.h"
 
@@ -140,6 +141,12 @@ void Normalizer::add(const nlohmann::json& json) {
     if (!json.at("pattern").contains("String") || json.at("content") == "")
       may_cut_beginning_ = true;
     steps_.push_back(make_replacement(json));
+  } else if (type == "Precompiled") {
+    may_cut_beginning_ = true;
+    auto map = std::make_shared<const CharsMap>(
+        from_base64(json.at("precompiled_charsmap").get_ref<const std::string&>()));
+    steps_.emplace_back(
+        [map = std::move(map)](const std::string& text) { return map->apply(text); });
   } else if (type == "Prepend") {
     prepends_ = true;
     steps_.emplace_back([prefix = content_of(json, "prepend")](const std::string& text) {
@@ -148,7 +155,7 @@ void Normalizer::add(const nlohmann::json& json) {
   } else {
     fail(
         "its normalizer is of type \"{}\"; supported are NFC, NFD, NFKC, NFKD, Lowercase, Strip, "
-        "StripAccents, Replace, Prepend and Sequence",
+        "StripAccents, Replace, Prepend, Precompiled and Sequence",
         type);
   }
 }

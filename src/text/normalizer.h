@@ -12,7 +12,7 @@ namespace falconer {
 class Normalizer {
  public:
   /// From the JSON value: null, NFC, NFD, NFKC, NFKD, Lowercase, Strip, StripAccents, Replace,
-  /// Prepend, or a Sequence of them. Error: another type, naming it.
+  /// Prepend, Precompiled, or a Sequence of them. Error: another type, naming it.
   static Normalizer from_json(const nlohmann::json& json);
 
   bool empty() const { return steps_.empty(); }

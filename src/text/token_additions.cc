@@ -12,7 +12,6 @@
 #include "base/json_number.h"
 #include "base/log.h"
 #include "base/number.h"
-#include "text/gpt2_files.h"
 
 namespace falconer {
 namespace {
@@ -331,8 +330,10 @@ TokenAdditions read_added_tokens(const json& file, const TokenizerFiles& files,
 
 std::string tokenizer_json_with_additions(const TokenizerFiles& files, int64_t rows,
                                           const std::string& where) {
-  json file = read_tokenizer_json(files);
-  const TokenAdditions additions = read_added_tokens(file, files, where);
+  MadeTokenizer made = read_tokenizer_json(files);
+  json& file = made.file;
+  const TokenAdditions additions =
+      read_added_tokens(file, made.has_all ? TokenizerFiles() : files, where);
   json list = json::array();
   for (size_t i = 0; i < additions.tokens.size(); ++i) {
     const AddedToken& token = additions.tokens[i];

@@ -10,13 +10,14 @@
 #include "base/file.h"
 #include "base/json_file.h"
 #include "base/json_number.h"
+#include "base/log.h"
 #include "base/path.h"
 #include "text/added_tokens.h"
-#include "text/bpe.h"
 #include "text/byte_alphabet.h"
 #include "text/normalizer.h"
 #include "text/post_processor.h"
 #include "text/pre_tokenizer.h"
+#include "text/subword_model.h"
 #include "text/token_additions.h"
 #include "text/token_decoder.h"
 #include "text/tokenizer_parts.h"
@@ -41,7 +42,7 @@ struct Tokenizer::Impl {
         vocabulary(read_vocabulary(file, added, pre_tokenizer.bytes())),
         before(added_tokens_of(added, false)),
         after(normalized_tokens(added, normalizer)),
-        bpe(file.at("model"), vocabulary, pre_tokenizer.bytes()),
+        model(read_model(file.at("model"), vocabulary, pre_tokenizer.bytes())),
         decoder(read_decoder(file.value("decoder", json()), pre_tokenizer.bytes())),
         post_processor(PostProcessor::from_json(file.value("post_processor", json()))) {
     for (const auto& token : added) {
@@ -66,7 +67,7 @@ struct Tokenizer::Impl {
     pieces.added.clear();
     pieces.start = start;
     pre_tokenizer.split(text, pieces);
-    bpe.encode(pieces.pieces, ids);
+    model->encode(pieces.pieces, ids);
   }
 
   /// Tokens that are looked for before normalization come first, then those after it.
@@ -108,7 +109,7 @@ struct Tokenizer::Impl {
   PreTokenizer pre_tokenizer;
   Vocabulary vocabulary;
   AddedTokenFinder before, after;  // normalization
-  BytePairEncoder bpe;
+  std::unique_ptr<const SubwordModel> model;
   TokenDecoder decoder;  // of characters
   PostProcessor post_processor;
   std::unordered_map<std::string, int32_t> by_content;
@@ -138,9 +139,23 @@ struct Tokenizer::Impl {
                        [&](const auto& token) { return token.id == id; });
   }
 
+  /// transformers 4 let add_bos_token count for LLaMA's class where tokenizer.json puts nothing before a text;
+  /// transformers 5 does not.
+  void name_left_out(const Files& files, const std::string& where) const {
+    const json settings = parse_optional_file(files, "tokenizer_config.json");
+    if (settings.is_object() && settings.value("add_bos_token", json()) == true && bos &&
+        files.contains("tokenizer.json") && post_processor.before().empty())
+      log_warning(
+          "{}: puts no {} before a text, though tokenizer_config.json has add_bos_token; "
+          "tokenizer.json counts, as with transformers 5",
+          where,
+          printable(special_names.contains("bos_token") ? special_names.at("bos_token")
+                                                        : "bos_token"));
+  }
+
   /// tokenizer_config.json names a token, or an object with its content; the other two files have
-  /// its id, or several.
-  void read_special_ids(const Files& files) {
+  /// its id, or several. `usual` are names that count where tokenizer_config.json has none.
+  void read_special_ids(const Files& files, const std::map<std::string, std::string>& usual) {
     const json names = parse_optional_file(files, "tokenizer_config.json");
     const json generation = parse_optional_file(files, "generation_config.json");
     const json config = parse_optional_file(files, "config.json");
@@ -148,6 +163,8 @@ struct Tokenizer::Impl {
       const auto name =
           token_name(names.is_object() ? names.value(kind + "_token", json()) : json());
       if (name) return find(*name);
+      if (const auto known = usual.find(kind + "_token"); known != usual.end())
+        if (const auto id = find(known->second)) return id;
       for (const json* file : {&generation, &config}) {
         json id = file->is_object() ? file->value(kind + "_token_id", json()) : json();
         if (id.is_array() && !id.empty()) id = id[0];
@@ -166,37 +183,37 @@ struct Tokenizer::Impl {
         auto name = token_name(file.is_object() ? file.value(key, json()) : json());
         if (name) special_names.try_emplace(key, *std::move(name));
       }
+    special_names.insert(usual.begin(), usual.end());
   }
 };
 
 bool Tokenizer::is_in(const fs::path& folder) {
-  return is_there(folder / "tokenizer.json") ||
-         (is_there(folder / "vocab.json") && is_there(folder / "merges.txt"));
+  return are_of_tokenizer([&](const char* name) { return is_there(folder / name); });
 }
 
 Tokenizer Tokenizer::load(const fs::path& folder) {
   if (!is_in(folder))
     fail(
-        "{} has no tokenizer.json, nor vocab.json and merges.txt; copy those of the model that "
-        "this "
-        "checkpoint comes from",
+        "{} has no tokenizer.json, nor vocab.json and merges.txt, nor tokenizer.model; copy those "
+        "of "
+        "the model that this checkpoint comes from",
         folder.string());
   Files files;
-  for (const char* name :
-       {"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
-        "generation_config.json", "config.json", "vocab.json", "merges.txt", "added_tokens.json"})
+  for (const char* name : {"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
+                           "generation_config.json", "config.json", "vocab.json", "merges.txt",
+                           "added_tokens.json", "tokenizer.model"})
     if (is_there(folder / name)) files[name] = read_text_file(folder / name, size_t{1} << 28);
-  const char* name = files.contains("tokenizer.json") ? "tokenizer.json" : "vocab.json";
-  return parse(files, (folder / name).string());
+  return parse(files, (folder / main_file_of(files)).string());
 }
 
 Tokenizer Tokenizer::parse(const Files& files, const std::string& where) {
-  const bool gpt2 = files.contains("vocab.json") && files.contains("merges.txt");
-  if (!files.contains("tokenizer.json") && !gpt2) fail("{}: holds no tokenizer", where);
   try {
-    const json file = read_tokenizer_json(files);
-    auto impl = std::make_unique<Impl>(file, read_added_tokens(file, files, where).tokens);
-    impl->read_special_ids(files);
+    const MadeTokenizer made = read_tokenizer_json(files);
+    const Files beside = made.has_all ? Files() : files;
+    auto impl =
+        std::make_unique<Impl>(made.file, read_added_tokens(made.file, beside, where).tokens);
+    impl->read_special_ids(files, made.names);
+    impl->name_left_out(files, where);
     return Tokenizer(std::move(impl));
   } catch (const json::exception& error) {
     fail("{}: not a tokenizer that Falconer can read: {}", where, json_reason(error));

@@ -1,4 +1,4 @@
-// BPE of bytes or of characters from a Hugging Face tokenizer.json, to the last id.
+// A tokenizer from Hugging Face's tokenizer.json, BPE of bytes or of characters or a Unigram model, to the last id.
 #pragma once
 
 #include <cstdint>
@@ -21,7 +21,8 @@ class DecoderStream;
 /// Immutable once loaded; safe to use from many threads.
 class Tokenizer {
  public:
-  /// From a folder with tokenizer.json, or with GPT-2's vocab.json and merges.txt;
+  /// From a folder with tokenizer.json, or with GPT-2's vocab.json and merges.txt, or with SentencePiece's
+  /// tokenizer.model;
   /// tokenizer_config.json and generation_config.json name the special tokens where they are there.
   /// Errors: the files are missing, are not JSON, or use a part that is not supported (named).
   static Tokenizer load(const std::filesystem::path& folder);

@@ -4,9 +4,10 @@
 
 #include "base/error.h"
 #include "base/json_file.h"
-#include "base/json_number.h"
 #include "text/byte_alphabet.h"
 #include "text/gpt2_files.h"
+#include "text/sentencepiece_file.h"
+#include "text/subword_model.h"
 #include "text/unicode.h"
 
 namespace falconer {
@@ -23,18 +24,30 @@ int32_t checked_id(int64_t id, std::string_view token) {
 }
 
 /// One past the largest id. Error: far more of them than tokens, for which there would be a table.
-int32_t count_ids(const json& vocab, const std::vector<AddedToken>& added) {
+int32_t count_ids(const json& model, const std::vector<AddedToken>& added) {
   int32_t size = 0;
-  for (const auto& [token, id] : vocab.items())
-    size = std::max(size, checked_id(whole_number(id, token), token) + 1);
+  for_each_own_token(model, [&](const std::string& token, int64_t id) {
+    size = std::max(size, checked_id(id, token) + 1);
+  });
   for (const auto& token : added) size = std::max(size, checked_id(token.id, token.content) + 1);
-  const size_t tokens = vocab.size() + added.size();
+  const size_t tokens = model.at("vocab").size() + added.size();
   if (static_cast<size_t>(size) > kIdsWithoutTokens + kIdsForEach * tokens)
     fail("its ids go up to {}, and it has {} tokens", size - 1, tokens);
   return size;
 }
 
 }  // namespace
+
+bool are_of_tokenizer(const std::function<bool(const char* name)>& has) {
+  return has("tokenizer.json") || (has("vocab.json") && has("merges.txt")) ||
+         has("tokenizer.model");
+}
+
+const char* main_file_of(const TokenizerFiles& files) {
+  if (files.contains("tokenizer.json")) return "tokenizer.json";
+  return files.contains("vocab.json") && files.contains("merges.txt") ? "vocab.json"
+                                                                      : "tokenizer.model";
+}
 
 json parse_tokenizer_file(const TokenizerFiles& files, const char* name) {
   return parse_json_object(files.at(name), name);
@@ -44,10 +57,13 @@ json parse_optional_file(const TokenizerFiles& files, const char* name) {
   return files.contains(name) ? parse_tokenizer_file(files, name) : json();
 }
 
-json read_tokenizer_json(const TokenizerFiles& files) {
-  return files.contains("tokenizer.json")
-             ? parse_tokenizer_file(files, "tokenizer.json")
-             : parse_json_object(tokenizer_json_of_gpt2(files), "vocab.json");
+MadeTokenizer read_tokenizer_json(const TokenizerFiles& files) {
+  if (!are_of_tokenizer([&](const char* name) { return files.contains(name); }))
+    fail("holds no tokenizer");
+  const std::string_view name = main_file_of(files);
+  if (name == "tokenizer.json") return {parse_tokenizer_file(files, "tokenizer.json")};
+  return name == "vocab.json" ? tokenizer_json_of_gpt2(files)
+                              : tokenizer_json_of_sentencepiece(files);
 }
 
 std::optional<std::string> token_name(const json& name) {
@@ -72,14 +88,14 @@ std::string token_bytes_of(const std::string& spelling, bool byte_level) {
 }
 
 Vocabulary read_vocabulary(const json& file, const std::vector<AddedToken>& added, bool bytes) {
-  const json& vocab = file.at("model").at("vocab");
-  Vocabulary vocabulary(count_ids(vocab, added));
-  for (const auto& [token, value] : vocab.items()) {
-    const int32_t id = checked_id(whole_number(value, token), token);
+  const json& model = file.at("model");
+  Vocabulary vocabulary(count_ids(model, added));
+  for_each_own_token(model, [&](const std::string& token, int64_t value) {
+    const int32_t id = checked_id(value, token);
     if (vocabulary.has(id))
       fail("its tokens \"{}\" and \"{}\" share the id {}", token, vocabulary.bytes(id), id);
     vocabulary.add(id, token_bytes_of(token, bytes));
-  }
+  });
   for (const auto& token : added) {
     const std::string own = token_bytes_of(token.content, bytes);
     if (!vocabulary.has(token.id))
@@ -89,7 +105,8 @@ Vocabulary read_vocabulary(const json& file, const std::vector<AddedToken>& adde
           "its vocabulary leaves ids out, so that its added token \"{}\" has the id {}, the next "
           "behind {} tokens, "
           "and \"{}\" has it too; number the vocabulary without gaps",
-          printable(token.content), token.id, vocab.size(), printable(vocabulary.bytes(token.id)));
+          printable(token.content), token.id, model.at("vocab").size(),
+          printable(vocabulary.bytes(token.id)));
   }
   return vocabulary;
 }

@@ -1,12 +1,14 @@
 // What a tokenizer is made of, read from its files. Errors name the part that is wrong or not supported.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "text/added_token_files.h"
 #include "text/added_tokens.h"
 #include "text/normalizer.h"
 #include "text/pre_tokenizer.h"
@@ -21,13 +23,19 @@ using TokenizerFiles = std::map<std::string, std::string>;
 /// Kinds of tokens that files name: "eos" of "eos_token".
 inline constexpr const char* kTokenKinds[] = {"bos", "eos", "unk", "sep", "pad", "cls", "mask"};
 
+/// Whether the files, of which it is asked by name, are those of a tokenizer.
+bool are_of_tokenizer(const std::function<bool(const char* name)>& has);
+/// The one that the tokenizer is read from.
+const char* main_file_of(const TokenizerFiles& files);
+
 /// Errors: it is no JSON, no object, or nested beyond all measure.
 nlohmann::json parse_tokenizer_file(const TokenizerFiles& files, const char* name);
 /// One that may be missing: then null.
 nlohmann::json parse_optional_file(const TokenizerFiles& files, const char* name);
 
-/// tokenizer.json, or what stands for it in GPT-2's two files, one of which must be there.
-nlohmann::json read_tokenizer_json(const TokenizerFiles& files);
+/// The tokenizer.json among the files; without one what transformers makes of GPT-2's vocab.json and merges.txt, or of
+/// SentencePiece's tokenizer.model. Errors: none of them is there; a file is wrong.
+MadeTokenizer read_tokenizer_json(const TokenizerFiles& files);
 
 /// The text that names a token: a string, or an object with its content.
 std::optional<std::string> token_name(const nlohmann::json& name);

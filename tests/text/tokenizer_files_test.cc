@@ -1,5 +1,5 @@
 // tokenizer.json files of several makes with the ids and texts that `tokenizers` gave, written by
-// tests/ecosystem/tokenizer_files.py --write.
+// tests/ecosystem/tokenizer_files.py --write and tokenizer_families.py --write.
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
@@ -41,7 +41,8 @@ TEST_P(TokenizerFiles, EveryIdAndEveryText) {
 }
 INSTANTIATE_TEST_SUITE_P(All, TokenizerFiles,
                          ::testing::Values("gpt2", "llama2", "mistral", "gemma", "normalizers",
-                                           "whitespace", "roberta", "no_pre_tokenizer"),
+                                           "whitespace", "roberta", "no_pre_tokenizer", "deepseek",
+                                           "unigram", "unigram_ties"),
                          [](const auto& which) { return std::string(which.param); });
 
 json characters(const json& more) {
@@ -101,6 +102,23 @@ TEST(CharacterTokenizer, ExpressionsThatReadOtherwiseAreRefusedByName) {
     EXPECT_EQ(with(regex).encode("a"), std::vector<int32_t>{0}) << regex;
 }
 
+TEST(BesideTokenizerJson, AddBosTokenIsSaidNotToCount) {
+  const json file = characters(json::object());
+  const auto said = [&](const json& more) {
+    json own = file;
+    own.update(more);
+    const LogLevelHere warnings(LogLevel::kWarning);
+    testing::internal::CaptureStderr();
+    Tokenizer::parse({{"tokenizer.json", own.dump()},
+                      {"tokenizer_config.json", R"({"add_bos_token": true, "bos_token": "a"})"}},
+                     "here");
+    return testing::internal::GetCapturedStderr();
+  };
+  expect_mentions(said(json::object()), {"here", "no a before", "add_bos_token"});
+  const json bos = {{"type", "BertProcessing"}, {"cls", {"a", 0}}, {"sep", {"a", 0}}};
+  EXPECT_EQ(said({{"post_processor", bos}}), "");
+}
+
 TEST(Gpt2Files, AreReadAsTransformersReadsThem) {
   std::map<std::string, std::string> files = {
       {"vocab.json", R"({"a": 0, "b": 1, "ab": 2, "<|endoftext|>": 3, "\u0120": 4})"},
@@ -109,6 +127,9 @@ TEST(Gpt2Files, AreReadAsTransformersReadsThem) {
   const Tokenizer tokenizer = Tokenizer::parse(files, "here");
   EXPECT_EQ(tokenizer.encode("ab a<new><|endoftext|>"), (std::vector<int32_t>{2, 4, 0, 5, 3}));
   EXPECT_TRUE(tokenizer.is_special(3) && !tokenizer.is_special(5));
+  EXPECT_EQ(tokenizer.eos_id(), 3) << "the class's own, where no file names one";
+  files["tokenizer_config.json"] = R"({"add_bos_token": true})";
+  EXPECT_EQ(Tokenizer::parse(files, "here").encode("ab"), (std::vector<int32_t>{3, 2}));
   files["tokenizer_config.json"] = R"({"tokenizer_class": "RobertaTokenizer"})";
   expect_mentions(message_of([&] { Tokenizer::parse(files, "here"); }),
                   {"here", "RobertaTokenizer"});

@@ -216,8 +216,9 @@ TEST(Tokenizer, ErrorsNameTheFileAndWhatIsWrong) {
     const json file = small_tokenizer({"a b"}, more);
     expect_mentions(message_of([&] { load(folder, file); }), parts);
   };
-  refused({{"model", {{"type", "Unigram"}, {"vocab", json::object()}, {"merges", json::array()}}}},
-          {"tokenizer.json", "Unigram"});
+  refused(
+      {{"model", {{"type", "WordPiece"}, {"vocab", json::object()}, {"merges", json::array()}}}},
+      {"tokenizer.json", "WordPiece", "BPE and Unigram"});
   refused({{"pre_tokenizer", {{"type", "Metaspace"}, {"replacement", "_"}}}},
           {"decoder is ByteLevel", "Metaspace"});
   refused({{"pre_tokenizer", {{"type", "UnicodeScripts"}}}}, {"UnicodeScripts"});

@@ -73,8 +73,7 @@ std::vector<ExportedTensor> gguf_tensors(const ModelSource& source, const Export
 /// A GGUF holds what tokenizer.json says, and what the files beside it add as far as the model has rows for it.
 SideFiles tokenizer_files(const std::string& checkpoint, const std::string& adapter, int64_t rows) {
   SideFiles files = side_files(checkpoint, adapter);
-  if (files.contains("tokenizer.json") ||
-      (files.contains("vocab.json") && files.contains("merges.txt")))
+  if (are_of_tokenizer([&](const char* name) { return files.contains(name); }))
     files["tokenizer.json"] = tokenizer_json_with_additions(files, rows, checkpoint);
   const auto source = PromptStyle::chat_template(TemplateFiles(files, checkpoint));
   return with_chat_template(std::move(files), source.value_or(""));

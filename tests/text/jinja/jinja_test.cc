@@ -5,6 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/digest.h"
 #include "base/file.h"
 #include "support/errors.h"
 #include "support/paths.h"
@@ -64,6 +65,39 @@ TEST(Jinja, TemplatesOfPopularModelsAsJinja2) {
       else
         EXPECT_EQ(text, one["expected"].get<std::string>()) << where;
     }
+}
+
+std::string digest_of(const std::string& text) {
+  Digest hash = Digest::sha256();
+  hash.update(text);
+  return hash.finish().substr(0, 16);
+}
+
+// Digests of what jinja2 gave, which tests/ecosystem/chat_families.py wrote and compares text by text.
+TEST(Jinja, TemplatesOfFamiliesOverConversationsAsJinja2) {
+  const ordered_json golden = read_golden("chat_families.json");
+  for (const ordered_json& model : golden["templates"]) {
+    const auto name = model["name"].get<std::string>();
+    const std::string source = read_text_file(std::string(source_dir()) +
+                                              "/tests/golden/chat_families/" + name + ".jinja");
+    for (const auto& [which, digests] : model["digests"].items())
+      for (const bool prompt : {false, true}) {
+        const ordered_json& conversation = golden["conversations"][which];
+        ordered_json variables = model["special"];
+        variables["messages"] = conversation["messages"];
+        variables["tools"] = conversation.value("tools", ordered_json());
+        variables["documents"] = nullptr;
+        variables["date_string"] = "30 Nov 2026";
+        variables["add_generation_prompt"] = prompt;
+        const std::string text = render(source, variables);
+        const ordered_json& expected = digests[prompt ? 1 : 0];
+        if (expected.is_null())
+          EXPECT_TRUE(text.starts_with("error: ")) << name << ", " << which << "\n" << text;
+        else
+          EXPECT_EQ(digest_of(text), expected.get<std::string>())
+              << name << ", " << which << (prompt ? ", prompt\n" : "\n") << text;
+      }
+  }
 }
 
 TEST(Jinja, ErrorsNameTheLineAndTheConstruct) {
