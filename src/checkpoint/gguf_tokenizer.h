@@ -18,7 +18,8 @@ inline constexpr const char* kSideFiles[] = {"tokenizer.json",
                                              "generation_config.json",
                                              "chat_template.jinja",
                                              "vocab.json",
-                                             "merges.txt"};
+                                             "merges.txt",
+                                             "tokenizer.model"};
 
 /// File name -> content, of the files of a tokenizer.
 using SideFiles = std::map<std::string, std::string>;
@@ -27,9 +28,13 @@ using SideFiles = std::map<std::string, std::string>;
 /// metadata (none where it has no tokenizer).
 SideFiles side_files(const std::filesystem::path& model);
 
+/// At the beginning of a template: a begin-of-text goes here, if the tokenizer puts one before a text. Our prompt styles
+/// leave it to the tokenizer, and other programs ask a tokenizer for none where there is a template.
+inline constexpr const char* kPlaceOfBegin = "{# begin of text #}";
+
 /// The same with this chat template, in both places where programs look for one; as they are where it is
 /// empty.
-SideFiles with_chat_template(SideFiles files, const std::string& source);
+SideFiles with_chat_template(SideFiles files, std::string source);
 
 struct GgufTokenizerOptions {
   int64_t vocab = 0;              // rows of the embedding; ids without a token are filled up

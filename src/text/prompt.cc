@@ -42,6 +42,73 @@ std::string named_speakers(std::string_view assistant, std::string_view gap,
       assistant, gap, system);
 }
 
+// Formats of families, which their checkpoints' own chat templates write too. What begins a text is not in them: the
+// tokenizer puts it there. A system message is where it does not move when the conversation goes on.
+
+/// `open` and `close` around a role, `end` behind each message.
+std::string marked_roles(std::string_view first, std::string_view open, std::string_view close,
+                         std::string_view end) {
+  return fmt::format(
+      "{0}{{% for message in messages %}}{{{{ '{1}' ~ message.role ~ '{2}' }}}}"
+      "{{{{ message.content }}}}{{{{ '{3}' }}}}{{% endfor %}}"
+      "{{% if add_generation_prompt %}}{{{{ '{1}assistant{2}' }}}}{{% endif %}}",
+      first, open, close, end);
+}
+
+/// "You are a helpful assistant.", as LitGPT has it where no system message is given.
+std::string usual_system(std::string_view open, std::string_view close, std::string_view end) {
+  return fmt::format(
+      "{{% if not messages or messages[0].role != 'system' %}}"
+      "{{{{ '{}system{}You are a helpful assistant.{}' }}}}{{% endif %}}",
+      open, close, end);
+}
+
+/// Whether a user's message is the first, and whether a system message is before it.
+constexpr const char* kFirstOfUser =
+    "{% set system = messages and messages[0].role == 'system' %}"
+    "{% for message in messages %}{% set first = loop.index0 == (1 if system else 0) %}";
+
+/// [INST] and [/INST]: LLaMA 2's with its system markers and a begin-of-text for each turn, and Mistral's.
+std::string instructions(bool llama) {
+  const std::string system =
+      llama ? "{{ '<<SYS>>\n' }}{{ messages[0].content }}{{ '\n<</SYS>>\n\n' }}"
+            : "{{ messages[0].content }}{{ '\n\n' }}";
+  return std::string(kFirstOfUser) +
+         "{% if message.role == 'assistant' %}{{ ' ' }}{{ message.content }}{{ eos_token }}"
+         "{% elif message.role != 'system' %}" +
+         (llama ? "{{ '' if first else bos_token }}" : "") +
+         "{{ '[INST] ' }}{% if first and system %}" + system +
+         "{% endif %}{{ message.content }}{{ '" + (llama ? " [/INST]" : "[/INST]") +
+         "' }}{% endif %}{% endfor %}";
+}
+
+std::string gemma() {
+  return std::string(kFirstOfUser) +
+         "{% if message.role != 'system' %}{{ '<start_of_turn>' ~ ('model' if message.role == "
+         "'assistant' else message.role) ~ '\n' }}"
+         "{% if first and system %}{{ messages[0].content }}{{ '\n\n' }}{% endif %}"
+         "{{ message.content }}{{ '<end_of_turn>\n' }}{% endif %}{% endfor %}"
+         "{% if add_generation_prompt %}{{ '<start_of_turn>model\n' }}{% endif %}";
+}
+
+std::string vicuna() {
+  return "{% if not messages or messages[0].role != 'system' %}"
+         "{{ \"A chat between a curious user and an artificial intelligence assistant. The "
+         "assistant gives helpful, detailed, and polite answers to the user's questions.\" }}"
+         "{% endif %}{% for message in messages %}"
+         "{% if message.role == 'assistant' %}{{ ' ASSISTANT: ' }}{{ message.content }}{{ "
+         "eos_token }}"
+         "{% elif message.role == 'system' %}{{ message.content }}"
+         "{% else %}{{ ' USER: ' }}{{ message.content }}{% endif %}{% endfor %}"
+         "{% if add_generation_prompt %}{{ ' ASSISTANT:' }}{% endif %}";
+}
+
+std::string falcon3() {
+  return "{% for message in messages %}{{ '<|' ~ message.role ~ '|>\n' }}{{ message.content }}"
+         "{{ eos_token ~ '\n' }}{% endfor %}"
+         "{% if add_generation_prompt %}{{ '<|assistant|>\n' }}{% endif %}";
+}
+
 struct Style {
   const char* name;
   std::string (*source)();
@@ -51,6 +118,22 @@ constexpr Style kStyles[] = {
     {"alpaca-colon", [] { return alpaca(""); }},
     {"falcon", [] { return named_speakers("Falcon", " ", "System: "); }},
     {"falcon-instruct", [] { return named_speakers("Assistant", "", ""); }},
+    {"falcon3", falcon3},
+    {"llama2", [] { return instructions(true); }},
+    {"llama3",
+     [] {
+       constexpr const char *open = "<|start_header_id|>", *close = "<|end_header_id|>\\n\\n",
+                            *end = "<|eot_id|>";
+       return marked_roles(usual_system(open, close, end), open, close, end);
+     }},
+    {"mistral", [] { return instructions(false); }},
+    {"gemma", gemma},
+    {"phi-3",
+     [] {
+       return marked_roles(usual_system("<|", "|>\\n", "<|end|>\\n"), "<|", "|>\\n", "<|end|>\\n");
+     }},
+    {"vicuna", vicuna},
+    {"chatml", [] { return marked_roles("", "<|im_start|>", "\\n", "<|im_end|>\\n"); }},
     {"raw",
      [] {
        return std::string(

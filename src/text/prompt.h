@@ -37,9 +37,11 @@ class TemplateFiles {
 ///   "alpaca-colon"     ends with "### Response:", as Lit-Parrot of June 2023
 ///   "falcon"           "User: {message}\nFalcon: {answer}", as falcon-7b-instruct
 ///   "falcon-instruct"  "User: {message}\nAssistant:{answer}"
+///   "falcon3"          "<|user|>\n{message}<|endoftext|>\n<|assistant|>\n{answer}", as LitGPT
+///   "llama2", "llama3", "mistral", "gemma", "phi-3", "vicuna", "chatml"   those families' formats
 ///   "raw"              messages as they stand
 ///   "chat"             the checkpoint's own chat template; "chat:NAME" where it has several
-/// Every one but "chat" ends an answer with the end-of-text token.
+/// Every one but "chat" ends an answer with the end-of-text token, or with the one that ends a turn of its family.
 class PromptStyle {
  public:
   /// Error (usage): an unknown name; the message lists the names.

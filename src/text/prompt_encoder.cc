@@ -178,21 +178,33 @@ EncodedConversation PromptEncoder::conversation(const Conversation& conversation
   return made;
 }
 
-std::vector<int32_t> PromptEncoder::end_of_turn_ids() const {
+MarkedText PromptEncoder::ending() const {
   Conversation probe = Conversation::of("a");
   probe.messages.push_back({.role = "assistant", .content = "b", .input = {}, .more = {}});
   std::vector<size_t> untold;
-  std::vector<int32_t> ids, special;
   try {
     const MarkedText all = text(probe, false);
     for (const Place& place : places(probe, all, false, untold))
-      append(all, place.content_end, place.end, ids);
-  } catch (const Error&) {
-    return {};  // a template that wants more of a conversation than one question
+      return all.part(place.content_end, place.end);
+  } catch (const Error&) {  // a template that wants more of a conversation than one question
   }
+  return {};
+}
+
+std::vector<int32_t> PromptEncoder::end_of_turn_ids() const {
+  std::vector<int32_t> ids, special;
+  const MarkedText behind = ending();
+  append(behind, 0, behind.size(), ids);
   for (const int32_t id : ids)
     if (tokenizer_.is_special(id)) special.push_back(id);
   return special;
+}
+
+std::string PromptEncoder::end_of_turn_text() const {
+  if (!end_of_turn_ids().empty()) return {};
+  std::string behind = ending().text();
+  behind.resize(behind.find_last_not_of(" \t\r\n") + 1);
+  return behind;
 }
 
 }  // namespace falconer

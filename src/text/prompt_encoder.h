@@ -47,6 +47,9 @@ class PromptEncoder {
   EncodedConversation conversation(const Conversation& conversation) const;
   /// Special tokens that end an answer in this style.
   std::vector<int32_t> end_of_turn_ids() const;
+  /// The text that ends an answer, where it has no special token: the tokenizer lacks "<|im_end|>", say. Without white
+  /// space behind it; empty where nothing ends one.
+  std::string end_of_turn_text() const;
 
  private:
   /// Where an answer lies in the rendered text.
@@ -54,6 +57,8 @@ class PromptEncoder {
     size_t message = 0;
     size_t begin = 0, content_end = 0, end = 0;
   };
+  /// What comes behind an answer.
+  MarkedText ending() const;
   std::optional<MarkedText> rendered(const Conversation& conversation, size_t count,
                                      bool prompt) const;
   std::optional<size_t> end_of_answer(const MarkedText& with, const MarkedText& all,

@@ -53,8 +53,10 @@ void save_adapter(const fs::path& folder, Session& session, const std::string& b
 }  // namespace
 
 std::string ModelRecord::chat_template() const {
-  return prompt_style.empty() || prompt_style == "raw" || prompt_style == "chat" ? ""
-                                                                                 : prompt_template;
+  if (prompt_style.empty() || prompt_style == "raw" || prompt_style == "chat" ||
+      prompt_template.empty())
+    return "";
+  return (prompt_style.starts_with("chat:") ? "" : kPlaceOfBegin) + prompt_template;
 }
 
 void write_model_folder(const fs::path& folder, const fs::path& source, const ModelConfig& config,

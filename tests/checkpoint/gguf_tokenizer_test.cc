@@ -183,5 +183,26 @@ TEST_F(GgufTokenizer, FalconsOwnIsTheSameToTheLastToken) {
   EXPECT_EQ(back["model"]["merges"], file["model"]["merges"]);
 }
 
+TEST(SideFiles, ATemplateOfOursBeginsAsTheTokenizerDoes) {
+  const std::string ours = std::string(kPlaceOfBegin) + "T";
+  const json begin = {
+      {"type", "TemplateProcessing"},
+      {"single", {{{"SpecialToken", {{"id", "<s>"}}}}, {{"Sequence", {{"id", "A"}}}}}}};
+  const json several = {{"type", "Sequence"}, {"processors", {{{"type", "ByteLevel"}}, begin}}};
+  const auto made = [](const json& processor, const json& config, const std::string& source) {
+    SideFiles files = {{"tokenizer_config.json", config.dump()}};
+    if (!processor.is_null()) files["tokenizer.json"] = json{{"post_processor", processor}}.dump();
+    return with_chat_template(files, source)["chat_template.jinja"];
+  };
+  const json named = {{"bos_token", "<s>"}};
+  EXPECT_EQ(made(begin, named, ours), "{{ bos_token }}T");
+  EXPECT_EQ(made(several, named, ours), "{{ bos_token }}T");
+  EXPECT_EQ(made(json::object(), named, ours), "T");
+  EXPECT_EQ(made(begin, json::object(), ours), "T") << "no name to write";
+  EXPECT_EQ(made(nullptr, {{"bos_token", "<s>"}, {"add_bos_token", true}}, ours),
+            "{{ bos_token }}T");
+  EXPECT_EQ(made(begin, named, "T"), "T") << "a checkpoint's own";
+}
+
 }  // namespace
 }  // namespace falconer::test

@@ -190,6 +190,34 @@ TEST(PromptEncoder, OurStylesEndEveryAnswerWithEndOfText) {
             "Instruction:\nc\n\n### Response:\nd<|endoftext|>");
 }
 
+TEST(PromptEncoder, EveryStyleTellsItsAnswersAndWhatEndsThem) {
+  const Tokenizer tokenizer = Tokenizer::load(std::string(source_dir()) + "/demo/checkpoint");
+  const std::map<std::string, std::string> ends = {{"llama3", "<|eot_id|>"},
+                                                   {"gemma", "<end_of_turn>"},
+                                                   {"phi-3", "<|end|>"},
+                                                   {"chatml", "<|im_end|>"}};
+  for (const bool system : {false, true}) {
+    Conversation talk =
+        chat({{"user", "a"}, {"assistant", "b"}, {"user", "c"}, {"assistant", "d"}});
+    if (system) talk.messages.insert(talk.messages.begin(), chat({{"system", "S"}}).messages[0]);
+    for (const std::string& name : PromptStyle::names()) {
+      if (name == "chat") continue;
+      const PromptStyle style = PromptStyle::named(name);
+      const PromptEncoder encoder(tokenizer, style);
+      const EncodedConversation encoded = encoder.conversation(talk);
+      EXPECT_EQ(encoded.answers.size(), 2u) << name;
+      EXPECT_TRUE(encoded.untold.empty()) << name;
+      // This tokenizer has none of these tokens: what ends a turn is text.
+      const auto end = ends.find(name);
+      EXPECT_EQ(encoder.end_of_turn_text(), end == ends.end() ? "" : end->second) << name;
+      EXPECT_EQ(encoder.end_of_turn_ids().empty(), end != ends.end()) << name;
+      const Conversation asked =
+          chat({{"assistant", "I begin."}, {"user", "No."}, {"assistant", "So do."}});
+      EXPECT_EQ(encoder.conversation(asked).answers.size(), 2u) << name;
+    }
+  }
+}
+
 TEST(PromptStyle, ChatTemplatesOfACheckpoint) {
   const TempFolder folder;
   write_chat_checkpoint(folder.path(), "");

@@ -67,6 +67,11 @@ struct Model::Impl {
     if (!style() || tokenizer() == nullptr) return {};
     return PromptEncoder(*tokenizer(), *style()).end_of_turn_ids();
   }
+  // What ends an answer where no special token does.
+  std::string text_behind_turn() const {
+    if (!style() || tokenizer() == nullptr) return {};
+    return PromptEncoder(*tokenizer(), *style()).end_of_turn_text();
+  }
 };
 
 namespace {
@@ -290,6 +295,8 @@ std::vector<Completion> Model::generate(const std::vector<std::vector<int32_t>>&
                           .stop = settings.stop,
                           .ignore_eos = settings.ignore_eos};
   options.stop_ids = impl_->ends_of_turn();
+  if (std::string end = impl_->text_behind_turn(); !end.empty() && !settings.ignore_eos)
+    options.stop.push_back(std::move(end));
   options.first_number = settings.first_prompt;
   options.cancel = cancel;
   const Answering answering(impl_->answering);

@@ -66,8 +66,9 @@ SettingRow shard_size(int64_t& value) {
 }
 
 const char* const kOwnStyleHelp =
-    "alpaca, alpaca-colon, falcon, falcon-instruct, raw or chat, the checkpoint's own template "
-    "(default: alpaca; for turns chat, or falcon)";
+    "alpaca, alpaca-colon, falcon, falcon-instruct, falcon3, llama2, llama3, mistral, gemma, phi-3, "
+    "vicuna, chatml, raw or chat, the checkpoint's own template (default: alpaca; for turns chat, or "
+    "falcon)";
 
 void append(Rows& rows, Rows more) { rows.insert(rows.end(), more.begin(), more.end()); }
 
@@ -194,8 +195,9 @@ Rows rows_of(ModelOptions& o) {
       {.names = "random-weights", .value = &o.random_weights,
        .help = "random weights for config.json, to measure"},
       as_finetune("prompt-style", &o.prompt_style,
-                  "alpaca, alpaca-colon, falcon, falcon-instruct, raw or chat, the checkpoint's own "
-                  "template (default: as recorded with the adapter, else chat where there is one)"),
+                  "alpaca, alpaca-colon, falcon, falcon-instruct, falcon3, llama2, llama3, mistral, "
+                  "gemma, phi-3, vicuna, chatml, raw or chat, the checkpoint's own template (default: "
+                  "as recorded with the adapter, else chat where there is one)"),
       as_finetune("parse-special", &o.parse_special,
                   "special tokens spelled in prompts are control tokens (default: plain text)"),
   });

@@ -55,8 +55,9 @@ Rows data_rows(FinetuneOptions& o) {
                "than 100 rows none)",
        .range = kRowCounts},
       {.names = "prompt-style", .value = &o.prompt_style,
-       .help = "alpaca, alpaca-colon, falcon, falcon-instruct, raw or chat, the checkpoint's own "
-               "template (default: as prepared, else alpaca; for turns chat, or falcon)",
+       .help = "alpaca, alpaca-colon, falcon, falcon-instruct, falcon3, llama2, llama3, mistral, "
+               "gemma, phi-3, vicuna, chatml, raw or chat, the checkpoint's own template (default: "
+               "as prepared, else alpaca; for turns chat, or falcon)",
        .choices = PromptStyle::names(), .open = true},
       {.names = "train-on", .value = &o.train_on,
        .help = "all-turns (every answer), last-turn (the last answer) or everything",
