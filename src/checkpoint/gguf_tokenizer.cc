@@ -220,30 +220,6 @@ void add_tokenizer(const SideFiles& files, const std::string& where,
     metadata.add("tokenizer.chat_template", chat);
 }
 
-bool puts_before(const json& processor, const std::string& token) {
-  if (!processor.is_object()) return false;
-  const json steps = processor.value("processors", json::array());
-  if (std::any_of(steps.begin(), steps.end(), [&](const json& s) { return puts_before(s, token); }))
-    return true;
-  const json single = processor.value("single", json::array());
-  return !single.empty() && single[0].contains("SpecialToken") &&
-         single[0]["SpecialToken"].value("id", "") == token;
-}
-
-/// Whether the tokenizer puts bos before a text: other programs ask it not to, where a template has written it.
-bool begins_with_bos(const SideFiles& files) {
-  try {
-    const json config = parse(files, "tokenizer_config.json", "tokenizer");
-    const std::string bos = token_text(config, "bos_token");
-    if (bos.empty()) return false;
-    if (!files.contains("tokenizer.json")) return config.value("add_bos_token", json()) == true;
-    return puts_before(parse(files, "tokenizer.json", "tokenizer").value("post_processor", json()),
-                       bos);
-  } catch (const json::exception&) {
-    return false;  // nothing that a tokenizer could be read from either
-  }
-}
-
 }  // namespace
 
 SideFiles side_files(const fs::path& model) {
@@ -254,22 +230,6 @@ SideFiles side_files(const fs::path& model) {
   SideFiles files;
   for (const char* name : kSideFiles)
     if (is_there(model / name)) files[name] = read_text_file(model / name, size_t{1} << 28);
-  return files;
-}
-
-SideFiles with_chat_template(SideFiles files, std::string source) {
-  if (source.empty()) return files;
-  if (source.starts_with(kPlaceOfBegin))
-    source.replace(0, std::string_view(kPlaceOfBegin).size(),
-                   begins_with_bos(files) ? "{{ bos_token }}" : "");
-  files["chat_template.jinja"] = source;
-  if (const auto found = files.find("tokenizer_config.json"); found != files.end()) {
-    // transformers before 4.43 reads no other file; a list of templates of other names goes.
-    nlohmann::ordered_json config = parse_ordered_json(found->second);
-    if (!config.is_object()) return files;
-    config["chat_template"] = source;
-    found->second = config.dump(2) + "\n";
-  }
   return files;
 }
 
