@@ -1,5 +1,8 @@
 #include "model/arch/rope_settings.h"
 
+#include <algorithm>
+#include <cmath>
+
 #include "base/error.h"
 
 namespace falconer {
@@ -71,6 +74,17 @@ RopeSettings read_settings(const nlohmann::json& object, const ConfigFields& f,
           .scaling = read_scaling(rope, f)};
 }
 
+/// Error: settings from which no rotation can be made, such as a base of 1 with yarn.
+void check_frequencies(const ModelConfig& m, const std::string& where) {
+  const RopeFrequencies made =
+      rope_frequencies(m.rope_scaling, m.rope_base, m.rope_dims, m.context);
+  const bool finite = std::all_of(made.values.begin(), made.values.end(),
+                                  [](float value) { return std::isfinite(value); });
+  if (!finite || !std::isfinite(made.factor))
+    fail("{}: no rotation of positions comes out of a base of {} and its scaling", where,
+         m.rope_base);
+}
+
 }  // namespace
 
 void read_rope(const ConfigFields& f, ModelConfig& m, double usual_share) {
@@ -92,6 +106,7 @@ void read_rope(const ConfigFields& f, ModelConfig& m, double usual_share) {
       fail("{}: \"{}\" has {} numbers, expected {}, one for each pair of rotated dimensions",
            f.where(), factors == &all.scaling.short_factors ? "short_factor" : "long_factor",
            factors->size(), m.rope_dims / 2);
+  if (m.rope_dims % 2 == 0 && m.rope_dims > 0) check_frequencies(m, f.where());
   if (const auto local = f.real("rope_local_base_freq", kRopeBases)) m.window_rope_base = *local;
   if (sliding.empty()) return;
   const RopeSettings windows = read_settings(sliding, f, usual_share);
