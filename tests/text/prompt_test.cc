@@ -58,6 +58,10 @@ TEST(PromptStyle, FormatsOfFamilies) {
             "<start_of_turn>user\nc<end_of_turn>\n<start_of_turn>model\n");
   EXPECT_EQ(conversation_in("vicuna", true, 3, true),
             "S USER: a ASSISTANT: b</s> USER: c ASSISTANT:");
+  EXPECT_EQ(
+      rendered("vicuna", "Hi"),
+      "A chat between a curious user and an artificial intelligence assistant. The assistant "
+      "gives helpful, detailed, and polite answers to the user's questions. USER: Hi ASSISTANT:");
   EXPECT_EQ(conversation_in("chatml", false, 2, false),
             "<|im_start|>user\na<|im_end|>\n<|im_start|>assistant\nb<|im_end|>\n");
 }
@@ -75,10 +79,6 @@ TEST(PromptStyle, FormatsOfFamiliesAsLitGpt) {
             "<|start_header_id|>user<|end_header_id|>\n\nHi<|eot_id|>"
             "<|start_header_id|>assistant<|end_header_id|>\n\n")
       << "begin-of-text is what the tokenizer puts there";
-  EXPECT_EQ(
-      rendered("vicuna", "Hi"),
-      "A chat between a curious user and an artificial intelligence assistant. The assistant "
-      "gives helpful, detailed, and polite answers to the user's questions. USER: Hi ASSISTANT:");
 }
 
 TEST(PromptStyle, AnUnknownNameListsTheNames) {
