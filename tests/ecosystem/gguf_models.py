@@ -4,7 +4,6 @@
 llama.cpp's GELU is not Falcon's: it takes tanh's approximation, out of a table with inputs and outputs in f16. So its
 logits are compared with the same arithmetic with that GELU, done here in numpy from the GGUF as its own reader has it;
 and that arithmetic with the exact GELU is compared with falconer's logits. Both agree as f32 does."""
-import ctypes
 import json
 import math
 import shutil
@@ -13,70 +12,16 @@ from lib.common import Checks, largest, need, random_rows
 
 need("numpy", "gguf", "llama_cpp", "safetensors")
 import gguf
-import llama_cpp
 import numpy as np
 from safetensors.numpy import load_file, save_file
+
+from lib.llama import Llama
 
 # What f32 in another order of summation does to logits of size 10 (goldens/README.md).
 BOUND = 2e-4
 # The table of the GELU turns two sums that differ in their last bit into neighbours in f16 now and then, which differ by
 # 2^-11: a few of the hundreds of inputs of a matrix, layer by layer.
 BOUND_TABLE = 5e-3
-
-
-@llama_cpp.llama_log_callback
-def quiet(level, text, data):
-    pass
-
-
-llama_cpp.llama_log_set(quiet, ctypes.c_void_p(0))
-llama_cpp.llama_backend_init()
-
-
-class Llama:
-    def __init__(self, path, vocab_only=False):
-        params = llama_cpp.llama_model_default_params()
-        params.vocab_only = vocab_only
-        self.model = llama_cpp.llama_model_load_from_file(str(path).encode(), params)
-        self.vocab = llama_cpp.llama_model_get_vocab(self.model) if self.model else None
-
-    def logits(self, rows, lora=None):
-        params = llama_cpp.llama_context_default_params()
-        params.n_ctx = params.n_batch = params.n_ubatch = 64
-        params.type_k = params.type_v = 0  # f32
-        params.flash_attn_type = 0
-        size = llama_cpp.llama_vocab_n_tokens(self.vocab)
-        adapter = llama_cpp.llama_adapter_lora_init(self.model, str(lora).encode()) if lora else None
-        out = []
-        for row in rows:
-            context = llama_cpp.llama_init_from_model(self.model, params)
-            if lora:
-                assert set_adapter(context, adapter) == 0
-            batch = llama_cpp.llama_batch_init(len(row), 0, 1)
-            batch.n_tokens = len(row)
-            for i, token in enumerate(row):
-                batch.token[i], batch.pos[i], batch.n_seq_id[i], batch.logits[i] = int(token), i, 1, 1
-                batch.seq_id[i][0] = 0
-            assert llama_cpp.llama_decode(context, batch) == 0
-            out.append(np.stack([np.ctypeslib.as_array(llama_cpp.llama_get_logits_ith(context, i), (size,)).copy()
-                                 for i in range(len(row))]))
-            llama_cpp.llama_batch_free(batch)
-            llama_cpp.llama_free(context)
-        return out
-
-    def tokenize(self, text):
-        data = text.encode()
-        ids = (llama_cpp.llama_token * (len(data) + 8))()
-        count = llama_cpp.llama_tokenize(self.vocab, data, len(data), ids, len(ids), True, True)
-        return list(ids[:count])
-
-
-def set_adapter(context, adapter):
-    """One adapter at full strength; the call has changed its name."""
-    if hasattr(llama_cpp, "llama_set_adapters_lora"):
-        one = (ctypes.c_void_p * 1)(adapter) if isinstance(adapter, int) else (type(adapter) * 1)(adapter)
-        return llama_cpp.llama_set_adapters_lora(context, one, 1, (ctypes.c_float * 1)(1.0))
-    return llama_cpp.llama_set_adapter_lora(context, adapter, 1.0)
 
 
 def exact_gelu(x):

@@ -17,6 +17,8 @@ import torch
 import transformers
 from safetensors.torch import load_file, save_file
 
+from families import SHAPES, made
+
 transformers.logging.set_verbosity_error()
 transformers.logging.disable_progress_bar()
 logging.disable(logging.WARNING)
@@ -282,6 +284,26 @@ def not_here():
     case("an expression that is none", refused=("target_modules", "["), edit=with_settings(target_modules=".*[h"))
 
 
+# Families beside Falcon, each with what its fused matrices are called and a norm; those with a head of their own.
+FAMILIES = {"llama": ([], "input_layernorm"), "mistral, a window": ([], "norm"), "qwen2": ([], "post_attention_layernorm"),
+            "qwen3": ([], "q_norm"), "phi3": (["qkv_proj"], "input_layernorm"), "gemma": ([], "norm"),
+            "gemma2": ([], "post_feedforward_layernorm"), "gemma3": ([], "k_norm"),
+            "olmo2": ([], "post_attention_layernorm"), "stablelm": ([], "norm"), "cohere": ([], "input_layernorm"),
+            "starcoder2": ([], "norm")}
+OWN_HEADS = ("llama", "phi3", "olmo2", "stablelm")
+
+
+def of_families():
+    for family, (fused, norm) in FAMILIES.items():
+        own = dict(base=f"family {family}")
+        case(f"{family}: q and v", target_modules=fused or ["q_proj", "v_proj"], **own)
+        case(f"{family}: all linear layers, rank-stabilised", target_modules="all-linear", use_rslora=True, **own)
+        case(f"{family}: DoRA", target_modules=["o_proj", *(fused or ["k_proj"])], use_dora=True, **own)
+        case(f"{family}: a norm saved along", modules_to_save=[norm], target_modules=["o_proj"], **own)
+    for family in OWN_HEADS:
+        case(f"{family}: the head saved along", base=f"family {family}", modules_to_save=["lm_head"], target_modules=["o_proj"])
+
+
 # ---- what is done with each
 
 class Corpus:
@@ -290,7 +312,13 @@ class Corpus:
         self.rows = random_rows(3, 16, 512, seed=9)
 
     def path(self, base):
-        return self.c.goldens / "models" / base
+        if not base.startswith("family "):
+            return self.c.goldens / "models" / base
+        folder = self.c.folder / base
+        if not folder.exists():
+            kind, settings = SHAPES[base.removeprefix("family ")]
+            made(kind, dict(settings, vocab_size=512), 5).save_pretrained(folder)
+        return folder
 
     def model(self, base):
         if base not in self.bases:
@@ -431,6 +459,23 @@ class Corpus:
         shutil.rmtree(self.c.folder / f"adapter-{number}")
 
 
+def trained_here(corpus):
+    """PEFT loads what finetune wrote for a family."""
+    for family, (fused, _) in FAMILIES.items():
+        base = f"family {family}"
+        parts = "gate,v" if fused else "q,v,down"
+        for what, flags in (("all linear layers", ("--lora-targets", "all-linear")), (parts, ("--lora-targets", parts, "--lora-rs")),
+                            ("DoRA", ("--lora-targets", "o", "--lora-dora"))):
+            if what != "DoRA" and family == "starcoder2" and "gate" in what:
+                continue
+            out = corpus.c.folder / "trained"
+            adapter = corpus.c.train("lora", corpus.path(base), out, *flags)
+            found = corpus.c.logits(corpus.path(base), corpus.rows, adapter)
+            corpus.agrees(f"{family}: trained here on {what}, PEFT has the same", corpus.with_peft(base, adapter),
+                          torch.stack([torch.from_numpy(rows) for rows in found]))
+            shutil.rmtree(out)
+
+
 def left_overs(corpus):
     """A model that was merged and saved is a model; an adapter whose folder has none of its own is no adapter."""
     c = corpus.c
@@ -454,6 +499,7 @@ files()
 in_place_of_the_base()
 embeddings()
 not_here()
+of_families()
 checks = Checks(__doc__)
 corpus = Corpus(checks)
 chosen = os.environ.get("PEFT_CORPUS", "")  # a part of the names of those that are run
@@ -461,5 +507,7 @@ for number, one in enumerate(CASES):
     if chosen in one["what"]:
         corpus.go(number, one)
 left_overs(corpus)
+if chosen in "families":
+    trained_here(corpus)
 print(f"{len(CASES)} adapters", flush=True)
 checks.finish()
