@@ -29,10 +29,8 @@ void read_all(const TensorFiles& files) {
                       tensor.dtype == Dtype::kF16 || tensor.dtype == Dtype::kF64;
     if (!real || tensor.rows() < 1 || tensor.cols() < 1 || tensor.cols() > 4096) continue;
     std::vector<float> row(static_cast<size_t>(tensor.cols()));
-    const bool parts = tensor.row_order.empty();
-    if (parts)
-      tensor.copy_rows_to(tensor.rows() - 1,
-                          {row.data(), 1, tensor.cols(), tensor.cols(), Dtype::kF32});
+    tensor.copy_rows_to(tensor.rows() - 1,
+                        {row.data(), 1, tensor.cols(), tensor.cols(), Dtype::kF32});
   }
 }
 

@@ -10,6 +10,7 @@
 #include "base/json_text.h"
 #include "base/log.h"
 #include "base/path.h"
+#include "checkpoint/gguf_pieces.h"
 
 namespace falconer {
 namespace {
@@ -18,13 +19,28 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 
 /// llama.cpp's types of tokens.
-enum TokenType : int32_t { kNormal = 1, kUnknown = 2, kControl = 3, kUserDefined = 4, kUnused = 5 };
+enum TokenType : int32_t {
+  kNormal = 1,
+  kUnknown = 2,
+  kControl = 3,
+  kUserDefined = 4,
+  kUnused = 5,
+  kByte = 6
+};
 
-/// Ways of cutting text into pieces that llama.cpp knows by name, as tokenizer.json spells them.
+/// Ways of cutting text into pieces that llama.cpp knows by name, as tokenizer.json spells them. Some take a
+/// piece that is a token as it is, whatever its merges (`ignore_merges`).
 struct PreTokenizerName {
   const char* name;
   const char* spelling;
+  bool ignore_merges = false;
 };
+#define FALCONER_SPLIT(pattern)                                                               \
+  R"({"type":"Sequence","pretokenizers":[{"type":"Split","pattern":{"Regex":")" pattern       \
+  R"("},"behavior":"Isolated","invert":false},{"type":"ByteLevel","add_prefix_space":false,)" \
+  R"("trim_offsets":true,"use_regex":false}]})"
+constexpr const char* kThreeDigits = FALCONER_SPLIT(
+    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+)");
 constexpr PreTokenizerName kPreTokenizers[] = {
     {"falcon", R"({"type":"Sequence","pretokenizers":[
         {"type":"Punctuation","behavior":"Contiguous"},
@@ -34,7 +50,16 @@ constexpr PreTokenizerName kPreTokenizers[] = {
       ]})"},
     {"gpt-2",
      R"({"type":"ByteLevel","add_prefix_space":false,"trim_offsets":true,"use_regex":true})"},
+    {"smollm", R"({"type":"Sequence","pretokenizers":[
+        {"type":"Digits","individual_digits":true},
+        {"type":"ByteLevel","add_prefix_space":false,"trim_offsets":true,"use_regex":true}]})"},
+    {"llama-bpe", kThreeDigits, true},
+    {"dbrx", kThreeDigits},
+    {"qwen2",
+     FALCONER_SPLIT(
+         R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+)")},
 };
+#undef FALCONER_SPLIT
 
 /// Without what does not change how text is cut.
 json plain_steps(json steps) {
@@ -47,13 +72,23 @@ json plain_steps(json steps) {
   return steps;
 }
 
-const char* pre_tokenizer_name(const json& steps, const std::string& where) {
+std::string known_cuts() {
+  std::vector<std::string> names;
+  for (const PreTokenizerName& known : kPreTokenizers) names.emplace_back(known.name);
+  return joined(names, ", ");
+}
+
+const char* pre_tokenizer_name(const json& file, const std::string& where) {
+  const json steps = file.value("pre_tokenizer", json());
+  const bool whole = file.at("model").value("ignore_merges", false);
   for (const PreTokenizerName& known : kPreTokenizers)
-    if (plain_steps(steps) == plain_steps(json::parse(known.spelling))) return known.name;
+    if (known.ignore_merges == whole &&
+        plain_steps(steps) == plain_steps(json::parse(known.spelling)))
+      return known.name;
   fail(
-      "{}: its tokenizer cuts text in a way that llama.cpp has no name for; the ways of Falcon and "
-      "GPT-2 can be exported",
-      where);
+      "{}: its tokenizer cuts text in a way that llama.cpp has no name for; those that it calls {} "
+      "can be exported",
+      where, known_cuts());
 }
 
 json parse(const SideFiles& files, const char* name, const std::string& where) {
@@ -62,7 +97,14 @@ json parse(const SideFiles& files, const char* name, const std::string& where) {
   return parse_json_object(found->second, where + ": " + name);
 }
 
-/// "tokens", "token_type", "merges" out of a tokenizer.json.
+/// A token's text: itself, or its "content".
+std::string token_text(const json& config, const char* key) {
+  const json token = config.value(key, json());
+  if (token.is_string()) return token.get<std::string>();
+  return token.is_object() ? token.value("content", "") : "";
+}
+
+/// "tokens", "token_type", "merges" or "scores" out of a tokenizer.json.
 class Vocabulary {
  public:
   Vocabulary(const json& file, int64_t size, std::string where)
@@ -70,22 +112,36 @@ class Vocabulary {
         tokens_(static_cast<size_t>(size)),
         types_(static_cast<size_t>(size), kUnused) {
     const json& model = file.at("model");
+    pieces_ = has_pieces(model);
     check_model(file, model);
+    const std::string unknown = token_text(model, "unk_token");
     for (const auto& [token, id] : model.at("vocab").items())
-      set(whole_number(id, token, kAnyWhole, where_), token, kNormal);
+      set(whole_number(id, token, kAnyWhole, where_), token,
+          !pieces_               ? kNormal
+          : token == unknown     ? kUnknown
+          : is_byte_piece(token) ? kByte
+                                 : kNormal);
     for (const json& token : file.value("added_tokens", json::array()))
       set(whole_number(token.at("id"), "id", kAnyWhole, where_),
           token.at("content").get<std::string>(),
-          token.value("special", false) ? kControl : kUserDefined);
+          pieces_ && token.at("content") == unknown ? kUnknown
+          : token.value("special", false)           ? kControl
+                                                    : kUserDefined);
     for (size_t i = 0; i < tokens_.size(); ++i)
       if (types_[i] == kUnused) tokens_[i] = fmt::format("[PAD{}]", i);
-    for (const json& merge : model.at("merges")) merges_.push_back(merge_text(merge));
+    if (pieces_)
+      scores_ = piece_scores(model, tokens_, where_);
+    else
+      for (const json& merge : model.at("merges")) merges_.push_back(merge_text(merge));
   }
 
   void add_to(GgufMetadata& metadata) const {
     metadata.add("tokenizer.ggml.tokens", tokens_);
     metadata.add("tokenizer.ggml.token_type", types_);
-    metadata.add("tokenizer.ggml.merges", merges_);
+    if (pieces_)
+      metadata.add("tokenizer.ggml.scores", scores_);
+    else
+      metadata.add("tokenizer.ggml.merges", merges_);
   }
 
   std::optional<int32_t> find(const std::string& token) const {
@@ -96,9 +152,12 @@ class Vocabulary {
 
  private:
   void check_model(const json& file, const json& model) const {
-    if (model.value("type", "BPE") != "BPE" || model.value("byte_fallback", false) ||
-        model.value("ignore_merges", false))
-      fail("{}: its tokenizer is not plain byte-level BPE, which alone can be exported", where_);
+    if (model.value("type", "BPE") != "BPE")
+      fail(
+          "{}: its tokenizer is of the kind {}; BPE, of bytes or of SentencePiece's pieces with "
+          "bytes beside, can be exported",
+          where_, printable(model.value("type", "")));
+    if (pieces_) return;
     if (file.contains("normalizer") && !file["normalizer"].is_null())
       log_warning(
           "{}: its tokenizer normalises text first, and llama.cpp does not: text that is not "
@@ -127,14 +186,9 @@ class Vocabulary {
   std::vector<std::string> tokens_;
   std::vector<int32_t> types_;
   std::vector<std::string> merges_;
+  bool pieces_ = false;
+  std::vector<float> scores_;
 };
-
-/// A token's text: itself, or its "content".
-std::string token_text(const json& config, const char* key) {
-  const json token = config.value(key, json());
-  if (token.is_string()) return token.get<std::string>();
-  return token.is_object() ? token.value("content", "") : "";
-}
 
 /// Whether the post-processor puts this token around every text. Error: it does something else.
 struct Around {
@@ -193,9 +247,15 @@ void add_tokenizer(const SideFiles& files, const std::string& where,
                    const GgufTokenizerOptions& options, GgufMetadata& metadata) {
   const json file = parse(files, "tokenizer.json", where);
   const json config = parse(files, "tokenizer_config.json", where);
-  metadata.add("tokenizer.ggml.model", "gpt2");
-  metadata.add("tokenizer.ggml.pre",
-               pre_tokenizer_name(file.value("pre_tokenizer", json()), where));
+  const json& model = file.at("model");
+  if (has_pieces(model)) {
+    metadata.add("tokenizer.ggml.model", "llama");
+    metadata.add("tokenizer.ggml.pre", "default");
+    metadata.add("tokenizer.ggml.add_space_prefix", space_before(file, where));
+  } else {
+    metadata.add("tokenizer.ggml.model", "gpt2");
+    metadata.add("tokenizer.ggml.pre", pre_tokenizer_name(file, where));
+  }
   const Vocabulary vocabulary(file, options.vocab, where);
   vocabulary.add_to(metadata);
   const auto add_id = [&](const char* key, const std::string& token, std::optional<int32_t> id) {
@@ -260,9 +320,13 @@ void add_special(const Gguf& gguf, const char* key, const char* name, json& conf
   config[name] = tokens[static_cast<size_t>(id->integer)];
 }
 
+/// Of what the key does not say, llama.cpp puts a beginning before SentencePiece's texts.
 bool flag(const Gguf& gguf, const char* key) {
   const GgufValue* value = gguf.find(key);
-  return value != nullptr && value->kind == GgufKind::kBool && value->integer != 0;
+  if (value == nullptr)
+    return gguf.text("tokenizer.ggml.model") == "llama" &&
+           key == std::string_view("tokenizer.ggml.add_bos_token");
+  return value->kind == GgufKind::kBool && value->integer != 0;
 }
 
 /// TemplateProcessing with a token before or behind, or null.
@@ -286,17 +350,17 @@ json post_processor(const Gguf& gguf, const json& config) {
           {"special_tokens", tokens}};
 }
 
-json pre_tokenizer(const Gguf& gguf) {
+const PreTokenizerName& pre_tokenizer(const Gguf& gguf) {
   std::string_view name = gguf.text("tokenizer.ggml.pre", "default");
   // Files from before the key was there say nothing, and a Falcon's are Falcon's.
   if (name == "default" && gguf.text("general.architecture", "") == "falcon") name = "falcon";
   for (const PreTokenizerName& known : kPreTokenizers)
     if (name == known.name || (name == "gpt2" && known.name == std::string_view("gpt-2")))
-      return json::parse(known.spelling);
+      return known;
   fail(
-      "{}: its tokenizer cuts text in llama.cpp's way \"{}\"; \"falcon\" and \"gpt-2\" can be "
+      "{}: its tokenizer cuts text in llama.cpp's way \"{}\"; those that it calls {} can be "
       "read. Use the model's Hugging Face folder",
-      gguf.path().string(), printable(name));
+      gguf.path().string(), printable(name), known_cuts());
 }
 
 /// "vocab" of the model and "added_tokens", from tokens and their types.
@@ -348,31 +412,41 @@ std::vector<int32_t> ends_in_gguf(const Gguf& gguf) {
   return ends;
 }
 
-SideFiles tokenizer_from_gguf(const Gguf& gguf) {
-  if (const auto model = gguf.text("tokenizer.ggml.model"); model != "gpt2")
-    fail("{}: its tokenizer is of the kind \"{}\"; byte-level BPE, \"gpt2\", can be read",
-         gguf.path().string(), printable(model));
-  json config = special_tokens(gguf);
-  json file = {{"version", "1.0"},
-               {"truncation", nullptr},
-               {"padding", nullptr},
-               {"added_tokens", json::array()},
-               {"normalizer", nullptr},
-               {"pre_tokenizer", pre_tokenizer(gguf)},
-               {"post_processor", post_processor(gguf, config)},
-               {"decoder",
-                {{"type", "ByteLevel"},
-                 {"add_prefix_space", true},
-                 {"trim_offsets", true},
-                 {"use_regex", true}}},
-               {"model", {{"type", "BPE"}, {"vocab", json::object()}, {"merges", json::array()}}}};
-  const json& vocab = file["model"]["vocab"];
-  read_tokens(gguf, file["model"]["vocab"], file["added_tokens"]);
-  for (const auto& [kind, name] : kKinds)  // one that is marked as unused is in no text
-    if (config.contains(name) && !vocab.contains(config[name].get<std::string>()))
-      config.erase(name);
+namespace {
+
+/// Byte-level BPE.
+json tokenizer_of_bytes(const Gguf& gguf) {
+  const PreTokenizerName& cut = pre_tokenizer(gguf);
+  json model = {{"type", "BPE"}, {"vocab", json::object()}, {"merges", json::array()}};
+  if (cut.ignore_merges) model["ignore_merges"] = true;
   for (const std::string_view merge : gguf.texts("tokenizer.ggml.merges"))
-    file["model"]["merges"].push_back(merge);
+    model["merges"].push_back(merge);
+  return {{"normalizer", nullptr},
+          {"pre_tokenizer", json::parse(cut.spelling)},
+          {"decoder",
+           {{"type", "ByteLevel"},
+            {"add_prefix_space", true},
+            {"trim_offsets", true},
+            {"use_regex", true}}},
+          {"model", model}};
+}
+
+}  // namespace
+
+SideFiles tokenizer_from_gguf(const Gguf& gguf) {
+  const auto kind = gguf.text("tokenizer.ggml.model");
+  if (kind != "gpt2" && kind != "llama")
+    fail(
+        "{}: its tokenizer is of the kind \"{}\"; BPE of bytes, \"gpt2\", and of SentencePiece's "
+        "pieces, \"llama\", can be read",
+        gguf.path().string(), printable(kind));
+  const json config = special_tokens(gguf);
+  json file = kind == "gpt2" ? tokenizer_of_bytes(gguf) : tokenizer_of_pieces(gguf);
+  file["version"] = "1.0";
+  file["truncation"] = file["padding"] = nullptr;
+  file["added_tokens"] = json::array();
+  file["post_processor"] = post_processor(gguf, config);
+  read_tokens(gguf, file["model"]["vocab"], file["added_tokens"]);
   const auto text = [](const json& value) {
     return value.dump(1, ' ', false, json::error_handler_t::replace) + "\n";
   };

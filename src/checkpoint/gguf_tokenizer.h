@@ -55,7 +55,7 @@ std::optional<int32_t> token_id_in_gguf(const Gguf& gguf, std::string_view key);
 std::vector<int32_t> ends_in_gguf(const Gguf& gguf);
 
 /// tokenizer.json and tokenizer_config.json of a GGUF. Errors: another kind of tokenizer than
-/// byte-level BPE, or an unknown way of cutting text into pieces.
+/// BPE of bytes or of SentencePiece's pieces, or an unknown way of cutting text into pieces.
 SideFiles tokenizer_from_gguf(const Gguf& gguf);
 
 }  // namespace falconer

@@ -95,6 +95,13 @@ void GgufMetadata::add(std::string_view key, const std::vector<int32_t>& numbers
   for (const int32_t number : numbers) append(bytes_, number);
 }
 
+void GgufMetadata::add(std::string_view key, const std::vector<float>& numbers) {
+  begin(key, GgufKind::kArray);
+  append(bytes_, static_cast<uint32_t>(GgufKind::kF32));
+  append<uint64_t>(bytes_, numbers.size());
+  for (const float number : numbers) append(bytes_, number);
+}
+
 GgufWriter::GgufWriter(const std::filesystem::path& path, std::vector<TensorSpec> tensors,
                        const GgufMetadata& metadata)
     : TensorWriter(std::move(tensors)), file_(std::make_unique<AtomicFile>(path)) {

@@ -22,6 +22,7 @@ class GgufMetadata {
   void add(std::string_view key, bool value);
   void add(std::string_view key, const std::vector<std::string>& texts);
   void add(std::string_view key, const std::vector<int32_t>& numbers);
+  void add(std::string_view key, const std::vector<float>& numbers);
 
   uint64_t count() const { return count_; }
   const std::string& bytes() const { return bytes_; }

@@ -84,7 +84,8 @@ class Parser {
  private:
   void line(std::string_view whole, int64_t number) {
     const std::string_view text = trimmed(without_comment(whole));
-    if (text.empty() || text == "---" || text.starts_with('-')) return;
+    if (text.empty() || text == "---") return;
+    if (text.starts_with('-')) return item(trimmed(text.substr(1)));
     const size_t indent = whole.find_first_not_of(' ');
     const size_t colon = text.find(": ") != text.npos ? text.find(": ") : text.size() - 1;
     if (text[colon] != ':') fail("{} is \"{}\"; expected \"key: value\"", number, printable(text));
@@ -93,12 +94,19 @@ class Parser {
     const std::string name = key.is_string() ? key.get<std::string>() : key.dump();
     json& place = (*levels_.back().mapping)[name];
     place = value_of(trimmed(text.substr(colon + 1)));
-    // Where nothing follows the colon, a mapping may follow in the next lines.
+    // Where nothing follows the colon, a mapping or a list may follow in the next lines.
     nested_ = place.is_null() && colon + 1 == text.size() ? &place : nullptr;
   }
 
+  /// Of a list, each value on a line of its own; what is no plain value is left out.
+  void item(std::string_view text) {
+    if (nested_ == nullptr || text.find(": ") != text.npos || text.ends_with(':')) return;
+    if (nested_->is_null()) *nested_ = json::array();
+    nested_->push_back(value_of(text));
+  }
+
   void open_level(size_t indent, int64_t number) {
-    if (nested_ != nullptr && indent > levels_.back().indent) {
+    if (nested_ != nullptr && nested_->is_null() && indent > levels_.back().indent) {
       if (levels_.size() == kMostDepth) fail("{} is nested too deeply", number);
       *nested_ = json::object();
       levels_.push_back({indent, nested_});

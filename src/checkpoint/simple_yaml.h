@@ -7,8 +7,8 @@
 
 namespace falconer {
 
-/// Mappings of keys to plain or quoted values, nested by indentation; lists are read in flow style
-/// ("[1, 2]") and left out in block style. Numbers, true, false and null become what they are.
+/// Mappings of keys to plain or quoted values, nested by indentation, and lists of such values in flow style
+/// ("[1, 2]") or with a dash on each line; lists of mappings are left out. Numbers, true, false and null become what they are.
 /// Errors: messages are written to follow "its line ".
 nlohmann::json parse_simple_yaml(std::string_view text);
 

@@ -43,23 +43,48 @@ void copy_rows_to_device(const StoredTensor& tensor, int64_t first, const View& 
   }
 }
 
-/// `to.rows` rows from `first` on, as the file has them.
-void copy_file_rows(const StoredTensor& tensor, int64_t first, const View& to) {
-  if (tensor.q8_0)
-    return unpack_q8_0(tensor.bytes.data() + first * (tensor.cols() / kQ8Block) * kQ8Bytes, to);
-  const View all{const_cast<std::byte*>(tensor.bytes.data()), tensor.rows(), tensor.cols(),
-                 tensor.cols(), tensor.dtype};
-  copy_converted(all.row_range(first, to.rows), to);
+/// Bytes of a row in a file, or of an element of a vector.
+int64_t row_bytes(const StoredTensor& tensor) {
+  const bool vector = tensor.shape.size() == 1;
+  const int64_t values = vector ? 1 : tensor.cols();
+  if (tensor.q8_0) return values / kQ8Block * kQ8Bytes;
+  return values * static_cast<int64_t>(size_of(tensor.dtype));
 }
 
-/// A vector's elements are its rows: they are put in order one range at a time.
+/// `to.rows` rows that lie at `from`.
+void copy_file_rows(const StoredTensor& tensor, const std::byte* from, const View& to) {
+  if (tensor.q8_0) return unpack_q8_0(from, to);
+  copy_converted(
+      {const_cast<std::byte*>(from), to.rows, tensor.cols(), tensor.cols(), tensor.dtype}, to);
+}
+
+/// A vector's elements are its rows: they are put in order one run at a time.
 void copy_elements(const StoredTensor& tensor, const View& to) {
-  const View all{const_cast<std::byte*>(tensor.bytes.data()), 1, tensor.cols(), tensor.cols(),
-                 tensor.dtype};
   int64_t at = 0;
-  for (const RowRange& range : tensor.row_order) {
-    copy_converted(all.col_range(range.begin, range.count), to.col_range(at, range.count));
-    at += range.count;
+  for (const std::span<const std::byte> run : tensor.runs) {
+    const int64_t count = static_cast<int64_t>(run.size()) / row_bytes(tensor);
+    copy_converted({const_cast<std::byte*>(run.data()), 1, count, count, tensor.dtype},
+                   to.col_range(at, count));
+    at += count;
+  }
+}
+
+/// From row `first` on, as they are stored.
+void copy_stored(const StoredTensor& tensor, int64_t first, const View& to) {
+  if (tensor.runs.empty())
+    return copy_file_rows(
+        tensor, tensor.bytes.data() + (tensor.shape.size() == 1 ? 0 : first * row_bytes(tensor)),
+        to);
+  if (tensor.shape.size() == 1) return copy_elements(tensor, to);
+  int64_t at = 0, done = 0;  // row that a run begins with, rows copied
+  for (const std::span<const std::byte> run : tensor.runs) {
+    const int64_t rows = static_cast<int64_t>(run.size()) / row_bytes(tensor);
+    const int64_t skip = std::clamp<int64_t>(first + done - at, 0, rows);
+    const int64_t count = std::min(rows - skip, to.rows - done);
+    if (count > 0)
+      copy_file_rows(tensor, run.data() + skip * row_bytes(tensor), to.row_range(done, count));
+    done += std::max<int64_t>(count, 0);
+    at += rows;
   }
 }
 
@@ -68,16 +93,24 @@ void copy_elements(const StoredTensor& tensor, const View& to) {
 void StoredTensor::copy_rows_to(int64_t first, const View& to) const {
   FALCONER_CHECK(to.cols == cols() && first >= 0 && to.rows <= rows() - first);
   if (to.device != nullptr) return copy_rows_to_device(*this, first, to);
-  if (row_order.empty()) return copy_file_rows(*this, first, to);
-  if (shape.size() == 1) return copy_elements(*this, to);
-  int64_t at = 0, done = 0;  // row that a range begins with, rows copied
-  for (const RowRange& range : row_order) {
-    const int64_t skip = std::clamp<int64_t>(first + done - at, 0, range.count);
-    const int64_t count = std::min(range.count - skip, to.rows - done);
-    if (count > 0) copy_file_rows(*this, range.begin + skip, to.row_range(done, count));
-    done += std::max<int64_t>(count, 0);
-    at += range.count;
-  }
+  if (added == 0) return copy_stored(*this, first, to);
+  const Tensor values(to.rows, to.cols, Dtype::kF32);
+  copy_stored(*this, first, values.view());
+  for (int64_t i = 0; i < to.rows; ++i)
+    for (int64_t j = 0; j < to.cols; ++j) values.view().row<float>(i)[j] -= added;
+  copy_converted(values.view(), to);
+}
+
+size_t StoredTensor::byte_count() const {
+  size_t count = bytes.size();
+  for (const auto& run : runs) count += run.size();
+  return count;
+}
+
+void StoredTensor::forget() const {
+  if (!mapped) return;
+  if (!bytes.empty()) forget_pages(bytes);
+  for (const auto& run : runs) forget_pages(run);
 }
 
 std::string StoredTensor::shape_text() const { return fmt::format("[{}]", joined(shape, ", ")); }
@@ -256,28 +289,89 @@ TensorFiles TensorFiles::open_folder(const fs::path& folder) {
       folder.string());
 }
 
+namespace {
+
+bool is_whole(const AssembledTensor& wanted) {
+  return wanted.pieces.size() == 1 && wanted.pieces.front().rows.count == 0;
+}
+
+[[noreturn]] void fail_two(const StoredTensor& tensor, const std::string& name) {
+  fail("{}: holds two tensors that are both {} elsewhere", tensor.file.string(), name);
+}
+
+}  // namespace
+
 void TensorFiles::rename(const std::map<std::string, std::string>& names) {
   std::map<std::string, StoredTensor, std::less<>> renamed;
   for (auto& [name, tensor] : tensors_) {
     const auto other = names.find(name);
     if (other != names.end()) tensor.name = other->second;
     const auto [place, added] = renamed.emplace(tensor.name, tensor);
-    if (!added)
-      fail("{}: holds two tensors that are both {} elsewhere", tensor.file.string(), place->first);
+    if (!added) fail_two(tensor, place->first);
   }
   tensors_ = std::move(renamed);
 }
 
-void TensorFiles::set_row_order(std::string_view name, std::vector<RowRange> order) {
-  const auto it = tensors_.find(name);
-  FALCONER_CHECK(it != tensors_.end());
-  int64_t rows = 0;
-  for (const RowRange& range : order) rows += range.count;
-  const StoredTensor& tensor = it->second;
-  if (tensor.shape.empty() || tensor.shape.front() != rows || tensor.shape.size() > 2)
-    fail("{}: {} is {}; expected {} rows of queries, keys and values", tensor.file.string(),
-         tensor.name, tensor.shape_text(), rows);
-  it->second.row_order = std::move(order);
+StoredTensor TensorFiles::put_together(const AssembledTensor& wanted,
+                                       const std::map<std::string, int64_t>& rows) const {
+  StoredTensor made = *find(wanted.pieces.front().tensor);
+  if (is_whole(wanted)) return made;
+  made.bytes = {};
+  int64_t total = 0;
+  for (const TensorPiece& piece : wanted.pieces) {
+    const StoredTensor& from = *find(piece.tensor);
+    if (from.shape.empty() || from.shape.size() > 2 || from.shape[0] != rows.at(piece.tensor))
+      fail("{}: {} is {}; expected {} rows, of which {} has {}", from.file.string(), from.name,
+           from.shape_text(), rows.at(piece.tensor), wanted.name, piece.rows.count);
+    if (from.shape.size() != made.shape.size() || row_bytes(from) != row_bytes(made) ||
+        from.dtype != made.dtype || from.q8_0 != made.q8_0 || row_bytes(from) == 0)
+      fail("{}: {} is {} of {}, and {} is {} of {}; expected one width and one kind of numbers",
+           from.file.string(), wanted.pieces.front().tensor, made.shape_text(), name_of(made.dtype),
+           piece.tensor, from.shape_text(), name_of(from.dtype));
+    const int64_t size = row_bytes(from);
+    const auto run = from.bytes.subspan(static_cast<size_t>(piece.rows.begin * size),
+                                        static_cast<size_t>(piece.rows.count * size));
+    made.mapped = made.mapped && from.mapped;
+    total += piece.rows.count;
+    if (made.runs.empty() || made.runs.back().data() + made.runs.back().size() != run.data())
+      made.runs.push_back(run);
+    else
+      made.runs.back() = {made.runs.back().data(), made.runs.back().size() + run.size()};
+  }
+  made.shape[0] = total;
+  if (made.runs.size() == 1) {
+    made.bytes = made.runs.front();
+    made.runs.clear();
+  }
+  return made;
+}
+
+void TensorFiles::assemble(const std::vector<AssembledTensor>& wanted) {
+  std::map<std::string, int64_t> rows;  // that a tensor must have for its pieces
+  for (const AssembledTensor& one : wanted)
+    for (const TensorPiece& piece : one.pieces)
+      rows[piece.tensor] = std::max(rows[piece.tensor], piece.rows.begin + piece.rows.count);
+  std::map<std::string, StoredTensor, std::less<>> made;
+  std::set<std::string, std::less<>> taken;
+  for (const AssembledTensor& one : wanted) {
+    const TensorPiece* missing = nullptr;
+    size_t there = 0;
+    for (const TensorPiece& piece : one.pieces)
+      find(piece.tensor) != nullptr ? void(++there) : void(missing = &piece);
+    if (there == 0) continue;
+    if (missing != nullptr)
+      fail("{}: the tensor {} is missing, which is a part of {}; the file may be incomplete",
+           files_.front().string(), missing->tensor, one.name);
+    StoredTensor tensor = put_together(one, rows);
+    tensor.name = one.name;
+    tensor.added = one.added;
+    for (const TensorPiece& piece : one.pieces) taken.insert(piece.tensor);
+    if (const auto [place, added] = made.emplace(one.name, std::move(tensor)); !added)
+      fail_two(place->second, one.name);
+  }
+  for (auto& [name, tensor] : tensors_)
+    if (!taken.contains(name) && !made.emplace(name, tensor).second) fail_two(tensor, name);
+  tensors_ = std::move(made);
 }
 
 const StoredTensor* TensorFiles::find(std::string_view name) const {

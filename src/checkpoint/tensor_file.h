@@ -31,12 +31,13 @@ struct StoredTensor {
   std::filesystem::path file;  // for error messages
   bool mapped = false;         // bytes lie in a mapped file, not in memory of their own
   bool q8_0 = false;           // bytes are GGUF's blocks; `dtype` is what they are read as
-  /// The rows (of the first dimension) in the order in which they are meant, where the file has
-  /// them in another one.
-  std::vector<RowRange> row_order;
+  /// Where its rows (a vector's elements) do not lie one behind the other: runs of them, in order. `bytes` is
+  /// empty then.
+  std::vector<std::span<const std::byte>> runs;
+  float added = 0;  // to every value, before it was stored
 
   /// The bytes are the values, in order.
-  bool plain() const { return !q8_0 && row_order.empty(); }
+  bool plain() const { return !q8_0 && runs.empty() && added == 0; }
   /// As rows x cols: a scalar is 1 x 1, [n] is 1 x n, [a, ..., z] is (a * ... ) x z. Read-only
   /// memory. Only of plain tensors.
   View view() const;
@@ -48,6 +49,9 @@ struct StoredTensor {
   int64_t rows() const;
   int64_t cols() const { return shape.empty() ? 1 : shape.back(); }
   int64_t size() const { return rows() * cols(); }
+  size_t byte_count() const;
+  /// Its pages of a mapped file need not stay in memory.
+  void forget() const;
   /// "[65024, 4544]"
   std::string shape_text() const;
   /// Error: its numbers are none that weights are stored as.
@@ -63,6 +67,17 @@ struct FileContent {
   std::vector<StoredTensor> tensors;
   std::map<std::string, std::string> metadata;
   std::vector<std::shared_ptr<const void>> owners;  // maps and buffers that the bytes lie in
+};
+
+/// What a tensor is put together of: rows of another (a vector's elements), or all of it where `count` is 0.
+struct TensorPiece {
+  std::string tensor;
+  RowRange rows;
+};
+struct AssembledTensor {
+  std::string name;
+  std::vector<TensorPiece> pieces;  // one behind the other
+  float added = 0;                  // StoredTensor::added
 };
 
 /// All tensors of a checkpoint, by name. Opening reads headers only.
@@ -81,8 +96,13 @@ class TensorFiles {
   const std::map<std::string, StoredTensor, std::less<>>& tensors() const { return tensors_; }
   /// The same tensors under other names: each that `names` has. Two must not become one.
   void rename(const std::map<std::string, std::string>& names);
-  /// Says in which order the rows of a tensor are meant.
-  void set_row_order(std::string_view name, std::vector<RowRange> order);
+  /// Has these instead of what they are put together of; those of which no piece is there are left out, and
+  /// what is no piece of any stays. Rows that lie one behind the other stay mapped. Errors: of one only some
+  /// pieces are there, or they differ in dtype or width; a tensor has another number of rows than its pieces;
+  /// two would have one name.
+  void assemble(const std::vector<AssembledTensor>& wanted);
+  /// Leaves a tensor out, if it is there.
+  void erase(const std::string& name) { tensors_.erase(name); }
   /// Null where there is none of that name.
   const StoredTensor* find(std::string_view name) const;
   /// Text that came with the tensors (`__metadata__` of safetensors).
@@ -93,6 +113,8 @@ class TensorFiles {
  private:
   static TensorFiles open_shards(const std::filesystem::path& index);
   void add_file(const std::filesystem::path& path);
+  StoredTensor put_together(const AssembledTensor& wanted,
+                            const std::map<std::string, int64_t>& rows) const;
 
   std::map<std::string, StoredTensor, std::less<>> tensors_;
   std::map<std::string, std::string> metadata_;

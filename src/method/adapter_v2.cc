@@ -3,30 +3,14 @@
 #include <algorithm>
 
 #include "method/load_tensor.h"
-#include "model/arch/other_names.h"
 #include "ops/affine.h"
 
 namespace falconer {
 namespace {
 
-// LitGPT's rows of the fused matrix: all of q, all of k, all of v. Element i of the result is the
-// row, in the checkpoint's order, that row i of the file stands for.
-std::vector<int64_t> file_rows(const LinearSite& site) {
-  std::vector<int64_t> rows;
-  for (const SitePart& part : site.parts())
-    for (const SitePart::Range& range : part.rows)
-      for (int64_t i = 0; i < range.count; ++i) rows.push_back(range.begin + i);
-  if (rows.empty())
-    for (int64_t i = 0; i < site.out(); ++i) rows.push_back(i);
-  return rows;
-}
-
-SavedTensor saved_vector(const std::string& name, const Param& param,
-                         const std::vector<int64_t>& rows) {
-  SavedTensor made{name, {param.size()}, {}};
-  const std::vector<float> values = host_values(param.value);
-  for (int64_t row : rows) made.values.push_back(values[static_cast<size_t>(row)]);
-  return made;
+// What LitGPT trains of norms: those before attention and MLP, and the last.
+bool learns(Role norm) {
+  return norm == Role::kAttentionNorm || norm == Role::kMlpNorm || norm == Role::kFinalNorm;
 }
 
 void sort_by_name(SavedAdapter& saved) {
@@ -66,22 +50,31 @@ void ScaleBiasHook::backward_out(Run& run, const View& dy, HookKept& kept) const
       {.a = kept.a, .scale = scale_.value, .d = dy, .dscale = scale_.grad, .dbias = bias_.grad});
 }
 
+std::string AdapterV2::name_of(const LinearSite& site) const {
+  for (const OtherModule& module : modules_)
+    if (module.parts.front().ours == site.id() && module.rows() == site.out()) return module.name;
+  return fmt::format("transformer.h.{}.{}", site.id().layer, role_name(site.id().role));
+}
+
 void AdapterV2::attach(Run&, Decoder& decoder, Weights& weights, Arena& fixed, bool training) {
   attach_prefixes(decoder, fixed, training);
-  const ModuleNames names = litgpt_names().names(decoder.config());
+  modules_ = modules_elsewhere(decoder.config(), OtherFormat::kLitGpt);
+  if (decoder.config().family == "falcon")
+    parrot_ = modules_elsewhere(decoder.config(), OtherFormat::kLitParrot);
   for (LinearSite* site : decoder.sites()) {
-    auto hook = std::make_unique<ScaleBiasHook>(*site, names(site->id()));
+    auto hook = std::make_unique<ScaleBiasHook>(*site, name_of(*site));
     hook->allocate(fixed, training);
     site->attach(hook.get());
     params_.push_back(&hook->scale());
     params_.push_back(&hook->bias());
     hooks_.push_back(std::move(hook));
   }
-  for (const Module& module : weights.modules) {
-    if (module.kind != ModuleKind::kNorm) continue;
-    const std::string name = names(module.id);
-    norms_.push_back({name + ".weight", module.w});
-    if (module.b != nullptr) norms_.push_back({name + ".bias", module.b});
+  for (const OtherModule& theirs : modules_) {
+    const ModuleId& id = theirs.parts.front().ours;
+    if (theirs.kind != ModuleKind::kNorm || !learns(id.role)) continue;
+    const Module& module = weights.at(id);
+    norms_.push_back({theirs.name + ".weight", module.w});
+    if (module.b != nullptr) norms_.push_back({theirs.name + ".bias", module.b});
   }
   for (const NormParam& norm : norms_) {
     if (training)
@@ -97,13 +90,30 @@ void AdapterV2::initialise(uint64_t seed) {
   for (const auto& hook : hooks_) hook->initialise();
 }
 
-SavedAdapter AdapterV2::save() const {
+ScaleBiasHook& AdapterV2::hook_at(const ModuleId& id) const {
+  const auto found = std::find_if(hooks_.begin(), hooks_.end(),
+                                  [&](const auto& hook) { return hook->site().id() == id; });
+  FALCONER_CHECK(found != hooks_.end());
+  return **found;
+}
+
+SavedAdapter AdapterV2::save_in(const std::vector<OtherModule>& modules) const {
   SavedAdapter saved{.config_json = config_json("ADAPTER_V2")};
   save_prefixes(saved);
-  for (const auto& hook : hooks_) {
-    const std::vector<int64_t> rows = file_rows(hook->site());
-    for (const Param* param : {&std::as_const(*hook).scale(), &std::as_const(*hook).bias()})
-      saved.tensors.push_back(saved_vector(param->name, *param, rows));
+  for (const OtherModule& module : modules) {
+    if (module.kind != ModuleKind::kLinear) continue;
+    for (const bool scale : {true, false}) {
+      SavedTensor made{
+          module.name + (scale ? ".adapter_scale" : ".adapter_bias"), {module.rows()}, {}};
+      for (const OtherPart& part : module.parts) {
+        const ScaleBiasHook& hook = hook_at(part.ours);
+        const std::vector<float> values = host_values((scale ? hook.scale() : hook.bias()).value);
+        for (const RowRange& range : part.rows)
+          made.values.insert(made.values.end(), values.begin() + range.begin,
+                             values.begin() + range.begin + range.count);
+      }
+      saved.tensors.push_back(std::move(made));
+    }
   }
   for (const NormParam& norm : norms_)
     saved.tensors.push_back({norm.lit_name, norm.param->shape, host_values(norm.param->value)});
@@ -111,41 +121,49 @@ SavedAdapter AdapterV2::save() const {
   return saved;
 }
 
+SavedAdapter AdapterV2::save() const { return save_in(modules_); }
+
 // Lit-Parrot keeps the checkpoint's order of rows in its fused matrix, and calls it "attn.attn".
 SavedAdapter AdapterV2::save_as(AdapterForm form) const {
   SavedAdapter saved = Adapter::save_as(form);
   if (form != AdapterForm::kLitParrot) return saved;
-  for (SavedTensor& tensor : saved.tensors) {
-    const size_t at = tensor.name.find(".attn.qkv.");
-    if (at == std::string::npos) continue;
-    for (const auto& hook : hooks_)
-      for (const Param* param : {&std::as_const(*hook).scale(), &std::as_const(*hook).bias()})
-        if (param->name == tensor.name) tensor.values = host_values(param->value);
-    tensor.name.replace(at, 10, ".attn.attn.");
-  }
+  const SavedAdapter theirs = save_in(parrot_);
+  std::erase_if(saved.tensors, [](const SavedTensor& tensor) {
+    return tensor.name.ends_with(".adapter_scale") || tensor.name.ends_with(".adapter_bias");
+  });
+  for (const SavedTensor& tensor : theirs.tensors)
+    if (tensor.name.ends_with(".adapter_scale") || tensor.name.ends_with(".adapter_bias"))
+      saved.tensors.push_back(tensor);
   sort_by_name(saved);
   return saved;
+}
+
+void AdapterV2::load_module(AdapterReader& reader, const OtherModule& module) {
+  for (const bool scale : {true, false}) {
+    const std::vector<float> values =
+        reader.read(module.name + (scale ? ".adapter_scale" : ".adapter_bias"), {module.rows()});
+    auto from = values.begin();
+    for (const OtherPart& part : module.parts) {
+      ScaleBiasHook& hook = hook_at(part.ours);
+      Param& param = scale ? hook.scale() : hook.bias();
+      std::vector<float> ours = host_values(param.value);
+      for (const RowRange& range : part.rows) {
+        std::copy_n(from, range.count, ours.begin() + range.begin);
+        from += range.count;
+      }
+      set_values(param.value, ours);
+    }
+  }
 }
 
 void AdapterV2::load(const TensorFiles& files, const std::set<std::string>& copies) {
   AdapterReader reader(files, copies);
   load_prefixes(reader);
-  for (const auto& hook : hooks_) {
-    const std::vector<int64_t> rows = file_rows(hook->site());
-    for (Param* param : {&hook->scale(), &hook->bias()}) {
-      // Lit-Parrot's "attn.attn" keeps the checkpoint's order of rows, LitGPT's "attn.qkv" does
-      // not.
-      std::string old = param->name;
-      if (const size_t at = old.find(".attn.qkv."); at != std::string::npos)
-        old.replace(at, 10, ".attn.attn.");
-      const bool checkpoint_order = old != param->name && files.find(old) != nullptr;
-      const std::vector<float> values =
-          reader.read(checkpoint_order ? old : param->name, param->shape);
-      std::vector<float> ordered(values.size());
-      for (size_t i = 0; i < values.size(); ++i)
-        ordered[checkpoint_order ? i : static_cast<size_t>(rows[i])] = values[i];
-      set_values(param->value, ordered);
-    }
+  for (size_t i = 0; i < modules_.size(); ++i) {
+    if (modules_[i].kind != ModuleKind::kLinear) continue;
+    const bool before =
+        i < parrot_.size() && files.find(parrot_[i].name + ".adapter_scale") != nullptr;
+    load_module(reader, before ? parrot_[i] : modules_[i]);
   }
   for (const NormParam& norm : norms_)
     set_values(norm.param->value, reader.read(norm.lit_name, norm.param->shape));

@@ -1,8 +1,9 @@
 // LLaMA-Adapter v2 (Gao et al., 2023) as Lit-Parrot has it: the prompts of v1, a scale and a bias
-// on every linear layer, and all layer norms.
+// on every linear layer, and the norms before attention and MLP and behind the last block.
 #pragma once
 
 #include "method/adapter.h"
+#include "model/arch/other_names.h"
 
 namespace falconer {
 
@@ -55,6 +56,13 @@ class AdapterV2 : public Adapter {
     std::string lit_name;
     Param* param;
   };
+  /// A site's name where it is one of LitGPT's modules, else one of ours: of what learns, not of files.
+  std::string name_of(const LinearSite& site) const;
+  ScaleBiasHook& hook_at(const ModuleId& id) const;
+  SavedAdapter save_in(const std::vector<OtherModule>& modules) const;
+  void load_module(AdapterReader& reader, const OtherModule& module);
+
+  std::vector<OtherModule> modules_, parrot_;  // LitGPT's, and Lit-Parrot's where it has the family
   std::vector<std::unique_ptr<ScaleBiasHook>> hooks_;
   std::vector<NormParam> norms_;
 };

@@ -4,7 +4,6 @@
 #include <cmath>
 #include <map>
 #include <nlohmann/json.hpp>
-#include <set>
 
 #include "base/json_number.h"
 #include "method/load_tensor.h"
@@ -13,11 +12,21 @@
 namespace falconer {
 namespace {
 
-/// What --lora-targets calls the matrices that are not fused.
-constexpr std::pair<Role, const char*> kTargets[] = {{Role::kDense, "dense"},
-                                                     {Role::kUp, "dense_h_to_4h"},
-                                                     {Role::kDown, "dense_4h_to_h"},
-                                                     {Role::kHead, "head"}};
+/// Which module of LitGPT's each target is, beside queries, keys and values.
+struct LitTarget {
+  Role role;
+  bool gated;  // of an MLP with a gate
+};
+constexpr LitTarget kTargets[] = {{Role::kDense, false}, {Role::kUp, false},
+                                  {Role::kGate, true},   {Role::kUp, true},
+                                  {Role::kDown, false},  {Role::kHead, false}};
+
+std::string lit_name(const LitTarget& target, OtherFormat format = OtherFormat::kLitGpt) {
+  ModelConfig config;
+  config.mlp = target.gated ? ModelConfig::MlpKind::kGated : ModelConfig::MlpKind::kPlain;
+  return module_name_in(format, config, target.role);
+}
+
 constexpr const char* kParts[] = {"q", "k", "v"};
 constexpr const char* kPartFlags[] = {"lora_query", "lora_key", "lora_value"};
 
@@ -50,9 +59,9 @@ nlohmann::ordered_json lit_lora_config(const TensorFiles& files, const nlohmann:
                                        const std::string& where) {
   int64_t rank = 0, parts = 0;
   std::vector<std::string> targets;
-  const auto add = [&](const char* target) {
+  const auto add = [&](const std::string& target) {
     if (std::find(targets.begin(), targets.end(), target) == targets.end())
-      targets.emplace_back(target);
+      targets.push_back(target);
   };
   for (const auto& [name, tensor] : files.tensors())
     if (name.ends_with(".lora_B") && tensor.shape.size() == 2) rank = tensor.shape[1];
@@ -64,14 +73,14 @@ nlohmann::ordered_json lit_lora_config(const TensorFiles& files, const nlohmann:
   for (const auto& [name, tensor] : files.tensors()) {
     if (!name.ends_with(".lora_A") || tensor.shape.size() != 2) continue;
     const std::string module = name.substr(0, name.size() - std::string(".lora_A").size());
-    const auto is = [&](const OtherNames& theirs, Role role) {
-      const std::string own = theirs.names({}).of_role.at(role);
+    const auto is = [&](const std::string& own) {
       return module == own || module.ends_with("." + own);
     };
-    if (is(litgpt_names(), Role::kQkv) || is(lit_parrot_names(), Role::kQkv))
+    if (is(lit_name({Role::kQkv, false})) ||
+        is(lit_name({Role::kQkv, false}, OtherFormat::kLitParrot)))
       parts = tensor.shape[0] / rank;
-    for (const auto& [role, target] : kTargets)
-      if (is(litgpt_names(), role)) add(target);
+    for (const LitTarget& target : kTargets)
+      if (is(lit_name(target))) add(std::string(role_name(target.role)));
   }
   if (parts > 0)
     for (const std::string& part : part_targets(parts, fields)) targets.push_back(part);
@@ -98,39 +107,86 @@ std::unique_ptr<Method> lora_from_lit(const nlohmann::ordered_json& config,
 
 namespace {
 
-void load_fused(AdapterReader& reader, const std::string& base, LoraHook& hook) {
-  const LoraHook::Spec& spec = hook.spec();
-  const int64_t r = spec.blocks.front().rank_count;
-  set_values(hook.a().value, reader.read(base + ".lora_A", hook.a().shape));
-  int64_t rows = 0;
-  for (const LoraBlock& block : spec.blocks) rows += block.rows.count;
-  const std::vector<float> b = reader.read(base + ".lora_B", {rows, r});
-  // Blocks come part by part, each with all its groups: the order of the file's rows.
-  const float* from = b.data();
-  std::vector<float> to(static_cast<size_t>(hook.b().size()));
-  for (const LoraBlock& block : spec.blocks)
-    for (int64_t m = 0; m < block.rows.count; ++m, from += r)
-      std::copy(from, from + r, to.begin() + (block.rows.begin + m) * spec.rank + block.rank_begin);
-  set_values(hook.b().value, to);
+std::map<ModuleId, LoraHook*> by_module(const LoraHooks& hooks) {
+  std::map<ModuleId, LoraHook*> map;
+  for (const auto& hook : hooks) map[hook->spec().site->id()] = hook.get();
+  return map;
+}
+
+/// The ranks that rows of a part see; none where there is no hook.
+RowRange ranks_of(const LoraHook* hook, const OtherPart& part) {
+  if (hook == nullptr) return {};
+  int64_t begin = hook->spec().rank, end = 0;
+  for (const LoraBlock& block : hook->spec().blocks)
+    for (const RowRange& rows : part.rows)
+      if (rows.begin < block.rows.begin + block.rows.count &&
+          block.rows.begin < rows.begin + rows.count) {
+        begin = std::min(begin, block.rank_begin);
+        end = std::max(end, block.rank_begin + block.rank_count);
+      }
+  return {begin, std::max<int64_t>(0, end - begin)};
+}
+
+LoraHook* hook_at(const std::map<ModuleId, LoraHook*>& hooks, const ModuleId& id) {
+  const auto found = hooks.find(id);
+  return found == hooks.end() ? nullptr : found->second;
+}
+
+/// A and B of one of our modules, while parts of them are found.
+struct LoraValues {
+  std::vector<float> a, b;
+};
+
+/// One of LitGPT's modules: of each part that has ranks A's rows and B's, one behind the other.
+void load_module(AdapterReader& reader, const OtherModule& module, const std::string& name,
+                 const std::map<ModuleId, LoraHook*>& hooks,
+                 std::map<const LoraHook*, LoraValues>& values) {
+  int64_t parts = 0, rank = 0, rows = 0, in = 0;
+  for (const OtherPart& part : module.parts) {
+    const LoraHook* hook = hook_at(hooks, part.ours);
+    const int64_t count = ranks_of(hook, part).count;
+    if (count == 0) continue;
+    ++parts;
+    rank = count;
+    in = hook->a().cols();
+    for (const RowRange& range : part.rows) rows += range.count;
+  }
+  if (parts == 0) return;
+  const std::vector<float> a = reader.read(name + ".lora_A", {parts * rank, in});
+  const std::vector<float> b = reader.read(name + ".lora_B", {rows, rank});
+  const float *from_a = a.data(), *from_b = b.data();
+  for (const OtherPart& part : module.parts) {
+    const LoraHook* hook = hook_at(hooks, part.ours);
+    const RowRange ranks = ranks_of(hook, part);
+    if (ranks.count == 0) continue;
+    LoraValues& to = values[hook];
+    std::copy_n(from_a, rank * in, to.a.begin() + ranks.begin * in);
+    from_a += rank * in;
+    for (const RowRange& range : part.rows)
+      for (int64_t m = range.begin; m < range.begin + range.count; ++m, from_b += rank)
+        std::copy_n(from_b, rank, to.b.begin() + m * hook->spec().rank + ranks.begin);
+  }
 }
 
 }  // namespace
 
 void load_lit_lora(AdapterReader& reader, const LoraHooks& hooks, const ModelConfig& config) {
-  const ModuleNames current = litgpt_names().names(config),
-                    before = lit_parrot_names().names(config);
+  const std::map<ModuleId, LoraHook*> map = by_module(hooks);
+  std::map<const LoraHook*, LoraValues> values;
+  for (const auto& hook : hooks)
+    values[hook.get()] = {std::vector<float>(static_cast<size_t>(hook->a().size())),
+                          std::vector<float>(static_cast<size_t>(hook->b().size()))};
+  // Lit-Parrot calls the fused matrix otherwise; of a LoRA its rows are the same.
+  std::vector<OtherModule> before;
+  const std::vector<OtherModule> current = modules_elsewhere(config, OtherFormat::kLitGpt);
+  if (config.family == "falcon") before = modules_elsewhere(config, OtherFormat::kLitParrot);
+  for (size_t i = 0; i < current.size(); ++i) {
+    const bool old = i < before.size() && reader.find(before[i].name + ".lora_A") != nullptr;
+    load_module(reader, current[i], old ? before[i].name : current[i].name, map, values);
+  }
   for (const auto& hook : hooks) {
-    const LinearSite& site = *hook->spec().site;
-    std::string base = current(site.id());
-    if (!site.parts().empty()) {
-      if (reader.find(base + ".lora_A") == nullptr) base = before(site.id());
-      load_fused(reader, base, *hook);
-      continue;
-    }
-    for (Param* param : {&hook->a(), &hook->b()}) {
-      const char* kind = param == &hook->a() ? ".lora_A" : ".lora_B";
-      set_values(param->value, reader.read(base + kind, param->shape));
-    }
+    set_values(hook->a().value, values[hook.get()].a);
+    set_values(hook->b().value, values[hook.get()].b);
   }
 }
 
@@ -141,16 +197,22 @@ namespace {
 class LitLoraWriter {
  public:
   LitLoraWriter(AdapterForm form, const ModelConfig& config, const LoraHooks& hooks)
-      : names_(
-            (form == AdapterForm::kLitParrot ? lit_parrot_names() : litgpt_names()).names(config)),
-        config_(config) {
-    for (const auto& hook : hooks) add(*hook);
+      : modules_(modules_elsewhere(config, form == AdapterForm::kLitParrot ? OtherFormat::kLitParrot
+                                                                           : OtherFormat::kLitGpt)),
+        hooks_(by_module(hooks)) {
+    if (form == AdapterForm::kLitParrot)  // whose LoRA has the rows of its fused matrix by parts
+      parts_of_fused(config);
+    for (const ModuleShape& module : modules_of(config)) widths_[module.id] = module.in;
+    for (const auto& hook : hooks)
+      if (hook->spec().dora)
+        fail("LitGPT has no DoRA; merge the adapter into the model, and export that");
+    for (const OtherModule& module : modules_) look_at(module);
     const double first = hooks.front()->spec().scale * static_cast<double>(rank_);
     // A whole alpha, as LitGPT has it; what is left goes into B.
     const bool whole = first == std::floor(first) && first > 0 && kLoraAlpha.holds(first);
     alpha_ = whole ? first : static_cast<double>(rank_);
     if (form != AdapterForm::kLitParrot) return;
-    if (parts_[1] || !roles_.empty())
+    if (parts_[1] || projection_ || mlp_ || head_)
       fail(
           "Lit-Parrot has LoRA on queries and values alone, and this adapter changes more; use "
           "--format litgpt");
@@ -158,8 +220,8 @@ class LitLoraWriter {
   }
 
   SavedAdapter save(const MethodOptions& options) {
-    for (const ModuleShape& module : modules_of(config_))
-      if (module.kind == ModuleKind::kLinear && wanted(module)) save_module(module);
+    for (const OtherModule& module : modules_)
+      if (wanted(module)) save_module(module);
     std::sort(made_.tensors.begin(), made_.tensors.end(),
               [](const SavedTensor& a, const SavedTensor& b) { return a.name < b.name; });
     nlohmann::ordered_json json;
@@ -167,72 +229,57 @@ class LitLoraWriter {
     json["lora_alpha"] = static_cast<int64_t>(alpha_);
     json["lora_dropout"] = options.lora_dropout;
     for (size_t i = 0; i < std::size(kParts); ++i) json[kPartFlags[i]] = parts_[i];
-    json["lora_projection"] = roles_.contains(Role::kDense);
-    json["lora_mlp"] = in_mlp();
-    json["lora_head"] = roles_.contains(Role::kHead);
+    json["lora_projection"] = projection_;
+    json["lora_mlp"] = mlp_;
+    json["lora_head"] = head_;
     made_.config_json = json.dump(2) + "\n";
     return std::move(made_);
   }
 
  private:
-  /// The ranks that rows of a part see.
-  static SitePart::Range ranks_of(const LoraHook& hook, const SitePart& part) {
-    int64_t begin = hook.spec().rank, end = 0;
-    for (const LoraBlock& block : hook.spec().blocks)
-      for (const RowRange& rows : part.rows)
-        if (rows.begin < block.rows.begin + block.rows.count &&
-            block.rows.begin < rows.begin + rows.count) {
-          begin = std::min(begin, block.rank_begin);
-          end = std::max(end, block.rank_begin + block.rank_count);
-        }
-    return {begin, std::max<int64_t>(0, end - begin)};
+  static bool is_qkv(const OtherModule& module) { return module.parts.size() == std::size(kParts); }
+  void parts_of_fused(const ModelConfig& config) {
+    const std::vector<OtherModule> apart = modules_elsewhere(config, OtherFormat::kLitGpt);
+    FALCONER_CHECK(apart.size() == modules_.size());
+    for (size_t i = 0; i < apart.size(); ++i) modules_[i].parts = apart[i].parts;
   }
 
-  void add(const LoraHook& hook) {
-    const LinearSite& site = *hook.spec().site;
-    if (hook.spec().dora)
-      fail("LitGPT has no DoRA; merge the adapter into the model, and export that");
-    hooks_[site.id()] = &hook;
-    if (site.parts().empty()) {
-      roles_.insert(site.id().role);
-      rank_ = std::max(rank_, hook.spec().rank);
-      return;
-    }
-    for (size_t i = 0; i < std::size(kParts); ++i) {
-      const int64_t ranks = ranks_of(hook, site.parts()[i]).count;
-      parts_[i] = parts_[i] || ranks > 0;
+  /// Which of its switches a matrix hangs on there.
+  bool& switch_of(const OtherModule& module) {
+    const Role role = module.parts.front().ours.role;
+    return role == Role::kDense ? projection_ : role == Role::kHead ? head_ : mlp_;
+  }
+
+  void look_at(const OtherModule& module) {
+    for (size_t i = 0; i < module.parts.size(); ++i) {
+      const int64_t ranks = ranks_of(hook_at(hooks_, module.parts[i].ours), module.parts[i]).count;
+      if (ranks == 0) continue;
       rank_ = std::max(rank_, ranks);
+      (is_qkv(module) ? parts_[i] : switch_of(module)) = true;
     }
   }
 
-  bool in_mlp() const { return roles_.contains(Role::kUp) || roles_.contains(Role::kDown); }
-  bool wanted(const ModuleShape& module) const {
-    const Role role = module.id.role;
-    if (!module.parts.empty()) return parts_[0] || parts_[1] || parts_[2];
-    return role == Role::kUp || role == Role::kDown ? in_mlp() : roles_.contains(role);
+  bool wanted(const OtherModule& module) {
+    if (module.kind != ModuleKind::kLinear) return false;
+    return is_qkv(module) ? parts_[0] || parts_[1] || parts_[2] : switch_of(module);
   }
 
-  void save_module(const ModuleShape& module) {
-    const auto found = hooks_.find(module.id);
-    const LoraHook* hook = found == hooks_.end() ? nullptr : found->second;
-    const std::string base = names_(module.id);
-    SavedTensor a{.name = base + ".lora_A"}, b{.name = base + ".lora_B"};
+  void save_module(const OtherModule& module) {
+    SavedTensor a{.name = module.name + ".lora_A"}, b{.name = module.name + ".lora_B"};
+    const int64_t in = widths_.at(module.parts.front().ours);
     for (size_t i = 0; i < module.parts.size(); ++i)
-      if (parts_[i])
-        append(hook, module.parts[i].rows, hook ? ranks_of(*hook, module.parts[i]) : RowRange{},
-               module.in, a, b);
-    if (module.parts.empty())
-      append(hook, {{0, module.out}}, hook ? RowRange{0, hook->spec().rank} : RowRange{}, module.in,
-             a, b);
-    a.shape = {static_cast<int64_t>(a.values.size()) / module.in, module.in};
+      if (!is_qkv(module) || parts_[i])
+        append(hook_at(hooks_, module.parts[i].ours), module.parts[i], in, a, b);
+    a.shape = {static_cast<int64_t>(a.values.size()) / in, in};
     b.shape = {static_cast<int64_t>(b.values.size()) / rank_, rank_};
     made_.tensors.push_back(std::move(a));
     made_.tensors.push_back(std::move(b));
   }
 
-  /// rank_ rows of A, and rank_ columns of B for each of `rows`; zeros where the hook has none.
-  void append(const LoraHook* hook, const std::vector<RowRange>& rows, RowRange ranks, int64_t in,
-              SavedTensor& a, SavedTensor& b) const {
+  /// rank_ rows of A, and rank_ columns of B for each row of the part; zeros where the hook has none.
+  void append(const LoraHook* hook, const OtherPart& part, int64_t in, SavedTensor& a,
+              SavedTensor& b) const {
+    const RowRange ranks = ranks_of(hook, part);
     for (int64_t r = 0; r < rank_; ++r) {
       if (r >= ranks.count) {
         a.values.insert(a.values.end(), static_cast<size_t>(in), 0.0f);
@@ -242,7 +289,7 @@ class LitLoraWriter {
       a.values.insert(a.values.end(), from, from + in);
     }
     const double factor = hook ? hook->spec().scale / (alpha_ / static_cast<double>(rank_)) : 0.0;
-    for (const RowRange& range : rows)
+    for (const RowRange& range : part.rows)
       for (int64_t m = range.begin; m < range.begin + range.count; ++m)
         for (int64_t r = 0; r < rank_; ++r)
           b.values.push_back(
@@ -251,11 +298,11 @@ class LitLoraWriter {
                   : 0.0f);
   }
 
-  ModuleNames names_;
-  const ModelConfig& config_;
-  std::map<ModuleId, const LoraHook*> hooks_;
-  bool parts_[std::size(kParts)] = {};  // of the fused matrices, that take part
-  std::set<Role> roles_;                // of the others
+  std::vector<OtherModule> modules_;
+  std::map<ModuleId, LoraHook*> hooks_;
+  std::map<ModuleId, int64_t> widths_;
+  bool parts_[std::size(kParts)] = {};  // of queries, keys and values, that take part
+  bool projection_ = false, mlp_ = false, head_ = false;
   int64_t rank_ = 1;
   double alpha_ = 1;
   SavedAdapter made_;

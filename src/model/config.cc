@@ -27,7 +27,9 @@ TrainableCounts count_trainable(const ModelConfig& m) {
   for (const ModuleShape& module : modules_of(m)) {
     const int64_t all = module.out * module.in + (module.bias ? module.out : 0);
     counts.full += all;
-    if (module.kind == ModuleKind::kNorm) counts.adapter_v2 += all;
+    if (module.id.role == Role::kAttentionNorm || module.id.role == Role::kMlpNorm ||
+        module.id.role == Role::kFinalNorm)
+      counts.adapter_v2 += all;
     if (module.kind != ModuleKind::kLinear) continue;
     counts.adapter_v2 += 2 * module.out;
     counts.lora += lora_on_q_and_v(module, kRank);

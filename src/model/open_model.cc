@@ -6,13 +6,11 @@
 #include "base/log.h"
 #include "base/path.h"
 #include "checkpoint/gguf.h"
-#include "model/arch/falcon.h"
 #include "model/arch/generation_config.h"
 #include "model/arch/gguf_config.h"
 #include "model/arch/litgpt_config.h"
 #include "model/arch/other_names.h"
 #include "model/params.h"
-#include "model/qkv_rows.h"
 
 namespace falconer {
 namespace {
@@ -20,31 +18,16 @@ namespace {
 namespace fs = std::filesystem;
 constexpr const char* kLitModel = "lit_model.pth";
 
-/// Renames the tensors and says where their rows are in another order.
-void use_our_names(TensorFiles& files, const ModelConfig& config, const OtherNames& names) {
-  std::map<std::string, std::string> back;
-  for (const auto& [ours, theirs] : names_elsewhere(config, names)) back[theirs] = ours;
-  files.rename(back);
-  if (!names.parts || config.groups == 1) return;
-  const ModuleNames ours = architecture(config.family).names(config);
-  for (const ModuleShape& module : modules_of(config))
-    for (const char* kind : {".weight", ".bias"})
-      if (const std::string name = ours(module.id) + kind;
-          !module.parts.empty() && files.find(name) != nullptr)
-        files.set_row_order(name, parts_in_ours(config));
-}
-
 TensorFiles open_lit_model(const fs::path& path, const ModelConfig& config) {
   TensorFiles files = TensorFiles::open_file(path);
-  const bool current = files.find("transformer.h.0.attn.qkv.weight") != nullptr;
-  use_our_names(files, config, current ? litgpt_names() : lit_parrot_names());
+  const bool before = files.find("transformer.h.0.attn.attn.weight") != nullptr;
+  files.assemble(ours_from(config, before ? OtherFormat::kLitParrot : OtherFormat::kLitGpt));
   return files;
 }
 
 /// LitGPT has a head of its own always: one that is the embedding again is a tied one.
 ModelConfig read_lit_folder(const std::string& folder) {
   ModelConfig config = read_lit_config(folder);
-  config.family = falcon_architecture().name;
   check_shape(config, folder);
   if (is_there(fs::path(folder) / kLitModel))
     config.tied_head = !head_differs(config, open_weights(folder, config));
@@ -53,8 +36,10 @@ ModelConfig read_lit_folder(const std::string& folder) {
 
 ModelConfig read_gguf_model(const std::string& path) {
   ModelConfig config = read_gguf_config(Gguf::open(path));
-  config.family = falcon_architecture().name;
   check_shape(config, path);
+  // Where llama.cpp wants a head in the file, one that is the embedding again is a tied one.
+  if (!config.tied_head && gguf_has_head(config))
+    config.tied_head = !head_differs(config, open_weights(path, config));
   return config;
 }
 
@@ -101,7 +86,8 @@ bool has_weights(const std::string& path) {
 TensorFiles open_weights(const std::string& path, const ModelConfig& config) {
   if (is_gguf(path)) {
     TensorFiles files = TensorFiles::open_file(path);
-    use_our_names(files, config, gguf_names());
+    files.assemble(ours_from(config, OtherFormat::kGguf));
+    for (const char* name : kGgufRotations) files.erase(name);
     return files;
   }
   if (is_lit_folder(path)) {
@@ -124,7 +110,7 @@ void settle_head(const std::string& path, const TensorFiles& files, ModelConfig&
 
 std::string config_json_of(const std::string& path, const ModelConfig& config) {
   if (!is_gguf(path) && !is_lit_folder(path)) return read_text_file(fs::path(path) / "config.json");
-  return falcon_config_json(config).dump(2) + "\n";
+  return architecture(config.family).config_json(config).dump(2) + "\n";
 }
 
 }  // namespace falconer

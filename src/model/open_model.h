@@ -12,9 +12,8 @@ namespace falconer {
 /// Whether there are weights, or a config.json alone.
 bool has_weights(const std::string& path);
 
-/// The tensors under our names; `config` is what read_model_config() gave for the path. Where the
-/// rows of the fused matrix lie in another order than ours, they say so (row_order). Errors: there
-/// are none, or they are malformed.
+/// The tensors under our names, put together of the file's where it has them in other pieces; `config` is what
+/// read_model_config() gave for the path. Errors: there are none, or they are malformed.
 TensorFiles open_weights(const std::string& path, const ModelConfig& config);
 
 /// A head that differs from the embedding is the model's own, whatever config.json says (a warning

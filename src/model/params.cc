@@ -138,7 +138,7 @@ void load_weights(Weights& weights, const ModelConfig& config, const TensorFiles
     param->in_arena = true;
     if (fixed.measuring()) continue;
     stored.copy_to(param->value);
-    if (stored.mapped) forget_pages(stored.bytes);
+    stored.forget();
   }
 }
 

@@ -20,24 +20,4 @@ std::vector<SitePart> qkv_parts(const ModelConfig& config) {
   return {q, k, v};
 }
 
-std::vector<RowRange> ours_in_parts(const ModelConfig& config) {
-  std::vector<RowRange> order;
-  if (config.groups == 1 || config.qkv != ModelConfig::Qkv::kByGroup) return order;
-  for (const SitePart& part : qkv_parts(config))
-    order.insert(order.end(), part.rows.begin(), part.rows.end());
-  return order;
-}
-
-std::vector<RowRange> parts_in_ours(const ModelConfig& config) {
-  std::vector<RowRange> order;
-  if (config.groups == 1 || config.qkv != ModelConfig::Qkv::kByGroup) return order;
-  const int64_t d = config.head_size, m = config.per_group(), h = config.heads, g = config.groups;
-  for (int64_t i = 0; i < g; ++i) {
-    order.push_back({i * m * d, m * d});
-    order.push_back({(h + i) * d, d});
-    order.push_back({(h + g + i) * d, d});
-  }
-  return order;
-}
-
 }  // namespace falconer

@@ -133,10 +133,12 @@ TEST_F(GgufTokenizer, TokensAroundATextGoAlong) {
 TEST_F(GgufTokenizer, WhatLlamaCppDoesNotHaveIsNamed) {
   const json good = file;
   file["pre_tokenizer"] = {{"type", "Digits"}, {"individual_digits", true}};
-  expect_mentions(refused(), {"here", "cuts text", "Falcon", "GPT-2"});
+  expect_mentions(refused(), {"here", "cuts text", "falcon", "gpt-2"});
   file = good;
   file["model"]["ignore_merges"] = true;
-  expect_mentions(refused(), {"byte-level BPE"});
+  expect_mentions(refused(), {"cuts text"});
+  file["model"] = {{"type", "Unigram"}, {"vocab", json::array()}, {"merges", json::array()}};
+  expect_mentions(refused(), {"Unigram", "BPE"});
   file = good;
   expect_mentions(refused(100), {"100 rows"});
   files.erase("tokenizer.json");
@@ -149,6 +151,69 @@ TEST_F(GgufTokenizer, Gpt2sWayOfCuttingIsKnown) {
   file["pre_tokenizer"] = {{"type", "ByteLevel"}, {"add_prefix_space", false}};
   EXPECT_EQ(write().text("tokenizer.ggml.pre"), "gpt-2");
   EXPECT_NO_THROW(Tokenizer::parse(side_files(folder / "x.gguf"), "x.gguf"));
+}
+
+TEST_F(GgufTokenizer, WaysOfCuttingHaveLlamaCppsNames) {
+  const char* const llama3 =
+      R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
+  file["pre_tokenizer"] = {{"type", "Sequence"},
+                           {"pretokenizers",
+                            {{{"type", "Split"},
+                              {"pattern", {{"Regex", llama3}}},
+                              {"behavior", "Isolated"},
+                              {"invert", false}},
+                             {{"type", "ByteLevel"},
+                              {"add_prefix_space", false},
+                              {"trim_offsets", true},
+                              {"use_regex", false}}}}};
+  EXPECT_EQ(write().text("tokenizer.ggml.pre"), "dbrx");
+  file["model"]["ignore_merges"] = true;
+  EXPECT_EQ(write().text("tokenizer.ggml.pre"), "llama-bpe");
+  const json back = json::parse(side_files(folder / "x.gguf").at("tokenizer.json"));
+  EXPECT_EQ(back["model"]["ignore_merges"], true);
+  EXPECT_EQ(back["pre_tokenizer"], file["pre_tokenizer"]);
+}
+
+TEST_F(GgufTokenizer, PiecesHaveScores) {
+  const char* const s = "\u2581";
+  const std::string space = s;
+  files["tokenizer_config.json"] = "{}";
+  file["pre_tokenizer"] = nullptr;
+  file["post_processor"] = nullptr;
+  file["normalizer"] = {
+      {"type", "Sequence"},
+      {"normalizers",
+       {{{"type", "Prepend"}, {"prepend", space}},
+        {{"type", "Replace"}, {"pattern", {{"String", " "}}}, {"content", space}}}}};
+  file["decoder"] = nullptr;
+  file["added_tokens"] = json::array();
+  json vocab = {{"<unk>", 0}};
+  for (int byte = 0; byte < 256; ++byte) vocab[fmt::format("<0x{:02X}>", byte)] = 1 + byte;
+  int next = 257;
+  for (const std::string& token :
+       {space, std::string("a"), std::string("b"), std::string("c"), std::string("ab"),
+        space + "ab", std::string("bc"), std::string("abc")})
+    vocab[token] = next++;
+  file["model"] = {
+      {"type", "BPE"},    {"byte_fallback", true},
+      {"fuse_unk", true}, {"unk_token", "<unk>"},
+      {"vocab", vocab},   {"merges", json::array({"b c", "a b", space + " ab", "a bc"})}};
+  const Gguf gguf = write();
+  EXPECT_EQ(gguf.text("tokenizer.ggml.model"), "llama");
+  EXPECT_EQ(gguf.find("tokenizer.ggml.add_space_prefix")->integer, 1);
+  EXPECT_EQ(gguf.find("tokenizer.ggml.merges"), nullptr);
+  EXPECT_EQ(gguf.find("tokenizer.ggml.token_type")->integer_at(1), 6) << "a byte";
+  EXPECT_EQ(gguf.find("tokenizer.ggml.token_type")->integer_at(0), 2) << "the unknown one";
+  const Tokenizer there = Tokenizer::parse({{"tokenizer.json", file.dump()}}, "tokenizer.json");
+  SideFiles read = side_files(folder / "x.gguf");
+  read["tokenizer_config.json"] = R"({"add_bos_token": false})";
+  const Tokenizer back = Tokenizer::parse(read, "x.gguf");
+  for (const char* text : {"abc", "ab abc", "  a", "x\xc3\xa9 bc", "cabab"}) {
+    EXPECT_EQ(back.encode(text), there.encode(text)) << text;
+    EXPECT_EQ(back.decode(back.encode(text)), text);
+  }
+  file["normalizer"] = {{"type", "NFKC"}};
+  expect_mentions(refused(), {"NFKC"});
 }
 
 TEST_F(GgufTokenizer, HostileMetadataIsRefused) {
@@ -169,7 +234,11 @@ TEST_F(GgufTokenizer, HostileMetadataIsRefused) {
   expect_mentions(opened(beyond), {"eos_token", "9"});
   other.add("tokenizer.ggml.model", "llama");
   other.add("tokenizer.ggml.tokens", std::vector<std::string>{"a"});
-  expect_mentions(opened(other), {"\"llama\"", "gpt2"});
+  expect_mentions(opened(other), {"tokenizer.ggml.scores", "1 token"});
+  GgufMetadata bert;
+  bert.add("tokenizer.ggml.model", "bert");
+  bert.add("tokenizer.ggml.tokens", std::vector<std::string>{"a"});
+  expect_mentions(opened(bert), {"\"bert\"", "gpt2", "llama"});
 }
 
 TEST_F(GgufTokenizer, FalconsOwnIsTheSameToTheLastToken) {

@@ -38,6 +38,7 @@ TEST(SimpleYaml, ReadsTheSettingsThatLitGptWrites) {
   EXPECT_EQ(found["hf_config"], (json{{"name", "falcon-7b"}, {"org", "tiiuae"}}));
   EXPECT_DOUBLE_EQ(found["norm_eps"], 1e-5);
   EXPECT_TRUE(found["rope_adjustments"].is_null());
+  EXPECT_EQ(found["sliding_window_indices"], (json{1, 0}));
   EXPECT_EQ(found["train"]["epochs"], 5);
   EXPECT_EQ(found["train"]["inner"]["deep"], "a: b # c");
   EXPECT_EQ(found["train"]["after"], "x");

@@ -153,7 +153,12 @@ TEST(TensorFiles, RowsCanBeMeantInAnotherOrder) {
   TensorFiles files = TensorFiles::open_file(folder / "x.safetensors");
   const std::vector<RowRange> order = {{4, 2}, {0, 1}, {1, 3}};
   const std::vector<float> expected = {4, 5, 0, 1, 2, 3};
-  for (const char* name : {"m", "v"}) files.set_row_order(name, order);
+  std::vector<AssembledTensor> wanted;
+  for (const char* name : {"m", "v"}) {
+    wanted.push_back({name, {}});
+    for (const RowRange& range : order) wanted.back().pieces.push_back({name, range});
+  }
+  files.assemble(wanted);
   Tensor all(6, 3, Dtype::kF32), elements(1, 6, Dtype::kBF16);
   files.find("m")->copy_to(all.view());
   files.find("v")->copy_to(elements.view());
@@ -169,7 +174,48 @@ TEST(TensorFiles, RowsCanBeMeantInAnotherOrder) {
       EXPECT_EQ(some.view().row<float>(count - 1)[2], 3 * expected[first + count - 1] + 2);
     }
   EXPECT_FALSE(files.find("m")->plain());
-  expect_mentions(message_of([&] { files.set_row_order("m", {{0, 5}}); }), {"m", "[6, 3]", "5"});
+}
+
+TEST(TensorFiles, TensorsArePutTogetherOfRowsOfOthers) {
+  const TempFolder folder;
+  Tensor matrix(6, 2, Dtype::kF32), norm(1, 2, Dtype::kF32), half(2, 2, Dtype::kBF16);
+  for (int64_t i = 0; i < 12; ++i) matrix.view().row<float>(0)[i] = static_cast<float>(i);
+  for (int64_t i = 0; i < 2; ++i) norm.view().row<float>(0)[i] = 1.5f;
+  write_safetensors(folder / "x.safetensors", {{"qkv", {6, 2}, matrix.view()},
+                                               {"norm", {2}, norm.view()},
+                                               {"other", {6, 2}, matrix.view()},
+                                               {"narrow", {2, 2}, half.view()},
+                                               {"rest", {2}, norm.view()}});
+  const auto opened = [&] { return TensorFiles::open_file(folder / "x.safetensors"); };
+  TensorFiles files = opened();
+  files.assemble({{"q", {{"qkv", {0, 3}}}},
+                  {"k", {{"qkv", {3, 3}}}},
+                  {"both", {{"other", {4, 2}}, {"other", {0, 4}}}},
+                  {"none", {{"missing", {0, 3}}}},
+                  {"w", {{"norm", {}}}, 1}});
+  ASSERT_NE(files.find("k"), nullptr);
+  EXPECT_EQ(files.find("qkv"), nullptr);
+  EXPECT_EQ(files.find("none"), nullptr);
+  EXPECT_NE(files.find("rest"), nullptr) << "what is no piece stays";
+  EXPECT_TRUE(files.find("k")->plain() && files.find("k")->mapped) << "one run stays mapped";
+  EXPECT_EQ(files.find("k")->shape, (std::vector<int64_t>{3, 2}));
+  EXPECT_EQ(files.find("k")->view().row<float>(0)[0], 6);
+  EXPECT_EQ(files.find("both")->byte_count(), 48u);
+  Tensor out(6, 2, Dtype::kF32), shifted(1, 2, Dtype::kF32);
+  files.find("both")->copy_to(out.view());
+  EXPECT_EQ(out.view().row<float>(0)[0], 8);
+  EXPECT_EQ(out.view().row<float>(2)[0], 0);
+  files.find("w")->copy_to(shifted.view());
+  EXPECT_EQ(shifted.view().row<float>(0)[1], 0.5f) << "less what was added";
+
+  const auto refused = [&](const AssembledTensor& wanted) {
+    TensorFiles again = opened();
+    return message_of([&] { again.assemble({wanted}); });
+  };
+  expect_mentions(refused({"m", {{"qkv", {0, 5}}}}), {"qkv", "[6, 2]", "5"});
+  expect_mentions(refused({"m", {{"qkv", {0, 6}}, {"missing", {0, 2}}}}), {"missing", "m"});
+  expect_mentions(refused({"m", {{"qkv", {0, 6}}, {"narrow", {0, 2}}}}), {"qkv", "narrow", "bf16"});
+  expect_mentions(refused({"rest", {{"qkv", {0, 6}}}}), {"two tensors", "rest"});
 }
 
 TEST(TensorFiles, TensorsCanBeRenamed) {

@@ -99,6 +99,14 @@ Dtype dtype_for(const ExportDtype& asked, const ModelSource& source, const Param
   return asked.kept ? source.dtype_of(param) : asked.dtype;
 }
 
+Dtype dtype_for(const ExportDtype& asked, const ModelSource& source, const ExportedTensor& tensor) {
+  const Dtype first = dtype_for(asked, source, *tensor.pieces.front().source);
+  const bool one = std::all_of(
+      tensor.pieces.begin(), tensor.pieces.end(),
+      [&](const ExportedPiece& piece) { return dtype_for(asked, source, *piece.source) == first; });
+  return one ? first : Dtype::kF32;
+}
+
 bool writes_a_file(const ExportOptions& options) {
   if (options.format.starts_with("gguf")) return true;
   return options.format.starts_with("lit") && !options.adapter.empty() &&

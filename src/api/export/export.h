@@ -20,6 +20,8 @@ struct ExportDtype {
 };
 /// What a tensor of `source` is written as.
 Dtype dtype_for(const ExportDtype& asked, const ModelSource& source, const Param& param);
+/// f32 where its pieces are stored as several.
+Dtype dtype_for(const ExportDtype& asked, const ModelSource& source, const ExportedTensor& tensor);
 /// `otherwise` for "auto". Error (usage): another name, or q8_0 where it cannot be.
 ExportDtype parse_export_dtype(const std::string& name, Dtype otherwise, bool q8_0_too = false);
 

@@ -9,6 +9,7 @@
 #include "base/json_text.h"
 #include "checkpoint/gguf_tokenizer.h"
 #include "checkpoint/gguf_writer.h"
+#include "model/arch/gguf_config.h"
 
 namespace falconer {
 namespace {
@@ -55,12 +56,13 @@ std::string write_peft(const ExportOptions& options, const std::string& named,
                      options.out, dtype.name(), amount_of(specs_of(saved, dtype.dtype)));
 }
 
-std::string write_gguf_lora(const ExportOptions& options, const Method& method) {
+std::string write_gguf_lora(const ExportOptions& options, const Method& method,
+                            const ModelConfig& base) {
   const ExportDtype dtype = parse_export_dtype(options.dtype, Dtype::kF32);
   const SavedAdapter saved = method.save_as(AdapterForm::kGguf);
   const double alpha = nlohmann::json::parse(saved.config_json)["alpha"];
   GgufMetadata metadata;
-  metadata.add("general.architecture", "falcon");
+  metadata.add("general.architecture", gguf_architecture(base));
   metadata.add("general.type", "adapter");
   metadata.add("adapter.type", "lora");
   metadata.add("general.name", fs::path(options.adapter).lexically_normal().filename().string());
@@ -84,7 +86,7 @@ std::string export_adapter(const ExportOptions& options, const std::string& name
   const auto session = Session::open(
       {.checkpoint = options.checkpoint, .adapter = options.adapter, .adapter_only = true});
   return options.format == "peft" ? write_peft(options, named, *session->method())
-                                  : write_gguf_lora(options, *session->method());
+                                  : write_gguf_lora(options, *session->method(), session->config());
 }
 
 }  // namespace falconer

@@ -12,7 +12,6 @@
 #include "checkpoint/gguf_writer.h"
 #include "model/arch/gguf_config.h"
 #include "model/arch/other_names.h"
-#include "model/qkv_rows.h"
 #include "text/prompt.h"
 #include "text/token_additions.h"
 
@@ -53,20 +52,18 @@ std::string last_name(const std::string& path) {
 /// Vectors stay f32, as llama.cpp's own converter has them; where rows are no whole blocks of 32, it
 /// falls back to f16, and so does this.
 std::vector<ExportedTensor> gguf_tensors(const ModelSource& source, const ExportDtype& dtype) {
-  const ModelConfig& config = source.config();
-  const auto names = names_elsewhere(config, gguf_names());
-  std::vector<ExportedTensor> tensors;
-  for (const auto& param : source.weights().params) {
-    ExportedTensor tensor{param.get(), param->name, {names.at(param->name)}, {}};
-    tensor.spec.shape = param->shape;
-    tensor.spec.q8_0 = dtype.q8_0 && !param->vector() && param->cols() % kQ8Block == 0;
-    if (!param->vector() && !tensor.spec.q8_0)
-      tensor.spec.dtype = dtype.q8_0 ? Dtype::kF16 : dtype_for(dtype, source, *param);
-    tensors.push_back(std::move(tensor));
+  std::vector<ExportedTensor> tensors =
+      tensors_elsewhere(source, OtherFormat::kGguf, gguf_has_head(source.config()));
+  for (ExportedTensor& tensor : tensors) {
+    TensorSpec& spec = tensor.spec;
+    spec.q8_0 = dtype.q8_0 && !tensor.vector() && spec.shape[1] % kQ8Block == 0;
+    if (!tensor.vector() && !spec.q8_0)
+      spec.dtype = dtype.q8_0 ? Dtype::kF16 : dtype_for(dtype, source, tensor);
   }
-  for (const Module& module : source.weights().modules)
-    for (ExportedTensor& tensor : tensors)
-      if (!module.parts.empty() && tensor.source == module.w) tensor.order = ours_in_parts(config);
+  for (auto& [name, values] : gguf_rotations(source.config()))
+    tensors.push_back({.pieces = {},
+                       .spec = {name, Dtype::kF32, {std::ssize(values)}},
+                       .values = std::move(values)});
   return tensors;
 }
 
@@ -84,7 +81,7 @@ GgufMetadata metadata_of(const ModelSource& source, const std::string& named,
                          const std::string& chat_template) {
   const ModelConfig& config = source.config();
   GgufMetadata metadata;
-  metadata.add("general.architecture", "falcon");
+  metadata.add("general.architecture", gguf_architecture(config));
   metadata.add("general.type", "model");
   metadata.add("general.name", last_name(named));
   metadata.add("general.size_label", size_label(source));
@@ -101,8 +98,7 @@ GgufMetadata metadata_of(const ModelSource& source, const std::string& named,
 
 void say_fallbacks(const std::vector<ExportedTensor>& tensors) {
   int64_t count = 0;
-  for (const ExportedTensor& tensor : tensors)
-    count += !tensor.source->vector() && !tensor.spec.q8_0;
+  for (const ExportedTensor& tensor : tensors) count += !tensor.vector() && !tensor.spec.q8_0;
   if (count > 0)
     log_info("{} of {} tensors are f16: their rows are not whole blocks of {} values", count,
              tensors.size(), kQ8Block);

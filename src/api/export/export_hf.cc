@@ -19,10 +19,8 @@ namespace fs = std::filesystem;
 std::vector<ExportedTensor> hf_tensors(const ModelSource& source, const ExportDtype& dtype) {
   std::vector<ExportedTensor> tensors;
   for (const auto& param : source.weights().params)
-    tensors.push_back({param.get(),
-                       param->name,
-                       {param->name, dtype_for(dtype, source, *param), param->shape},
-                       {}});
+    tensors.push_back({{{param.get(), param->name, {}}},
+                       {param->name, dtype_for(dtype, source, *param), param->shape}});
   return tensors;
 }
 

@@ -12,7 +12,6 @@
 #include "checkpoint/torch_zip_writer.h"
 #include "model/arch/litgpt_config.h"
 #include "model/arch/other_names.h"
-#include "model/qkv_rows.h"
 #include "train/run_folder.h"
 
 namespace falconer {
@@ -37,6 +36,7 @@ nlohmann::ordered_json lit_parrot_config(const ModelConfig& config,
 void write_settings(const fs::path& folder, const ModelConfig& config, bool parrot) {
   const auto all = lit_config_json(config, lit_model_name(config));
   write_file(folder / "model_config.yaml", lit_config_yaml(all));
+  if (config.family != "falcon") return;
   const auto old = lit_parrot_config(config, all);
   if (!old.is_null())
     write_file(folder / "lit_config.json", old.dump(2) + "\n");
@@ -44,33 +44,20 @@ void write_settings(const fs::path& folder, const ModelConfig& config, bool parr
     fail("Lit-Parrot has no such model (its MLP, norm or rotation differs); use --format litgpt");
 }
 
-std::vector<ExportedTensor> lit_tensors(const ModelSource& source, const OtherNames& names,
+/// There is no tied head there: the embedding is written twice.
+std::vector<ExportedTensor> lit_tensors(const ModelSource& source, OtherFormat format,
                                         const ExportDtype& dtype) {
-  const ModelConfig& config = source.config();
-  const auto theirs = names_elsewhere(config, names);
-  std::vector<ExportedTensor> tensors;
-  const auto add = [&](const Param* param, const std::string& name) {
-    tensors.push_back(
-        {param, name, {theirs.at(name), dtype_for(dtype, source, *param), param->shape}, {}});
-  };
-  for (const auto& param : source.weights().params) add(param.get(), param->name);
-  // There is no tied head there: the embedding is written twice.
-  if (config.tied_head) add(source.weights().embedding, source.weights().head().name + ".weight");
-  if (!names.parts) return tensors;
-  for (const Module& module : source.weights().modules)
-    for (ExportedTensor& tensor : tensors)
-      if (!module.parts.empty() && (tensor.source == module.w || tensor.source == module.b))
-        tensor.order = ours_in_parts(config);
+  std::vector<ExportedTensor> tensors = tensors_elsewhere(source, format, true);
+  for (ExportedTensor& tensor : tensors) tensor.spec.dtype = dtype_for(dtype, source, tensor);
   return tensors;
 }
 
 std::string export_lit_model(const ExportOptions& options, bool parrot) {
   const ModelSource source(options.checkpoint, "");
-  if (source.config().family != "falcon")
-    fail("{}: is a {} model; Falcon models can be exported for LitGPT", options.checkpoint,
-         source.config().family);
+  if (parrot) check_lit_parrot(source.config());
   const ExportDtype dtype = parse_export_dtype(options.dtype, source.dtype());
-  const auto tensors = lit_tensors(source, parrot ? lit_parrot_names() : litgpt_names(), dtype);
+  const auto tensors =
+      lit_tensors(source, parrot ? OtherFormat::kLitParrot : OtherFormat::kLitGpt, dtype);
   if (dtype.kept) source.say_narrowed();
   AtomicFolder folder(options.out);
   const SideFiles files = side_files(options.checkpoint, options.adapter);
@@ -128,6 +115,7 @@ std::string export_lit_adapter(const ExportOptions& options, bool parrot) {
   const auto session = Session::open(
       {.checkpoint = options.checkpoint, .adapter = options.adapter, .adapter_only = true});
   const Method& method = *session->method();
+  if (parrot) check_lit_parrot(session->config());
   const ExportDtype dtype = parse_export_dtype(options.dtype, Dtype::kF32);
   const SavedAdapter saved =
       method.save_as(parrot ? AdapterForm::kLitParrot : AdapterForm::kLitGpt);

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "api/model/model_words.h"
 #include "api/model/resolve.h"
 #include "base/error.h"
 #include "base/plural.h"
@@ -9,6 +10,7 @@
 #include "falconer/checkpoint.h"
 #include "method/precision.h"
 #include "model/arch/architecture.h"
+#include "model/arch/gguf_config.h"
 #include "model/open_model.h"
 #include "report/table.h"
 
@@ -56,7 +58,7 @@ std::vector<TensorLine> lines_of(const Gguf& gguf) {
 std::vector<TensorLine> lines_of(const TensorFiles& files) {
   std::vector<TensorLine> lines;
   for (const auto& [name, t] : files.tensors())
-    lines.push_back({name, std::string(name_of(t.dtype)), t.shape, t.shape_text(), t.bytes.size()});
+    lines.push_back({name, std::string(name_of(t.dtype)), t.shape, t.shape_text(), t.byte_count()});
   return lines;
 }
 
@@ -108,18 +110,19 @@ void describe_model(const ModelConfig& m, nlohmann::ordered_json& json, std::str
                        {"adapter", counts.adapter},
                        {"adapter_v2", counts.adapter_v2},
                        {"lora", counts.lora}};
-  const char* block =
-      m.parallel ? (m.shared_norm ? "parallel, one norm" : "parallel, two norms") : "sequential";
   text += fmt::format(
-      "{}: {} {}, width {}, {} {} of {} ({} key-value), MLP {}, vocabulary {}, context {}\n"
-      "blocks: {}; positions: {}; biases: {}; head: {}\n\n"
-      "finetuning would train (head counted apart; adapter: 10 slots from layer 2; LoRA: rank 8 on "
+      "{}: {} {}, width {}, {} {} of {} ({} key-value), MLP {}, vocabulary {}, context {}\n",
+      m.family, m.layers, plural(m.layers, "layer"), m.width, m.heads, plural(m.heads, "head"),
+      m.head_size, m.groups, m.mlp_width, m.vocab, m.context);
+  for (const auto& [what, words] : model_words(m)) {
+    text += fmt::format("  {:<11}{}\n", what, words);
+    json["shape"][what] = words;
+  }
+  text += fmt::format(
+      "\nfinetuning would train (head counted apart; adapter: 10 slots from layer 2; LoRA: rank 8 "
+      "on "
       "q and v)\n"
       "  full        {:>16}\n  lora        {:>16}\n  adapter     {:>16}\n  adapter-v2  {:>16}\n\n",
-      m.family, m.layers, plural(m.layers, "layer"), m.width, m.heads, plural(m.heads, "head"),
-      m.head_size, m.groups, m.mlp_width, m.vocab, m.context, block,
-      m.alibi ? "ALiBi" : fmt::format("rotary ({} of {})", m.rope_dims, m.head_size),
-      m.bias() ? "yes" : "no", m.tied_head ? "tied to the embedding" : "its own",
       grouped_digits(counts.full), grouped_digits(counts.lora), grouped_digits(counts.adapter),
       grouped_digits(counts.adapter_v2));
 }
@@ -129,8 +132,7 @@ InspectReport inspect_gguf(const std::string& path) {
   const Gguf gguf = Gguf::open(path);
   nlohmann::ordered_json json;
   std::string text;
-  if (gguf.text("general.architecture", "") == "falcon" &&
-      gguf.tensor("token_embd.weight") != nullptr) {
+  if (knows_gguf_architecture(gguf) && gguf.tensor("token_embd.weight") != nullptr) {
     const ModelConfig config = read_model_config(path);
     describe_model(config, json, text);
     const auto readable = [](const GgufTensor& t) {

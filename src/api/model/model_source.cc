@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstring>
 #include <map>
+#include <set>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -109,7 +110,7 @@ void ModelSource::read_stored(const StoredTensor& stored, const std::vector<RowR
       memory = Tensor(band.count, stored.cols(), Dtype::kF32);
     const View rows = memory.view().row_range(0, band.count);
     stored.copy_rows_to(band.begin, rows);
-    if (stored.mapped) forget_pages(stored.bytes);
+    stored.forget();
     use(rows);
   });
 }
@@ -144,6 +145,36 @@ std::vector<TensorSpec> specs_of(const std::vector<ExportedTensor>& tensors) {
   return specs;
 }
 
+std::vector<ExportedTensor> tensors_elsewhere(const ModelSource& source, OtherFormat format,
+                                              bool tied_head) {
+  const Weights& weights = source.weights();
+  std::vector<ExportedTensor> tensors;
+  for (const OtherModule& module : modules_elsewhere(source.config(), format)) {
+    const bool tied = module.parts.front().ours.role == Role::kHead && source.config().tied_head;
+    if (tied && !tied_head) continue;
+    for (const char* kind : {".weight", ".bias"}) {
+      const bool weight = kind == std::string_view(".weight");
+      ExportedTensor tensor{.pieces = {},
+                            .spec = {.name = module.name + kind, .shape = {}},
+                            .added = weight ? module.added : 0};
+      for (const OtherPart& part : module.parts) {
+        const Module& ours = weights.at(part.ours);
+        const Param* const param = weight ? ours.w : ours.b;
+        if (param == nullptr) continue;
+        const bool all = part.rows.size() == 1 && part.rows.front().count == param->shape[0];
+        tensor.pieces.push_back(
+            {param, ours.name + kind, all ? std::vector<RowRange>{} : part.rows});
+        tensor.spec.shape = param->shape;
+      }
+      if (tensor.pieces.empty()) continue;
+      FALCONER_CHECK(tensor.pieces.size() == module.parts.size());
+      tensor.spec.shape[0] = module.rows();
+      tensors.push_back(std::move(tensor));
+    }
+  }
+  return tensors;
+}
+
 namespace {
 
 /// A line every few seconds, and an end where the user asks for one.
@@ -170,12 +201,12 @@ class Watch {
 namespace {
 
 /// A model with such a number computes nothing: it is found before it is passed on.
-void refuse_not_finite(const ModelSource& source, const ExportedTensor& tensor, const View& rows,
+void refuse_not_finite(const ModelSource& source, const ExportedPiece& piece, const View& rows,
                        int64_t first) {
   const auto found = first_not_finite(rows);
   if (!found) return;
-  const std::string& name = tensor.source->name;
-  const std::string at = tensor.order.empty()
+  const std::string& name = piece.source->name;
+  const std::string at = piece.rows.empty()
                              ? fmt::format(" at row {}, column {}", first + found->row, found->col)
                              : std::string();
   if (source.method() != nullptr && source.method()->merges_into(name))
@@ -187,19 +218,39 @@ void refuse_not_finite(const ModelSource& source, const ExportedTensor& tensor, 
        source.checkpoint(), name, found->value, at);
 }
 
+// x + added, in f32.
+Tensor shifted(const View& rows, float added) {
+  Tensor sum(rows.rows, rows.cols, Dtype::kF32);
+  copy_converted(rows, sum.view());
+  for (int64_t i = 0; i < rows.rows; ++i)
+    for (int64_t j = 0; j < rows.cols; ++j) sum.view().row<float>(i)[j] += added;
+  return sum;
+}
+
+void write_rows(const View& rows, float added, TensorWriter& writer) {
+  if (added == 0) return writer.write(rows);
+  writer.write(shifted(rows, added).view());
+}
+
 }  // namespace
 
 void write_tensors(const ModelSource& source, const std::vector<ExportedTensor>& tensors,
                    TensorWriter& writer) {
   Watch watch("wrote", tensors.size());
   for (size_t i = 0; i < tensors.size(); ++i) {
-    int64_t first = 0;
-    source.read(*tensors[i].source, tensors[i].order, [&](const View& rows) {
-      watch.look(i);
-      refuse_not_finite(source, tensors[i], rows, first);
-      writer.write(rows);
-      first += rows.rows;
-    });
+    if (!tensors[i].values.empty()) {
+      const auto count = static_cast<int64_t>(tensors[i].values.size());
+      writer.write({const_cast<float*>(tensors[i].values.data()), 1, count, count, Dtype::kF32});
+    }
+    for (const ExportedPiece& piece : tensors[i].pieces) {
+      int64_t first = 0;
+      source.read(*piece.source, piece.rows, [&](const View& rows) {
+        watch.look(i);
+        refuse_not_finite(source, piece, rows, first);
+        write_rows(rows, tensors[i].added, writer);
+        first += rows.rows;
+      });
+    }
   }
   writer.commit();
 }
@@ -242,8 +293,9 @@ void compare_rows(const ExportedTensor& tensor, const StoredTensor& written, con
     return check_q8_0(expected.view(), found.view(), tensor.spec.name);
   }
   const Tensor rounded(rows.rows, rows.cols, tensor.spec.dtype);
-  copy_converted(rows, rounded.view());
-  copy_converted(rounded.view(), expected.view());
+  copy_converted(tensor.added == 0 ? rows : shifted(rows, tensor.added).view(), rounded.view());
+  copy_converted(tensor.added == 0 ? rounded.view() : shifted(rounded.view(), -tensor.added).view(),
+                 expected.view());
   check_equal(expected.view(), found.view(), tensor.spec.name);
 }
 
@@ -254,20 +306,22 @@ void compare_with_source(const ModelSource& source, const std::vector<ExportedTe
   const ModelConfig config = read_model_config(path);
   const TensorFiles files = open_weights(path, config);
   Watch watch("compared", tensors.size());
-  for (size_t i = 0; i < tensors.size(); ++i) {
-    const ExportedTensor& tensor = tensors[i];
-    const StoredTensor* written = files.find(tensor.name);
-    if (written == nullptr || written->rows() != tensor.source->rows() ||
-        written->cols() != tensor.source->cols())
-      fail("{}: {} was not written, or with another shape", path, tensor.spec.name);
-    int64_t first = 0;
-    source.read(*tensor.source, {}, [&](const View& rows) {
-      watch.look(i);
-      compare_rows(tensor, *written, rows, first);
-      first += rows.rows;
-      if (written->mapped) forget_pages(written->bytes);
-    });
-  }
+  std::set<std::string> done;  // ours that lie in two of theirs
+  for (size_t i = 0; i < tensors.size(); ++i)
+    for (const ExportedPiece& piece : tensors[i].pieces) {
+      if (!done.insert(piece.name).second) continue;
+      const StoredTensor* written = files.find(piece.name);
+      if (written == nullptr || written->rows() != piece.source->rows() ||
+          written->cols() != piece.source->cols())
+        fail("{}: {} was not written, or with another shape", path, tensors[i].spec.name);
+      int64_t first = 0;
+      source.read(*piece.source, {}, [&](const View& rows) {
+        watch.look(i);
+        compare_rows(tensors[i], *written, rows, first);
+        first += rows.rows;
+        written->forget();
+      });
+    }
 }
 
 }  // namespace falconer

@@ -6,6 +6,7 @@
 
 #include "checkpoint/tensor_writer.h"
 #include "method/session.h"
+#include "model/arch/other_names.h"
 
 namespace falconer {
 
@@ -46,14 +47,26 @@ class ModelSource {
   Dtype dtype_ = Dtype::kF32;
 };
 
-/// A tensor of a file that is written: which of ours it is, and how.
-struct ExportedTensor {
+/// Rows of one of ours, in this order (empty: all, as they are).
+struct ExportedPiece {
   const Param* source = nullptr;
   std::string name;  // ours; the embedding's values may go under the head's name too
-  TensorSpec spec;   // theirs
-  std::vector<RowRange> order;
+  std::vector<RowRange> rows;
+};
+/// A tensor of a file that is written: rows of ours, piece behind piece.
+struct ExportedTensor {
+  std::vector<ExportedPiece> pieces;
+  TensorSpec spec;                 // theirs
+  float added = 0;                 // to every value
+  std::vector<float> values = {};  // where it is none of ours
+
+  bool vector() const { return spec.shape.size() == 1; }
 };
 std::vector<TensorSpec> specs_of(const std::vector<ExportedTensor>& tensors);
+/// All of a model as another format has them, as f32 until that is said. A tied head is the embedding once
+/// more, or is left out.
+std::vector<ExportedTensor> tensors_elsewhere(const ModelSource& source, OtherFormat format,
+                                              bool tied_head);
 
 /// Writes all of them, and commits. Errors: a number of one is NaN or infinity, in the checkpoint or
 /// with the adapter folded in; its dtype cannot hold one (TensorWriter).

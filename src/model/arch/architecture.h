@@ -24,6 +24,9 @@ struct Architecture {
   /// Changes what is recorded in config.json, for a model that was changed: a head untied, biases
   /// added.
   void (*write_config)(const ModelConfig& config, nlohmann::json& json);
+  /// A config.json for a model that came without one, which read_config gives the same of. Error: it cannot
+  /// say what the model has.
+  nlohmann::ordered_json (*config_json)(const ModelConfig& config);
 };
 
 /// By its name. Internal error where there is none: names come from read_model_config.

@@ -36,7 +36,10 @@ const Architecture& cohere_architecture() {
                                     .read_config = read_cohere_config,
                                     .names = llama_names,
                                     .ignores = llama_ignores,
-                                    .write_config = write_cohere_config};
+                                    .write_config = write_cohere_config,
+                                    .config_json = [](const ModelConfig& config) {
+                                      return llama_config_json(config, "CohereForCausalLM");
+                                    }};
   return made;
 }
 

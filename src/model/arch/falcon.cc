@@ -117,7 +117,8 @@ const Architecture& falcon_architecture() {
                                     .read_config = read_falcon_config,
                                     .names = falcon_names,
                                     .ignores = falcon_ignores,
-                                    .write_config = write_falcon_config};
+                                    .write_config = write_falcon_config,
+                                    .config_json = falcon_config_json};
   return made;
 }
 

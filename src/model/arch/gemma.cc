@@ -91,7 +91,10 @@ const Architecture& gemma_architecture() {
                                     .read_config = read_gemma_config,
                                     .names = llama_names,
                                     .ignores = llama_ignores,
-                                    .write_config = write_gemma_config};
+                                    .write_config = write_gemma_config,
+                                    .config_json = [](const ModelConfig& config) {
+                                      return llama_config_json(config, "GemmaForCausalLM");
+                                    }};
   return made;
 }
 
@@ -101,7 +104,10 @@ const Architecture& gemma2_architecture() {
                                     .read_config = read_gemma2_config,
                                     .names = llama_names,
                                     .ignores = llama_ignores,
-                                    .write_config = write_gemma_config};
+                                    .write_config = write_gemma_config,
+                                    .config_json = [](const ModelConfig& config) {
+                                      return llama_config_json(config, "Gemma2ForCausalLM");
+                                    }};
   return made;
 }
 
@@ -111,7 +117,10 @@ const Architecture& gemma3_architecture() {
                                     .read_config = read_gemma3_config,
                                     .names = llama_names,
                                     .ignores = llama_ignores,
-                                    .write_config = write_gemma_config};
+                                    .write_config = write_gemma_config,
+                                    .config_json = [](const ModelConfig& config) {
+                                      return llama_config_json(config, "Gemma3ForCausalLM");
+                                    }};
   return made;
 }
 

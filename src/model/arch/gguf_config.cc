@@ -1,11 +1,16 @@
 #include "model/arch/gguf_config.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <cstring>
+#include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/joined.h"
 #include "base/log.h"
 #include "checkpoint/gguf_tokenizer.h"
+#include "model/arch/architecture.h"
 #include "model/arch/limits.h"
 
 namespace falconer {
@@ -30,17 +35,186 @@ float in_f32(double number, const char* what) {
   return narrow;
 }
 
-}  // namespace
+/// A family and what llama.cpp calls it.
+struct GgufFamily {
+  const char *family, *architecture;
+};
+constexpr GgufFamily kFamilies[] = {
+    {"falcon", "falcon"},        {"llama", "llama"},       {"mistral", "llama"},
+    {"qwen2", "qwen2"},          {"qwen3", "qwen3"},       {"phi3", "phi3"},
+    {"gemma", "gemma"},          {"gemma2", "gemma2"},     {"olmo2", "olmo2"},
+    {"gemma3_text", "gemma3"},   {"stablelm", "stablelm"}, {"cohere", "command-r"},
+    {"starcoder2", "starcoder2"}};
 
-ModelConfig read_gguf_config(const Gguf& gguf) {
+const GgufFamily* family_of(std::string_view architecture) {
+  for (const GgufFamily& one : kFamilies)
+    if (architecture == one.architecture) return &one;
+  return nullptr;
+}
+
+std::string known_architectures() {
+  std::vector<std::string> names;
+  for (const GgufFamily& one : kFamilies)
+    if (std::string_view(one.family) != "mistral") names.emplace_back(one.architecture);
+  return joined(names, ", ");
+}
+
+bool is_gemma(const ModelConfig& m) { return m.family.starts_with("gemma"); }
+
+/// What q . k is multiplied by there: the root of this, and not always of the head's size.
+int64_t score_divisor(const ModelConfig& m) {
+  const bool largest = (m.family == "gemma2" && m.layers == 46) ||
+                       (m.family == "gemma3_text" && m.layers == 62);  // the 27B models
+  return largest ? m.width / m.heads : m.head_size;
+}
+
+/// Of every how many layers the last sees all positions; 0: there are no windows.
+int64_t window_period(const ModelConfig& m) {
+  return m.family == "gemma2" ? 2 : m.family == "gemma3_text" ? 6 : 0;
+}
+
+// ---- reading
+
+/// A one-dimensional tensor of f32.
+std::vector<double> numbers_in(const Gguf& gguf, const char* name) {
+  const GgufTensor* tensor = gguf.tensor(name);
+  if (tensor == nullptr) return {};
+  if (tensor->type.number != kGgufF32 || tensor->shape.size() != 1)
+    fail("{}: {} is {} of {}; expected one row of f32", gguf.path().string(), name,
+         tensor->shape_text(), tensor->type.name);
+  std::vector<double> numbers;
+  for (size_t at = 0; at + sizeof(float) <= tensor->bytes.size(); at += sizeof(float)) {
+    float value = 0;
+    std::memcpy(&value, tensor->bytes.data() + at, sizeof value);
+    numbers.push_back(as_written(static_cast<double>(value)));
+  }
+  return numbers;
+}
+
+std::vector<float> llama3_divisors(const ModelConfig& m) {
+  const RopeFrequencies scaled =
+      rope_frequencies(m.rope_scaling, m.rope_base, m.rope_dims, m.context);
+  const RopeFrequencies plain = rope_frequencies({}, m.rope_base, m.rope_dims, m.context);
+  std::vector<float> divisors;
+  for (size_t i = 0; i < plain.values.size(); ++i)
+    divisors.push_back(plain.values[i] / scaled.values[i]);
+  return divisors;
+}
+
+/// A file has each frequency's divisor and not the rule: LLaMA 3's where it gives these, else they are taken as
+/// they are.
+void read_divisors(const Gguf& gguf, const std::string& prefix, ModelConfig& m) {
+  const std::vector<double> divisors = numbers_in(gguf, kGgufRotations[0]);
+  if (divisors.empty()) return;
+  if (std::ssize(divisors) != m.rope_dims / 2)
+    fail("{}: {} has {} numbers, expected {}, one for each pair of rotated dimensions",
+         gguf.path().string(), kGgufRotations[0], divisors.size(), m.rope_dims / 2);
+  m.rope_scaling = {.type = RopeType::kLlama3,
+                    .factor = *std::max_element(divisors.begin(), divisors.end()),
+                    .original_context = gguf.integer(
+                        prefix + "rope.scaling.original_context_length", 8192, kContexts)};
+  const std::vector<float> ruled = llama3_divisors(m);
+  bool same = true;
+  for (size_t i = 0; i < divisors.size(); ++i)
+    same = same && std::fabs(ruled[i] - divisors[i]) <= 1e-5 * divisors[i];
+  if (same) return;
+  m.rope_scaling = {.type = RopeType::kLongRope,
+                    .original_context = m.context,
+                    .attention_factor = 1,
+                    .short_factors = divisors,
+                    .long_factors = divisors};
+}
+
+void read_gguf_scaling(const Gguf& gguf, const std::string& prefix, ModelConfig& m) {
+  const std::string where = gguf.path().string(), scaling = prefix + "rope.scaling.";
+  const std::string_view type = gguf.text(scaling + "type", "none");
+  RopeScaling& s = m.rope_scaling;
+  if (gguf.find(scaling + "original_context_length") != nullptr)
+    s.original_context = gguf.integer(scaling + "original_context_length", {}, kContexts);
+  const auto positive = [&](const char* key, std::optional<double> otherwise) {
+    return as_written(gguf.number(scaling + key, otherwise, {.least = 0, .most = 1e6}));
+  };
+  s.long_factors = numbers_in(gguf, kGgufRotations[1]);
+  s.short_factors = numbers_in(gguf, kGgufRotations[2]);
+  if (!s.long_factors.empty() || type == "longrope") {
+    s.type = RopeType::kLongRope;
+    if (std::ssize(s.long_factors) != m.rope_dims / 2 ||
+        std::ssize(s.short_factors) != m.rope_dims / 2)
+      fail("{}: {} and {} have {} and {} numbers, expected {}", where, kGgufRotations[1],
+           kGgufRotations[2], s.long_factors.size(), s.short_factors.size(), m.rope_dims / 2);
+    s.attention_factor = positive("attn_factor", 1);
+    return;
+  }
+  s.original_context = type == "yarn" ? s.original_context : 0;
+  if (type == "none") return read_divisors(gguf, prefix, m);
+  if (type != "linear" && type != "yarn")
+    fail("{}: its positions are scaled by \"{}\", which is not supported", where, printable(type));
+  s.type = type == "linear" ? RopeType::kLinear : RopeType::kYarn;
+  s.factor = positive("factor", {});
+  if (s.type == RopeType::kLinear) return;
+  s.beta_fast = positive("yarn_beta_fast", 32);
+  s.beta_slow = positive("yarn_beta_slow", 1);
+  if (positive("yarn_attn_factor", 1) != 1 || positive("attn_factor", 1) != 1)
+    fail("{}: its yarn has a factor on attention of its own, which is not supported", where);
+}
+
+/// What its config.json would say, by which the family reads the rest.
+nlohmann::json config_in(const Gguf& gguf, const std::string& prefix, const std::string& family) {
+  nlohmann::json json;
+  const int64_t width = gguf.integer(prefix + "embedding_length", {}, kWidths);
+  const int64_t heads = gguf.integer(prefix + "attention.head_count", {}, kHeadCounts);
+  const int64_t layers = gguf.integer(prefix + "block_count", {}, kLayerCounts);
+  const int64_t head_size = gguf.integer(prefix + "attention.key_length", width / heads, kWidths);
+  if (gguf.integer(prefix + "attention.value_length", head_size) != head_size)
+    fail("{}: keys and values of different sizes are not supported", gguf.path().string());
+  json["hidden_size"] = width;
+  json["num_attention_heads"] = heads;
+  json["num_hidden_layers"] = layers;
+  json["head_dim"] = head_size;
+  json["num_key_value_heads"] = gguf.integer(prefix + "attention.head_count_kv", heads);
+  json["intermediate_size"] = gguf.integer(prefix + "feed_forward_length", {}, kWidths);
+  json["max_position_embeddings"] = gguf.integer(prefix + "context_length", 2048, kContexts);
+  const bool rms = family != "stablelm" && family != "cohere" && family != "starcoder2";
+  json[rms                      ? "rms_norm_eps"
+       : family == "starcoder2" ? "norm_epsilon"
+                                : "layer_norm_eps"] =
+      as_written(gguf.number(
+          prefix + (rms ? "attention.layer_norm_rms_epsilon" : "attention.layer_norm_epsilon"), {},
+          kNormEpsilons));
+  json["rope_theta"] = as_written(gguf.number(prefix + "rope.freq_base", 10000.0, kRopeBases));
+  const int64_t window =
+      gguf.integer(prefix + "attention.sliding_window", family == "gemma2" ? 4096 : 0);
+  if (window > 0) json["sliding_window"] = window;
+  if (family == "stablelm")
+    json["use_parallel_residual"] = gguf.tensor("blk.0.ffn_norm.weight") == nullptr;
+  if (family == "cohere") json["logit_scale"] = as_written(gguf.number(prefix + "logit_scale"));
+  if (family == "gemma2") {
+    json["attn_logit_softcapping"] =
+        as_written(gguf.number(prefix + "attn_logit_softcapping", 50.0));
+    json["final_logit_softcapping"] =
+        as_written(gguf.number(prefix + "final_logit_softcapping", 30.0));
+  }
+  if (family == "gemma3_text") {
+    json["rope_local_base_freq"] =
+        as_written(gguf.number(prefix + "rope.freq_base_swa", 10000.0, kRopeBases));
+    if (window == 0)
+      json["layer_types"] = std::vector<std::string>(static_cast<size_t>(layers), "full_attention");
+  }
+  return json;
+}
+
+int64_t vocabulary_of(const Gguf& gguf) {
+  const GgufTensor* embedding = gguf.tensor("token_embd.weight");
+  if (embedding == nullptr || embedding->shape.size() != 2)
+    fail("{}: has no tensor token_embd.weight; it may hold a vocabulary alone",
+         gguf.path().string());
+  return embedding->shape[0];
+}
+
+ModelConfig read_falcon(const Gguf& gguf) {
   const std::string where = gguf.path().string();
-  const std::string_view architecture = gguf.text("general.architecture");
-  if (architecture != "falcon")
-    fail("{}: is a model of the architecture \"{}\"; of GGUF files those of \"falcon\" can be read",
-         where, printable(architecture));
-  if (const std::string_view type = gguf.text("general.type", "model"); type != "model")
-    fail("{}: holds {}, not a model; give it where it belongs", where, printable(type));
   ModelConfig m;
+  m.family = "falcon";
   m.layers = gguf.integer("falcon.block_count", {}, kLayerCounts);
   m.width = gguf.integer("falcon.embedding_length", {}, kWidths);
   m.heads = gguf.integer("falcon.attention.head_count", {}, kHeadCounts);
@@ -56,34 +230,126 @@ ModelConfig read_gguf_config(const Gguf& gguf) {
          m.rope_dims, m.head_size);
   if (gguf.text("falcon.rope.scaling.type", "none") != "none")
     fail("{}: its positions are scaled, which is not supported", where);
-  const GgufTensor* embedding = gguf.tensor("token_embd.weight");
-  if (embedding == nullptr || embedding->shape.size() != 2)
-    fail("{}: has no tensor token_embd.weight; it may hold a vocabulary alone", where);
-  m.vocab = embedding->shape[0];
+  m.vocab = vocabulary_of(gguf);
   m.shared_norm = gguf.tensor("blk.0.attn_norm_2.weight") == nullptr;
   m.tied_head = gguf.tensor("output.weight") == nullptr;
-  m.eos_ids = ends_in_gguf(gguf);
-  m.bos_id = token_id_in_gguf(gguf, "tokenizer.ggml.bos_token_id");
   return m;
 }
 
-void check_gguf_model(const ModelConfig& m) {
-  const auto refuse = [](const char* what) {
-    fail(
-        "llama.cpp cannot compute this model: its Falcon has no {}. Export it with --format hf "
-        "instead",
-        what);
-  };
-  if (m.family != "falcon")
-    fail("models of the family \"{}\" cannot be exported as GGUF, only Falcon's", m.family);
-  if (m.alibi) refuse("ALiBi (as falcon-rw has it)");
-  if (m.qkv_bias || m.dense_bias || m.mlp_bias)
-    refuse("biases in its linear layers (falcon-rw, or a merged Adapter v2)");
-  if (!m.parallel) refuse("attention and MLP one after the other");
+ModelConfig read_family(const Gguf& gguf, const GgufFamily& known) {
+  const std::string prefix = std::string(known.architecture) + ".", where = gguf.path().string();
+  std::string family = known.family;
+  if (gguf.integer(prefix + "expert_count", 0) > 0)
+    fail("{}: is a mixture of experts, which is not supported", where);
+  // Windows are what a Mistral has beside a LLaMA.
+  if (family == "llama" && gguf.integer(prefix + "attention.sliding_window", 0) > 0)
+    family = "mistral";
+  nlohmann::json json = config_in(gguf, prefix, family);
+  json["vocab_size"] = vocabulary_of(gguf);
+  ModelConfig m = architecture(family).read_config(json, where);
+  m.family = family;
+  m.rope_dims = gguf.integer(prefix + "rope.dimension_count", m.head_size);
+  read_gguf_scaling(gguf, prefix, m);
+  if (window_period(m) > 0) m.score_scale = 1 / std::sqrt(static_cast<double>(score_divisor(m)));
+  const auto there = [&](const char* name) { return gguf.tensor(name) != nullptr; };
+  m.qkv_bias = there("blk.0.attn_q.bias") || there("blk.0.attn_qkv.bias");
+  m.dense_bias = there("blk.0.attn_output.bias");
+  m.mlp_bias = there("blk.0.ffn_down.bias");
+  m.tied_head = !there("output.weight");
+  return m;
 }
 
-void add_gguf_config(const ModelConfig& m, GgufMetadata& metadata) {
-  check_gguf_model(m);
+// ---- what llama.cpp has not
+
+class GgufCheck {
+ public:
+  explicit GgufCheck(const ModelConfig& m) : m_(m) {}
+
+  void falcon() const {
+    refuse_if(m_.alibi, "ALiBi (as falcon-rw has it)");
+    refuse_if(m_.qkv_bias || m_.dense_bias || m_.mlp_bias,
+              "biases in its linear layers (falcon-rw, or a merged Adapter v2)");
+    refuse_if(!m_.parallel, "attention and MLP one after the other");
+    refuse_if(m_.rope_scaling.type != RopeType::kDefault, "scaled rotation");
+  }
+
+  void others() const {
+    const bool llama = is("llama") || is("mistral");
+    refuse_if(m_.qkv_bias && !(llama || is("qwen2") || is("stablelm") || is("starcoder2")),
+              "biases of queries, keys and values");
+    refuse_if((m_.dense_bias || m_.mlp_bias) && !llama && !is("starcoder2"),
+              "biases behind attention and in the MLP (a merged Adapter v2 has them)");
+    refuse_if(!m_.bias() && is("starcoder2"), "linear layers without biases");
+    const bool gelu = is_gemma(m_) || is("starcoder2");
+    refuse_if(m_.activation != (gelu ? Activation::kGeluTanh : Activation::kSilu),
+              "other activation than its own in the MLP");
+    refuse_if(m_.rope_dims != m_.head_size && !is("phi3") && !is("stablelm"),
+              "heads of which only a part is rotated");
+    refuse_if((is("cohere") || is("starcoder2")) && m_.q_rows() != m_.width,
+              "heads that are not together as wide as the model");
+    refuse_if((is_gemma(m_) || is("cohere")) && !m_.tied_head,
+              "head of its own beside the embedding");
+    scores();
+    windows();
+    rotation();
+  }
+
+ private:
+  bool is(const char* family) const { return m_.family == family; }
+  void refuse_if(bool lacks, std::string_view what) const {
+    if (lacks)
+      fail(
+          "llama.cpp cannot compute this model: its {} has no {}. Export it with --format hf "
+          "instead",
+          is("falcon") ? "Falcon" : gguf_architecture(m_), what);
+  }
+
+  void scores() const {
+    const double usual = 1 / std::sqrt(static_cast<double>(score_divisor(m_)));
+    refuse_if(m_.score_scale != 0 && std::fabs(m_.score_scale - usual) > 1e-6 * usual,
+              fmt::format("scores divided by the root of {:g} (query_pre_attn_scalar), only by "
+                          "that of {}",
+                          1 / (m_.score_scale * m_.score_scale), score_divisor(m_)));
+    refuse_if(is("gemma2") && (m_.score_cap == 0 || m_.logit_cap == 0),
+              "way to do without soft caps of scores and logits");
+    refuse_if(!is("gemma2") && (m_.score_cap != 0 || m_.logit_cap != 0),
+              "soft caps of scores or logits");
+  }
+
+  void windows() const {
+    const int64_t period = window_period(m_);
+    const int64_t window =
+        m_.windows.empty() ? 0 : *std::max_element(m_.windows.begin(), m_.windows.end());
+    refuse_if(is("gemma2") && window == 0, "layers without windows alone");
+    if (window == 0) return;
+    for (int64_t i = 0; i < m_.layers; ++i) {
+      const bool slides = period == 0 || (i + 1) % period != 0;
+      refuse_if(m_.window(i) != (slides ? window : 0),
+                period == 0 ? "windows in some layers alone"
+                            : "other pattern of layers with and without windows than its own");
+    }
+    refuse_if(period == 0 && !is("mistral") && !is("phi3") && !is("starcoder2"), "windows");
+  }
+
+  void rotation() const {
+    const RopeScaling& s = m_.rope_scaling;
+    const bool llama = is("llama") || is("mistral");
+    refuse_if(s.type == RopeType::kDynamic, "\"dynamic\" scaling of positions");
+    refuse_if(s.type == RopeType::kLlama3 && !llama, "\"llama3\" scaling of positions");
+    refuse_if(s.type == RopeType::kLongRope && !llama && !is("phi3"),
+              "\"longrope\" scaling of positions");
+    refuse_if(s.type == RopeType::kYarn && (s.attention_factor || s.mscale || s.mscale_all_dim ||
+                                            !s.truncate || window_period(m_) > 0),
+              "such \"yarn\" scaling of positions (a factor on attention, or bounds that are not "
+              "whole)");
+  }
+
+  const ModelConfig& m_;
+};
+
+// ---- writing
+
+void add_falcon(const ModelConfig& m, GgufMetadata& metadata) {
   const auto number = [&](const char* key, int64_t value) {
     metadata.add(std::string("falcon.") + key, static_cast<uint32_t>(value));
   };
@@ -97,6 +363,138 @@ void add_gguf_config(const ModelConfig& m, GgufMetadata& metadata) {
   metadata.add("falcon.attention.layer_norm_epsilon", in_f32(m.norm_eps, "the norm's epsilon"));
   if (m.rope_base != 10000)
     metadata.add("falcon.rope.freq_base", in_f32(m.rope_base, "the rotary base"));
+}
+
+/// Keys of one architecture.
+class GgufKeys {
+ public:
+  GgufKeys(const ModelConfig& m, GgufMetadata& metadata)
+      : prefix_(std::string(gguf_architecture(m)) + "."), metadata_(metadata) {}
+
+  void whole(const char* key, int64_t value) {
+    metadata_.add(prefix_ + key, static_cast<uint32_t>(value));
+  }
+  void real(const char* key, double value, const char* what) {
+    metadata_.add(prefix_ + key, in_f32(value, what));
+  }
+  void text(const char* key, const char* value) { metadata_.add(prefix_ + key, value); }
+  void flag(const char* key, bool value) { metadata_.add(prefix_ + key, value); }
+
+ private:
+  std::string prefix_;
+  GgufMetadata& metadata_;
+};
+
+/// longrope's factor on cosines and sines is no part of the frequencies' rule there.
+double attention_factor_of(const ModelConfig& m) {
+  return static_cast<double>(
+      rope_frequencies(m.rope_scaling, m.rope_base, m.rope_dims, m.context).factor);
+}
+
+void add_rotation_keys(const ModelConfig& m, GgufKeys& keys) {
+  const RopeScaling& s = m.rope_scaling;
+  const int64_t original = s.original_context > 0 ? s.original_context : m.context;
+  keys.real("rope.freq_base", m.rope_base, "the rotary base");
+  if (m.family == "gemma3_text")
+    keys.real("rope.freq_base_swa", m.window_rope_base, "the rotary base of layers with windows");
+  if (s.type == RopeType::kLinear || s.type == RopeType::kYarn) {
+    keys.text("rope.scaling.type", s.type == RopeType::kLinear ? "linear" : "yarn");
+    const double longer = static_cast<double>(m.context) / static_cast<double>(original);
+    keys.real("rope.scaling.factor", s.factor.value_or(longer), "the factor on positions");
+  }
+  if (s.type == RopeType::kYarn) {
+    keys.real("rope.scaling.yarn_beta_fast", s.beta_fast, "yarn's beta_fast");
+    keys.real("rope.scaling.yarn_beta_slow", s.beta_slow, "yarn's beta_slow");
+  }
+  if (s.type == RopeType::kLongRope) {
+    keys.text("rope.scaling.type", "longrope");
+    keys.real("rope.scaling.attn_factor", attention_factor_of(m), "the factor on attention");
+  }
+  const bool counts = s.type == RopeType::kYarn || s.type == RopeType::kLongRope ||
+                      s.type == RopeType::kLlama3 || m.family == "phi3";
+  if (counts) keys.whole("rope.scaling.original_context_length", original);
+}
+
+void add_window_keys(const ModelConfig& m, GgufKeys& keys) {
+  const int64_t window =
+      m.windows.empty() ? 0 : *std::max_element(m.windows.begin(), m.windows.end());
+  if (window > 0 || m.family == "phi3") keys.whole("attention.sliding_window", window);
+  if (window > 0 && window < m.context && window_period(m) == 0)
+    log_warning(
+        "llama.cpp computes {} without its window of {} positions: beyond these it attends to "
+        "more than the model did",
+        m.family, window);
+}
+
+}  // namespace
+
+bool knows_gguf_architecture(const Gguf& gguf) {
+  return family_of(gguf.text("general.architecture", "")) != nullptr;
+}
+
+const char* gguf_architecture(const ModelConfig& config) {
+  for (const GgufFamily& one : kFamilies)
+    if (config.family == one.family) return one.architecture;
+  fail("models of the family \"{}\" cannot be exported as GGUF, only those of llama.cpp's {}",
+       config.family, known_architectures());
+}
+
+bool gguf_has_head(const ModelConfig& m) { return m.family == "olmo2" || m.family == "stablelm"; }
+
+std::vector<std::pair<std::string, std::vector<float>>> gguf_rotations(const ModelConfig& m) {
+  const RopeScaling& s = m.rope_scaling;
+  if (s.type == RopeType::kLlama3) return {{kGgufRotations[0], llama3_divisors(m)}};
+  if (s.type != RopeType::kLongRope) return {};
+  return {{kGgufRotations[1], {s.long_factors.begin(), s.long_factors.end()}},
+          {kGgufRotations[2], {s.short_factors.begin(), s.short_factors.end()}}};
+}
+
+ModelConfig read_gguf_config(const Gguf& gguf) {
+  const std::string where = gguf.path().string();
+  const std::string_view architecture = gguf.text("general.architecture");
+  const GgufFamily* known = family_of(architecture);
+  if (known == nullptr)
+    fail("{}: is a model of the architecture \"{}\"; of GGUF files those of {} can be read", where,
+         printable(architecture), known_architectures());
+  if (const std::string_view type = gguf.text("general.type", "model"); type != "model")
+    fail("{}: holds {}, not a model; give it where it belongs", where, printable(type));
+  ModelConfig m = architecture == "falcon" ? read_falcon(gguf) : read_family(gguf, *known);
+  m.eos_ids = ends_in_gguf(gguf);
+  m.bos_id = token_id_in_gguf(gguf, "tokenizer.ggml.bos_token_id");
+  return m;
+}
+
+void check_gguf_model(const ModelConfig& m) {
+  gguf_architecture(m);  // or the family is not known there
+  const GgufCheck check(m);
+  m.family == "falcon" ? check.falcon() : check.others();
+}
+
+void add_gguf_config(const ModelConfig& m, GgufMetadata& metadata) {
+  check_gguf_model(m);
+  if (m.family == "falcon") return add_falcon(m, metadata);
+  GgufKeys keys(m, metadata);
+  keys.whole("block_count", m.layers);
+  keys.whole("context_length", m.context);
+  keys.whole("embedding_length", m.width);
+  keys.whole("feed_forward_length", m.mlp_width);
+  keys.whole("attention.head_count", m.heads);
+  keys.whole("attention.head_count_kv", m.groups);
+  add_rotation_keys(m, keys);
+  keys.real(m.norm == ModelConfig::NormKind::kRms ? "attention.layer_norm_rms_epsilon"
+                                                  : "attention.layer_norm_epsilon",
+            m.norm_eps, "the norms' epsilon");
+  keys.whole("attention.key_length", m.head_size);
+  keys.whole("attention.value_length", m.head_size);
+  keys.whole("vocab_size", m.vocab);
+  keys.whole("rope.dimension_count", m.rope_dims);
+  if (m.family == "cohere") keys.real("logit_scale", m.logit_scale, "the logits' scale");
+  if (m.family == "stablelm") keys.flag("use_parallel_residual", m.parallel);
+  if (m.family == "gemma2") {
+    keys.real("attn_logit_softcapping", m.score_cap, "the scores' soft cap");
+    keys.real("final_logit_softcapping", m.logit_cap, "the logits' soft cap");
+  }
+  add_window_keys(m, keys);
 }
 
 }  // namespace falconer

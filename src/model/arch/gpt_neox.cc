@@ -1,6 +1,7 @@
 #include "base/error.h"
 #include "model/arch/families.h"
 #include "model/arch/json_fields.h"
+#include "model/arch/llama_shape.h"
 #include "model/arch/rope_settings.h"
 
 namespace falconer {
@@ -55,6 +56,26 @@ void write_neox_config(const ModelConfig& config, nlohmann::json& json) {
   json["tie_word_embeddings"] = config.tied_head;
 }
 
+nlohmann::ordered_json neox_config_json(const ModelConfig& m) {
+  nlohmann::ordered_json json;
+  json["architectures"] = {"GPTNeoXForCausalLM"};
+  json["model_type"] = m.family;
+  json["vocab_size"] = m.vocab;
+  json["hidden_size"] = m.width;
+  json["num_hidden_layers"] = m.layers;
+  json["num_attention_heads"] = m.heads;
+  json["intermediate_size"] = m.mlp_width;
+  json["hidden_act"] = "gelu";
+  json["max_position_embeddings"] = m.context;
+  json["layer_norm_eps"] = m.norm_eps;
+  json["rotary_emb_base"] = m.rope_base;
+  json["rotary_pct"] = static_cast<double>(m.rope_dims) / static_cast<double>(m.head_size);
+  json["use_parallel_residual"] = m.parallel;
+  json["attention_bias"] = true;
+  add_ids(m, json);
+  return json;
+}
+
 }  // namespace
 
 const Architecture& gpt_neox_architecture() {
@@ -63,7 +84,8 @@ const Architecture& gpt_neox_architecture() {
                                     .read_config = read_neox_config,
                                     .names = neox_names,
                                     .ignores = neox_ignores,
-                                    .write_config = write_neox_config};
+                                    .write_config = write_neox_config,
+                                    .config_json = neox_config_json};
   return made;
 }
 

@@ -28,7 +28,10 @@ const Architecture& llama_architecture() {
                                     .read_config = read_llama_config,
                                     .names = llama_names,
                                     .ignores = llama_ignores,
-                                    .write_config = write_llama_config};
+                                    .write_config = write_llama_config,
+                                    .config_json = [](const ModelConfig& config) {
+                                      return llama_config_json(config, "LlamaForCausalLM");
+                                    }};
   return made;
 }
 

@@ -39,4 +39,9 @@ bool llama_ignores(std::string_view tensor);
 /// The vocabulary and whether the head is tied: what every family's config.json says.
 void write_vocabulary(const ModelConfig& config, nlohmann::json& json);
 
+/// A whole config.json, which transformers' `class_name` loads. Error: biases that it cannot say.
+nlohmann::ordered_json llama_config_json(const ModelConfig& config, const char* class_name);
+/// Its last part: whether the head is tied, ids of tokens.
+void add_ids(const ModelConfig& config, nlohmann::ordered_json& json);
+
 }  // namespace falconer

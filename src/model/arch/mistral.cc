@@ -29,7 +29,10 @@ const Architecture& mistral_architecture() {
                                     .read_config = read_mistral_config,
                                     .names = llama_names,
                                     .ignores = llama_ignores,
-                                    .write_config = write_mistral_config};
+                                    .write_config = write_mistral_config,
+                                    .config_json = [](const ModelConfig& config) {
+                                      return llama_config_json(config, "MistralForCausalLM");
+                                    }};
   return made;
 }
 

@@ -33,7 +33,10 @@ const Architecture& olmo2_architecture() {
                                     .read_config = read_olmo2_config,
                                     .names = llama_names,
                                     .ignores = llama_ignores,
-                                    .write_config = write_olmo2_config};
+                                    .write_config = write_olmo2_config,
+                                    .config_json = [](const ModelConfig& config) {
+                                      return llama_config_json(config, "Olmo2ForCausalLM");
+                                    }};
   return made;
 }
 

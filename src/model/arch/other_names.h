@@ -1,28 +1,45 @@
-// The names that a Falcon model's tensors have in files that are not Hugging Face's.
+// What a model's modules are called in files that are not Hugging Face's, and which rows of ours theirs hold: a
+// fused matrix elsewhere may be three of ours (LitGPT's attn.qkv of a LLaMA), or two elsewhere one of ours (its
+// fc_1 and fc_2 of a Phi-3).
 #pragma once
 
-#include <map>
 #include <string>
+#include <vector>
 
+#include "checkpoint/tensor_file.h"
 #include "model/arch/architecture.h"
 
 namespace falconer {
 
-struct OtherNames {
-  ModuleNames (*names)(const ModelConfig& config);
-  bool parts = false;  // rows of the fused matrix: all queries, all keys, all values
+enum class OtherFormat : uint8_t {
+  kLitGpt,     // since December 2024: "attn.qkv", all queries, all keys, all values
+  kLitParrot,  // before: "attn.attn", rows as ours. Falcon's and GPT-NeoX's models alone
+  kGguf        // llama.cpp's: "blk.0.attn_qkv"
 };
 
-/// LitGPT's since December 2024: "attn.qkv".
-const OtherNames& litgpt_names();
-/// Those before, Lit-Parrot's among them: "attn.attn", rows as ours.
-const OtherNames& lit_parrot_names();
-/// llama.cpp's: "blk.0.attn_qkv".
-const OtherNames& gguf_names();
+/// Rows of one of our modules.
+struct OtherPart {
+  ModuleId ours;
+  std::vector<RowRange> rows;
+};
 
-/// Our name -> theirs, of every tensor that a model of this shape may have, biases and a head of its
-/// own included.
-std::map<std::string, std::string> names_elsewhere(const ModelConfig& config,
-                                                   const OtherNames& names);
+/// A module elsewhere: its weight and its bias are rows of ours, part behind part.
+struct OtherModule {
+  std::string name;
+  ModuleKind kind = ModuleKind::kLinear;
+  std::vector<OtherPart> parts;  // of a fused q, k and v: these three
+  float added = 0;               // to every weight
+
+  int64_t rows() const;
+};
+
+/// In the order of ours. A tied head is one of them.
+std::vector<OtherModule> modules_elsewhere(const ModelConfig& config, OtherFormat format);
+
+/// The same the other way round: our tensors, biases and a head of its own included, from theirs.
+std::vector<AssembledTensor> ours_from(const ModelConfig& config, OtherFormat format);
+
+/// The name without the layer of what is our matrix of this role, or has a part of it.
+std::string module_name_in(OtherFormat format, const ModelConfig& config, Role role);
 
 }  // namespace falconer

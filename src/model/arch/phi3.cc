@@ -35,7 +35,10 @@ const Architecture& phi3_architecture() {
                                     .read_config = read_phi3_config,
                                     .names = llama_names,
                                     .ignores = llama_ignores,
-                                    .write_config = write_phi3_config};
+                                    .write_config = write_phi3_config,
+                                    .config_json = [](const ModelConfig& config) {
+                                      return llama_config_json(config, "Phi3ForCausalLM");
+                                    }};
   return made;
 }
 

@@ -49,7 +49,10 @@ const Architecture& qwen2_architecture() {
                                     .read_config = read_qwen2_config,
                                     .names = llama_names,
                                     .ignores = llama_ignores,
-                                    .write_config = write_qwen_config};
+                                    .write_config = write_qwen_config,
+                                    .config_json = [](const ModelConfig& config) {
+                                      return llama_config_json(config, "Qwen2ForCausalLM");
+                                    }};
   return made;
 }
 
@@ -59,7 +62,10 @@ const Architecture& qwen3_architecture() {
                                     .read_config = read_qwen3_config,
                                     .names = llama_names,
                                     .ignores = llama_ignores,
-                                    .write_config = write_qwen_config};
+                                    .write_config = write_qwen_config,
+                                    .config_json = [](const ModelConfig& config) {
+                                      return llama_config_json(config, "Qwen3ForCausalLM");
+                                    }};
   return made;
 }
 

@@ -34,7 +34,10 @@ const Architecture& stablelm_architecture() {
                                     .read_config = read_stablelm_config,
                                     .names = llama_names,
                                     .ignores = llama_ignores,
-                                    .write_config = write_stablelm_config};
+                                    .write_config = write_stablelm_config,
+                                    .config_json = [](const ModelConfig& config) {
+                                      return llama_config_json(config, "StableLmForCausalLM");
+                                    }};
   return made;
 }
 

@@ -43,7 +43,10 @@ const Architecture& starcoder2_architecture() {
                                     .read_config = read_starcoder2_config,
                                     .names = starcoder2_names,
                                     .ignores = llama_ignores,
-                                    .write_config = write_starcoder2_config};
+                                    .write_config = write_starcoder2_config,
+                                    .config_json = [](const ModelConfig& config) {
+                                      return llama_config_json(config, "Starcoder2ForCausalLM");
+                                    }};
   return made;
 }
 

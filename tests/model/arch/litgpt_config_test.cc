@@ -101,14 +101,80 @@ TEST_F(LitGptConfig, KnownShapesHaveTheirNames) {
   EXPECT_EQ(lit_model_name(m), "falcon-180B");
 }
 
+TEST_F(LitGptConfig, EveryFamilyIsReadAsItIsWritten) {
+  const json llama3 = {{"rope_type", "llama3"},
+                       {"factor", 8.0},
+                       {"low_freq_factor", 1.0},
+                       {"high_freq_factor", 4.0},
+                       {"original_max_position_embeddings", 64}};
+  const std::vector<std::pair<std::string, json>> families = {
+      {"gpt_neox", {{"rotary_pct", 0.5}}},
+      {"llama", {{"rope_scaling", llama3}, {"head_dim", 16}}},
+      {"llama", {{"attention_bias", true}, {"mlp_bias", true}}},
+      {"mistral", {{"sliding_window", 100}}},
+      {"qwen2", {{"rope_scaling", {{"rope_type", "linear"}, {"factor", 4.0}}}}},
+      {"qwen3", {{"head_dim", 16}}},
+      {"phi3", {{"partial_rotary_factor", 0.75}, {"sliding_window", 90}}},
+      {"gemma", {}},
+      {"gemma2", {{"query_pre_attn_scalar", 12}, {"sliding_window", 60}}},
+      {"gemma3_text", {{"query_pre_attn_scalar", 8}, {"sliding_window", 60}, {"rope_theta", 1e6}}},
+      {"olmo2", {}},
+      {"stablelm", {{"use_qkv_bias", true}}}};
+  for (const auto& [family, more] : families) {
+    json file = {{"vocab_size", 61},        {"hidden_size", 32},
+                 {"num_hidden_layers", 7},  {"num_attention_heads", 4},
+                 {"intermediate_size", 48}, {"num_key_value_heads", 2},
+                 {"head_dim", 8},           {"max_position_embeddings", 256}};
+    for (const auto& [key, value] : more.items()) file[key] = value;
+    ModelConfig m = architecture(family).read_config(file, family);
+    m.family = family;
+    m.tied_head = true;
+    const auto settings = lit_config_json(m, lit_model_name(m));
+    for (const bool yaml : {false, true}) {
+      ModelConfig back = yaml ? read("model_config.yaml", lit_config_yaml(settings))
+                              : read("lit_config.json", settings.dump());
+      back.init_std = m.init_std;
+      EXPECT_EQ(architecture(family).config_json(back).dump(1),
+                architecture(family).config_json(m).dump(1))
+          << family;
+      EXPECT_EQ(back.family, family);
+      EXPECT_NEAR(back.score_scale, m.score_scale, 1e-9);
+    }
+  }
+}
+
+TEST_F(LitGptConfig, WhatLitGptHasNotIsNamed) {
+  const auto message = [](const std::string& family, const json& more) {
+    json file = {{"vocab_size", 61},
+                 {"hidden_size", 32},
+                 {"num_hidden_layers", 2},
+                 {"num_attention_heads", 4},
+                 {"intermediate_size", 48}};
+    for (const auto& [key, value] : more.items()) file[key] = value;
+    ModelConfig m = architecture(family).read_config(file, family);
+    m.family = family;
+    return message_of([&] { lit_config_json(m, "x"); });
+  };
+  expect_mentions(message("llama", {{"attention_bias", true}}), {"biases", "--format hf"});
+  expect_mentions(message("llama", {{"hidden_act", "gelu"}}), {"activation"});
+  expect_mentions(message("llama", {{"rope_scaling", {{"rope_type", "yarn"}, {"factor", 2.0}}}}),
+                  {"scaling of positions"});
+}
+
 TEST_F(LitGptConfig, OtherModelsOfLitGptAreRefused) {
   const json falcon = {{"n_layer", 2}, {"n_head", 4}, {"n_embd", 32}, {"rotary_percentage", 1.0}};
   json s = falcon;
-  s["mlp_class_name"] = "LLaMAMLP";
-  expect_mentions(refused(s), {"mlp_class_name", "LLaMAMLP", "Falcon"});
+  s["mlp_class_name"] = "LLaMAMoE";
+  expect_mentions(refused(s), {"mlp_class_name", "LLaMAMoE"});
   s = falcon;
-  s["rotary_percentage"] = 0.25;
-  expect_mentions(refused(s), {"rotary_percentage"});
+  s["norm_class_name"] = "RMSNorm";
+  expect_mentions(refused(s), {"RMSNorm", "GptNeoxMLP"});
+  s = falcon;
+  s["n_expert"] = 8;
+  expect_mentions(refused(s), {"n_expert", "8"});
+  s = falcon;
+  s["final_logit_softcapping"] = 30;
+  expect_mentions(refused(s), {"final_logit_softcapping", "falcon"});
   s = falcon;
   s["head_size"] = 16;
   expect_mentions(refused(s), {"head_size", "16", "8"});
