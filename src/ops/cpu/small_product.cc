@@ -107,23 +107,34 @@ HWY_INLINE void half_step(const float* x, const W* const* w, int64_t at, VecF* s
   }
 }
 
-/// Vectors of sums(r, n) += N rows of x with R rows of W, over `cols` columns. Where kAsk, what lies
-/// `ahead` elements further is asked for at the same time: memory's latency is hidden.
+/// Where to ask memory for what is read later, so that its latency is hidden: `ahead` elements further, and
+/// from column `turn` on `after` elements further.
+struct Asking {
+  int64_t ahead = 0, turn = 0, after = 0;
+};
+
+/// Vectors of sums(r, n) += N rows of x with R rows of W, over `cols` columns. Where kAsk, what is read later is
+/// asked for at the same time.
 template <int N, int R, bool kAsk, class W>
-HWY_INLINE void add_tile(const float* x, const W* const* w, int64_t ahead, int64_t cols,
+HWY_INLINE void add_tile(const float* x, const W* const* w, const Asking& asking, int64_t cols,
                          float* sums) {
   const int64_t step = step_width(), whole = cols / step * step;
   VecF acc[R * N];
 #pragma GCC unroll 32
   for (int i = 0; i < R * N; ++i) acc[i] = hn::Load(F32(), sums + i * lanes());
-  for (int64_t at = 0; at < whole; at += step, x += N * step) {
-    if constexpr (kAsk) {
+  const auto steps = [&](int64_t begin, int64_t end, int64_t ahead) HWY_ATTR {
+    for (int64_t at = begin; at < end; at += step, x += N * step) {
+      if constexpr (kAsk) {
 #pragma GCC unroll 8
-      for (int r = 0; r < R; ++r) hwy::Prefetch(w[r] + at + ahead);
+        for (int r = 0; r < R; ++r) hwy::Prefetch(w[r] + at + ahead);
+      }
+      half_step<0, N, R>(x, w, at, acc);
+      half_step<1, N, R>(x, w, at, acc);
     }
-    half_step<0, N, R>(x, w, at, acc);
-    half_step<1, N, R>(x, w, at, acc);
-  }
+  };
+  const int64_t turn = kAsk ? std::clamp<int64_t>(asking.turn / step * step, 0, whole) : whole;
+  steps(0, turn, asking.ahead);
+  steps(turn, whole, asking.after);
   if (whole < cols) {
     for (int r = 0; r < R; ++r) {
       const LastStep<W> last(w[r] + whole, cols - whole);
@@ -197,7 +208,10 @@ void columns_together(const LinearForward& a, const float* packed, int64_t begin
     const W* w[R];
     for (int r = 0; r < R; ++r) w[r] = a.w.row<W>(std::min(m + r, end - 1));
     std::memset(sums, 0, sizeof sums);
-    add_tile<N, R, true>(packed, w, kAhead / static_cast<int64_t>(sizeof(W)), a.w.cols, sums);
+    // At the end of these rows the beginnings of the next ones are asked for.
+    constexpr int64_t kElements = kAhead / static_cast<int64_t>(sizeof(W));
+    const Asking asking{kElements, a.w.cols - kElements, R * a.w.stride - a.w.cols + kElements};
+    add_tile<N, R, true>(packed, w, asking, a.w.cols, sums);
     finish_tile(a, 0, N, m, std::min<int64_t>(R, end - m), sums);
   }
 }
@@ -226,9 +240,9 @@ void add_parts(const LinearForward& a, const float* packed, int64_t padded, int6
     const float* x = packed + n * padded + first_col * count;
     with_count(count, [&](auto N) {
       if (n == 0)
-        add_tile<N(), kPartRows, true>(x, w, ahead, cols, sums);
+        add_tile<N(), kPartRows, true>(x, w, {ahead, cols, ahead}, cols, sums);
       else
-        add_tile<N(), kPartRows, false>(x, w, ahead, cols, sums);
+        add_tile<N(), kPartRows, false>(x, w, {}, cols, sums);
     });
     sums += kPartRows * count * lanes();
   }
