@@ -10,7 +10,7 @@ import shutil
 
 from lib.common import Checks, largest, need, random_rows
 
-need("numpy", "gguf", "llama_cpp", "safetensors")
+need("numpy", "gguf", "llama_cpp", "safetensors", "tokenizers")
 import gguf
 import numpy as np
 from safetensors.numpy import load_file, save_file
@@ -207,6 +207,45 @@ def tokenizers(c):
                     len(other) == len(unknown), [t for t in other if t not in unknown][:4] or "")
 
 
+SPACE = "\u2581"
+
+
+def pieces(c):
+    """A vocabulary in SentencePiece's way, trained here: merges there, scores in a GGUF."""
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
+
+    texts = [line for path in sorted((c.goldens / "tokenizer").glob("cases*.jsonl")) for line in path.read_text().splitlines()]
+    texts = [json.loads(line)["text"] for line in texts]
+    # llama.cpp ends a piece at a byte of 0, and so has no token for it.
+    texts = [text for text in texts if text and "<" not in text and "\0" not in text]
+    learned = Tokenizer(models.BPE(byte_fallback=True, unk_token="<unk>", fuse_unk=True))
+    learned.normalizer = normalizers.Sequence([normalizers.Prepend(SPACE), normalizers.Replace(" ", SPACE)])
+    learned.pre_tokenizer = pre_tokenizers.Split(SPACE, "merged_with_next")
+    special = ["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256))]
+    learned.train_from_iterator(texts, trainers.BpeTrainer(vocab_size=1200, special_tokens=special, max_token_length=12))
+    file = json.loads(learned.to_str())
+    file["pre_tokenizer"] = None
+    file["added_tokens"] = file["added_tokens"][:3]
+    file["decoder"] = {"type": "Sequence", "decoders": [
+        {"type": "Replace", "pattern": {"String": SPACE}, "content": " "}, {"type": "ByteFallback"}, {"type": "Fuse"},
+        {"type": "Strip", "content": " ", "start": 1, "stop": 0}]}
+    made = c.folder / "pieces"
+    made.mkdir()
+    (made / "tokenizer.json").write_text(json.dumps(file))
+    (made / "tokenizer_config.json").write_text(json.dumps({"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"}))
+    path, reference = c.folder / "pieces.gguf", Tokenizer.from_str(json.dumps(file))
+    c.run("export", "--checkpoint", small_falcon(c, made), "--format", "gguf", "--out", path)
+    expected = [reference.encode(text, add_special_tokens=False).ids for text in texts]
+    data, out = c.folder / "pieces.jsonl", c.folder / "pieces-ids.jsonl"
+    data.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
+    c.run("tokenize", "--checkpoint", path, "--input", data, "--output", out)
+    ours = [json.loads(line)["ids"] for line in out.read_text().splitlines()]
+    c.check(f"pieces: falconer reads them out of the GGUF, {len(texts)} texts", ours == expected)
+    llama = Llama(path, vocab_only=True)
+    other = [text for text, ids in zip(texts, expected) if llama.tokenize(text) != ids]
+    c.check(f"pieces: llama.cpp gives the same ids for {len(texts) - len(other)} of {len(texts)} texts", not other, other[:4] or "")
+
+
 def missing_bytes(tokenizer):
     """Bytes that no token of the vocabulary spells alone; GPT-2's alphabet writes each as one character."""
     plain = [*range(33, 127), *range(161, 173), *range(174, 256)]
@@ -267,7 +306,7 @@ def merged(c):
 def refusals(c):
     models = c.goldens / "models"
     c.refused("a model with ALiBi is refused", ["export", "--checkpoint", models / "falconrw-tiny", "--format", "gguf", "--out", c.folder / "no.gguf"], "ALiBi", "--format hf")
-    c.refused("GPT-NeoX is refused", ["export", "--checkpoint", models / "gptneox-tiny", "--format", "gguf", "--out", c.folder / "no.gguf"], "Falcon")
+    c.refused("GPT-NeoX is refused", ["export", "--checkpoint", models / "gptneox-tiny", "--format", "gguf", "--out", c.folder / "no.gguf"], "gpt_neox", "falcon")
     dora = c.goldens / "peft" / "falcon7b-tiny-h4" / "dora-r4"
     c.refused("DoRA is refused as GGUF LoRA, with what to do",
               ["export", "--checkpoint", models / "falcon7b-tiny-h4", "--adapter", dora, "--format", "gguf-lora", "--out", c.folder / "no.gguf"], "DoRA", "merge")
@@ -278,6 +317,7 @@ f32_logits(checks)
 metadata(checks)
 dtypes(checks)
 tokenizers(checks)
+pieces(checks)
 lora(checks)
 merged(checks)
 refusals(checks)
