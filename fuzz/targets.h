@@ -28,16 +28,17 @@ const Target* find_target(std::string_view name);
 
 // ---- by the room that they look into
 
-void fuzz_safetensors(Input input);     // model.safetensors
-void fuzz_shards(Input input);          // model.safetensors.index.json beside two good shards
-void fuzz_pickle(Input input);          // data.pkl of a PyTorch file
-void fuzz_torch_zip(Input input);       // a whole PyTorch file
-void fuzz_torch_tensors(Input input);   // a PyTorch file that is whole, around any pickle
-void fuzz_gguf(Input input);            // a GGUF file: tensors, settings, tokenizer
-void fuzz_config(Input input);          // config.json
-void fuzz_yaml(Input input);            // model_config.yaml
-void fuzz_tokenizer(Input input);       // tokenizer.json, used on a text
-void fuzz_sentencepiece(Input input);   // a byte that chooses the settings beside it, and tokenizer.model, used
+void fuzz_safetensors(Input input);    // model.safetensors
+void fuzz_shards(Input input);         // model.safetensors.index.json beside two good shards
+void fuzz_pickle(Input input);         // data.pkl of a PyTorch file
+void fuzz_torch_zip(Input input);      // a whole PyTorch file
+void fuzz_torch_tensors(Input input);  // a PyTorch file that is whole, around any pickle
+void fuzz_gguf(Input input);           // a GGUF file: tensors, settings, tokenizer
+void fuzz_config(Input input);         // config.json
+void fuzz_yaml(Input input);           // model_config.yaml
+void fuzz_tokenizer(Input input);      // tokenizer.json, used on a text
+void fuzz_sentencepiece(
+    Input input);  // a byte that chooses the settings beside it, and tokenizer.model, used
 void fuzz_special_tokens(Input input);  // the files beside it
 void fuzz_chat_template(Input input);   // chat_template.jinja, rendered
 void fuzz_template_files(Input input);  // tokenizer_config.json, whose template it may hold

@@ -10,6 +10,7 @@
 #include "base/json_text.h"
 #include "base/log.h"
 #include "base/path.h"
+#include "checkpoint/gguf_cuts.h"
 #include "checkpoint/gguf_pieces.h"
 
 namespace falconer {
@@ -27,69 +28,6 @@ enum TokenType : int32_t {
   kUnused = 5,
   kByte = 6
 };
-
-/// Ways of cutting text into pieces that llama.cpp knows by name, as tokenizer.json spells them. Some take a
-/// piece that is a token as it is, whatever its merges (`ignore_merges`).
-struct PreTokenizerName {
-  const char* name;
-  const char* spelling;
-  bool ignore_merges = false;
-};
-#define FALCONER_SPLIT(pattern)                                                               \
-  R"({"type":"Sequence","pretokenizers":[{"type":"Split","pattern":{"Regex":")" pattern       \
-  R"("},"behavior":"Isolated","invert":false},{"type":"ByteLevel","add_prefix_space":false,)" \
-  R"("trim_offsets":true,"use_regex":false}]})"
-constexpr const char* kThreeDigits = FALCONER_SPLIT(
-    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+)");
-constexpr PreTokenizerName kPreTokenizers[] = {
-    {"falcon", R"({"type":"Sequence","pretokenizers":[
-        {"type":"Punctuation","behavior":"Contiguous"},
-        {"type":"ByteLevel","add_prefix_space":false,"trim_offsets":true,"use_regex":true},
-        {"type":"Digits","individual_digits":false},
-        {"type":"Split","pattern":{"Regex":"[0-9][0-9][0-9]"},"behavior":"Isolated","invert":false}
-      ]})"},
-    {"gpt-2",
-     R"({"type":"ByteLevel","add_prefix_space":false,"trim_offsets":true,"use_regex":true})"},
-    {"smollm", R"({"type":"Sequence","pretokenizers":[
-        {"type":"Digits","individual_digits":true},
-        {"type":"ByteLevel","add_prefix_space":false,"trim_offsets":true,"use_regex":true}]})"},
-    {"llama-bpe", kThreeDigits, true},
-    {"dbrx", kThreeDigits},
-    {"qwen2",
-     FALCONER_SPLIT(
-         R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+)")},
-};
-#undef FALCONER_SPLIT
-
-/// Without what does not change how text is cut.
-json plain_steps(json steps) {
-  if (!steps.is_object()) return steps;
-  steps.erase("trim_offsets");
-  if (steps.value("type", "") == "ByteLevel" && !steps.contains("use_regex"))
-    steps["use_regex"] = true;
-  if (steps.contains("pretokenizers") && steps["pretokenizers"].is_array())
-    for (json& step : steps["pretokenizers"]) step = plain_steps(step);
-  return steps;
-}
-
-std::string known_cuts() {
-  std::vector<std::string> names;
-  for (const PreTokenizerName& known : kPreTokenizers) names.emplace_back(known.name);
-  return joined(names, ", ");
-}
-
-const char* pre_tokenizer_name(const json& file, const std::string& where) {
-  const json steps = file.value("pre_tokenizer", json());
-  const bool whole = file.at("model").value("ignore_merges", false);
-  for (const PreTokenizerName& known : kPreTokenizers)
-    if (known.ignore_merges == whole &&
-        plain_steps(steps) == plain_steps(json::parse(known.spelling)))
-      return known.name;
-  fail(
-      "{}: its tokenizer cuts text in a way that llama.cpp has no name for; those that it calls {} "
-      "can be exported",
-      where, known_cuts());
-}
 
 json parse(const SideFiles& files, const char* name, const std::string& where) {
   const auto found = files.find(name);
@@ -254,7 +192,7 @@ void add_tokenizer(const SideFiles& files, const std::string& where,
     metadata.add("tokenizer.ggml.add_space_prefix", space_before(file, where));
   } else {
     metadata.add("tokenizer.ggml.model", "gpt2");
-    metadata.add("tokenizer.ggml.pre", pre_tokenizer_name(file, where));
+    metadata.add("tokenizer.ggml.pre", gguf_cut_name(file, where));
   }
   const Vocabulary vocabulary(file, options.vocab, where);
   vocabulary.add_to(metadata);
@@ -350,19 +288,6 @@ json post_processor(const Gguf& gguf, const json& config) {
           {"special_tokens", tokens}};
 }
 
-const PreTokenizerName& pre_tokenizer(const Gguf& gguf) {
-  std::string_view name = gguf.text("tokenizer.ggml.pre", "default");
-  // Files from before the key was there say nothing, and a Falcon's are Falcon's.
-  if (name == "default" && gguf.text("general.architecture", "") == "falcon") name = "falcon";
-  for (const PreTokenizerName& known : kPreTokenizers)
-    if (name == known.name || (name == "gpt2" && known.name == std::string_view("gpt-2")))
-      return known;
-  fail(
-      "{}: its tokenizer cuts text in llama.cpp's way \"{}\"; those that it calls {} can be "
-      "read. Use the model's Hugging Face folder",
-      gguf.path().string(), printable(name), known_cuts());
-}
-
 /// "vocab" of the model and "added_tokens", from tokens and their types.
 void read_tokens(const Gguf& gguf, json& vocab, json& added) {
   const auto tokens = gguf.texts("tokenizer.ggml.tokens");
@@ -416,7 +341,7 @@ namespace {
 
 /// Byte-level BPE.
 json tokenizer_of_bytes(const Gguf& gguf) {
-  const PreTokenizerName& cut = pre_tokenizer(gguf);
+  const GgufCut& cut = gguf_cut(gguf);
   json model = {{"type", "BPE"}, {"vocab", json::object()}, {"merges", json::array()}};
   if (cut.ignore_merges) model["ignore_merges"] = true;
   for (const std::string_view merge : gguf.texts("tokenizer.ggml.merges"))

@@ -91,8 +91,7 @@ TEST(SentencePieceFile, ErrorsNameWhatIsWrong) {
     expect_mentions(message_of([&] { tokenizer_of(model, config); }), parts);
   };
   const std::string good = model_of(2);
-  for (size_t length = 1; length < good.size(); ++length)
-    try {
+  for (size_t length = 1; length < good.size(); ++length) try {
       tokenizer_of(good.substr(0, length), json::object()).encode("a <usr>");
     } catch (const Error&) {  // behind a whole piece it may be one
     }

@@ -66,8 +66,10 @@ SettingRow shard_size(int64_t& value) {
 }
 
 const char* const kOwnStyleHelp =
-    "alpaca, alpaca-colon, falcon, falcon-instruct, falcon3, llama2, llama3, mistral, gemma, phi-3, "
-    "vicuna, chatml, raw or chat, the checkpoint's own template (default: alpaca; for turns chat, or "
+    "alpaca, alpaca-colon, falcon, falcon-instruct, falcon3, llama2, llama3, mistral, gemma, "
+    "phi-3, "
+    "vicuna, chatml, raw or chat, the checkpoint's own template (default: alpaca; for turns chat, "
+    "or "
     "falcon)";
 
 void append(Rows& rows, Rows more) { rows.insert(rows.end(), more.begin(), more.end()); }

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "checkpoint/gguf_tokenizer.h"
 #include "model/arch/architecture.h"
+#include "model/arch/gguf_rules.h"
 #include "model/arch/limits.h"
 
 namespace falconer {
@@ -57,20 +58,6 @@ std::string known_architectures() {
   for (const GgufFamily& one : kFamilies)
     if (std::string_view(one.family) != "mistral") names.emplace_back(one.architecture);
   return joined(names, ", ");
-}
-
-bool is_gemma(const ModelConfig& m) { return m.family.starts_with("gemma"); }
-
-/// What q . k is multiplied by there: the root of this, and not always of the head's size.
-int64_t score_divisor(const ModelConfig& m) {
-  const bool largest = (m.family == "gemma2" && m.layers == 46) ||
-                       (m.family == "gemma3_text" && m.layers == 62);  // the 27B models
-  return largest ? m.width / m.heads : m.head_size;
-}
-
-/// Of every how many layers the last sees all positions; 0: there are no windows.
-int64_t window_period(const ModelConfig& m) {
-  return m.family == "gemma2" ? 2 : m.family == "gemma3_text" ? 6 : 0;
 }
 
 // ---- reading
@@ -250,7 +237,8 @@ ModelConfig read_family(const Gguf& gguf, const GgufFamily& known) {
   m.family = family;
   m.rope_dims = gguf.integer(prefix + "rope.dimension_count", m.head_size);
   read_gguf_scaling(gguf, prefix, m);
-  if (window_period(m) > 0) m.score_scale = 1 / std::sqrt(static_cast<double>(score_divisor(m)));
+  if (gguf_window_period(m) > 0)
+    m.score_scale = 1 / std::sqrt(static_cast<double>(gguf_score_divisor(m)));
   const auto there = [&](const char* name) { return gguf.tensor(name) != nullptr; };
   m.qkv_bias = there("blk.0.attn_q.bias") || there("blk.0.attn_qkv.bias");
   m.dense_bias = there("blk.0.attn_output.bias");
@@ -258,94 +246,6 @@ ModelConfig read_family(const Gguf& gguf, const GgufFamily& known) {
   m.tied_head = !there("output.weight");
   return m;
 }
-
-// ---- what llama.cpp has not
-
-class GgufCheck {
- public:
-  explicit GgufCheck(const ModelConfig& m) : m_(m) {}
-
-  void falcon() const {
-    refuse_if(m_.alibi, "ALiBi (as falcon-rw has it)");
-    refuse_if(m_.qkv_bias || m_.dense_bias || m_.mlp_bias,
-              "biases in its linear layers (falcon-rw, or a merged Adapter v2)");
-    refuse_if(!m_.parallel, "attention and MLP one after the other");
-    refuse_if(m_.rope_scaling.type != RopeType::kDefault, "scaled rotation");
-  }
-
-  void others() const {
-    const bool llama = is("llama") || is("mistral");
-    refuse_if(m_.qkv_bias && !(llama || is("qwen2") || is("stablelm") || is("starcoder2")),
-              "biases of queries, keys and values");
-    refuse_if((m_.dense_bias || m_.mlp_bias) && !llama && !is("starcoder2"),
-              "biases behind attention and in the MLP (a merged Adapter v2 has them)");
-    refuse_if(!m_.bias() && is("starcoder2"), "linear layers without biases");
-    const bool gelu = is_gemma(m_) || is("starcoder2");
-    refuse_if(m_.activation != (gelu ? Activation::kGeluTanh : Activation::kSilu),
-              "other activation than its own in the MLP");
-    refuse_if(m_.rope_dims != m_.head_size && !is("phi3") && !is("stablelm"),
-              "heads of which only a part is rotated");
-    refuse_if((is("cohere") || is("starcoder2")) && m_.q_rows() != m_.width,
-              "heads that are not together as wide as the model");
-    refuse_if((is_gemma(m_) || is("cohere")) && !m_.tied_head,
-              "head of its own beside the embedding");
-    scores();
-    windows();
-    rotation();
-  }
-
- private:
-  bool is(const char* family) const { return m_.family == family; }
-  void refuse_if(bool lacks, std::string_view what) const {
-    if (lacks)
-      fail(
-          "llama.cpp cannot compute this model: its {} has no {}. Export it with --format hf "
-          "instead",
-          is("falcon") ? "Falcon" : gguf_architecture(m_), what);
-  }
-
-  void scores() const {
-    const double usual = 1 / std::sqrt(static_cast<double>(score_divisor(m_)));
-    refuse_if(m_.score_scale != 0 && std::fabs(m_.score_scale - usual) > 1e-6 * usual,
-              fmt::format("scores divided by the root of {:g} (query_pre_attn_scalar), only by "
-                          "that of {}",
-                          1 / (m_.score_scale * m_.score_scale), score_divisor(m_)));
-    refuse_if(is("gemma2") && (m_.score_cap == 0 || m_.logit_cap == 0),
-              "way to do without soft caps of scores and logits");
-    refuse_if(!is("gemma2") && (m_.score_cap != 0 || m_.logit_cap != 0),
-              "soft caps of scores or logits");
-  }
-
-  void windows() const {
-    const int64_t period = window_period(m_);
-    const int64_t window =
-        m_.windows.empty() ? 0 : *std::max_element(m_.windows.begin(), m_.windows.end());
-    refuse_if(is("gemma2") && window == 0, "layers without windows alone");
-    if (window == 0) return;
-    for (int64_t i = 0; i < m_.layers; ++i) {
-      const bool slides = period == 0 || (i + 1) % period != 0;
-      refuse_if(m_.window(i) != (slides ? window : 0),
-                period == 0 ? "windows in some layers alone"
-                            : "other pattern of layers with and without windows than its own");
-    }
-    refuse_if(period == 0 && !is("mistral") && !is("phi3") && !is("starcoder2"), "windows");
-  }
-
-  void rotation() const {
-    const RopeScaling& s = m_.rope_scaling;
-    const bool llama = is("llama") || is("mistral");
-    refuse_if(s.type == RopeType::kDynamic, "\"dynamic\" scaling of positions");
-    refuse_if(s.type == RopeType::kLlama3 && !llama, "\"llama3\" scaling of positions");
-    refuse_if(s.type == RopeType::kLongRope && !llama && !is("phi3"),
-              "\"longrope\" scaling of positions");
-    refuse_if(s.type == RopeType::kYarn && (s.attention_factor || s.mscale || s.mscale_all_dim ||
-                                            !s.truncate || window_period(m_) > 0),
-              "such \"yarn\" scaling of positions (a factor on attention, or bounds that are not "
-              "whole)");
-  }
-
-  const ModelConfig& m_;
-};
 
 // ---- writing
 
@@ -419,7 +319,7 @@ void add_window_keys(const ModelConfig& m, GgufKeys& keys) {
   const int64_t window =
       m.windows.empty() ? 0 : *std::max_element(m.windows.begin(), m.windows.end());
   if (window > 0 || m.family == "phi3") keys.whole("attention.sliding_window", window);
-  if (window > 0 && window < m.context && window_period(m) == 0)
+  if (window > 0 && window < m.context && gguf_window_period(m) == 0)
     log_warning(
         "llama.cpp computes {} without its window of {} positions: beyond these it attends to "
         "more than the model did",
@@ -462,12 +362,6 @@ ModelConfig read_gguf_config(const Gguf& gguf) {
   m.eos_ids = ends_in_gguf(gguf);
   m.bos_id = token_id_in_gguf(gguf, "tokenizer.ggml.bos_token_id");
   return m;
-}
-
-void check_gguf_model(const ModelConfig& m) {
-  gguf_architecture(m);  // or the family is not known there
-  const GgufCheck check(m);
-  m.family == "falcon" ? check.falcon() : check.others();
 }
 
 void add_gguf_config(const ModelConfig& m, GgufMetadata& metadata) {
