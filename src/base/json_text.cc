@@ -75,6 +75,8 @@ std::string array_text(std::string_view line) {
 }
 
 std::string json_excess(std::string_view text, bool ordered) {
+  // The parser takes it for the end, and what stands behind it would be dropped in silence.
+  if (text.find('\0') != std::string_view::npos) return "holds a zero byte, which JSON cannot";
   size_t members[kDeepestJson] = {};  // colons so far, of what is open at each level
   int depth = 0;
   for (size_t at = 0; at < text.size(); ++at) {

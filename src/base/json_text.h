@@ -14,7 +14,7 @@ namespace falconer {
 inline constexpr int kDeepestJson = 100;          // lists and objects within each other
 inline constexpr size_t kMostJsonMembers = 4096;  // of one object that keeps their order
 
-/// What is beyond these bounds, to follow a name ("holds lists or objects ..."); empty where nothing
+/// What is beyond these bounds, or no parser should see (a zero byte), to follow a name ("holds lists or objects ..."); empty where nothing
 /// is. `ordered`: whether the number of members counts. Text that is no JSON may pass.
 std::string json_excess(std::string_view text, bool ordered);
 

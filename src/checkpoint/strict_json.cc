@@ -35,6 +35,7 @@ class Guard {
 }  // namespace
 
 json parse_strict_json(std::string_view text) {
+  if (text.find('\0') != std::string_view::npos) fail("not JSON: it holds a zero byte");
   try {
     return json::parse(text, Guard());
   } catch (const json::exception&) {

@@ -58,5 +58,17 @@ TEST(JsonText, AKeyThatStandsTwiceIsFound) {
   EXPECT_EQ(key("[1, {}, {\"a\": []}]"), "-");
 }
 
+// The parser would end there, and drop the rest in silence.
+TEST(JsonText, AZeroByteIsNoEnd) {
+  using namespace std::string_view_literals;
+  for (const std::string_view text :
+       {"{\"a\": 1}\0{\"b\": 2}"sv, "[1]\0"sv, "\0"sv, "{\"a\": \"x\0y\"}"sv, "[1,\0 2]"sv}) {
+    EXPECT_TRUE(parse_json(text).is_discarded());
+    EXPECT_TRUE(parse_ordered_json(text).is_discarded());
+    EXPECT_NE(json_excess(text, true).find("zero byte"), std::string::npos);
+  }
+  EXPECT_FALSE(parse_json("{\"a\": \"x\\u0000y\"}").is_discarded());
+}
+
 }  // namespace
 }  // namespace falconer::test

@@ -10,6 +10,7 @@
 #include <hwy/aligned_allocator.h>
 #include <hwy/cache_control.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "ops/cpu/half-inl.h"
