@@ -1,0 +1,61 @@
+// The ranks of a job that work on one model: what they tell each other, and in which order it is summed.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "ranks/pieces.h"
+#include "ranks/transport.h"
+
+namespace falconer {
+
+/// Calls are queued for a thread of their own, which alone talks to the transport, and are done in order while the
+/// caller computes. Every rank makes the same calls in the same order. Sums are formed rank by rank, from 0 on, in
+/// f32: the same bytes every time, however a message is cut. Memory that a call was given stays untouched until it
+/// was waited for. An error on the thread is thrown by the next wait().
+class Ranks {
+ public:
+  explicit Ranks(std::unique_ptr<Transport> transport);
+  Ranks(const Ranks&) = delete;
+  Ranks& operator=(const Ranks&) = delete;
+  ~Ranks();
+
+  const RankPlace& place() const;
+  int rank() const { return place().rank; }
+  int size() const { return place().size; }
+  bool first() const { return rank() == 0; }
+
+  /// Names a queued call; waiting for one waits for all before it. 0: nothing to wait for.
+  using Ticket = uint64_t;
+  /// `whole` has pieces.n elements of `element` bytes, of which this rank's piece is there: all of them then.
+  Ticket gather(void* whole, const Pieces& pieces, size_t element);
+  /// home[i] += the sum over all ranks of whole[begin + i], for this rank's piece.
+  Ticket reduce(const float* whole, const Pieces& pieces, float* home);
+  void wait(Ticket ticket);
+
+  // What follows is done when it returns.
+
+  /// As many numbers of every rank, rank after rank.
+  std::vector<double> gather_numbers(std::span<const double> mine);
+  /// The text of every rank.
+  std::vector<std::string> gather_texts(const std::string& mine);
+  /// Rank 0's bytes to all.
+  void broadcast(std::span<std::byte> data);
+  void barrier();
+
+  /// Bytes that this rank has sent, and seconds that the caller has waited.
+  int64_t sent_bytes() const;
+  double waited_seconds() const;
+
+  /// Ends the job: this rank's error was said. Never returns.
+  [[noreturn]] void abort(int code);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace falconer
