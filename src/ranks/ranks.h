@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -15,12 +16,15 @@ namespace falconer {
 /// Calls are queued for a thread of their own, which alone talks to the transport, and are done in order while the
 /// caller computes. Every rank makes the same calls in the same order. Sums are formed rank by rank, from 0 on, in
 /// f32: the same bytes every time, however a message is cut. Memory that a call was given stays untouched until it
-/// was waited for. An error on the thread is thrown by the next wait().
+/// was waited for. An error on the thread is thrown by the next wait(), and by all after it: no call is done then.
 class Ranks {
  public:
+  /// `make` is called on the thread, which also destroys what it made. Its error is thrown here.
+  explicit Ranks(std::function<std::unique_ptr<Transport>()> make);
   explicit Ranks(std::unique_ptr<Transport> transport);
   Ranks(const Ranks&) = delete;
   Ranks& operator=(const Ranks&) = delete;
+  /// When all calls are done. Every rank does it, as every other call; but for one whose call has failed.
   ~Ranks();
 
   const RankPlace& place() const;
@@ -42,7 +46,7 @@ class Ranks {
   std::vector<double> gather_numbers(std::span<const double> mine);
   /// The text of every rank.
   std::vector<std::string> gather_texts(const std::string& mine);
-  /// Rank 0's bytes to all.
+  /// Rank 0's bytes to all; as many everywhere.
   void broadcast(std::span<std::byte> data);
   void barrier();
 
@@ -50,7 +54,7 @@ class Ranks {
   int64_t sent_bytes() const;
   double waited_seconds() const;
 
-  /// Ends the job: this rank's error was said. Never returns.
+  /// Ends the job: this rank's error was said. From any thread, whatever the others are at. Never returns.
   [[noreturn]] void abort(int code);
 
  private:

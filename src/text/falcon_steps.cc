@@ -33,7 +33,7 @@ class FalconSteps final : public PreTokenStep {
     }
   }
 
-  void split(std::string_view text, Pieces& out) const override {
+  void split(std::string_view text, TextPieces& out) const override {
     for (size_t begin = 0; begin < text.size();) {
       size_t at = begin;
       bool ascii = true;
@@ -96,7 +96,7 @@ class FalconSteps final : public PreTokenStep {
     return last > begin ? last : end;
   }
 
-  void cut_numbers(std::string_view piece, Pieces& out) const {
+  void cut_numbers(std::string_view piece, TextPieces& out) const {
     for (size_t at = 0; at < piece.size();) {
       const size_t begin = at;
       const bool number = spelled_number_[byte_at(piece, at)];

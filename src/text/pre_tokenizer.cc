@@ -81,7 +81,7 @@ class ByteLevelStep final : public PreTokenStep {
   ByteLevelStep(bool add_prefix_space, bool use_regex)
       : add_prefix_space_(add_prefix_space), use_regex_(use_regex) {}
 
-  void split(std::string_view piece, Pieces& out) const override {
+  void split(std::string_view piece, TextPieces& out) const override {
     if (add_prefix_space_ && !piece.starts_with(' '))
       piece = out.added.emplace_back(" " + std::string(piece));
     if (!use_regex_) return out.pieces.push_back(piece);
@@ -146,7 +146,7 @@ void PreTokenizer::add_step(const nlohmann::json& json) {
   }
 }
 
-void PreTokenizer::split(std::string_view text, Pieces& out) const {
+void PreTokenizer::split(std::string_view text, TextPieces& out) const {
   out.pieces.clear();
   if (text.empty()) return;
   if (steps_.empty()) return out.pieces.push_back(text);

@@ -12,7 +12,7 @@ namespace falconer {
 
 /// Pieces of a text, in order. They point into the text, or into `added` where a step had to add a
 /// character.
-struct Pieces {
+struct TextPieces {
   std::vector<std::string_view> pieces;
   std::deque<std::string> added;
   const char* start = nullptr;  // of the whole text, where it is in here
@@ -23,7 +23,7 @@ class PreTokenStep {
  public:
   virtual ~PreTokenStep() = default;
   /// Appends the parts of `piece` to out.pieces.
-  virtual void split(std::string_view piece, Pieces& out) const = 0;
+  virtual void split(std::string_view piece, TextPieces& out) const = 0;
 };
 
 /// Immutable; safe to use from many threads.
@@ -35,11 +35,11 @@ class PreTokenizer {
   static PreTokenizer from_json(const nlohmann::json& json);
 
   /// Cuts `text` (valid UTF-8). Empty pieces do not occur.
-  void split(std::string_view text, Pieces& out) const;
+  void split(std::string_view text, TextPieces& out) const;
 
   /// Whether it has a ByteLevel step: tokens are then made of bytes, and else of characters.
   bool bytes() const { return bytes_; }
-  /// Whether a text may get a character before it, and whether that depends on Pieces::start.
+  /// Whether a text may get a character before it, and whether that depends on TextPieces::start.
   bool prepends() const { return prepends_; }
   bool needs_start() const { return needs_start_; }
 

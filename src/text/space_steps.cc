@@ -15,7 +15,7 @@ class WordStep final : public PreTokenStep {
  public:
   explicit WordStep(bool words) : words_(words) {}
 
-  void split(std::string_view piece, Pieces& out) const override {
+  void split(std::string_view piece, TextPieces& out) const override {
     size_t begin = 0;
     Sort before = kSpace;
     for (size_t at = 0; at < piece.size();) {
@@ -44,7 +44,7 @@ class MetaspaceStep final : public PreTokenStep {
  public:
   explicit MetaspaceStep(Metaspace settings) : m_(std::move(settings)) {}
 
-  void split(std::string_view piece, Pieces& out) const override {
+  void split(std::string_view piece, TextPieces& out) const override {
     const bool asked = m_.scheme == Metaspace::kAlways ||
                        (m_.scheme == Metaspace::kFirst && piece.data() == out.start);
     const bool prefix = asked && !piece.starts_with(m_.replacement) && !piece.starts_with(' ');

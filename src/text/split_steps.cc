@@ -25,7 +25,7 @@ Behavior read_behavior(const std::string& name) {
 /// Collects the parts of one piece, matches and what lies between them, in order.
 class Cutter {
  public:
-  Cutter(std::string_view piece, Behavior behavior, Pieces& out)
+  Cutter(std::string_view piece, Behavior behavior, TextPieces& out)
       : piece_(piece), behavior_(behavior), out_(out) {}
 
   void part(size_t begin, size_t end, bool match) {
@@ -61,7 +61,7 @@ class Cutter {
 
   std::string_view piece_;
   Behavior behavior_;
-  Pieces& out_;
+  TextPieces& out_;
   bool any_ = false, last_match_ = false;
 };
 
@@ -76,7 +76,7 @@ class ClassStep final : public PreTokenStep {
     }
   }
 
-  void split(std::string_view piece, Pieces& out) const override {
+  void split(std::string_view piece, TextPieces& out) const override {
     Cutter cutter(piece, behavior_, out);
     const bool runs = behavior_ == Behavior::kContiguous;
     for (size_t at = 0; at < piece.size();) {
@@ -112,7 +112,9 @@ class ClassStep final : public PreTokenStep {
 /// piece.
 class ThreeDigitsStep final : public PreTokenStep {
  public:
-  void split(std::string_view piece, Pieces& out) const override { cut_three_digits(piece, out); }
+  void split(std::string_view piece, TextPieces& out) const override {
+    cut_three_digits(piece, out);
+  }
 };
 
 /// Cuts at the matches of a string or an expression.
@@ -121,7 +123,7 @@ class PatternStep final : public PreTokenStep {
   PatternStep(Expression expression, Behavior behavior, bool invert, bool bytes)
       : expression_(std::move(expression)), behavior_(behavior), invert_(invert), bytes_(bytes) {}
 
-  void split(std::string_view piece, Pieces& out) const override {
+  void split(std::string_view piece, TextPieces& out) const override {
     if (!bytes_) return cut(piece, out, piece, [](size_t at) { return at; });
     // The spelling has one character for each byte, so characters count bytes.
     const std::string spelling = spell_bytes(piece);
@@ -136,7 +138,7 @@ class PatternStep final : public PreTokenStep {
 
  private:
   template <class Place>
-  void cut(std::string_view piece, Pieces& out, std::string_view matched, Place place) const {
+  void cut(std::string_view piece, TextPieces& out, std::string_view matched, Place place) const {
     Cutter cutter(piece, behavior_, out);
     const Regex& regex = expression_.for_text(matched);
     size_t done = 0;
@@ -170,7 +172,7 @@ std::unique_ptr<const PreTokenStep> make_pattern_step(const nlohmann::json& json
 
 }  // namespace
 
-void cut_three_digits(std::string_view piece, Pieces& out) {
+void cut_three_digits(std::string_view piece, TextPieces& out) {
   size_t begin = 0;
   int digits = 0;
   for (size_t at = 0; at < piece.size(); ++at) {

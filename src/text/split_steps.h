@@ -13,6 +13,6 @@ namespace falconer {
 std::unique_ptr<const PreTokenStep> make_split_step(const nlohmann::json& json, bool bytes);
 
 /// Cuts every three ASCII digits that stand together, from the left, out of `piece`.
-void cut_three_digits(std::string_view piece, Pieces& out);
+void cut_three_digits(std::string_view piece, TextPieces& out);
 
 }  // namespace falconer

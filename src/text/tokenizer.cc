@@ -63,7 +63,7 @@ struct Tokenizer::Impl {
 
   /// `start` is where the text that it is of begins; null where it is of another part.
   void encode_text(std::string_view text, const char* start, std::vector<int32_t>& ids) const {
-    thread_local Pieces pieces;
+    thread_local TextPieces pieces;
     pieces.added.clear();
     pieces.start = start;
     pre_tokenizer.split(text, pieces);

@@ -62,7 +62,7 @@ std::string random_text(std::mt19937& numbers, uint32_t most) {
 }
 
 std::vector<std::string> pieces(const PreTokenizer& tokenizer, std::string_view text) {
-  Pieces found;
+  TextPieces found;
   tokenizer.split(text, found);
   return {found.pieces.begin(), found.pieces.end()};
 }

@@ -1,0 +1,167 @@
+#include "ranks/job.h"
+
+#include <dlfcn.h>
+
+#include <exception>
+#include <filesystem>
+#include <mutex>
+#include <optional>
+
+#include "base/error.h"
+#include "base/joined.h"
+#include "base/log.h"
+#include "base/plural.h"
+#include "base/process.h"
+#include "base/threads.h"
+#include "ranks/rank_cores.h"
+
+namespace falconer {
+namespace {
+
+constexpr const char* kLibrary = "libfalconer_mpi.so";
+
+struct Job {
+  std::mutex guard;
+  bool asked = false, left = false;
+  std::exception_ptr failure;
+  std::unique_ptr<Ranks> ranks;
+  double timeout = 600;
+};
+// Never destroyed: what leaves the job is leave_job(), not the end of the process.
+Job& the_job() {
+  static Job* const job = new Job;
+  return *job;
+}
+
+// Where this code lies: the program, or libfalconer.so.
+std::filesystem::path folder_of_this_code() {
+  Dl_info info{};
+  std::error_code error;
+  if (::dladdr(reinterpret_cast<const void*>(&leave_job), &info) != 0 && info.dli_fname != nullptr)
+    if (const auto path = std::filesystem::canonical(info.dli_fname, error); !error)
+      if (path.filename().string().find(".so") != std::string::npos) return path.parent_path();
+  return std::filesystem::path(this_program()).parent_path();
+}
+
+std::string find_mpi_library() {
+  if (const char* named = process_environment("FALCONER_MPI_LIBRARY"); named && *named)
+    return named;
+  const std::filesystem::path here = folder_of_this_code();
+  std::vector<std::string> places;
+  for (const std::filesystem::path& folder : {here, here.parent_path() / "lib" / "falconer",
+                                              here / "falconer", here.parent_path() / "falconer"}) {
+    std::error_code error;
+    const std::filesystem::path path = folder / kLibrary;
+    if (std::filesystem::exists(path, error)) return path.string();
+    places.push_back(folder.string());
+  }
+  fail(
+      "this process is one of several that {} started, and {} that joins them is not there (looked "
+      "for "
+      "in {}); build Falconer where MPI is installed (apt-get install openmpi-bin libopenmpi-dev), "
+      "or "
+      "name the library in FALCONER_MPI_LIBRARY",
+      job_place().launcher, kLibrary, joined(places, ", "));
+}
+
+using MakeTransport = Transport* (*)(int);
+
+MakeTransport load_mpi() {
+  const std::string path = find_mpi_library();
+  // Global: Open MPI's own parts look for its symbols there.
+  void* const library = ::dlopen(path.c_str(), RTLD_NOW | RTLD_GLOBAL);
+  if (library == nullptr)
+    fail(
+        "{}: cannot be loaded: {}; install the MPI that it was built for (Open MPI: apt-get "
+        "install "
+        "openmpi-bin), or rebuild it for another (docs/ranks.md)",
+        path, ::dlerror());
+  const auto make = reinterpret_cast<MakeTransport>(::dlsym(library, "falconer_mpi_transport"));
+  if (make == nullptr) fail("{}: is not Falconer's library for MPI", path);
+  return make;
+}
+
+std::string cores_line(const RankPlace& place, const std::vector<int>& cpus) {
+  return worded("{} on cores {} of {}",
+                thread_count() == 1 ? "1 thread" : std::to_string(thread_count()) + " threads",
+                cpu_list_text(cpus), place.host);
+}
+
+// Those of this machine that may use the same CPUs divide them.
+std::vector<int> divide_cores(Ranks& ranks) {
+  std::vector<int> cpus = cpus_for_ranks();
+  const std::vector<std::string> all =
+      ranks.gather_texts(ranks.place().host + " " + cpu_list_text(cpus));
+  int before = 0, sharing = 0;
+  const auto self = static_cast<size_t>(ranks.rank());
+  for (size_t r = 0; r < all.size(); ++r) {
+    if (all[r] != all[self]) continue;
+    if (r < self) ++before;
+    ++sharing;
+  }
+  return take_share_of_cpus(cpus, before, sharing);
+}
+
+void say_cores(Ranks& ranks, const std::vector<int>& cpus) {
+  const std::vector<std::string> lines = ranks.gather_texts(cores_line(ranks.place(), cpus));
+  if (!ranks.first()) return;
+  for (size_t r = 0; r < lines.size(); ++r) log_info("rank {}: {}", r, lines[r]);
+}
+
+std::unique_ptr<Ranks> join(const JobPlace& place) {
+  const MakeTransport make = load_mpi();
+  const double timeout = the_job().timeout;
+  auto ranks = std::make_unique<Ranks>([make, timeout] {
+    std::unique_ptr<Transport> transport(make(kTransportVersion));
+    if (!transport)
+      fail("{}: was built for another version of Falconer; build it anew (docs/ranks.md)",
+           find_mpi_library());
+    transport->set_timeout(timeout);
+    return transport;
+  });
+  if (ranks->size() == 1 && place.size != 1)
+    fail_usage(
+        "{} started {} processes, and by {} each of them is alone: it was built for another MPI "
+        "than "
+        "this launcher's; rebuild it (docs/ranks.md), or start the job with its own mpirun",
+        place.launcher, place.size == 0 ? "several" : std::to_string(place.size),
+        find_mpi_library());
+  say_cores(*ranks, divide_cores(*ranks));
+  return ranks;
+}
+
+}  // namespace
+
+Ranks* job_ranks() {
+  Job& job = the_job();
+  const std::lock_guard<std::mutex> lock(job.guard);
+  FALCONER_CHECK(!job.left);
+  if (job.failure) std::rethrow_exception(job.failure);
+  if (std::exchange(job.asked, true)) return job.ranks.get();
+  try {
+    const JobPlace place = job_place();
+    if (!place.alone())
+      job.ranks = join(place);
+    else if (!place.launcher.empty())  // which gave it one core
+      take_share_of_cpus(cpus_for_ranks(), 0, 1);
+  } catch (...) {
+    job.failure = std::current_exception();
+    throw;
+  }
+  return job.ranks.get();
+}
+
+void set_rank_timeout(double seconds) { the_job().timeout = seconds; }
+
+void leave_job() {
+  Job& job = the_job();
+  const std::lock_guard<std::mutex> lock(job.guard);
+  job.left = job.ranks != nullptr;
+  job.ranks.reset();
+}
+
+void abort_job(int code) {
+  if (Ranks* const ranks = the_job().ranks.get()) ranks->abort(code);
+}
+
+}  // namespace falconer
