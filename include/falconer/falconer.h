@@ -8,6 +8,7 @@
 #include "falconer/error.h"
 #include "falconer/finetune.h"
 #include "falconer/process.h"
+#include "falconer/ranks.h"
 #include "falconer/selftest.h"
 #include "falconer/settings.h"
 #include "falconer/use.h"

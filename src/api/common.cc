@@ -18,6 +18,7 @@
 #include "model/arch/litgpt_config.h"
 #include "ops/cpu/instruction_sets.h"
 #include "ops/device_names.h"
+#include "ranks/rank_cores.h"
 
 namespace falconer {
 
@@ -86,6 +87,7 @@ void set_verbosity(const std::string& level) { set_log_level(parse_verbosity(lev
 
 void set_threads(int threads) {
   check_threads(threads);
+  keep_thread_count(threads > 0);
   set_thread_count(threads > 0 ? threads : default_thread_count());
 }
 

@@ -1,14 +1,13 @@
 #include "base/answer_printer.h"
 
-#include <unistd.h>
-
+#include "base/one_of_many.h"
 #include "base/streams.h"
 #include "base/terminal.h"
 
 namespace falconer {
 
 AnswerPrinter::AnswerPrinter(size_t column) {
-  if (::isatty(STDOUT_FILENO) != 0) wrap_.emplace(look_of_stdout().columns, column);
+  if (stdout_is_terminal()) wrap_.emplace(look_of_stdout().columns, column);
 }
 
 void AnswerPrinter::add(std::string_view text) {

@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "base/error.h"
+#include "base/one_of_many.h"
 
 namespace falconer {
 namespace {
@@ -24,7 +25,9 @@ std::atomic<bool> asked = false;  // by one that a second time is meant for good
 
 void on_signal(int number) {
   int none = 0;
-  first.compare_exchange_strong(none, number);
+  first.compare_exchange_strong(none, number == SIGUSR1   ? SIGINT
+                                      : number == SIGUSR2 ? SIGTERM
+                                                          : number);
   requested = true;
   if (number != SIGHUP && asked.exchange(true)) {
     std::signal(number, SIG_DFL);
@@ -74,6 +77,8 @@ void handle(int number) {
 void catch_interrupts() {
   give_handlers_a_stack();
   for (const int number : {SIGINT, SIGTERM, SIGHUP}) handle(number);
+  if (is_one_of_many())
+    for (const int number : {SIGUSR1, SIGUSR2}) handle(number);
 }
 
 bool interrupted() { return requested; }

@@ -4,9 +4,16 @@
 #include <spdlog/spdlog.h>
 
 #include <atomic>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
 #include <memory>
+#include <mutex>
 #include <string>
+#include <vector>
 
+#include "base/error.h"
+#include "base/one_of_many.h"
 #include "base/terminal.h"
 
 namespace falconer {
@@ -27,7 +34,49 @@ spdlog::logger& logger() {
 std::atomic<LogLevel> of_process = LogLevel::kInfo;
 thread_local std::optional<LogLevel> of_thread;
 
+/// The log of a process that does not talk to the user.
+class QuietLog {
+ public:
+  void add(const std::string& line) {
+    const std::lock_guard<std::mutex> lock(guard_);
+    if (file_ != nullptr)
+      write(line);
+    else if (held_.size() < kMostHeld)
+      held_.push_back(line);
+  }
+  void open(const std::filesystem::path& path) {
+    const std::lock_guard<std::mutex> lock(guard_);
+    std::FILE* const file = std::fopen(path.c_str(), "ae");
+    if (file == nullptr) fail("{}: cannot be written: {}", path.string(), std::strerror(errno));
+    if (file_ != nullptr) std::fclose(file_);
+    file_ = file;
+    for (const std::string& line : held_) write(line);
+    held_.clear();
+  }
+
+ private:
+  static constexpr size_t kMostHeld = 10'000;
+
+  void write(const std::string& line) {
+    std::fputs((line + "\n").c_str(), file_);
+    std::fflush(file_);
+  }
+
+  std::mutex guard_;
+  std::FILE* file_ = nullptr;
+  std::vector<std::string> held_;
+};
+
+QuietLog& quiet_log() {
+  static QuietLog* const log = new QuietLog;  // threads may log while the process ends
+  return *log;
+}
+
 }  // namespace
+
+void log_to_file(const std::filesystem::path& path) {
+  if (!speaks()) quiet_log().open(path);
+}
 
 void set_log_level(LogLevel level) { of_process = level; }
 
@@ -44,6 +93,7 @@ void log_line(LogLevel level, std::string_view said) {
   // Long lines are broken between words, as a terminal does not.
   const bool warns = level == LogLevel::kWarning;
   const std::string shown = visible(said);
+  if (!speaks()) return quiet_log().add(warns ? "warning: " + shown : shown);
   const std::string text = on_terminal(laid_out(warns ? yellow("warning:") + " " + shown : shown));
   switch (level) {
     case LogLevel::kDebug:

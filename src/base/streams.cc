@@ -11,6 +11,7 @@
 #include <iostream>
 #include <string>
 
+#include "base/one_of_many.h"
 #include "base/terminal.h"
 
 namespace falconer {
@@ -36,7 +37,8 @@ void prepare_streams() {
 }
 
 void print_result(std::string_view text) {
-  const std::string shown = ::isatty(STDOUT_FILENO) != 0 ? on_terminal(text) : with_styles(text);
+  if (!speaks()) return;
+  const std::string shown = stdout_is_terminal() ? on_terminal(text) : with_styles(text);
   // By way of stdio, which std::cout shares: what was printed before comes before.
   errno = 0;
   if (std::fwrite(shown.data(), 1, shown.size(), stdout) != shown.size() ||

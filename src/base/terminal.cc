@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <cstdlib>
 
+#include "base/one_of_many.h"
 #include "base/utf8.h"
 
 namespace falconer {
@@ -104,7 +105,7 @@ void set_output_look(const OutputLook& wanted) { look = wanted; }
 OutputLook look_of_stdout() {
   OutputLook found{.styled = takes_colours(STDOUT_FILENO)};
   winsize size{};
-  if (::isatty(STDOUT_FILENO) != 0)
+  if (stdout_is_terminal())
     found.columns =
         ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
   return found;

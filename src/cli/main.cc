@@ -6,20 +6,27 @@
 #include <vector>
 
 #include "base/current_error.h"
+#include "base/error.h"
+#include "base/interrupt.h"
 #include "base/joined.h"
 #include "base/log.h"
+#include "base/one_of_many.h"
+#include "base/process.h"
 #include "base/spelling.h"
 #include "base/streams.h"
+#include "base/system.h"
 #include "base/terminal.h"
 #include "cli/help.h"
 #include "cli/help_json.h"
 #include "cli/manual.h"
 #include "cli/method_flags.h"
 #include "cli/parse.h"
+#include "cli/rank_flags.h"
 #include "cli/recipe_flags.h"
 #include "cli/words.h"
 #include "falconer/build.h"
 #include "falconer/process.h"
+#include "falconer/ranks.h"
 
 // What the program was built from; empty where that is not known (cmake/record_commit.cmake).
 extern const char* const falconer_commit;
@@ -33,6 +40,7 @@ struct Entry {
   const char* name;
   const char* help;
   void (*add)(Command&);
+  bool on_ranks = false;  // several work on it together
 };
 
 constexpr Entry kCommands[] = {
@@ -44,7 +52,7 @@ constexpr Entry kCommands[] = {
      falconer::cli::add_prepare},
     {"check", "look for what is wrong with data before training on it", falconer::cli::add_check},
     {"plan", "show the memory a finetuning run would take", falconer::cli::add_plan},
-    {"finetune", "train with lora, adapter, adapter-v2 or full", falconer::cli::add_finetune},
+    {"finetune", "train with lora, adapter, adapter-v2 or full", falconer::cli::add_finetune, true},
     {"generate", "answer prompts", falconer::cli::add_generate},
     {"chat", "talk to a model in the terminal", falconer::cli::add_chat},
     {"score", "losses, log-probabilities and logits of rows", falconer::cli::add_score},
@@ -68,6 +76,35 @@ constexpr Entry kCommands[] = {
 void say_error(const std::string& what) {
   falconer::print_message(
       falconer::laid_out(falconer::red("falconer:") + " " + falconer::visible(what)) + "\n");
+}
+
+// Others are given this long to end the job before a rank that is not the first says what it found: of what all
+// find, as a file that is missing, the first then speaks for all.
+constexpr double kFirstSpeaks = 0.7, kAllFound = 5;  // the latter of a wrong command line
+
+// Says what ended this process, and takes the other ranks of its job with it. Returns what to end with.
+int ended_by(const std::string& what, int code) {
+  const falconer::StartedRank rank = falconer::started_rank();
+  if (!falconer::is_one_of_many()) {
+    say_error(what);
+    return code;
+  }
+  // Told to stop, all have saved and come here; or a signal found some of them at something else.
+  if (falconer::interrupted()) {
+    code = falconer::interrupt_exit_code();
+    if (rank.first()) say_error(what);
+    if (!falconer::end_job_together()) falconer::abort_job(code);
+    return code;
+  }
+  if (rank.first() && code == falconer::kExitUsage) {
+    say_error(what);
+  } else if (rank.first() ||
+             !falconer::told_to_end(code == falconer::kExitUsage ? kAllFound : kFirstSpeaks)) {
+    say_error(fmt::format("rank {} on {}: {}", rank.rank, falconer::host_name(), what));
+    if (!rank.first()) falconer::log_info("{}", what);
+  }
+  falconer::abort_job(code);
+  return code;
 }
 
 // What a report of a mistake should have; the first line is the program's name and version.
@@ -97,7 +134,7 @@ void add_flags(Command& program, ProgramFlags& flags) {
               "threads to compute with (default: OMP_NUM_THREADS, else all cores it may use)");
 }
 
-void add_commands(Command& program) {
+void add_commands(Command& program, falconer::cli::RankFlags& ranks) {
   for (const Entry& entry : kCommands) {
     Command& command = program.add_command(entry.name, entry.help);
     command.footer = "--threads N, --log LEVEL, -q (quiet) and -v (verbose) go with every command.";
@@ -105,6 +142,7 @@ void add_commands(Command& program) {
                 "recipe: a TOML file whose keys are flags of this command",
                 {.value_name = "FILE", .kind = ValueKind::kFile});
     entry.add(command);
+    if (entry.on_ranks) falconer::cli::add_rank_flags(command, ranks);
   }
 }
 
@@ -112,6 +150,29 @@ void apply(const Command& program, const ProgramFlags& flags) {
   falconer::set_verbosity(flags.verbose ? "debug" : flags.quiet ? "quiet" : flags.log);
   falconer::set_threads(flags.threads);
   for (const std::string& line : falconer::cli::repeats_in(program)) falconer::log_info("{}", line);
+}
+
+// What the command does, on this process alone, as a rank, or by starting the ranks.
+int run_command(const Command& command, const falconer::cli::RankFlags& flags,
+                std::vector<std::string> words) {
+  const falconer::StartedRank started = falconer::started_rank();
+  const bool on_ranks = falconer::cli::find_flag(command, "--ranks") != nullptr;
+  if (!on_ranks && !started.alone()) {
+    if (started.first())
+      say_error("several processes were started, and " + command.name() +
+                " works on one: leave mpirun or srun out");
+    return falconer::kExitUsage;
+  }
+  if (on_ranks) {
+    falconer::cli::check_rank_flags(flags, started);
+    if (const auto ranks = flags.ranks.value_or(1); started.alone() && ranks > 1) {
+      words.front() = falconer::this_program();
+      return falconer::cli::launch_ranks(static_cast<int>(ranks), words);
+    }
+    falconer::cli::check_rank_flags(flags, falconer::join_job(flags.timeout));
+  }
+  command.run();
+  return 0;
 }
 
 int run(int argc, char** argv) {
@@ -122,7 +183,8 @@ int run(int argc, char** argv) {
       "on your own data and machine, and use the result.\n");
   ProgramFlags flags;
   add_flags(program, flags);
-  add_commands(program);
+  falconer::cli::RankFlags ranks;
+  add_commands(program, ranks);
   const std::string_view asked =
       argc == 3 && argv[1] == std::string_view("help") ? argv[2] : std::string_view();
   if (asked == "--json" || asked == "--man") {
@@ -148,19 +210,18 @@ int run(int argc, char** argv) {
     apply(program, flags);
     if (const std::string said = falconer::cli::overruled_in(program, typed); !said.empty())
       falconer::log_warning("{}", said);
-    parsed.command->run();
+    return run_command(*parsed.command, ranks, {argv, argv + argc});
   } catch (const falconer::cli::WrongCommandLine& error) {
     const std::string place = falconer::cli::place_of(error.what(), recipe);
-    say_error(place + (place.empty() ? "" : ": ") +
-              falconer::cli::explain(program, words, error.what()));
-    return 2;
+    throw falconer::Error(
+        place + (place.empty() ? "" : ": ") + falconer::cli::explain(program, words, error.what()),
+        falconer::kExitUsage);
   } catch (const falconer::Error& error) {
     const std::string what = error.what();  // "--epochs is 0; ..." may be a recipe's
     const std::string place = what.starts_with("--") ? falconer::cli::place_of(what, recipe) : "";
     if (place.empty()) throw;
     throw falconer::Error(place + ": " + what, error.exit_code());
   }
-  return 0;
 }
 
 // What `work` ends with, and what is said of an error that ends it.
@@ -172,8 +233,9 @@ int ended(Work&& work) {
     falconer::CurrentError error = falconer::current_error();
     if (error.kind == falconer::CurrentError::Kind::kBug)
       error.text += "\nThis is a bug in falconer; please report it with the command.";
-    if (error.exit_code != falconer::kExitReaderGone) say_error(error.text);
-    return error.exit_code;
+    if (error.exit_code == falconer::kExitReaderGone && !falconer::is_one_of_many())
+      return error.exit_code;
+    return ended_by(error.text, error.exit_code);
   }
 }
 
@@ -183,8 +245,11 @@ int main(int argc, char** argv) {
   falconer::set_spelling(falconer::Spelling::kFlags);
   return ended([&] {
     falconer::prepare_streams();
+    const falconer::StartedRank rank = falconer::started_rank();
+    if (!rank.alone()) falconer::be_one_of_many(rank.first());
     const int code = run(argc, argv);
     if (code == 0) falconer::finish_results();
+    falconer::leave_job();
     return code;
   });
 }

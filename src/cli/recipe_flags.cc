@@ -39,7 +39,7 @@ const Flag* option_of(const Command& app, const Command& command, const TomlEntr
   const Flag* option = find_flag(command, flag);
   if (option == nullptr) option = find_flag(app, flag);
   if (option == nullptr) unknown_key(command, place, entry.key);
-  for (const char* name : {"--config", "--help", "--version"})
+  for (const char* name : {"--config", "--help", "--version", "--ranks", "--rank-timeout"})
     if (option->is_named(name))
       throw Error(place + ": " + name + " belongs on the command line, not in a recipe", kUsage);
   return option;

@@ -13,6 +13,7 @@
 #include "base/plural.h"
 #include "base/process.h"
 #include "base/threads.h"
+#include "falconer/ranks.h"
 #include "ranks/rank_cores.h"
 
 namespace falconer {
@@ -158,6 +159,34 @@ void leave_job() {
   const std::lock_guard<std::mutex> lock(job.guard);
   job.left = job.ranks != nullptr;
   job.ranks.reset();
+}
+
+StartedRank started_rank() {
+  try {
+    const JobPlace place = job_place();
+    return {.rank = place.rank, .size = place.size};
+  } catch (const Error&) {  // join_job() says it
+    return {};
+  }
+}
+
+StartedRank join_job(double timeout) {
+  set_rank_timeout(timeout);
+  const Ranks* const ranks = job_ranks();
+  if (ranks == nullptr) return {};
+  return {.rank = ranks->rank(), .size = ranks->size()};
+}
+
+bool end_job_together() {
+  Ranks* const ranks = the_job().ranks.get();
+  if (ranks == nullptr) return true;
+  try {
+    ranks->barrier();
+  } catch (const Error&) {
+    return false;
+  }
+  leave_job();
+  return true;
 }
 
 void abort_job(int code) {

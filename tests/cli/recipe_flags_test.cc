@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/toml.h"
 #include "cli/finetune_flags.h"
+#include "cli/rank_flags.h"
 #include "support/errors.h"
 #include "support/temp_folder.h"
 
@@ -23,6 +24,7 @@ class RecipeFlags : public ::testing::Test {
     finetune = &app.add_command("finetune", "");
     finetune->add("--config", &finetune->recipe, "");
     cli::add_finetune(*finetune);
+    cli::add_rank_flags(*finetune, ranks);
   }
 
   std::string write(const std::string& text) {
@@ -47,6 +49,7 @@ class RecipeFlags : public ::testing::Test {
   cli::Command app{"falconer"};
   cli::Command* finetune = nullptr;
   int threads = 0;
+  cli::RankFlags ranks;
 };
 
 using Words = std::vector<std::string>;
@@ -79,6 +82,7 @@ TEST_F(RecipeFlags, AKeyThatIsNoFlagIsNamedWithFileLineAndTheNearest) {
 TEST_F(RecipeFlags, WhatCannotBeIsAnErrorWithItsPlace) {
   expect_mentions(error("lr = 1\nlearning-rate = 2\n"), {"r.toml:2", "r.toml:1"});
   expect_mentions(error("config = \"other.toml\"\n"), {"r.toml:1", "--config"});
+  expect_mentions(error("ranks = 2\n"), {"r.toml:1", "--ranks belongs on the command line"});
   expect_mentions(error("lora-targets = []\n"), {"r.toml:1", "lora-targets"});
   expect_mentions(error("[training]\nlr = 1\n"), {"r.toml:1", "table"});
 }
@@ -133,8 +137,9 @@ TEST_F(RecipeFlags, ARunsRecipeHoldsEveryFlag) {
         EXPECT_TRUE(known) << entry.key << " is no flag";
       }
     }
-  const std::set<std::string> of_the_command = {"config",  "help", "overwrite", "resume",
-                                                "dry-run", "json", "profile"};
+  const std::set<std::string> of_the_command = {"config",  "help",    "overwrite",
+                                                "resume",  "dry-run", "json",
+                                                "profile", "ranks",   "rank-timeout"};
   for (const cli::Flag& flag : finetune->flags()) {
     const auto& names = flag.long_names;
     const auto in = [&](const std::set<std::string>& set) {

@@ -3,6 +3,7 @@
 //   rank_probe speed MB      seconds of a gather and of a reduction of so many
 //   rank_probe absent SEC    the last rank sleeps; the others wait for it for so long at most
 //   rank_probe abort CODE    the last rank ends the job, while the others wait for it
+//   rank_probe apart 0       the last rank makes another call than the others
 //   rank_probe alone         ends with 0 where the process is in no job
 #include <fcntl.h>
 
@@ -84,6 +85,12 @@ void absent(Ranks& ranks, double seconds) {
   ranks.barrier();
 }
 
+void apart(Ranks& ranks) {
+  const double number = 1;
+  if (ranks.rank() + 1 == ranks.size()) return ranks.barrier();
+  ranks.gather_numbers({&number, 1});
+}
+
 void abort(Ranks& ranks, int code) {
   if (ranks.rank() + 1 == ranks.size()) ranks.abort(code);
   ranks.barrier();
@@ -97,6 +104,7 @@ void run(const std::string& what, const char* argument) {
   if (what == "sums") sums(*ranks);
   if (what == "speed") speed(*ranks, std::atoi(argument));
   if (what == "absent") absent(*ranks, std::atof(argument));
+  if (what == "apart") apart(*ranks);
   if (what == "abort") abort(*ranks, std::atoi(argument));
 }
 

@@ -81,9 +81,16 @@ class MpiTransport : public Transport {
   bool failed_ = false;  // then requests are open, and nobody is waited for any more
 
   // What is under way, and with whom.
+  struct Message {
+    int peer;       // -1: none by name
+    bool receives;  // from it
+    int bytes;      // -1: of a collective call
+  };
+  void add(MPI_Request request, const Message& message);
+  void check_arrived(int code, std::span<const int> done, std::span<const MPI_Status> how,
+                     const char* what) const;
   std::vector<MPI_Request> requests_;
-  std::vector<int> peers_;
-  std::vector<bool> receives_;
+  std::vector<Message> messages_;
 };
 
 MpiTransport::MpiTransport() {
@@ -122,34 +129,51 @@ MpiTransport::~MpiTransport() {
 void MpiTransport::send(const std::byte* data, size_t bytes, int to) {
   for (size_t at = 0; at == 0 || at < bytes; at += kMostMessage) {
     MPI_Request request = MPI_REQUEST_NULL;
-    check(MPI_Isend(bytes == 0 ? nullptr : data + at,
-                    static_cast<int>(std::min(kMostMessage, bytes - at)), MPI_BYTE, to, kTag, comm_,
-                    &request),
+    const int count = static_cast<int>(std::min(kMostMessage, bytes - at));
+    check(MPI_Isend(bytes == 0 ? nullptr : data + at, count, MPI_BYTE, to, kTag, comm_, &request),
           "MPI_Isend");
-    requests_.push_back(request);
-    peers_.push_back(to);
-    receives_.push_back(false);
+    add(request, {.peer = to, .receives = false, .bytes = count});
   }
 }
 
 void MpiTransport::receive(std::byte* data, size_t bytes, int from) {
   for (size_t at = 0; at == 0 || at < bytes; at += kMostMessage) {
     MPI_Request request = MPI_REQUEST_NULL;
-    check(MPI_Irecv(bytes == 0 ? nullptr : data + at,
-                    static_cast<int>(std::min(kMostMessage, bytes - at)), MPI_BYTE, from, kTag,
-                    comm_, &request),
+    const int count = static_cast<int>(std::min(kMostMessage, bytes - at));
+    check(MPI_Irecv(bytes == 0 ? nullptr : data + at, count, MPI_BYTE, from, kTag, comm_, &request),
           "MPI_Irecv");
-    requests_.push_back(request);
-    peers_.push_back(from);
-    receives_.push_back(true);
+    add(request, {.peer = from, .receives = true, .bytes = count});
   }
+}
+
+void MpiTransport::add(MPI_Request request, const Message& message) {
+  requests_.push_back(request);
+  messages_.push_back(message);
+}
+
+// A rank that was told to stop alone, say, meets the others in other calls than theirs.
+void MpiTransport::check_arrived(int code, std::span<const int> done,
+                                 std::span<const MPI_Status> how, const char* what) const {
+  int kind = MPI_SUCCESS;
+  MPI_Error_class(code, &kind);
+  if (kind != MPI_ERR_IN_STATUS) check(code, what);
+  for (size_t i = 0; i < done.size(); ++i) {
+    const Message& message = messages_[static_cast<size_t>(done[i])];
+    if (!message.receives || message.bytes < 0) continue;
+    int bytes = -1;
+    MPI_Get_count(&how[i], MPI_BYTE, &bytes);
+    if (kind != MPI_SUCCESS || bytes != message.bytes)
+      throw Error("rank " + std::to_string(message.peer) + " is at something else than rank " +
+                  std::to_string(place_.rank) + ", which is " + what);
+  }
+  check(code, what);
 }
 
 void MpiTransport::fail_waiting(const char* what) const {
   std::vector<int> silent, deaf;
   for (size_t i = 0; i < requests_.size(); ++i)
-    if (requests_[i] != MPI_REQUEST_NULL && peers_[i] >= 0)
-      (receives_[i] ? silent : deaf).push_back(peers_[i]);
+    if (requests_[i] != MPI_REQUEST_NULL && messages_[i].peer >= 0)
+      (messages_[i].receives ? silent : deaf).push_back(messages_[i].peer);
   std::vector<int>& named = silent.empty() ? deaf : silent;
   std::sort(named.begin(), named.end());
   named.erase(std::unique(named.begin(), named.end()), named.end());
@@ -168,14 +192,16 @@ void MpiTransport::finish(const char* what) {
   if (failed_) throw Error(std::string(what) + ": an earlier call has failed");
   failed_ = true;  // unless the end is reached
   std::vector<int> done(requests_.size());
+  std::vector<MPI_Status> how(requests_.size());
   size_t left = requests_.size();
   Pause pause;
   for (auto last = Clock::now(); left > 0;) {
     if (const int code = abort_code_; code >= 0) MPI_Abort(MPI_COMM_WORLD, code);
     int count = 0;
-    check(MPI_Testsome(static_cast<int>(requests_.size()), requests_.data(), &count, done.data(),
-                       MPI_STATUSES_IGNORE),
-          what);
+    const int code = MPI_Testsome(static_cast<int>(requests_.size()), requests_.data(), &count,
+                                  done.data(), how.data());
+    const size_t ended = count > 0 ? static_cast<size_t>(count) : 0;
+    check_arrived(code, std::span(done).first(ended), how, what);
     if (count > 0) {
       left -= static_cast<size_t>(count);
       last = Clock::now();
@@ -186,8 +212,7 @@ void MpiTransport::finish(const char* what) {
     pause.rest();
   }
   requests_.clear();
-  peers_.clear();
-  receives_.clear();
+  messages_.clear();
   failed_ = false;
 }
 
@@ -226,9 +251,7 @@ void MpiTransport::broadcast(std::byte* data, size_t bytes, int root) {
     check(MPI_Ibcast(data + at, static_cast<int>(std::min(kMostMessage, bytes - at)), MPI_BYTE,
                      root, comm_, &request),
           "MPI_Ibcast");
-    requests_.push_back(request);
-    peers_.push_back(place_.rank == root ? -1 : root);
-    receives_.push_back(true);
+    add(request, {.peer = place_.rank == root ? -1 : root, .receives = true, .bytes = -1});
   }
   finish("broadcasting");
 }
@@ -239,7 +262,7 @@ void MpiTransport::barrier() {
     if (r != place_.rank) receive(nullptr, 0, r);
   for (int r = 0; r < place_.size; ++r)
     if (r != place_.rank) send(nullptr, 0, r);
-  finish("a barrier");
+  finish("at a barrier");
 }
 
 void MpiTransport::abort(int code) {
