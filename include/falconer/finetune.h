@@ -38,6 +38,10 @@ struct TrainOnName {
 struct AutoOnOff {
   static constexpr char kAuto[] = "auto", kOn[] = "on", kOff[] = "off";
 };
+struct ShardName {
+  static constexpr char kAuto[] = "auto", kNone[] = "none", kOptimizer[] = "optimizer",
+                        kAll[] = "all";
+};
 struct OnSpikeName {
   static constexpr char kWarn[] = "warn", kSkip[] = "skip", kOff[] = "off";
 };
@@ -110,6 +114,9 @@ struct FinetuneOptions {
   // Full finetuning in bf16: what learns is kept in "f32", in "bf16" and rounded stochastically, or as
   // "auto" says: in f32 where that fits.
   std::string master_weights = PrecisionName::kAuto;
+  // Of several ranks (mpirun): what each has a part of: "none", gradients and the optimizer's state
+  // ("optimizer"), weights too ("all"), or, as "auto" says, the first of these that fits.
+  std::string shard = ShardName::kAuto;
   bool low_memory = false;  // keep about one layer of a mapped model resident, and read it again
   std::string on_spike = OnSpikeName::kWarn;  // steps far above those before
   bool check_finite = false;  // look at all that is computed, and stop at the first op that

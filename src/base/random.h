@@ -48,7 +48,14 @@ class RandomStream {
   constexpr PhiloxBlock block(uint64_t i) const { return philox(counter(i), key_); }
   /// What block i is computed from, for kernels that compute many blocks at once.
   constexpr PhiloxBlock counter(uint64_t i) const {
+    i += first_block_;
     return {static_cast<uint32_t>(i), static_cast<uint32_t>(i >> 32), a_, b_};
+  }
+  /// The same numbers, counted from block `first` on.
+  constexpr RandomStream from_block(uint64_t first) const {
+    RandomStream later = *this;
+    later.first_block_ += first;
+    return later;
   }
   constexpr const std::array<uint32_t, 2>& key() const { return key_; }
   constexpr uint32_t word(uint64_t i) const { return block(i / 4)[i % 4]; }
@@ -65,6 +72,7 @@ class RandomStream {
  private:
   std::array<uint32_t, 2> key_;
   uint32_t a_, b_;
+  uint64_t first_block_ = 0;
 };
 
 }  // namespace falconer

@@ -82,20 +82,88 @@ int64_t StepPlan::end_of_micro_batch(const std::vector<int64_t>& order, int64_t 
   return i;
 }
 
-std::vector<std::vector<int64_t>> StepPlan::step(int64_t number) const {
+std::vector<int64_t> StepPlan::rows_of(int64_t number) const {
   FALCONER_CHECK(number >= 1 && number <= total_steps_);
   const int64_t epoch = (number - 1) / steps_per_epoch_;
   const int64_t within = (number - 1) % steps_per_epoch_;
   const std::vector<int64_t>& order = order_of(epoch);
   const int64_t begin = within * options_.batch_size;
   const int64_t end = begin + std::min(options_.batch_size, rows_.size() - begin);
+  return {order.begin() + begin, order.begin() + end};
+}
+
+std::vector<std::vector<int64_t>> StepPlan::step(int64_t number) const {
+  const std::vector<int64_t> rows = rows_of(number);
   std::vector<std::vector<int64_t>> micro_batches;
-  for (int64_t i = begin; i < end;) {
-    const int64_t next = end_of_micro_batch(order, i, end);
-    micro_batches.emplace_back(order.begin() + i, order.begin() + next);
+  for (int64_t i = 0; i < std::ssize(rows);) {
+    const int64_t next = end_of_micro_batch(rows, i, std::ssize(rows));
+    micro_batches.emplace_back(rows.begin() + i, rows.begin() + next);
     i = next;
   }
   return micro_batches;
+}
+
+// Parts of consecutive rows with at most so many tokens (one row at least), no more rows than a micro-batch has.
+std::vector<std::vector<int64_t>> StepPlan::cut(const std::vector<int64_t>& rows,
+                                                int64_t tokens) const {
+  const bool by_rows = options_.micro_batch_tokens == 0;
+  std::vector<std::vector<int64_t>> parts;
+  int64_t had = 0;
+  for (const int64_t row : rows) {
+    const int64_t length = rows_.length(row);
+    if (parts.empty() || had + length > tokens ||
+        (by_rows && std::ssize(parts.back()) == options_.micro_batch_size)) {
+      parts.emplace_back();
+      had = 0;
+    }
+    parts.back().push_back(row);
+    had += length;
+  }
+  return parts;
+}
+
+// As few micro-batches as the limits allow, and of these cuts the one whose largest part is smallest, found by
+// halving: more tokens in a part never make more parts.
+std::vector<std::vector<int64_t>> StepPlan::dealt(const std::vector<int64_t>& rows) const {
+  int64_t all = 0, longest = 0;
+  for (const int64_t row : rows) {
+    all += rows_.length(row);
+    longest = std::max(longest, rows_.length(row));
+  }
+  const int64_t most = options_.micro_batch_tokens == 0
+                           ? all
+                           : std::max(longest, std::min(options_.micro_batch_tokens, all));
+  const int64_t ranks = options_.ranks;
+  const int64_t rounds = (std::ssize(cut(rows, most)) + ranks - 1) / ranks;
+  int64_t low = longest, high = most;
+  while (low < high) {
+    const int64_t middle = low + (high - low) / 2;
+    if (std::ssize(cut(rows, middle)) <= rounds * ranks)
+      high = middle;
+    else
+      low = middle + 1;
+  }
+  auto parts = cut(rows, high);
+  parts.resize(static_cast<size_t>(rounds * ranks));
+  return parts;
+}
+
+std::vector<std::vector<MicroBatch>> StepPlan::shares(int64_t number) const {
+  const auto parts = options_.ranks == 1 ? step(number) : dealt(rows_of(number));
+  std::vector<std::vector<MicroBatch>> rounds;
+  int64_t tokens = 0, targets = 0;
+  for (const auto& part : parts) {
+    if (rounds.empty() || std::ssize(rounds.back()) == options_.ranks) rounds.emplace_back();
+    MicroBatch micro{.rows = part, .first_token = tokens, .first_target = targets};
+    for (const int64_t row : part) {
+      micro.tokens += rows_.length(row);
+      micro.targets += rows_.targets(row);
+    }
+    tokens += micro.tokens;
+    targets += micro.targets;
+    rounds.back().push_back(std::move(micro));
+  }
+  return rounds;
 }
 
 // No micro-batch of any order has more than the longest rows together.
@@ -125,16 +193,12 @@ StepPlan::Largest StepPlan::largest_micro_batch() const {
   for (int64_t s = 1; s <= steps; ++s) {
     if (largest.tokens == most.tokens && largest.targets == most.targets) break;
     if (looked_at > kRowsLookedAt) return most;
-    for (const auto& micro : step(s)) {
-      Largest one;
-      for (int64_t row : micro) {
-        one.tokens += rows_.length(row);
-        one.targets += rows_.targets(row);
+    for (const auto& round : shares(s))
+      for (const MicroBatch& micro : round) {
+        looked_at += std::ssize(micro.rows);
+        largest.tokens = std::max(largest.tokens, micro.tokens);
+        largest.targets = std::max(largest.targets, micro.targets);
       }
-      looked_at += std::ssize(micro);
-      largest.tokens = std::max(largest.tokens, one.tokens);
-      largest.targets = std::max(largest.targets, one.targets);
-    }
   }
   return largest;
 }

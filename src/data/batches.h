@@ -18,6 +18,14 @@ struct StepPlanOptions {
   int64_t epochs = 1;
   bool shuffle = true;
   uint64_t seed = 1;
+  int ranks = 1;  // that compute a step together
+};
+
+/// Rows that one rank computes at one time, and what of the step comes before them.
+struct MicroBatch {
+  std::vector<int64_t> rows;
+  int64_t first_token = 0, first_target = 0;
+  int64_t tokens = 0, targets = 0;
 };
 
 /// Steps of a run: random numbers are named by 32 bits of a step's number.
@@ -35,6 +43,10 @@ class StepPlan {
   /// smaller; no row is dropped, and epochs follow each other. How a step is cut changes neither its
   /// rows nor their order, so that it changes memory and speed and not what is learned.
   std::vector<std::vector<int64_t>> step(int64_t number) const;
+  /// The same rows in the same order, for each micro-batch what every rank has of it: about as many tokens, since
+  /// all wait for the one that has most. None is larger than a micro-batch of one rank may be; there may be none
+  /// for some. `step(number)` where there is one rank.
+  std::vector<std::vector<MicroBatch>> shares(int64_t number) const;
 
   /// The largest micro-batch of the whole run, for the memory plan. Of a run with too many rows to go
   /// through, what none is larger than: that of the longest rows together.
@@ -47,6 +59,9 @@ class StepPlan {
   const std::vector<int64_t>& order_of(int64_t epoch) const;
   Largest longest_rows() const;
   int64_t end_of_micro_batch(const std::vector<int64_t>& order, int64_t begin, int64_t end) const;
+  std::vector<int64_t> rows_of(int64_t number) const;
+  std::vector<std::vector<int64_t>> dealt(const std::vector<int64_t>& rows) const;
+  std::vector<std::vector<int64_t>> cut(const std::vector<int64_t>& rows, int64_t tokens) const;
 
   RowView rows_;
   StepPlanOptions options_;

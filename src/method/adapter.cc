@@ -27,6 +27,7 @@ void PrefixHook::allocate(Arena& fixed, bool training) {
     param->in_arena = true;
     if (!fixed.measuring()) clear(param->value);
     if (!training) continue;
+    param->learns = true;
     param->grad = fixed.push(rows, cols, Dtype::kF32);
     if (!fixed.measuring()) clear(param->grad);
   }

@@ -14,14 +14,14 @@
 namespace falconer {
 namespace {
 
-std::vector<View> push_state(Arena& arena, const Param& param, const OptimizerMemory& memory) {
-  const bool coded = memory.coded && param.size() >= kSmallestCoded;
+std::vector<View> push_state(Arena& arena, const Learner& learner, const OptimizerMemory& memory) {
+  const bool coded = memory.coded && learner.param->size() >= kSmallestCoded;
+  const View& value = learner.value;
   std::vector<View> state;
   for (int i = 0; i < memory.moments; ++i)
-    state.push_back(
-        arena.push(param.value.rows, param.value.cols, coded ? Dtype::kU8 : Dtype::kF32));
+    state.push_back(arena.push(value.rows, value.cols, coded ? Dtype::kU8 : Dtype::kF32));
   for (int i = 0; coded && i < memory.moments; ++i)
-    state.push_back(arena.push(1, moment_blocks(param.size()), Dtype::kF32));
+    state.push_back(arena.push(1, moment_blocks(value.size()), Dtype::kF32));
   if (arena.measuring()) return state;
   for (const View& view : state) clear(view);
   return state;
@@ -44,8 +44,8 @@ std::unique_ptr<Session> Session::open(const SessionOptions& options) {
   if (device != nullptr && options.low_memory)
     fail_usage("--low-memory forgets mapped weights, and on a device none are mapped");
   session->run_.kernels = options.kernels != nullptr ? options.kernels : session->device_.kernels;
-  session->run_.low_memory = options.low_memory;
   session->run_.recompute = options.recompute;
+  session->refuse_division();
   if (device == nullptr && options.optimizer.offload)
     fail_usage("--offload-optimizer keeps memory of a GPU free, and the run is on the CPU");
   Arena measure = Arena::measuring_for(device), state = Arena::measuring_for(device);
@@ -97,6 +97,9 @@ void Session::build(Arena& fixed, Arena& state) {
   method_.reset();
   decoder_.reset();
   optimizer_state_.clear();
+  learners_ = {};
+  visits_.reset();
+  divided_ = nullptr;
   Arena measuring_scratch = Arena::measuring_for(device());
   Arena building_scratch(fixed.measuring() ? 0 : building_room(building_bytes_),
                          fixed.measuring() ? nullptr : device());
@@ -105,7 +108,7 @@ void Session::build(Arena& fixed, Arena& state) {
   run_.kept = run_.scratch;
 
   config_.vocab = base_vocab_;
-  weights_ = declare_weights(config_);
+  weights_ = declare_weights(config_, options_.division);
   const Dtype matrix = matrix_dtype();
   if (options_.adapter_only)
     allocate_vectors(weights_, fixed);
@@ -126,25 +129,64 @@ void Session::build(Arena& fixed, Arena& state) {
   if (method_ == nullptr || !method_->saves_whole_model())
     place_weights(weights_, run_.activation, fixed);
   base_ = attached();
-  if (method_ != nullptr) {
-    attached_ = method_.get();
-    method_->attach(run_, *decoder_, weights_, fixed, options_.training);
-    config_.vocab = weights_.embedding->rows();
-    for (const Param* param : method_->params())
-      optimizer_state_.push_back(
-          push_state(options_.optimizer.offload ? state : fixed, *param, options_.optimizer));
-    if (!fixed.measuring()) {
-      if (options_.adapter.empty())
-        method_->initialise(options_.seed);
-      else
-        method_->load(adapter_->files, *copies_);
-    }
-  }
+  if (method_ != nullptr) attach_method(fixed, state);
   place_weights(weights_, run_.activation, fixed);
+  make_visits(fixed);
   if (fixed.measuring()) building_bytes_ = measuring_scratch.high_water();
   run_.dry = false;
   run_.scratch = &scratch_;
   run_.kept = &kept_;
+}
+
+void Session::attach_method(Arena& fixed, Arena& state) {
+  attached_ = method_.get();
+  method_->attach(run_, *decoder_, weights_, fixed, options_.training);
+  config_.vocab = weights_.embedding->rows();
+  if (options_.training)
+    learners_ = Learners(method_->params(), options_.division, options_.ranks, fixed);
+  for (const Learner& learner : learners_.all())
+    optimizer_state_.push_back(
+        push_state(options_.optimizer.offload ? state : fixed, learner, options_.optimizer));
+  if (fixed.measuring()) return;
+  if (options_.adapter.empty())
+    method_->initialise(options_.seed);
+  else
+    method_->load(adapter_->files, *copies_);
+}
+
+// Last: what a method reads of whole weights it has read.
+void Session::make_visits(Arena& fixed) {
+  divide_mapped(weights_, fixed);
+  if (options_.division.many() && DividedVisits::needed(weights_)) {
+    auto divided = std::make_unique<DividedVisits>(weights_, options_.ranks, fixed);
+    divided_ = divided.get();
+    visits_ = std::move(divided);
+  } else if (options_.low_memory) {
+    visits_ = std::make_unique<PageVisits>(weights_);
+  }
+  run_.visits = visits_.get();
+}
+
+void Session::refuse_division() const {
+  const Division& division = options_.division;
+  if (!division.many()) return;
+  if (device() != nullptr)
+    fail_usage("ranks train on the CPU, and --device is {}: leave one of them out",
+               options_.device);
+  if (!division.weights()) return;
+  const auto& method = options_.method;
+  if (method && method->vocab > base_vocab_)
+    fail_usage("--resize-embeddings goes with --shard none or optimizer, and not with all");
+}
+
+void Session::values_changed() {
+  learners_.share_values();
+  if (divided_ != nullptr) divided_->values_changed();
+}
+
+void Session::finish_gradients() {
+  if (divided_ != nullptr && options_.ranks != nullptr) divided_->wait();
+  learners_.finish_gradients(run_);
 }
 
 std::set<std::string> Session::copies_in(const OpenedAdapter& adapter, const Method& method) {
@@ -189,7 +231,7 @@ MemoryPlan Session::plan() const {
                   .pinned = state_bytes_};
   for (const auto& param : weights_.params)
     if (!param->in_arena) plan.mapped += param->value.bytes();
-  if (run_.low_memory) plan.mapped = largest_resident(weights_);
+  if (options_.low_memory && divided_ == nullptr) plan.mapped = largest_resident(weights_);
   return plan;
 }
 

@@ -9,8 +9,10 @@
 #include <set>
 #include <string>
 
+#include "method/learners.h"
 #include "method/method.h"
 #include "method/precision.h"
+#include "model/divided_weights.h"
 #include "ops/devices.h"
 
 namespace falconer {
@@ -39,6 +41,8 @@ struct SessionOptions {
   const Kernels* kernels = nullptr;  // in the place of the device's, for checking one by another
   bool low_memory = false;           // forget mapped weights behind their use
   bool recompute = false;            // keep a block's input alone for backward
+  Division division = {};            // of a job's ranks
+  Ranks* ranks = nullptr;            // null: this process is alone, or memory is planned
   bool planning = false;             // sizes only: no memory is taken, no weight is read
   // The adapter's own tensors and no weights, which need not be there: it can be saved and merged,
   // and nothing can be run.
@@ -73,8 +77,15 @@ class Session {
   const SessionOptions& options() const { return options_; }
   /// Why it computes in what it does (ComputedIn::why); logged where it is opened to run.
   const std::string& why_computed_so() const { return why_computed_so_; }
-  /// For each of method()->params() its moments in f32, or in u8 and behind them a row of f32 scales
-  /// for each; zeroed.
+  /// What is updated here; empty where nothing is trained.
+  const Learners& learners() const { return learners_; }
+  /// Whether weights or gradients come and go with the layers, so that every rank goes through every pass.
+  bool divided() const { return divided_ != nullptr; }
+  /// Values that learn were changed: by the optimizer, or read from a checkpoint.
+  void values_changed();
+  /// Every gradient that was made is at its home.
+  void finish_gradients();
+  /// For each of learners() its moments in f32, or in u8 and behind them a row of f32 scales for each; zeroed.
   const std::vector<std::vector<View>>& optimizer_state() const { return optimizer_state_; }
 
   /// The name of SessionOptions::adapter.
@@ -107,6 +118,9 @@ class Session {
   /// Of matrices that cannot stay as they lie in files.
   Dtype matrix_dtype() const;
   void build(Arena& fixed, Arena& state);
+  void attach_method(Arena& fixed, Arena& state);
+  void make_visits(Arena& fixed);
+  void refuse_division() const;
   /// The tensors of an adapter's file that are the base's own.
   std::set<std::string> copies_in(const OpenedAdapter& adapter, const Method& method);
 
@@ -153,6 +167,9 @@ class Session {
   std::map<std::string, LoadedAdapter> loaded_;
   int64_t base_vocab_ = 0;  // rows of the checkpoint's embedding
   std::string used_;        // of loaded_; "": none
+  Learners learners_;
+  std::unique_ptr<WeightVisits> visits_;  // null: all weights stay
+  DividedVisits* divided_ = nullptr;      // the same, where ranks have divided them
   std::vector<std::vector<View>> optimizer_state_;
   std::string why_computed_so_;
   size_t fixed_bytes_ = 0, state_bytes_ = 0, kept_bytes_ = 0, scratch_bytes_ = 0;

@@ -4,7 +4,6 @@
 #include <cmath>
 
 #include "base/error.h"
-#include "model/weight_pages.h"
 #include "ops/embedding.h"
 #include "ops/loss.h"
 #include "ops/pass_observer.h"
@@ -39,30 +38,6 @@ void fill_alibi(const View& out) {
     slopes.push_back(BF16(static_cast<float>(slope)));
   }
   set_values(out, slopes);
-}
-
-/// Around the use of layer l's weights where memory is short: the next layer (l + step) is read
-/// while this one computes, and this one is forgotten behind.
-class LayerPages {
- public:
-  LayerPages(const Run& run, const Weights& weights, int64_t l, int64_t step)
-      : weights_(run.low_memory && !run.dry ? &weights : nullptr), layer_(l) {
-    const int64_t next = l + step;
-    if (weights_ != nullptr && next >= 0) read_layer_ahead(weights, next);
-  }
-  LayerPages(const LayerPages&) = delete;
-  LayerPages& operator=(const LayerPages&) = delete;
-  ~LayerPages() {
-    if (weights_ != nullptr) forget_layer(*weights_, layer_);
-  }
-
- private:
-  const Weights* weights_;
-  int64_t layer_;
-};
-
-void forget_after(const Run& run, const Param& param) {
-  if (run.low_memory && !run.dry) forget(param);
 }
 
 }  // namespace
@@ -152,11 +127,11 @@ View Decoder::embed(Run& run, const Batch& batch, bool kept) const {
   const View x = run.push(kept, batch.tokens(), config_.width);
   const InPart part(run, {"embedding"});
   if (embedding_hook_ != nullptr) embedding_hook_->before(run);
+  const Visit visit(run, kAtEmbedding, config_.layers > 0 ? 0 : kAtHead, VisitFor::kForward);
   embedding_forward(run, {.ids = batch.ids, .w = weights_->embedding->value, .y = x});
   if (config_.embedding_scale != 1)
     falconer::scale(run, {.x = x, .factor = static_cast<float>(config_.embedding_scale)});
   tell_made(run, {"embedding"}, x);
-  forget_after(run, *weights_->embedding);
   return x;
 }
 
@@ -175,11 +150,28 @@ void Decoder::make_logits(Run& run, const View& n, const View& out, HookKept& ke
     soft_cap_forward(run, {.x = out, .cap = static_cast<float>(config_.logit_cap)});
 }
 
+/// What a pass is for, and what its forward leaves for its backward.
+struct Decoder::LossPass {
+  const Batch& batch;
+  bool backward;
+  int64_t first;   // block that backward goes down to
+  bool embedding;  // learns
+  std::vector<BlockKept> kept;
+  std::vector<size_t> marks;
+  std::vector<View> inputs;
+
+  bool wants_dx(int64_t l) const { return l > first || embedding; }
+};
+
 // Head, loss and their gradients go in chunks of rows: logits never exist whole.
-void Decoder::head_loss(Run& run, const Batch& batch, const View& n, const View& dn, float scale,
+void Decoder::head_loss(Run& run, const LossPass& pass, const View& n, const View& dn, float scale,
                         const View& losses) const {
-  const bool backward = scale != 0;
+  const Batch& batch = pass.batch;
+  const bool backward = pass.backward;
   const InPart part(run, {"head"});
+  const Visit visit(run, kAtHead,
+                    pass.backward && pass.first < config_.layers ? config_.layers - 1 : kNowhere,
+                    pass.backward ? VisitFor::kBackward : VisitFor::kForward);
   for (int64_t begin = 0; begin < n.rows; begin += kHeadRows) {
     const ArenaScope scope(*run.scratch), kept_scope(*run.kept);
     const LabelledRows labelled(run, true, begin);
@@ -209,19 +201,6 @@ void Decoder::head_loss(Run& run, const Batch& batch, const View& n, const View&
   }
 }
 
-/// What a pass is for, and what its forward leaves for its backward.
-struct Decoder::LossPass {
-  const Batch& batch;
-  bool backward;
-  int64_t first;   // block that backward goes down to
-  bool embedding;  // learns
-  std::vector<BlockKept> kept;
-  std::vector<size_t> marks;
-  std::vector<View> inputs;
-
-  bool wants_dx(int64_t l) const { return l > first || embedding; }
-};
-
 View Decoder::blocks_forward(Run& run, LossPass& pass) const {
   const Batch& batch = pass.batch;
   run.keep = pass.backward && pass.first == 0;
@@ -237,7 +216,7 @@ View Decoder::blocks_forward(Run& run, LossPass& pass) const {
     const View y = wanted   ? run.scratch->push(wanted.size(), x.cols, run.activation)
                    : learns ? run.kept->push(x.rows, x.cols, run.activation)
                             : x;
-    const LayerPages pages(run, *weights_, l, 1);
+    const Visit visit(run, l, l + 1 < config_.layers ? l + 1 : kAtHead, VisitFor::kForward);
     const InPart part(run, {"layer", l});
     blocks_[l].forward(run, batch, x, wanted, y, tables_, nullptr, pass.wants_dx(l), pass.kept[l]);
     x = y;
@@ -249,7 +228,7 @@ View Decoder::blocks_forward(Run& run, LossPass& pass) const {
 void Decoder::blocks_backward(Run& run, LossPass& pass, View dy, const View& dx) const {
   const Batch& batch = pass.batch;
   for (int64_t l = config_.layers - 1; l >= pass.first; --l) {
-    const LayerPages pages(run, *weights_, l, -1);
+    const Visit visit(run, l, l > pass.first ? l - 1 : kNowhere, VisitFor::kBackward);
     const InPart part(run, {.name = "layer", .layer = l, .backward = true});
     if (run.recompute) {
       run.kept->release(pass.marks[l]);
@@ -269,18 +248,20 @@ void Decoder::embedding_gradient(Run& run, const Batch& batch, const View& dx) c
   const InPart part(run, {.name = "embedding", .backward = true});
   if (config_.embedding_scale != 1)
     scale(run, {.x = dx, .factor = static_cast<float>(config_.embedding_scale)});
-  if (weights_->embedding->trainable())
+  if (weights_->embedding->trainable()) {
+    const Visit visit(run, kAtEmbedding, kNowhere, VisitFor::kGradients);
     embedding_backward(run, {.ids = batch.ids, .dy = dx, .dw = weights_->embedding->grad});
+  }
   if (embedding_hook_ != nullptr && embedding_hook_->trainable())
     embedding_hook_->backward(run, batch, dx);
 }
 
-LossSum Decoder::loss_and_gradient(Run& run, const Batch& batch, float scale,
+LossSum Decoder::loss_and_gradient(Run& run, const Batch& batch, std::optional<float> scale,
                                    const View& losses) const {
   if (batch.target_count() == 0) return {};
   reach_positions(run, batch);
   const ArenaScope scope(*run.scratch), kept_scope(*run.kept);
-  const bool backward = scale != 0;
+  const bool backward = scale.has_value();
   const auto layers = static_cast<size_t>(config_.layers);
   LossPass pass{.batch = batch,
                 .backward = backward,
@@ -298,8 +279,7 @@ LossSum Decoder::loss_and_gradient(Run& run, const Batch& batch, float scale,
   const bool want_dn = backward && norm_.wants_dy(below);
   const View dn = want_dn ? run.scratch->push(n.rows, n.cols, run.activation) : View{};
   const View own = run.scratch->push(1, n.rows, Dtype::kF32);
-  head_loss(run, batch, n, dn, scale, own);
-  forget_after(run, *weights_->head().w);
+  head_loss(run, pass, n, dn, scale.value_or(0), own);
   if (!backward) return sum_of(run, own, losses);
   const View dy = run.scratch->push(n.rows, n.cols, run.activation);
   if (want_dn) {
@@ -329,7 +309,7 @@ View Decoder::through_blocks(Run& run, const Batch& batch, const View& rows, KvC
   for (int64_t l = 0; l < config_.layers; ++l) {
     if (on_input) on_input(l, x);
     BlockKept kept;
-    const LayerPages pages(run, *weights_, l, 1);
+    const Visit visit(run, l, l + 1 < config_.layers ? l + 1 : kAtHead, VisitFor::kForward);
     const InPart part(run, {"layer", l});
     const bool some = rows && l + 1 == config_.layers && rows.size() < x.rows;
     const View y = some ? run.scratch->push(rows.size(), config_.width, run.activation) : x;
@@ -350,11 +330,11 @@ void Decoder::logits(Run& run, const Batch& batch, const View& rows, const View&
   NormKept norm;
   const InPart part(run, {"head"});
   const View n = last_norm(run, x, false, norm);
+  const Visit visit(run, kAtHead, kNowhere, VisitFor::kForward);
   if (run.device() == nullptr) {
     HookKept kept;
     make_logits(run, n, out, kept);
-    tell_made(run, {"logits"}, out);
-    return forget_after(run, *weights_->head().w);
+    return tell_made(run, {"logits"}, out);
   }
   for (int64_t begin = 0; begin < n.rows; begin += kHeadRows) {
     const ArenaScope chunk_scope(*run.scratch);

@@ -3,9 +3,11 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <vector>
 
 #include "model/block.h"
+#include "model/visits.h"
 
 namespace falconer {
 
@@ -30,12 +32,12 @@ class Decoder {
   /// Every linear layer, in the order of declaration.
   std::vector<LinearSite*> sites();
 
-  /// Loss of the labelled tokens; with `scale`, also adds scale * its gradient to every trainable
+  /// Loss of the labelled tokens; train() also adds scale * its gradient to every trainable
   /// parameter. `losses` (1, targets) f32, in host memory, receives the single losses where it is not
   /// empty.
-  LossSum loss(Run& run, const Batch& batch) const { return loss_and_gradient(run, batch, 0, {}); }
+  LossSum loss(Run& run, const Batch& batch) const { return loss_and_gradient(run, batch, {}, {}); }
   LossSum loss(Run& run, const Batch& batch, const View& losses) const {
-    return loss_and_gradient(run, batch, 0, losses);
+    return loss_and_gradient(run, batch, {}, losses);
   }
   LossSum train(Run& run, const Batch& batch, float scale) const {
     return loss_and_gradient(run, batch, scale, {});
@@ -63,7 +65,8 @@ class Decoder {
   View blocks_forward(Run& run, LossPass& pass) const;
   void blocks_backward(Run& run, LossPass& pass, View dy, const View& dx) const;
   void embedding_gradient(Run& run, const Batch& batch, const View& dx) const;
-  LossSum loss_and_gradient(Run& run, const Batch& batch, float scale, const View& losses) const;
+  LossSum loss_and_gradient(Run& run, const Batch& batch, std::optional<float> scale,
+                            const View& losses) const;
   /// A table of rotations, and what it is made of.
   struct Rotation {
     View* table;
@@ -84,7 +87,7 @@ class Decoder {
   View last_norm(Run& run, const View& x, bool keep, NormKept& kept) const;
   /// The head's product, scaled and capped as the model has it.
   void make_logits(Run& run, const View& n, const View& out, HookKept& kept) const;
-  void head_loss(Run& run, const Batch& batch, const View& n, const View& dn, float scale,
+  void head_loss(Run& run, const LossPass& pass, const View& n, const View& dn, float scale,
                  const View& losses) const;
   LossSum sum_of(const Run& run, const View& own, const View& losses) const;
 

@@ -10,6 +10,7 @@
 #include "model/arch/architecture.h"
 #include "model/weight_pages.h"
 #include "ops/fill.h"
+#include "tensor/row_bands.h"
 
 namespace falconer {
 namespace {
@@ -53,6 +54,38 @@ const StoredTensor& find_checked(const Param& param, const TensorFiles& files) {
   return *stored;
 }
 
+// What is divided from the start: bands of rows, of which this rank's elements are kept.
+void load_own_piece(Param& param, const StoredTensor& stored, Dtype dtype, Arena& fixed) {
+  param.own_value = fixed.push(1, param.own_count(), dtype);
+  param.in_arena = true;
+  if (fixed.measuring() || param.own_count() == 0) return;
+  const int64_t cols = param.cols(), begin = param.own_begin(), end = begin + param.own_count();
+  const int64_t first = begin / cols, last = (end - 1) / cols + 1;
+  for_bands(last - first, cols, [&](int64_t row, int64_t count) {
+    const Tensor band(count, cols, dtype);
+    stored.copy_rows_to(first + row, band.view());
+    const int64_t at = (first + row) * cols, from = std::max(at, begin),
+                  to = std::min(at + count * cols, end);
+    copy_converted(band.view().reshape(1, count * cols).col_range(from - at, to - from),
+                   param.own_value.col_range(from - begin, to - from));
+  });
+  stored.forget();
+}
+
+// Of a value that is there as a whole.
+void keep_own_piece(Param& param, Dtype dtype, Arena& arena) {
+  const View whole = param.value;
+  param.own_value = arena.push(1, param.own_count(), dtype);
+  if (!arena.measuring() && whole && param.own_count() > 0) {
+    copy_converted(whole.reshape(1, whole.size()).col_range(param.own_begin(), param.own_count()),
+                   param.own_value);
+    if (param.mapped) forget(param);
+  }
+  param.value = {};
+  param.in_arena = true;
+  param.mapped = false;
+}
+
 }  // namespace
 
 int64_t Param::rows() const {
@@ -65,16 +98,30 @@ int64_t Param::cols() const { return shape.empty() ? 1 : shape.back(); }
 
 void make_trainable(Param& param, Arena& arena, Dtype matrix) {
   if (param.trainable()) return;
+  param.learns = true;
   const Dtype dtype = param.vector() ? Dtype::kF32 : matrix;
-  if (!param.in_arena || param.value.dtype != dtype) {
+  if (!param.own_value && param.division.weights()) {
+    keep_own_piece(param, dtype, arena);
+  } else if (!param.own_value && (!param.in_arena || param.value.dtype != dtype)) {
     const View value = arena.push(param.rows(), param.cols(), dtype);
     if (!arena.measuring() && param.value) copy_converted(param.value, value);
     param.value = value;
     param.in_arena = true;
     param.mapped = false;  // or its pages, now our own, would be forgotten for good
   }
-  param.grad = arena.push(param.rows(), param.cols(), Dtype::kF32);
-  if (!arena.measuring()) clear(param.grad);
+  if (!param.division.many()) {
+    param.grad = arena.push(param.rows(), param.cols(), Dtype::kF32);
+    if (!arena.measuring()) clear(param.grad);
+    return;
+  }
+  // Its gradient comes and goes with its layer.
+  const bool piece = param.division.optimizer();
+  const View home = piece ? arena.push(1, param.own_count(), Dtype::kF32)
+                          : arena.push(param.rows(), param.cols(), Dtype::kF32);
+  if (!piece) param.whole_grad = home;
+  param.own_grad =
+      piece ? home : home.reshape(1, home.size()).col_range(param.own_begin(), param.own_count());
+  if (!arena.measuring()) clear(home);
 }
 
 void own_value(Param& param, Arena& arena) {
@@ -98,7 +145,7 @@ const Module& Weights::at(const ModuleId& id) const {
   return *found;
 }
 
-Weights declare_weights(const ModelConfig& config) {
+Weights declare_weights(const ModelConfig& config, const Division& division) {
   const ModuleNames names = architecture(config.family).names(config);
   Weights weights;
   int32_t linear = 0;
@@ -114,6 +161,8 @@ Weights declare_weights(const ModelConfig& config) {
     if (shape.id.role == Role::kEmbedding) weights.embedding = module.w;
     weights.modules.push_back(std::move(module));
   });
+  for (const auto& param : weights.params)
+    if (!param->vector()) param->division = division;
   return weights;
 }
 
@@ -132,6 +181,10 @@ void load_weights(Weights& weights, const ModelConfig& config, const TensorFiles
     if ((as_stored || on_device) && stored.plain() && !param->vector()) {
       param->value = stored.view();
       param->mapped = stored.mapped;
+      continue;
+    }
+    if (param->division.weights()) {
+      load_own_piece(*param, stored, wanted, fixed);
       continue;
     }
     param->value = fixed.push(param->rows(), param->cols(), wanted);
@@ -157,11 +210,19 @@ void place_weights(Weights& weights, Dtype activation, Arena& fixed) {
   }
 }
 
+void divide_mapped(Weights& weights, Arena& fixed) {
+  for (const auto& param : weights.params)
+    if (param->division.weights() && !param->in_arena && param->value)
+      keep_own_piece(*param, param->value.dtype, fixed);
+}
+
 void init_weights(Run& run, Weights& weights, const ModelConfig& config, uint64_t seed, Dtype dtype,
                   Arena& fixed) {
   uint32_t number = 0;
   for (const auto& param : weights.params) {
-    param->value = fixed.push(param->rows(), param->cols(), param->vector() ? Dtype::kF32 : dtype);
+    const ArenaScope scope(*run.scratch);
+    Arena& arena = param->division.weights() ? *run.scratch : fixed;
+    param->value = arena.push(param->rows(), param->cols(), param->vector() ? Dtype::kF32 : dtype);
     param->in_arena = true;
     const RandomStream stream(seed, RandomPurpose::kInit, number++);
     const bool scale = param->vector() && param->name.ends_with(".weight");
@@ -170,6 +231,7 @@ void init_weights(Run& run, Weights& weights, const ModelConfig& config, uint64_
     else if (!fixed.measuring())
       set_values(param->value,
                  std::vector<float>(static_cast<size_t>(param->size()), scale ? 1.0f : 0.0f));
+    if (param->division.weights()) keep_own_piece(*param, dtype, fixed);
   }
 }
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "checkpoint/tensor_file.h"
+#include "model/division.h"
 #include "model/modules.h"
 #include "ops/run.h"
 #include "tensor/arena.h"
@@ -13,17 +14,28 @@
 namespace falconer {
 
 /// One tensor that a model or a method owns by name. `value` lies in a mapped file or in an arena.
-/// An empty `grad` means frozen. Gradients are f32 whatever the rest is, and trainable values too unless
+/// What does not learn has no gradient. Gradients are f32 whatever the rest is, and trainable values too unless
 /// the method says otherwise.
+///
+/// Of a job of several ranks, `value` and `grad` of a matrix may be there only while its layer computes
+/// (visits.h); then what each rank keeps is in own_value and own_grad, its piece of the elements.
 struct Param {
   std::string name;  // as in the files that it is read from and saved to
   std::vector<int64_t> shape;
   View value, grad;
+  bool learns = false;
   int64_t layer = ModuleId::kOutside;  // of the decoder, that it belongs to
   bool in_arena = false;               // value is private memory, not a read-only map
   bool mapped = false;                 // value lies in a mapped file
 
-  bool trainable() const { return static_cast<bool>(grad); }
+  Division division;         // one rank: nothing of what follows is there
+  View own_value, own_grad;  // (1, own_count()); own_grad is the sum over all ranks
+  View whole_grad;  // where every rank has all of that sum; own_grad lies in it, or beside it
+
+  bool trainable() const { return learns; }
+  Pieces pieces() const { return {size(), division.ranks}; }
+  int64_t own_begin() const { return pieces().begin(division.rank); }
+  int64_t own_count() const { return pieces().count(division.rank); }
   int64_t rows() const;
   int64_t cols() const;
   int64_t size() const { return rows() * cols(); }
@@ -31,7 +43,8 @@ struct Param {
 };
 
 /// Gives `param` a gradient (zeroed) and a value of its own in `arena`: vectors in f32, matrices as
-/// `matrix`. With a measuring arena only sizes are noted.
+/// `matrix`. A matrix of the model that ranks divide gets its piece of them. With a measuring arena only sizes are
+/// noted.
 void make_trainable(Param& param, Arena& arena, Dtype matrix = Dtype::kF32);
 
 /// Gives a frozen vector another memory in `arena`, with the value that it has: what is then set leaves the
@@ -62,8 +75,8 @@ struct Weights {
   const Module& head() const { return at({ModuleId::kOutside, Role::kHead}); }
 };
 
-/// Names and shapes, no values yet.
-Weights declare_weights(const ModelConfig& config);
+/// Names and shapes, no values yet. Matrices are divided as `division` says.
+Weights declare_weights(const ModelConfig& config, const Division& division = {});
 
 /// Values from files. A matrix whose stored dtype is `matrix` or bf16, or f16 where `matrix` is f32, is
 /// used where it is mapped; others are converted to `matrix` into `fixed`; vectors always become f32. On a device that is left
@@ -77,6 +90,9 @@ void load_weights(Weights& weights, const ModelConfig& config, const TensorFiles
 /// numbers from `seed`.
 void init_weights(Run& run, Weights& weights, const ModelConfig& config, uint64_t seed, Dtype dtype,
                   Arena& fixed);
+
+/// Of matrices that are divided and that still lie in mapped files, this rank's piece goes to `fixed`.
+void divide_mapped(Weights& weights, Arena& fixed);
 
 /// On a device: what load_weights() left in files goes to `fixed`, matrices as `activation`. Nothing
 /// on the host, nor for what is there already.

@@ -21,12 +21,16 @@ void for_matrices(const Weights& weights, int64_t layer, const F& f) {
 
 }  // namespace
 
-void read_layer_ahead(const Weights& weights, int64_t layer) {
-  for_matrices(weights, layer, [](const Param& param) { read_ahead(pages_of(param)); });
+void PageVisits::arrive(Run& run, int64_t, int64_t next, VisitFor) {
+  if (run.dry || next < 0) return;
+  for_matrices(weights_, next, [](const Param& param) { read_ahead(pages_of(param)); });
 }
 
-void forget_layer(const Weights& weights, int64_t layer) {
-  for_matrices(weights, layer, [](const Param& param) { forget(param); });
+void PageVisits::leave(Run& run, int64_t at, VisitFor) {
+  if (run.dry) return;
+  if (at == kAtEmbedding) return forget(*weights_.embedding);
+  if (at == kAtHead) return forget(*weights_.head().w);
+  for_matrices(weights_, at, [](const Param& param) { forget(param); });
 }
 
 void forget(const Param& param) { forget_pages(pages_of(param)); }

@@ -3,12 +3,21 @@
 #pragma once
 
 #include "model/params.h"
+#include "model/visits.h"
 
 namespace falconer {
 
-/// The matrices of a layer, or one matrix. What is not mapped stays.
-void read_layer_ahead(const Weights& weights, int64_t layer);
-void forget_layer(const Weights& weights, int64_t layer);
+/// The next layer is read while one computes, and that one is forgotten behind. What is not mapped stays.
+class PageVisits : public WeightVisits {
+ public:
+  explicit PageVisits(const Weights& weights) : weights_(weights) {}
+  void arrive(Run& run, int64_t at, int64_t next, VisitFor use) override;
+  void leave(Run& run, int64_t at, VisitFor use) override;
+
+ private:
+  const Weights& weights_;
+};
+
 void forget(const Param& param);
 /// The most bytes that are mapped at one time where each is forgotten after its use.
 size_t largest_resident(const Weights& weights);

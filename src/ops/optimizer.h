@@ -18,10 +18,10 @@ namespace falconer {
 // as they become, and coded again.
 
 struct AdamW {
-  View w, g;              // f32 or bf16; f32
-  View m, v;              // both f32, or both u8 with
-  View m_scale, v_scale;  // f32, one for each kMomentBlock elements
-  RandomStream rounding{0, RandomPurpose::kRound};
+  View w, g;                                        // f32 or bf16; f32
+  View m, v;                                        // both f32, or both u8 with
+  View m_scale, v_scale;                            // f32, one for each kMomentBlock elements
+  RandomStream rounding{0, RandomPurpose::kRound};  // of a piece of a tensor: from its block on
   double lr = 0, beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weight_decay = 0, grad_scale = 1;
   int64_t step = 1;
 };

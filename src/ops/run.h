@@ -10,6 +10,7 @@ namespace falconer {
 
 struct Kernels;
 class PassObserver;
+class WeightVisits;
 
 /// One forward (and backward) pass. Ops check shapes, return at once in a dry run, and else make
 /// one call through `kernels`.
@@ -21,8 +22,9 @@ struct Run {
   bool training = false;     // dropout is on
   bool keep = false;         // a backward will follow: forward keeps what it needs
   bool recompute = false;    // of a block its input alone is kept: backward computes the rest anew
-  bool low_memory = false;   // mapped weights are forgotten after their use
   Dtype activation = Dtype::kF32;
+  WeightVisits* visits =
+      nullptr;  // what brings weights before their use (visits.h); null: all are there
   PassObserver* observer = nullptr;  // who looks at the pass (pass_observer.h); null: nobody
   // Names the random numbers of this pass. `first_row` counts the step's tokens before this
   // micro-batch and `first_target` the labelled ones, so that dropout does not depend on how a batch

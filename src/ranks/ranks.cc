@@ -206,10 +206,16 @@ const RankPlace& Ranks::place() const { return state_->place; }
 Ranks::Ticket Ranks::gather(void* whole, const Pieces& pieces, size_t element) {
   FALCONER_CHECK(pieces.ranks == size());
   if (size() == 1 || pieces.n == 0) return 0;
-  return state_->call([state = state_.get(), whole, pieces, element] {
-    std::vector<size_t> bounds;
-    for (int r = 0; r <= pieces.ranks; ++r)
-      bounds.push_back(static_cast<size_t>(pieces.begin(r)) * element);
+  std::vector<size_t> bounds;
+  for (int r = 0; r <= pieces.ranks; ++r)
+    bounds.push_back(static_cast<size_t>(pieces.begin(r)) * element);
+  return gather_parts(whole, std::move(bounds));
+}
+
+Ranks::Ticket Ranks::gather_parts(void* whole, std::vector<size_t> bounds) {
+  FALCONER_CHECK(std::ssize(bounds) == size() + 1);
+  if (size() == 1) return 0;
+  return state_->call([state = state_.get(), whole, bounds = std::move(bounds)] {
     state->transport->gather(static_cast<std::byte*>(whole), bounds);
     const auto self = static_cast<size_t>(state->place.rank);
     state->sent += state->bytes_to_others(bounds[self + 1] - bounds[self]);

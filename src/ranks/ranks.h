@@ -36,6 +36,8 @@ class Ranks {
   using Ticket = uint64_t;
   /// `whole` has pieces.n elements of `element` bytes, of which this rank's piece is there: all of them then.
   Ticket gather(void* whole, const Pieces& pieces, size_t element);
+  /// The same of bytes, where rank r's part is bounds[r] .. bounds[r + 1].
+  Ticket gather_parts(void* whole, std::vector<size_t> bounds);
   /// home[i] += the sum over all ranks of whole[begin + i], for this rank's piece.
   Ticket reduce(const float* whole, const Pieces& pieces, float* home);
   void wait(Ticket ticket);

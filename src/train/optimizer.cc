@@ -1,10 +1,8 @@
 #include "train/optimizer.h"
 
-#include <cmath>
-
 #include "base/nearest.h"
+#include "ops/moment_code.h"
 #include "ops/optimizer.h"
-#include "ops/residual.h"
 
 namespace falconer {
 
@@ -15,33 +13,26 @@ OptimizerKind parse_optimizer(const std::string& name) {
   fail_choice("--optimizer", name, {"adamw", "adamw-8bit", "sgd"});
 }
 
-void Optimizer::zero_gradients(Run& run) const {
-  for (const Param* param : params_) set_zero(run, param->grad);
-}
-
-double Optimizer::gradient_norm(Run& run) const {
-  double sum = 0;
-  for (const Param* param : params_) sum += sum_of_squares(run, param->grad);
-  return std::sqrt(sum);
-}
-
 void Optimizer::step(Run& run, int64_t step, double lr, double gradient_scale) const {
-  for (size_t i = 0; i < params_.size(); ++i) {
-    const Param& param = *params_[i];
+  // Pieces begin at blocks of moments, and a block of random numbers rounds eight weights.
+  static_assert(kPieceBlock % kMomentBlock == 0 && kPieceBlock % 8 == 0);
+  for (size_t i = 0; i < state_.size(); ++i) {
+    const Learner& learner = learners_.all()[i];
     const std::vector<View>& state = state_[i];
-    const RandomStream rounding(run.seed, RandomPurpose::kRound, run.step,
-                                static_cast<uint32_t>(i));
+    const RandomStream rounding =
+        RandomStream(run.seed, RandomPurpose::kRound, run.step, static_cast<uint32_t>(i))
+            .from_block(static_cast<uint64_t>(learner.first / 8));
     if (options_.kind == OptimizerKind::kSgd) {
-      sgd(run, {.w = param.value,
-                .g = param.grad,
+      sgd(run, {.w = learner.value,
+                .g = learner.grad,
                 .rounding = rounding,
                 .lr = lr,
                 .weight_decay = options_.weight_decay,
                 .grad_scale = gradient_scale});
       continue;
     }
-    adamw(run, {.w = param.value,
-                .g = param.grad,
+    adamw(run, {.w = learner.value,
+                .g = learner.grad,
                 .m = state[0],
                 .v = state[1],
                 .m_scale = state.size() > 2 ? state[2] : View(),

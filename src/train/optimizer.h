@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "method/learners.h"
 #include "method/session.h"
 
 namespace falconer {
@@ -27,20 +28,17 @@ constexpr OptimizerMemory optimizer_memory(OptimizerKind kind) {
 class Optimizer {
  public:
   /// `state`: that of a session for optimizer_memory(options.kind).
-  Optimizer(OptimizerOptions options, const std::vector<Param*>& params,
+  Optimizer(OptimizerOptions options, const Learners& learners,
             const std::vector<std::vector<View>>& state)
-      : options_(options), params_(params), state_(state) {}
+      : options_(options), learners_(learners), state_(state) {}
 
-  void zero_gradients(Run& run) const;
-  /// The norm over all gradients together.
-  double gradient_norm(Run& run) const;
   /// Step number `step` (from 1) with this step's learning rate; gradients are multiplied by
   /// `gradient_scale`. Weights in bf16 are rounded with numbers of run.seed and run.step.
   void step(Run& run, int64_t step, double lr, double gradient_scale) const;
 
  private:
   OptimizerOptions options_;
-  const std::vector<Param*>& params_;
+  const Learners& learners_;
   const std::vector<std::vector<View>>& state_;
 };
 

@@ -19,7 +19,9 @@
 #include "model/open_model.h"
 #include "ops/optimizer.h"
 #include "tensor/buffer.h"
+#include "train/optimizer_file.h"
 #include "train/sums.h"
+#include "train/whole_tensors.h"
 
 namespace falconer {
 namespace fs = std::filesystem;
@@ -80,17 +82,23 @@ void write_model_folder(const fs::path& folder, const fs::path& source, const Mo
 
 namespace {
 
+std::vector<RankTensor> values_of(Session& session) {
+  std::vector<RankTensor> values;
+  for (const auto& param : session.weights().params) values.push_back(value_of(*param));
+  return values;
+}
+
 void save_whole_model(const fs::path& folder, Session& session, const ModelRecord& record) {
   const SessionOptions& options = session.options();
   const std::string& source = options.source.empty() ? options.checkpoint : options.source;
   const Dtype dtype = session.run().activation;
+  if (!writes_files(session)) return help_write(session, values_of(session));
   write_model_folder(folder, source, session.config(), dtype, record.chat_template());
   std::vector<TensorSpec> specs;
   for (const auto& param : session.weights().params)
     specs.push_back({param->name, dtype, param->shape});
-  SafetensorsWriter writer = SafetensorsWriter::sharded(folder, std::move(specs), kShardBytes);
-  for (const auto& param : session.weights().params) writer.write(param->value);
-  writer.commit();
+  auto writer = SafetensorsWriter::sharded(folder, std::move(specs), kShardBytes);
+  write_tensors(writer, session, values_of(session));
 }
 
 [[noreturn]] void fail_read_back(const fs::path& folder, const std::string& name) {
@@ -99,20 +107,19 @@ void save_whole_model(const fs::path& folder, Session& session, const ModelRecor
 }
 
 void verify_whole_model(const fs::path& folder, Session& session) {
-  constexpr int64_t kElements = int64_t{1} << 22;  // at a time
+  if (!writes_files(session)) return help_write(session, values_of(session));
   const TensorFiles files = TensorFiles::open_folder(folder);
-  for (const auto& param : session.weights().params) {
-    const StoredTensor* stored = files.find(param->name);
-    const View& value = param->value;
-    if (stored == nullptr || stored->size() != value.size()) fail_read_back(folder, param->name);
-    const int64_t band = std::clamp<int64_t>(kElements / value.cols, 1, value.rows);
-    const Tensor expected(band, value.cols, stored->dtype);
-    for (int64_t row = 0; row < value.rows; row += band) {
-      const View part = expected.view().row_range(0, std::min(band, value.rows - row));
-      copy_converted(value.row_range(row, part.rows), part);
-      const View read = stored->view().row_range(row, part.rows);
-      if (std::memcmp(read.data, part.data, part.bytes()) != 0) fail_read_back(folder, param->name);
-    }
+  for (const RankTensor& tensor : values_of(session)) {
+    const StoredTensor* stored = files.find(tensor.name);
+    if (stored == nullptr || stored->size() != tensor.rows * tensor.cols)
+      fail_read_back(folder, tensor.name);
+    for_whole_bands(session.options().ranks, tensor, [&](int64_t first, const View& band) {
+      const Tensor expected(band.rows, band.cols, stored->dtype);
+      copy_converted(band, expected.view());
+      const View read = stored->view().row_range(first, band.rows);
+      if (std::memcmp(read.data, expected.view().data, read.bytes()) != 0)
+        fail_read_back(folder, tensor.name);
+    });
   }
 }
 
@@ -120,6 +127,7 @@ void verify_whole_model(const fs::path& folder, Session& session) {
 // week later.
 void verify_saved(const fs::path& folder, Session& session) {
   if (session.method()->saves_whole_model()) return verify_whole_model(folder, session);
+  if (!writes_files(session)) return;
   const TensorFiles files = TensorFiles::open_file(folder / "adapter_model.safetensors");
   for (const SavedTensor& tensor : session.method()->save().tensors) {
     const StoredTensor* stored = files.find(tensor.name);
@@ -141,29 +149,6 @@ void write_record(const fs::path& folder, const ModelRecord& record) {
   for (const auto& [name, hash] : record.hashes)
     if (!hash.empty()) json["hashes"][name] = hash;
   write_file(folder / "falconer.json", json.dump(2) + "\n");
-}
-
-// A tensor that the model's files hold in fewer bits than it learns in.
-bool stores_master(Session& session, const Param& param) {
-  return session.method()->saves_whole_model() && session.run().activation != param.value.dtype;
-}
-
-std::string slot_name(const Param& param, size_t slot) {
-  return fmt::format("{}.slot{}", param.name, slot);
-}
-
-void save_optimizer(const fs::path& path, Session& session) {
-  std::vector<NamedView> views;
-  const auto& params = session.method()->params();
-  for (size_t i = 0; i < params.size(); ++i) {
-    const auto add = [&](const std::string& name, const View& view) {
-      views.push_back({name, {view.rows, view.cols}, view});
-    };
-    if (stores_master(session, *params[i])) add(params[i]->name + ".value", params[i]->value);
-    const auto& slots = session.optimizer_state()[i];
-    for (size_t k = 0; k < slots.size(); ++k) add(slot_name(*params[i], k), slots[k]);
-  }
-  write_safetensors(path, views);
 }
 
 void check_room(const fs::path& folder, Session& session) {
@@ -195,10 +180,8 @@ int64_t model_bytes(Session& session) {
 
 int64_t checkpoint_bytes(Session& session) {
   size_t bytes = 0;
-  for (const auto& slots : session.optimizer_state())
-    for (const View& slot : slots) bytes += slot.bytes();
-  for (const Param* param : session.method()->params())
-    if (stores_master(session, *param)) bytes += param->value.bytes();
+  for (const RankTensor& tensor : optimizer_tensors(session))
+    bytes += static_cast<size_t>(tensor.rows * tensor.cols) * size_of(tensor.own.dtype);
   return model_bytes(session) + static_cast<int64_t>(bytes);
 }
 
@@ -207,9 +190,9 @@ namespace {
 void save_verified(const fs::path& folder, Session& session, const ModelRecord& record) {
   if (session.method()->saves_whole_model())
     save_whole_model(folder, session, record);
-  else
+  else if (writes_files(session))
     save_adapter(folder, session, record.base_checkpoint);
-  write_record(folder, record);
+  if (writes_files(session)) write_record(folder, record);
   verify_saved(folder, session);
 }
 
@@ -220,18 +203,30 @@ std::optional<std::string> not_finite(Session& session) {
   const auto finite = [&](const View& view) {
     return view.dtype == Dtype::kU8 || std::isfinite(sum_of_squares(session.run(), view));
   };
+  // Whatever a rank finds in its pieces, all say the first.
   const auto& params = session.method()->params();
+  std::vector<double> wrong(2 * params.size(), 0);
   for (size_t i = 0; i < params.size(); ++i) {
-    if (!finite(params[i]->value)) return params[i]->name;
-    for (const View& slot : session.optimizer_state()[i])
-      if (!finite(slot)) return "the optimizer's state of " + params[i]->name;
+    wrong[2 * i] = !finite(value_of(*params[i]).own);
+    for (const RankTensor& slot : moments_of(session, i)) wrong[2 * i + 1] += !finite(slot.own);
   }
-  return {};
+  if (Ranks* const ranks = session.options().ranks)
+    if (const size_t n = wrong.size(); n > 0) {
+      const std::vector<double> all = ranks->gather_numbers(wrong);
+      for (size_t i = 0; i < all.size(); ++i) wrong[i % n] += all[i];
+    }
+  const auto first = std::find_if(wrong.begin(), wrong.end(), [](double n) { return n > 0; });
+  if (first == wrong.end()) return {};
+  const auto at = static_cast<size_t>(first - wrong.begin());
+  return (at % 2 == 0 ? "" : "the optimizer's state of ") + params[at / 2]->name;
 }
 
 void save_model(const fs::path& folder, Session& session, const ModelRecord& record) {
-  save_verified(folder, session, record);
-  write_sums(folder);
+  if (!writes_files(session)) return save_verified({}, session, record);
+  AtomicFolder made(folder);
+  save_verified(made.folder(), session, record);
+  write_sums(made.folder());
+  made.commit();
 }
 
 std::optional<ModelRecord> read_record(const fs::path& folder) {
@@ -277,6 +272,10 @@ bool was_by_time(const fs::path& checkpoint) {
 
 void save_checkpoint(const fs::path& run_folder, Session& session, const ModelRecord& record,
                      const TrainState& state, int keep) {
+  if (!writes_files(session)) {
+    save_verified({}, session, record);
+    return save_optimizer({}, session);
+  }
   check_room(run_folder, session);
   AtomicFolder folder(run_folder / fmt::format("checkpoint-{}", state.step));
   save_verified(folder.folder(), session, record);
@@ -361,27 +360,6 @@ TrainState read_train_state(const fs::path& checkpoint) {
         "most",
         path.string(), state.recent.losses.size(), state.recent.norms.size(), SpikeGuard::kWindow);
   return state;
-}
-
-void restore_optimizer(const fs::path& checkpoint, Session& session) {
-  const TensorFiles files = TensorFiles::open_file(checkpoint / "optimizer.safetensors");
-  const auto take = [&](const std::string& name, const View& to) {
-    const StoredTensor* stored = files.find(name);
-    if (stored == nullptr || stored->dtype != to.dtype || stored->size() != to.size())
-      fail(
-          "{}: {} is missing, or of another shape or dtype than {} x {} in {}; resume with the "
-          "--optimizer and --master-weights of the first run",
-          (checkpoint / "optimizer.safetensors").string(), name, to.rows, to.cols,
-          name_of(to.dtype));
-    const View from = stored->view();
-    copy_converted(from.reshape(to.rows, to.cols), to);
-  };
-  const auto& params = session.method()->params();
-  for (size_t i = 0; i < params.size(); ++i) {
-    if (stores_master(session, *params[i])) take(params[i]->name + ".value", params[i]->value);
-    const auto& slots = session.optimizer_state()[i];
-    for (size_t k = 0; k < slots.size(); ++k) take(slot_name(*params[i], k), slots[k]);
-  }
 }
 
 }  // namespace falconer

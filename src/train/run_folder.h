@@ -30,8 +30,9 @@ struct ModelRecord {
   std::string chat_template() const;
 };
 
-/// Writes the adapter, or the whole model where the method changes it, into `folder` (which must
-/// exist and be empty), re-reads its tensors and compares, and writes the hashes of its files. A
+/// Writes the adapter, or the whole model where the method changes it, to `folder`, which appears, or replaces
+/// what was there, when all is written; re-reads its tensors and compares, and writes the hashes of its files. Of
+/// a job's ranks all call this, and the first one writes: what is divided comes to it band by band. A
 /// whole model is a Hugging Face folder: config.json, tokenizer files, safetensors in the precision
 /// of the run.
 void save_model(const std::filesystem::path& folder, Session& session, const ModelRecord& record);
@@ -67,7 +68,7 @@ std::optional<std::string> not_finite(Session& session);
 int64_t model_bytes(Session& session);
 int64_t checkpoint_bytes(Session& session);
 
-/// Saves checkpoint-<step>/ whole or not at all, re-reads its tensors and compares, writes the hashes
+/// With all ranks, as save_model(). Saves checkpoint-<step>/ whole or not at all, re-reads its tensors and compares, writes the hashes
 /// of its files (sums.h), then prunes. Errors: no room, not writable; what was saved before stays.
 void save_checkpoint(const std::filesystem::path& run_folder, Session& session,
                      const ModelRecord& record, const TrainState& state, int keep);
@@ -84,9 +85,5 @@ void check_checkpoint(const std::filesystem::path& checkpoint);
 
 /// The state in a checkpoint. Error: missing, damaged, or numbers that no run has.
 TrainState read_train_state(const std::filesystem::path& checkpoint);
-
-/// Puts the optimizer's state (and the f32 values of trainable tensors) back. The session was
-/// opened on the checkpoint's model or adapter. Errors: another set of tensors.
-void restore_optimizer(const std::filesystem::path& checkpoint, Session& session);
 
 }  // namespace falconer

@@ -1,11 +1,11 @@
 #include "train/trainer.h"
 
+#include <array>
 #include <cmath>
 #include <limits>
 
 #include "base/file.h"
 #include "base/interrupt.h"
-#include "base/joined.h"
 #include "base/log.h"
 #include "base/plural.h"
 #include "base/system.h"
@@ -30,6 +30,13 @@ BatchBuffer batch_of(const RowView& rows, const std::vector<int64_t>& numbers) {
   return BatchBuffer::for_training(sequences);
 }
 
+// One token, of which nothing is learned.
+BatchBuffer idle_batch() {
+  constexpr std::array<int32_t, 2> kIds = {0, 0}, kLabels = {-100, 0};
+  const std::array<BatchBuffer::Sequence, 1> one = {{{kIds, kLabels}}};
+  return BatchBuffer::for_training(one);
+}
+
 // Rows in order, as many as fit in kEvalTokens (one at least).
 std::vector<std::vector<int64_t>> eval_batches(const RowView& rows) {
   std::vector<std::vector<int64_t>> batches;
@@ -45,16 +52,6 @@ std::vector<std::vector<int64_t>> eval_batches(const RowView& rows) {
   return batches;
 }
 
-// The first numbers of each trainable tensor, to tell later whether it moved.
-std::vector<std::vector<float>> samples_of(const std::vector<Param*>& params) {
-  std::vector<std::vector<float>> samples;
-  for (const Param* param : params) {
-    const View all = param->value.reshape(1, param->value.size());
-    samples.push_back(host_values(all.col_range(0, std::min<int64_t>(all.cols, 65536))));
-  }
-  return samples;
-}
-
 }  // namespace
 
 Trainer::Trainer(Session& session, RowView rows, RowView held_out, TrainOptions options)
@@ -63,7 +60,8 @@ Trainer::Trainer(Session& session, RowView rows, RowView held_out, TrainOptions 
       held_out_(held_out),
       options_(std::move(options)),
       plan_(rows, options_.batches),
-      optimizer_(options_.optimizer, session.method()->params(), session.optimizer_state()) {
+      optimizer_(options_.optimizer, session.learners(), session.optimizer_state()),
+      ranks_(session.options().ranks) {
   for (int64_t i = 0; i < held_out_.size() && !evaluates_; ++i)
     evaluates_ = held_out_.targets(i) > 0;
 }
@@ -87,66 +85,92 @@ void Trainer::reserve() {
   session_.reserve([&](Run& run) { decoder.loss(run, measuring_batch(eval.tokens, eval.tokens)); });
 }
 
+// The ranks take turns; sums are those of one rank, batch by batch.
 EvalMetrics Trainer::evaluate(RowView rows) {
   const double start = now_seconds();
-  LossSum total;
   Run& run = session_.run();
   run.training = false;
   const InPart evaluation(run, {.name = "evaluation", .number = state_.step});
-  for (const auto& batch : eval_batches(rows)) {
-    const BatchBuffer buffer = batch_of(rows, batch);
-    const LossSum one = session_.decoder().loss(run, buffer.batch());
-    total.sum += one.sum;
-    total.count += one.count;
+  const auto batches = eval_batches(rows);
+  const size_t all = ranks_ == nullptr ? 1 : static_cast<size_t>(ranks_->size());
+  std::vector<double> sums, counts;
+  for (size_t i = ranks_ == nullptr ? 0 : static_cast<size_t>(ranks_->rank());
+       sums.size() * all < batches.size(); i += all) {
+    LossSum one;
+    if (i < batches.size()) one = session_.decoder().loss(run, batch_of(rows, batches[i]).batch());
+    // The others need this rank's pieces, and go through the model whatever their rows have.
+    if (one.count == 0 && session_.divided()) session_.decoder().loss(run, idle_batch().batch());
+    sums.push_back(one.sum);
+    counts.push_back(static_cast<double>(one.count));
   }
-  return {.step = state_.step,
-          .loss = total.sum / static_cast<double>(total.count),
-          .tokens = total.count,
-          .seconds = now_seconds() - start};
+  EvalMetrics metrics{.step = state_.step};
+  double total = 0;
+  for_ranks(sums, counts, [&](double sum, double count) {
+    total += sum;
+    metrics.tokens += static_cast<int64_t>(count);
+  });
+  metrics.loss = total / static_cast<double>(metrics.tokens);
+  metrics.seconds = now_seconds() - start;
+  return metrics;
+}
+
+// Numbers that every rank has as many of, in turn: the first of each, then the second.
+void Trainer::for_ranks(const std::vector<double>& a, const std::vector<double>& b,
+                        const std::function<void(double, double)>& use) const {
+  if (ranks_ == nullptr) {
+    for (size_t i = 0; i < a.size(); ++i) use(a[i], b[i]);
+    return;
+  }
+  const std::vector<double> all_a = ranks_->gather_numbers(a), all_b = ranks_->gather_numbers(b);
+  for (size_t i = 0; i < a.size(); ++i)
+    for (size_t at = i; at < all_a.size(); at += a.size()) use(all_a[at], all_b[at]);
+}
+
+// A rank without rows in a micro-batch: the others need its pieces of the weights, and its gradients, which are 0.
+void Trainer::train_idle() {
+  if (!session_.divided()) return;
+  session_.decoder().train(session_.run(), idle_batch().batch(), 0);
+}
+
+double Trainer::weight_of(const MicroBatch& micro, int64_t targets,
+                          int64_t micro_with_targets) const {
+  if (options_.loss_average == LossAverage::kToken) return 1.0 / static_cast<double>(targets);
+  return 1.0 / (static_cast<double>(micro.targets) * static_cast<double>(micro_with_targets));
 }
 
 // Gradients of one step. The whole step's labelled tokens are counted first, so that accumulation
-// is exact by token however the batch is cut.
-Trainer::StepSums Trainer::accumulate(const std::vector<std::vector<int64_t>>& micro_batches) {
+// is exact by token however the batch is cut, and whoever computes which part of it.
+Trainer::StepSums Trainer::accumulate(const std::vector<std::vector<MicroBatch>>& rounds) {
   StepSums sums;
   int64_t micro_with_targets = 0;
-  for (const auto& micro : micro_batches) {
-    int64_t targets = 0;
-    for (int64_t row : micro) targets += rows_.targets(row);
-    sums.targets += targets;
-    micro_with_targets += targets > 0;
-  }
+  for (const auto& round : rounds)
+    for (const MicroBatch& micro : round) {
+      sums.tokens += micro.tokens;
+      sums.targets += micro.targets;
+      micro_with_targets += micro.targets > 0;
+    }
   Run& run = session_.run();
   run.training = true;
-  run.first_row = run.first_target = 0;
-  for (const auto& micro : micro_batches) {
+  double loss = 0;
+  for (const auto& round : rounds) {
+    const MicroBatch& micro = round[ranks_ == nullptr ? 0 : static_cast<size_t>(ranks_->rank())];
+    run.first_row = micro.first_token;
+    run.first_target = micro.first_target;
+    if (micro.targets == 0) {
+      train_idle();
+      continue;
+    }
     const BatchBuffer buffer = [&] {
       const InPart part(run, {"rows"});
-      return batch_of(rows_, micro);
+      return batch_of(rows_, micro.rows);
     }();
-    const int64_t targets = buffer.batch().target_count();
-    const double weight =
-        options_.loss_average == LossAverage::kToken
-            ? 1.0 / static_cast<double>(sums.targets)
-            : 1.0 / (static_cast<double>(targets) * static_cast<double>(micro_with_targets));
-    if (targets > 0)
-      sums.loss +=
-          weight * session_.decoder().train(run, buffer.batch(), static_cast<float>(weight)).sum;
-    sums.tokens += buffer.batch().tokens();
-    run.first_row += buffer.batch().tokens();
-    run.first_target += targets;
+    const double weight = weight_of(micro, sums.targets, micro_with_targets);
+    loss += weight * session_.decoder().train(run, buffer.batch(), static_cast<float>(weight)).sum;
   }
   run.training = false;
+  session_.finish_gradients();
+  for_ranks({loss}, {0}, [&](double one, double) { sums.loss += one; });
   return sums;
-}
-
-std::string Trainer::rows_text(int64_t number) const {
-  std::vector<int64_t> lines;
-  for (const auto& micro : plan_.step(number))
-    for (int64_t row : micro) lines.push_back(rows_.line(row));
-  if (lines.size() > 16) lines.resize(16);
-  return fmt::format("{}s {}{}", rows_.counted_by(), joined(lines, ", "),
-                     lines.size() == 16 ? ", ..." : "");
 }
 
 // Says what is unusual in a step, and whether it is to be left out for that.
@@ -168,11 +192,11 @@ StepMetrics Trainer::step(int64_t number) {
   run.seed = options_.batches.seed;
   run.step = static_cast<uint32_t>(number);
   const InPart part(run, {.name = "step", .number = number});
-  optimizer_.zero_gradients(run);
-  const StepSums sums = accumulate(plan_.step(number));
+  session_.learners().zero_gradients(run);
+  const StepSums sums = accumulate(plan_.shares(number));
   const double norm = [&] {
     const InPart gradients(run, {"optimizer"});
-    return optimizer_.gradient_norm(run);
+    return session_.learners().gradient_norm(run);
   }();
   const double lr =
       options_.optimizer.lr *
@@ -196,10 +220,17 @@ StepMetrics Trainer::step(int64_t number) {
     const double scale = clip > 0 && norm > clip ? clip / (norm + 1e-6) : 1;
     const InPart update(run, {"optimizer"});
     optimizer_.step(run, number - state_.skipped_steps, lr, scale);
+    session_.values_changed();
   } else {
     ++state_.skipped_steps;
   }
-  const double seconds = now_seconds() - start;
+  // Of the slowest rank, and of the one that has most resident.
+  double seconds = 0, peak = 0;
+  for_ranks({now_seconds() - start}, {static_cast<double>(peak_rss_bytes())},
+            [&](double one_seconds, double one_peak) {
+              seconds = std::max(seconds, one_seconds);
+              peak = std::max(peak, one_peak);
+            });
   state_.step = number;
   state_.tokens += sums.tokens;
   state_.seconds += seconds;
@@ -210,22 +241,7 @@ StepMetrics Trainer::step(int64_t number) {
           .tokens = sums.tokens,
           .tokens_per_second = static_cast<double>(sums.tokens) / std::max(seconds, 1e-9),
           .seconds = seconds,
-          .peak_rss_bytes = peak_rss_bytes()};
-}
-
-// What is saved must be fit to go on from, and to be used.
-void Trainer::refuse_not_finite(const char* what) const {
-  const auto found = not_finite(session_);
-  if (!found) return;
-  const auto saved = list_checkpoints(options_.out);
-  fail(
-      "step {}: its update made {} infinite or NaN, and {} is not saved. Train with a lower --lr, "
-      "a "
-      "smaller --grad-clip, or --precision f32{}",
-      state_.step, *found, what,
-      saved.empty() ? ""
-                    : worded("; {} is as it was before, and --resume goes on from it",
-                             saved.front().string()));
+          .peak_rss_bytes = static_cast<int64_t>(peak)};
 }
 
 bool Trainer::time_to_save() const {
@@ -239,7 +255,8 @@ void Trainer::save(bool by_time) {
   refuse_not_finite("the checkpoint");
   state_.recent = guard_.recent();
   state_.by_time = by_time;
-  save_checkpoint(options_.out, session_, options_.record, state_, options_.keep);
+  save_checkpoint(options_.out, session_, options_.record, state_,
+                  options_.keep);  // with all ranks
   saved_step_ = state_.step;
   const double end = now_seconds();
   next_save_ = end + std::max(options_.save_every, (end - begin) * (1 / options_.save_share - 1));
@@ -259,9 +276,9 @@ bool Trainer::is_better(const EvalMetrics& metrics) const {
   return false;
 }
 
-EvalMetrics Trainer::evaluate_and_judge(int64_t step, MetricsLog& log) {
+EvalMetrics Trainer::evaluate_and_judge(int64_t step, MetricsLog* log) {
   const EvalMetrics metrics = evaluate(held_out_);
-  log.write(metrics);
+  if (log != nullptr) log->write(metrics);
   progress_->pause();
   held_out_losses_.push_back(metrics.loss);
   log_info("step {}: held-out loss {:.4f} over {} {} ({})", step, metrics.loss, metrics.tokens,
@@ -276,9 +293,7 @@ EvalMetrics Trainer::evaluate_and_judge(int64_t step, MetricsLog& log) {
   state_.evals_without_gain = 0;
   if (!options_.keep_best) return metrics;
   refuse_not_finite("best/");
-  AtomicFolder best(options_.out / "best");
-  save_model(best.folder(), session_, options_.record);
-  best.commit();
+  save_model(options_.out / "best", session_, options_.record);
   return metrics;
 }
 
@@ -288,22 +303,16 @@ void Trainer::tell(const StepMetrics& step, const std::optional<EvalMetrics>& ev
   on_step_(step, evaluation ? &*evaluation : nullptr);
 }
 
-bool Trainer::is_to_stop() const { return interrupted() || (cancel_ != nullptr && *cancel_); }
-
-// Where each of the last evaluations gained, and the last of them no little of what the run's evaluations gained on
-// average, the end of the run came before that of the gain. Held-out rows are the same ones always: they have no
-// noise of their own.
-void Trainer::say_still_falling() const {
-  constexpr size_t kLooked = 3;
-  constexpr double kShare = 0.2, kLeast = 0.002;
-  const size_t n = held_out_losses_.size();
-  if (n < kLooked || state_.best_step != state_.step) return;
-  const double a = held_out_losses_[n - 3], b = held_out_losses_[n - 2],
-               c = held_out_losses_[n - 1];
-  const double usual = (held_out_losses_.front() - c) / static_cast<double>(n - 1);
-  if (!(b < a && b - c >= kShare * usual && b - c >= kLeast * b)) return;
-  log_info("the held-out loss was still falling ({:.4f}, {:.4f}, {:.4f}): more {} may help", a, b,
-           c, spelled_name(options_.batches.max_steps > 0 ? "--max-steps" : "--epochs"));
+// All ranks stop where one of them is to, and save when the first one's clock says so.
+Trainer::Wishes Trainer::wishes() const {
+  Wishes all;
+  int rank = 0;
+  for_ranks({interrupted() || (cancel_ != nullptr && *cancel_) ? 1.0 : 0.0},
+            {time_to_save() ? 1.0 : 0.0}, [&](double stop, double save) {
+              all.stop |= stop != 0;
+              if (rank++ == 0) all.save = save != 0;
+            });
+  return all;
 }
 
 // A function of the state: a run that was killed after it had stopped stops again.
@@ -311,19 +320,7 @@ bool Trainer::stops_early() const {
   return options_.early_stop > 0 && state_.evals_without_gain >= options_.early_stop;
 }
 
-// A trainable tensor that training did not change is a bug or a learning rate of 0: never silent.
-void Trainer::warn_unmoved(const std::vector<std::vector<float>>& before) const {
-  const auto& params = session_.method()->params();
-  const auto after = samples_of(params);
-  std::vector<std::string> unmoved;
-  for (size_t i = 0; i < params.size(); ++i)
-    if (before[i] == after[i]) unmoved.push_back(params[i]->name);
-  if (!unmoved.empty())
-    log_warning("{} of {} trainable {} did not change in this run, the first is {}", unmoved.size(),
-                params.size(), plural(params.size(), "tensor"), unmoved.front());
-}
-
-void Trainer::train_from(int64_t first, MetricsLog& log, TrainResult& result) {
+void Trainer::train_from(int64_t first, MetricsLog* log, TrainResult& result) {
   Progress progress(plan_.total_steps(), first);
   progress_ = &progress;
   constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
@@ -331,8 +328,10 @@ void Trainer::train_from(int64_t first, MetricsLog& log, TrainResult& result) {
     tell({.loss = kNone, .lr = kNone, .grad_norm = kNone}, evaluate_and_judge(0, log));
   for (int64_t s = first; s <= plan_.total_steps() && !stops_early(); ++s) {
     const StepMetrics metrics = step(s);
-    log.write(metrics);
-    progress.show(metrics);
+    if (log != nullptr) {
+      log->write(metrics);
+      progress.show(metrics);
+    }
     result.last_loss = metrics.loss;
     if (s == first && on_first_step_) on_first_step_();
     const bool last = s == plan_.total_steps();
@@ -340,12 +339,13 @@ void Trainer::train_from(int64_t first, MetricsLog& log, TrainResult& result) {
     if (evaluates_ && (last || (options_.eval_interval > 0 && s % options_.eval_interval == 0)))
       evaluation = evaluate_and_judge(s, log);
     tell(metrics, evaluation);
-    result.interrupted = is_to_stop();
+    const Wishes wanted = wishes();
+    result.interrupted = wanted.stop;
     const bool asked =
         result.interrupted || (options_.save_interval > 0 && s % options_.save_interval == 0);
-    if (asked || time_to_save()) {
+    if (asked || wanted.save) {
       progress.pause();
-      log.sync();
+      if (log != nullptr) log->sync();
       save(!asked);
     }
     if (result.interrupted) break;
@@ -356,14 +356,18 @@ void Trainer::train_from(int64_t first, MetricsLog& log, TrainResult& result) {
 
 TrainResult Trainer::run() {
   reserve();
-  if (state_.step > 0) prune_checkpoints(options_.out, options_.keep);  // a kill came before it
+  // Files are the first rank's.
+  const bool writes = ranks_ == nullptr || ranks_->first();
+  if (writes && state_.step > 0)
+    prune_checkpoints(options_.out, options_.keep);  // a kill came before it
   // A run from the beginning evaluates before its first step, which an earlier try has done too.
-  MetricsLog log(options_.out, state_.step > 0 ? state_.step : -1, options_.tensorboard);
-  const auto before = samples_of(session_.method()->params());
+  std::optional<MetricsLog> log;
+  if (writes) log.emplace(options_.out, state_.step > 0 ? state_.step : -1, options_.tensorboard);
+  const auto before = first_numbers();
   const TrainState began = state_;
   TrainResult result;
   next_save_ = now_seconds() + options_.save_every;
-  train_from(state_.step + 1, log, result);
+  train_from(state_.step + 1, log ? &*log : nullptr, result);
   const bool whole = state_.step >= plan_.total_steps();
   result.stopped_early = !whole && stops_early();
   if (result.stopped_early)
@@ -379,9 +383,7 @@ TrainResult Trainer::run() {
   result.interrupted = false;
   if (state_.step - state_.skipped_steps > began.step - began.skipped_steps) warn_unmoved(before);
   refuse_not_finite("final/");
-  AtomicFolder final_folder(options_.out / "final");
-  save_model(final_folder.folder(), session_, options_.record);
-  final_folder.commit();
+  save_model(options_.out / "final", session_, options_.record);
   if (!result.stopped_early) say_still_falling();
   return result;
 }

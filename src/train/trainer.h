@@ -93,17 +93,25 @@ class Trainer {
     double loss = 0;
     int64_t tokens = 0, targets = 0;
   };
-  StepSums accumulate(const std::vector<std::vector<int64_t>>& micro_batches);
+  StepSums accumulate(const std::vector<std::vector<MicroBatch>>& rounds);
+  double weight_of(const MicroBatch& micro, int64_t targets, int64_t micro_with_targets) const;
+  void train_idle();
+  void for_ranks(const std::vector<double>& a, const std::vector<double>& b,
+                 const std::function<void(double, double)>& use) const;
   bool skips_spike(int64_t number, double loss, double norm);
   StepMetrics step(int64_t number);
   void say_still_falling() const;
+  std::vector<std::vector<float>> first_numbers() const;
   void warn_unmoved(const std::vector<std::vector<float>>& before) const;
-  EvalMetrics evaluate_and_judge(int64_t step, MetricsLog& log);
+  EvalMetrics evaluate_and_judge(int64_t step, MetricsLog* log);
   void tell(const StepMetrics& step, const std::optional<EvalMetrics>& evaluation);
-  bool is_to_stop() const;
+  struct Wishes {
+    bool stop = false, save = false;
+  };
+  Wishes wishes() const;
   bool is_better(const EvalMetrics& metrics) const;
   bool stops_early() const;
-  void train_from(int64_t first, MetricsLog& log, TrainResult& result);
+  void train_from(int64_t first, MetricsLog* log, TrainResult& result);
   void refuse_not_finite(const char* what) const;
   bool time_to_save() const;
   void save(bool by_time);
@@ -114,6 +122,7 @@ class Trainer {
   TrainOptions options_;
   StepPlan plan_;
   Optimizer optimizer_;
+  Ranks* ranks_;  // null: this process is alone
   TrainState state_;
   SpikeGuard guard_;
   bool reserved_ = false;

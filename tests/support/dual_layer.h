@@ -143,7 +143,8 @@ class TestLayer {
     int number = 0;
     for (Part& part : parts_) {
       part.grad.emplace(Block<double>(part.value.values().rows(), part.value.values().cols()));
-      part.param.grad = learning.contains(number++) ? part.grad->view() : View{};
+      part.param.learns = learning.contains(number++);
+      part.param.grad = part.param.learns ? part.grad->view() : View{};
     }
   }
   Block<double> grad(int part) const {

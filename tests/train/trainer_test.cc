@@ -58,7 +58,7 @@ TEST(Defects, WhatLearnsAndItsOptimizerAreF32WhateverTheBaseIs) {
       ASSERT_EQ(session->optimizer_state()[i].size(), 2u);
       for (const View& slot : session->optimizer_state()[i]) EXPECT_EQ(slot.dtype, Dtype::kF32);
     }
-    const Optimizer optimizer({}, params, session->optimizer_state());
+    const Optimizer optimizer({}, session->learners(), session->optimizer_state());
     clear_gradients(*session);
     optimizer.step(session->run(), 1, 1e-3, 1);
     for (const auto& values : state_of(*session, true))

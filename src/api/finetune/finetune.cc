@@ -8,6 +8,7 @@
 #include "api/finetune/finetuning.h"
 #include "api/finetune/finished_run.h"
 #include "api/finetune/memory_plan.h"
+#include "api/finetune/rank_run.h"
 #include "api/finetune/recipe.h"
 #include "api/finetune/run_context.h"
 #include "api/finetune/run_place.h"
@@ -32,7 +33,9 @@
 #include "generate/generator.h"
 #include "model/arch/architecture.h"
 #include "ops/watched.h"
+#include "ranks/job.h"
 #include "text/prompt_encoder.h"
+#include "train/optimizer_file.h"
 #include "train/run_status.h"
 #include "train/trainer.h"
 
@@ -96,7 +99,8 @@ class Finetuning {
             .max_steps = o_.max_steps,
             .epochs = *o_.epochs,
             .shuffle = o_.shuffle,
-            .seed = o_.seed};
+            .seed = o_.seed,
+            .ranks = ranks_ == nullptr ? 1 : ranks_->size()};
   }
 
   // Of rows that were token ids already: what the flag says, or what they were prepared with.
@@ -114,32 +118,10 @@ class Finetuning {
   }
 
   void open_session(const fs::path& checkpoint, bool planning) {
-    SessionOptions s{.checkpoint = o_.checkpoint,
-                     .precision = parse_precision(o_.precision),
-                     .training = true,
-                     .optimizer = optimizer_memory(parse_optimizer(o_.optimizer)),
-                     .from_scratch = o_.from_scratch,
-                     .seed = o_.seed,
-                     .device = o_.device,
-                     .deterministic = o_.deterministic,
-                     .low_memory = o_.low_memory,
-                     .recompute = o_.recompute == "on",
-                     .planning = planning};
-    s.optimizer.offload = o_.offload_optimizer == "on";
-    s.lora_dropout = o_.lora_dropout;
-    if (o_.method == "full") {
-      s.method = method_options(o_);
-      if (!checkpoint.empty()) {
-        s.checkpoint = checkpoint.string();
-        s.source = o_.checkpoint;  // a checkpoint is removed when newer ones have been saved
-        s.from_scratch = false;
-      }
-    } else if (!checkpoint.empty() || !o_.init_adapter.empty()) {
-      s.adapter = checkpoint.empty() ? o_.init_adapter : checkpoint.string();
-    } else {
-      s.method = method_options(o_);
-    }
-    if (s.method) s.method->vocab = vocab_with(0, tokenizer_, o_.resize_embeddings);
+    const int64_t vocab = vocab_with(0, tokenizer_, o_.resize_embeddings);
+    SessionOptions s = session_options(o_, checkpoint, vocab, planning);
+    s.division = division_of(ranks_, o_.shard);
+    if (!planning) s.ranks = ranks_;
     session_ = Session::open(s);
     if (session_->method()->name() != o_.method)
       fail_usage("{} is an adapter of method {}, and the command asks for {}", s.adapter,
@@ -165,10 +147,15 @@ class Finetuning {
 
   // All that can be wrong is found here, before anything in the run's folder is touched.
   TrainOptions check(bool dry) {
-    folder_.emplace(o_, dry);
-    checkpoint_ = find_checkpoint(o_, dry);
+    refuse_difference(ranks_, "program or CPU", program_and_cpu());
+    if (is_first(ranks_)) {
+      folder_.emplace(o_, dry);
+      checkpoint_ = find_checkpoint(o_, dry);
+    }
+    checkpoint_ = first_ranks_path(ranks_, checkpoint_);
     open_before_data();
     load_data();
+    if (ranks_ != nullptr) refuse_difference(ranks_, "set of rows", fingerprint(data_.rows()));
     check_held_out(data_.held_out(), o_);
     if (!o_.sample_prompt.empty())
       sample_ = sample_prompt(o_, tokenizer_ ? &*tokenizer_ : nullptr, style_, config_.context);
@@ -178,7 +165,7 @@ class Finetuning {
     record_method(options.record.settings, *session_, o_, checkpoint_);
     if (!o_.init_adapter.empty() && checkpoint_.empty())
       refuse_other_than_adapter(o_, options.record.settings);
-    refuse_full_disk(*session_, data_.rows(), o_, options);
+    if (is_first(ranks_)) refuse_full_disk(*session_, data_.rows(), o_, options);
     return options;
   }
 
@@ -198,12 +185,12 @@ class Finetuning {
   void choose_plan(const TrainOptions& options) {
     warn_of_learning_rate(options, StepPlan(data_.rows(), options.batches).total_steps());
     const FinetuneOptions asked = o_;
-    MemoryChoice chosen;
+    MemoryChoice chosen{.shard = shards_to_try(asked.shard).front()};
     const auto plan = [&] {
       o_ = with_choice(asked, chosen);
       if (!std::exchange(opened_, false)) open_session(checkpoint_, true);
       memory_text_ = plan_text(options);
-      return fits(*session_);
+      return all_of(ranks_, fits(*session_));
     };
     if (!plan())
       for (const MemoryChoice& choice : memory_choices(asked, *session_)) {
@@ -212,7 +199,7 @@ class Finetuning {
       }
     if (o_.master_weights == "bf16" && session_->run().activation == Dtype::kF32)
       fail_usage("--master-weights bf16 goes with --precision bf16, and this run computes in f32");
-    if (!fits(*session_)) return;
+    if (!all_of(ranks_, fits(*session_))) return;
     for (const std::string& line : choice_lines(chosen)) log_info("memory is short: {}", line);
   }
 
@@ -254,6 +241,7 @@ class Finetuning {
 
   TrainResult train(Trainer& trainer, const TrainOptions& options) {
     trainer.reserve();
+    if (!is_first(ranks_)) return trainer.run();
     folder_->claim();
     listen(context_, total_steps(options), trainer);
     trainer.on_first_step([this] { folder_->begun(); });
@@ -315,13 +303,16 @@ class Finetuning {
 
   FinetuneReport run() {
     TrainOptions options = check(false);
-    refuse_too_large(o_, *session_, memory_text_);
-    record_hashes(options.record);
-    if (const auto before = finished(options)) return report_of(*before, options);
-    if (!checkpoint_.empty()) record_change_of_rows(options.record, checkpoint_);
+    if (!all_of(ranks_, fits(*session_))) refuse_too_large(o_, *session_, memory_text_);
+    if (is_first(ranks_)) record_hashes(options.record);
+    std::optional<FinishedRun> before;
+    if (is_first(ranks_)) before = finished(options);
+    if (!all_of(ranks_, !before)) return before ? report_of(*before, options) : FinetuneReport{};
+    if (is_first(ranks_) && !checkpoint_.empty())
+      record_change_of_rows(options.record, checkpoint_);
     open_session(checkpoint_, false);
     if (o_.check_finite) session_->run().kernels = &watched_kernels(*session_->run().kernels);
-    Profiling profiling(*session_, o_.profile);
+    Profiling profiling(*session_, is_first(ranks_) ? o_.profile : "");
     Trainer trainer(*session_, data_.rows(), data_.held_out(), options);
     if (!checkpoint_.empty()) go_on_from_checkpoint(trainer, options);
     if (!sample_.ids.empty()) trainer.on_evaluation([this](int64_t) { show_sample(); });
@@ -389,6 +380,7 @@ class Finetuning {
   int64_t vocab_ = 0;  // rows of the embedding, with those of the adapter
   std::optional<Tokenizer> tokenizer_;
   const RunContext& context_;
+  Ranks* const ranks_ = job_ranks();  // null: this process is alone
   const Shown shown_;
   std::string memory_text_;
   LoadedData data_;

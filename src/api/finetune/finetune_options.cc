@@ -59,6 +59,37 @@ double parse_period(const char* flag, const std::string& text) {
              spelled_name(flag), printable(text));
 }
 
+SessionOptions session_options(const FinetuneOptions& o, const std::filesystem::path& checkpoint,
+                               int64_t vocab, bool planning) {
+  SessionOptions s{.checkpoint = o.checkpoint,
+                   .precision = parse_precision(o.precision),
+                   .training = true,
+                   .optimizer = optimizer_memory(parse_optimizer(o.optimizer)),
+                   .from_scratch = o.from_scratch,
+                   .seed = o.seed,
+                   .device = o.device,
+                   .deterministic = o.deterministic,
+                   .low_memory = o.low_memory,
+                   .recompute = o.recompute == "on",
+                   .planning = planning};
+  s.optimizer.offload = o.offload_optimizer == "on";
+  s.lora_dropout = o.lora_dropout;
+  if (o.method == "full") {
+    s.method = method_options(o);
+    if (!checkpoint.empty()) {
+      s.checkpoint = checkpoint.string();
+      s.source = o.checkpoint;  // a checkpoint is removed when newer ones have been saved
+      s.from_scratch = false;
+    }
+  } else if (!checkpoint.empty() || !o.init_adapter.empty()) {
+    s.adapter = checkpoint.empty() ? o.init_adapter : checkpoint.string();
+  } else {
+    s.method = method_options(o);
+  }
+  if (s.method) s.method->vocab = vocab;
+  return s;
+}
+
 void take_method_settings(const std::map<std::string, std::string>& settings, FinetuneOptions& o) {
   for (const SettingRow& row : rows_of(o)) {
     if (!row.of_adapter) continue;

@@ -8,7 +8,7 @@
 
 #include "data/load.h"
 #include "falconer/finetune.h"
-#include "method/method.h"
+#include "method/session.h"
 #include "train/optimizer.h"
 
 namespace falconer {
@@ -29,6 +29,12 @@ RunLength run_length(std::optional<int64_t> batch_size, std::optional<int64_t> e
 /// A LoRA's dropout, where no adapter brings its own.
 double lora_dropout_of(const FinetuneOptions& options);
 MethodOptions method_options(const FinetuneOptions& options);
+
+/// To train by `options`, whose names are paths, or to plan that: from `checkpoint`, of a run that goes on, or from
+/// the beginning where that is empty. `vocab`: rows that the embedding gets where it has fewer.
+SessionOptions session_options(const FinetuneOptions& options,
+                               const std::filesystem::path& checkpoint, int64_t vocab,
+                               bool planning);
 
 /// What rows in memory are called where a path would stand.
 inline constexpr const char* kRowsInMemory = "rows in memory";

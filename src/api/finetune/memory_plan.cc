@@ -1,5 +1,6 @@
 #include "api/finetune/memory_plan.h"
 
+#include "api/finetune/rank_run.h"
 #include "base/error.h"
 #include "base/joined.h"
 #include "base/system.h"
@@ -13,8 +14,9 @@ int64_t memory_needed(const Session& session) {
 
 bool fits(const Session& session) {
   // Pinned memory cannot be taken back: the system keeps a tenth for itself.
-  const auto pinned = static_cast<double>(session.plan().pinned);
-  return memory_needed(session) <= session.available_bytes() &&
+  const int here = session.options().division.here;
+  const auto pinned = static_cast<double>(session.plan().pinned) * here;
+  return memory_needed(session) * here <= session.available_bytes() &&
          pinned <= 0.9 * static_cast<double>(available_memory_bytes());
 }
 
@@ -82,7 +84,17 @@ std::vector<MemoryChoice> memory_choices(const FinetuneOptions& o, const Session
     for (const bool offload :
          values(o.offload_optimizer, "on", full && planned.device() != nullptr))
       for (const bool recompute : values(o.recompute, "on", true))
-        choices.push_back({recompute, offload, bf16_weights});
+        choices.push_back(
+            {.recompute = recompute, .offload = offload, .bf16_weights = bf16_weights});
+  if (planned.options().division.many()) {
+    // What is sent beside computing costs least: all that can be divided is, before more is computed.
+    const std::vector<Shard> shards = shards_to_try(o.shard);
+    for (MemoryChoice& choice : choices) choice.shard = shards.back();
+    for (size_t i = shards.size() - 1; i-- > 0;) {
+      choices.insert(choices.begin(), choices.front());
+      choices.front().shard = shards[i];
+    }
+  }
   choices.erase(choices.begin());
   return choices;
 }
@@ -94,11 +106,17 @@ FinetuneOptions with_choice(FinetuneOptions o, const MemoryChoice& choice) {
   set(o.recompute, choice.recompute ? "on" : "off");
   set(o.offload_optimizer, choice.offload ? "on" : "off");
   set(o.master_weights, choice.bf16_weights ? "bf16" : "f32");
+  set(o.shard, shard_name(choice.shard));
   return o;
 }
 
 std::vector<std::string> choice_lines(const MemoryChoice& choice) {
   std::vector<std::string> lines;
+  if (choice.shard == Shard::kOptimizer)
+    lines.push_back(spelled(
+        "gradients and the optimizer's state are divided among the ranks (--shard optimizer)"));
+  if (choice.shard == Shard::kAll)
+    lines.push_back(spelled("weights too are divided among the ranks (--shard all)"));
   if (choice.recompute)
     lines.push_back(spelled("what backward reads is computed again (--recompute on)"));
   if (choice.offload)

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "falconer/finetune.h"
+#include "model/division.h"
 #include "train/trainer.h"
 
 namespace falconer {
@@ -13,7 +14,8 @@ namespace falconer {
 /// Bytes of memory that the session takes besides the checkpoint's own pages, where it computes.
 int64_t memory_needed(const Session& session);
 
-/// Whether that can be had now, and what it takes of the host's memory beside a device's.
+/// Whether that can be had now, by each of the ranks on this machine, and what it takes of the host's memory beside
+/// a device's.
 bool fits(const Session& session);
 
 /// What it takes by what it is for, for people; the session was planned.
@@ -22,9 +24,10 @@ std::string memory_plan_text(Session& session, const std::string& method,
 
 /// What can be done to need less memory, each where its option says "auto".
 struct MemoryChoice {
-  bool recompute = false;     // a quarter more work, the same numbers
-  bool offload = false;       // moments go over the bus in every step, the same numbers
-  bool bf16_weights = false;  // full finetuning without f32 masters: other numbers
+  Shard shard = Shard::kNone;  // of several ranks: more is sent, the same numbers
+  bool recompute = false;      // a quarter more work, the same numbers
+  bool offload = false;        // moments go over the bus in every step, the same numbers
+  bool bf16_weights = false;   // full finetuning without f32 masters: other numbers
 };
 
 /// In the order in which they are tried, without the first: nothing of it. What costs time goes before

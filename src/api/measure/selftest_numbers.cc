@@ -122,7 +122,7 @@ class Measuring {
     Run& run = session->run();
     // A large eps keeps AdamW from making steps of gradients that are noise.
     const OptimizerOptions settings{.weight_decay = 0.1, .eps = 1e-2};
-    const Optimizer optimizer(settings, session->method()->params(), session->optimizer_state());
+    const Optimizer optimizer(settings, session->learners(), session->optimizer_state());
     const float scale = 1.0f / static_cast<float>(batch_.batch().target_count());
     std::vector<double> losses, norms;
     SignedSums gradients;
@@ -133,12 +133,12 @@ class Measuring {
         loss = session->decoder().train(on, batch_.batch(), scale);
       };
       session->reserve(pass);
-      optimizer.zero_gradients(run);
+      session->learners().zero_gradients(run);
       run.seed = kSelfTestSeed;
       run.step = static_cast<uint32_t>(step);
       pass(run);
       losses.push_back(loss.sum / static_cast<double>(loss.count));
-      norms.push_back(optimizer.gradient_norm(run));
+      norms.push_back(session->learners().gradient_norm(run));
       if (step == 2)
         for (const Param* param : session->method()->params())
           gradients.add(host_values(param->grad));

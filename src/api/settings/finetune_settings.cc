@@ -150,6 +150,11 @@ Rows length_rows(FinetuneOptions& o) {
        .help = "on: on a GPU the optimizer's state stays in the host's memory; auto: where full "
                "finetuning does not fit",
        .choices = kAutoOnOff, .shows_default = true},
+      {.names = "shard", .value = &o.shard,
+       .help = "of several ranks: what each has a part of: none, optimizer (and gradients) or all (weights too); "
+               "auto: the first that fits",
+       .choices = {ShardName::kAuto, ShardName::kNone, ShardName::kOptimizer, ShardName::kAll},
+       .shows_default = true},
       {.names = "low-memory", .value = &o.low_memory,
        .help = "keep little more than one layer's weights resident, and read them again"},
   };

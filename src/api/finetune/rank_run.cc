@@ -1,0 +1,75 @@
+#include "api/finetune/rank_run.h"
+
+#include "base/error.h"
+#include "base/nearest.h"
+#include "falconer/process.h"
+#include "ops/cpu/onednn.h"
+
+namespace falconer {
+
+Shard parse_shard(const std::string& name) {
+  if (name == ShardName::kNone) return Shard::kNone;
+  if (name == ShardName::kOptimizer) return Shard::kOptimizer;
+  if (name == ShardName::kAll) return Shard::kAll;
+  fail_choice("--shard", name,
+              {ShardName::kAuto, ShardName::kNone, ShardName::kOptimizer, ShardName::kAll});
+}
+
+const char* shard_name(Shard shard) {
+  switch (shard) {
+    case Shard::kNone:
+      return ShardName::kNone;
+    case Shard::kOptimizer:
+      return ShardName::kOptimizer;
+    case Shard::kAll:
+      return ShardName::kAll;
+  }
+  throw InternalError("a shard without a name");
+}
+
+Division division_of(const Ranks* ranks, const std::string& shard) {
+  if (ranks == nullptr) return {};
+  return {.ranks = ranks->size(),
+          .rank = ranks->rank(),
+          .here = ranks->place().local_size,
+          .shard = shards_to_try(shard).front()};
+}
+
+std::string program_and_cpu() {
+  using cpu::onednn::Isa;
+  std::string text = "falconer " + version();
+  for (const auto& [isa, name] :
+       {std::pair(Isa::kAvx2, "AVX2"), std::pair(Isa::kAvx512, "AVX-512"),
+        std::pair(Isa::kAvx512Bf16, "AVX512-BF16"), std::pair(Isa::kAmx, "AMX")})
+    if (cpu::onednn::uses(isa)) text += fmt::format(" {}", name);
+  return text;
+}
+
+std::vector<Shard> shards_to_try(const std::string& option) {
+  if (option == ShardName::kAuto) return {Shard::kNone, Shard::kOptimizer, Shard::kAll};
+  return {parse_shard(option)};
+}
+
+std::filesystem::path first_ranks_path(Ranks* ranks, const std::filesystem::path& path) {
+  return ranks == nullptr ? path
+                          : std::filesystem::path(ranks->gather_texts(path.string()).front());
+}
+
+bool all_of(Ranks* ranks, bool here) {
+  if (ranks == nullptr) return here;
+  const double mine = here ? 1 : 0;
+  for (const double one : ranks->gather_numbers({&mine, 1}))
+    if (one == 0) return false;
+  return true;
+}
+
+void refuse_difference(Ranks* ranks, const std::string& what, const std::string& here) {
+  if (ranks == nullptr) return;
+  const std::vector<std::string> all = ranks->gather_texts(here);
+  for (size_t rank = 1; rank < all.size(); ++rank)
+    if (all[rank] != all.front())
+      fail("rank {} has another {} than rank 0: {} and {}; give all ranks the same", rank, what,
+           printable(all[rank]), printable(all.front()));
+}
+
+}  // namespace falconer

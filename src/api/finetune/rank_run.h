@@ -1,0 +1,37 @@
+// A finetuning run of several ranks: what they have to agree on, and what of it is the first one's.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "falconer/finetune.h"
+#include "model/division.h"
+#include "ranks/ranks.h"
+
+namespace falconer {
+
+/// "none", "optimizer", "all". Error (usage): anything else.
+Shard parse_shard(const std::string& name);
+const char* shard_name(Shard shard);
+/// What --shard lets be tried, in the order in which it is.
+std::vector<Shard> shards_to_try(const std::string& option);
+/// This process's part of the job.
+Division division_of(const Ranks* ranks, const std::string& shard);
+
+/// Whether files of the run are this process's to write, and its terminal to talk to.
+inline bool is_first(const Ranks* ranks) { return ranks == nullptr || ranks->first(); }
+
+/// What the first rank found, on all.
+std::filesystem::path first_ranks_path(Ranks* ranks, const std::filesystem::path& path);
+
+/// True on every rank, or on none.
+bool all_of(Ranks* ranks, bool here);
+
+/// What results hang on beside the program's version: which kernels this CPU gets.
+std::string program_and_cpu();
+
+/// Error, on all ranks: `what` ("rows", "program and CPU") is not the same on every rank, which is named.
+void refuse_difference(Ranks* ranks, const std::string& what, const std::string& here);
+
+}  // namespace falconer
