@@ -13,4 +13,7 @@ target_include_directories(falconer_mpi PRIVATE include src)
 set_target_properties(falconer_mpi PROPERTIES CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)
 target_link_libraries(falconer_mpi PRIVATE falconer_warnings MPI::MPI_CXX)
 target_link_options(falconer_mpi PRIVATE -Wl,--as-needed)
+if(TARGET falconer)
+  add_dependencies(falconer falconer_mpi)  # who builds the program has both
+endif()
 install(TARGETS falconer_mpi LIBRARY DESTINATION lib/falconer COMPONENT program)

@@ -2,6 +2,7 @@
 
 #include <dlfcn.h>
 
+#include <algorithm>
 #include <exception>
 #include <filesystem>
 #include <mutex>
@@ -69,8 +70,12 @@ using MakeTransport = Transport* (*)(int);
 
 MakeTransport load_mpi() {
   const std::string path = find_mpi_library();
-  // Global: Open MPI's own parts look for its symbols there.
-  void* const library = ::dlopen(path.c_str(), RTLD_NOW | RTLD_GLOBAL);
+  // Global: Open MPI's own parts look for its symbols there. In packages that must not need it the library does
+  // not name it, and finds it loaded.
+  constexpr int kHow = RTLD_NOW | RTLD_GLOBAL;
+  void* library = ::dlopen(path.c_str(), kHow);
+  if (library == nullptr && ::dlopen("libmpi.so.40", kHow) != nullptr)
+    library = ::dlopen(path.c_str(), kHow);
   if (library == nullptr)
     fail(
         "{}: cannot be loaded: {}; install the MPI that it was built for (Open MPI: apt-get "
@@ -80,12 +85,6 @@ MakeTransport load_mpi() {
   const auto make = reinterpret_cast<MakeTransport>(::dlsym(library, "falconer_mpi_transport"));
   if (make == nullptr) fail("{}: is not Falconer's library for MPI", path);
   return make;
-}
-
-std::string cores_line(const RankPlace& place, const std::vector<int>& cpus) {
-  return worded("{} on cores {} of {}",
-                thread_count() == 1 ? "1 thread" : std::to_string(thread_count()) + " threads",
-                cpu_list_text(cpus), place.host);
 }
 
 // Those of this machine that may use the same CPUs divide them.
@@ -103,10 +102,34 @@ std::vector<int> divide_cores(Ranks& ranks) {
   return take_share_of_cpus(cpus, before, sharing);
 }
 
+/// Neighbouring ranks with as many threads on one machine.
+struct AlikeRanks {
+  size_t first, last;
+  std::string where;  // "node1, with 4 threads"
+  std::vector<std::string> cores;
+
+  std::string line() const {
+    const bool same = std::all_of(cores.begin(), cores.end(),
+                                  [&](const std::string& one) { return one == cores.front(); });
+    if (first == last) return worded("rank {} on {}, on cores {}", first, where, cores.front());
+    return worded("ranks {} to {} on {} each, on cores {}", first, last, where,
+                  same ? cores.front() + " together" : joined(cores, " | "));
+  }
+};
+
 void say_cores(Ranks& ranks, const std::vector<int>& cpus) {
-  const std::vector<std::string> lines = ranks.gather_texts(cores_line(ranks.place(), cpus));
+  const int threads = thread_count();
+  const std::vector<std::string> places = ranks.gather_texts(
+      worded("{}, with {} {}", ranks.place().host, threads, plural(threads, "thread")));
+  const std::vector<std::string> cores = ranks.gather_texts(cpu_list_text(cpus));
   if (!ranks.first()) return;
-  for (size_t r = 0; r < lines.size(); ++r) log_info("rank {}: {}", r, lines[r]);
+  std::vector<AlikeRanks> groups;
+  for (size_t r = 0; r < places.size(); ++r) {
+    if (groups.empty() || groups.back().where != places[r]) groups.push_back({r, r, places[r], {}});
+    groups.back().last = r;
+    groups.back().cores.push_back(cores[r]);
+  }
+  for (const AlikeRanks& group : groups) log_info("{}", group.line());
 }
 
 std::unique_ptr<Ranks> join(const JobPlace& place) {

@@ -130,7 +130,7 @@ std::vector<int> cpus_for_ranks() {
   std::vector<int> cpus = cpus_of(0);
   const pid_t launcher = cpus.size() == 1 && !asked_for_binding() ? open_mpi_launcher() : 0;
   if (launcher != 0)
-    if (std::vector<int> all = cpus_of(launcher); all.size() > 1) cpus = std::move(all);
+    if (std::vector<int> all = cpus_of(launcher); !all.empty()) cpus = std::move(all);
   sort_by_core(cpus);
   return cpus;
 }

@@ -35,20 +35,22 @@ void check(int code, const char* call) {
   throw Error(std::string(call) + ": " + std::string(text.data(), static_cast<size_t>(length)));
 }
 
-/// Sleeps between looks: not at all while there is something to do, then longer and longer. MPI's own waiting would
-/// take a core from those who compute, and without looks nothing moves.
+/// Sleeps between looks: not at all at first, then for a hundredth of what was waited. MPI's own waiting would take a
+/// core from those who compute, and without looks nothing moves.
 class Pause {
  public:
-  void reset() { looks_ = 0; }
+  void reset() { *this = {}; }
+  double seconds() const { return std::chrono::duration<double>(Clock::now() - start_).count(); }
   void rest() {
     if (++looks_ <= kSpins) return;
-    const int microseconds = std::min(200, 20 + (looks_ - kSpins));
-    std::this_thread::sleep_for(std::chrono::microseconds(microseconds));
+    const double sleep = std::clamp(seconds() / 100, 20e-6, 1e-3);
+    std::this_thread::sleep_for(std::chrono::duration<double>(sleep));
   }
 
  private:
   static constexpr int kSpins = 50;
   int looks_ = 0;
+  Clock::time_point start_ = Clock::now();
 };
 
 class MpiTransport : public Transport {
@@ -195,7 +197,7 @@ void MpiTransport::finish(const char* what) {
   std::vector<MPI_Status> how(requests_.size());
   size_t left = requests_.size();
   Pause pause;
-  for (auto last = Clock::now(); left > 0;) {
+  while (left > 0) {
     if (const int code = abort_code_; code >= 0) MPI_Abort(MPI_COMM_WORLD, code);
     int count = 0;
     const int code = MPI_Testsome(static_cast<int>(requests_.size()), requests_.data(), &count,
@@ -204,11 +206,10 @@ void MpiTransport::finish(const char* what) {
     check_arrived(code, std::span(done).first(ended), how, what);
     if (count > 0) {
       left -= static_cast<size_t>(count);
-      last = Clock::now();
       pause.reset();
       continue;
     }
-    if (std::chrono::duration<double>(Clock::now() - last).count() > timeout_) fail_waiting(what);
+    if (pause.seconds() > timeout_) fail_waiting(what);
     pause.rest();
   }
   requests_.clear();
