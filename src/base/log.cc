@@ -47,7 +47,9 @@ class QuietLog {
   void open(const std::filesystem::path& path) {
     const std::lock_guard<std::mutex> lock(guard_);
     std::FILE* const file = std::fopen(path.c_str(), "ae");
-    if (file == nullptr) fail("{}: cannot be written: {}", path.string(), std::strerror(errno));
+    if (file == nullptr)
+      fail("{}: cannot be written: {}; all machines have to share this folder", path.string(),
+           std::strerror(errno));
     if (file_ != nullptr) std::fclose(file_);
     file_ = file;
     for (const std::string& line : held_) write(line);

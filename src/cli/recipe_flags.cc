@@ -6,6 +6,7 @@
 #include "base/path.h"
 #include "base/setting_words.h"
 #include "base/toml.h"
+#include "cli/words.h"
 #include "falconer/error.h"
 
 namespace falconer::cli {
@@ -113,7 +114,7 @@ std::vector<const Flag*> options_given(const Command& app, const Command& comman
       if (flag == nullptr) flag = find_flag(app, name);
       if (flag == nullptr) continue;
       given.push_back(flag);
-      if (word == name && flag->takes_value()) ++i;  // its value
+      if (word == name && value_follows(*flag, words, i)) ++i;
     }
   }
   return given;

@@ -15,6 +15,14 @@ bool is_method(const std::string& word) {
   return std::find(methods.begin(), methods.end(), word) != methods.end();
 }
 
+bool value_follows(const Flag& flag, const std::vector<std::string>& words, size_t at) {
+  if (flag.takes_value()) return true;
+  if (!flag.may_take_value() || words[at].find('=') != std::string::npos || at + 1 == words.size())
+    return false;
+  const std::string& next = words[at + 1];
+  return !next.starts_with("-") && !is_method(next);
+}
+
 namespace {
 
 // `bare` gets the place of each word that is no flag and no flag's value, the command but once in
@@ -35,7 +43,7 @@ void walk(const Command& app, const Command*& command, const std::vector<std::st
     named(i);
     const Flag* flag = command != nullptr ? find_flag(*command, word) : nullptr;
     if (flag == nullptr) flag = find_flag(app, word);
-    if (flag != nullptr && flag->takes_value()) ++i;  // its value
+    if (flag != nullptr && value_follows(*flag, words, i)) ++i;
   }
 }
 

@@ -16,6 +16,10 @@ std::vector<std::string> words_of(const Command& app, int argc, char** argv);
 /// Whether finetune and plan take it as METHOD.
 bool is_method(const std::string& word);
 
+/// Whether the word behind words[at], the name of `flag`, is its value: of a flag that may stand alone, what is no
+/// flag and no method.
+bool value_follows(const Flag& flag, const std::vector<std::string>& words, size_t at);
+
 /// The places in `words` (all behind the program's name) of what is no flag, no flag's value and not the
 /// command, which goes to `command`; null where there is none.
 std::vector<size_t> bare_words(const Command& app, const Command*& command,

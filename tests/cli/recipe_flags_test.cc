@@ -74,6 +74,14 @@ TEST_F(RecipeFlags, AValueIsNoMethod) {
   EXPECT_EQ(words("method = \"lora\"\n", {"--out", "adapter"}), (Words{"--method=lora"}));
 }
 
+// Of a flag that may stand alone too.
+TEST_F(RecipeFlags, AValueOfResumeIsNoMethod) {
+  const std::string recipe = "method = \"lora\"\n";
+  EXPECT_EQ(words(recipe, {"--resume", "auto"}), (Words{"--method=lora"}));
+  EXPECT_EQ(words(recipe, {"--resume", "--out", "o"}), (Words{"--method=lora"}));
+  EXPECT_EQ(words(recipe, {"--resume=auto", "adapter"}), Words{});
+}
+
 TEST_F(RecipeFlags, AKeyThatIsNoFlagIsNamedWithFileLineAndTheNearest) {
   expect_mentions(error("lr = 1\n\nmax-step = 2\n"), {"r.toml:3", "max-step", "max-steps"});
   expect_mentions(error("lora_rank_r = 1\n"), {"r.toml:1", "lora_rank_r"});

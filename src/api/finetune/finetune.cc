@@ -227,7 +227,8 @@ class Finetuning {
 
   void go_on_from_checkpoint(Trainer& trainer, const TrainOptions& options) {
     const TrainState state = read_train_state(checkpoint_);
-    warn_of_changes(options.record, o_, checkpoint_);
+    // The first alone has looked at the files.
+    if (is_first(ranks_)) warn_of_changes(options.record, o_, checkpoint_);
     restore_optimizer(checkpoint_, *session_);
     trainer.resume(state);
     log_info("resuming behind step {}", state.step);
@@ -241,8 +242,9 @@ class Finetuning {
 
   TrainResult train(Trainer& trainer, const TrainOptions& options) {
     trainer.reserve();
+    if (is_first(ranks_)) folder_->claim();
+    open_rank_log(ranks_, o_.out);
     if (!is_first(ranks_)) return trainer.run();
-    folder_->claim();
     listen(context_, total_steps(options), trainer);
     trainer.on_first_step([this] { folder_->begun(); });
     std::vector<std::string> notes = recipe_notes(o_);

@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "base/nearest.h"
+#include "base/one_of_many.h"
 #include "falconer/process.h"
 #include "ops/cpu/onednn.h"
 
@@ -53,6 +54,12 @@ std::vector<Shard> shards_to_try(const std::string& option) {
 std::filesystem::path first_ranks_path(Ranks* ranks, const std::filesystem::path& path) {
   return ranks == nullptr ? path
                           : std::filesystem::path(ranks->gather_texts(path.string()).front());
+}
+
+void open_rank_log(Ranks* ranks, const std::filesystem::path& out) {
+  if (ranks == nullptr) return;
+  ranks->barrier();
+  if (!ranks->first()) log_to_file(out / fmt::format("rank-{}.log", ranks->rank()));
 }
 
 bool all_of(Ranks* ranks, bool here) {

@@ -25,6 +25,9 @@ inline bool is_first(const Ranks* ranks) { return ranks == nullptr || ranks->fir
 /// What the first rank found, on all.
 std::filesystem::path first_ranks_path(Ranks* ranks, const std::filesystem::path& path);
 
+/// When the first rank has made the run's folder: the others log into files there, rank-1.log and so on.
+void open_rank_log(Ranks* ranks, const std::filesystem::path& out);
+
 /// True on every rank, or on none.
 bool all_of(Ranks* ranks, bool here);
 

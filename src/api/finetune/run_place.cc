@@ -100,6 +100,10 @@ std::vector<fs::path> run_files(const fs::path& out) {
   for (const fs::path& events : list_event_files(out)) files.push_back(events);
   for (const char* name : kFiles) files.push_back(out / name);
   std::error_code error;
+  for (const auto& entry : fs::directory_iterator(out, error))
+    if (const std::string name = entry.path().filename().string();
+        name.starts_with("rank-") && name.ends_with(".log"))
+      files.push_back(entry.path());
   std::erase_if(files, [&](const fs::path& file) { return !fs::exists(file, error); });
   return files;
 }
