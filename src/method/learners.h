@@ -8,9 +8,10 @@
 
 namespace falconer {
 
-/// What this process updates of a tensor that learns: all of it, or its piece of the elements.
+/// What this process updates of a tensor that learns: all of it, or its piece of a band.
 struct Learner {
   Param* param = nullptr;
+  size_t number = 0;  // of the tensor, in the method's order
   View value, grad;   // of the same shape, once Learners::finish_gradients() is done
   int64_t first = 0;  // element of the tensor that they begin at
 };
@@ -35,6 +36,7 @@ class Learners {
   void share_values() const;
 
  private:
+  std::vector<Param*> params_;
   std::vector<Learner> all_;
   Ranks* ranks_ = nullptr;
 };

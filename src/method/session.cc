@@ -14,6 +14,9 @@
 namespace falconer {
 namespace {
 
+// The head comes anew for each chunk of labelled rows: few of them are sent for less.
+constexpr int64_t kRanksHeadChunk = 1024;
+
 std::vector<View> push_state(Arena& arena, const Learner& learner, const OptimizerMemory& memory) {
   const bool coded = memory.coded && learner.param->size() >= kSmallestCoded;
   const View& value = learner.value;
@@ -165,6 +168,7 @@ void Session::make_visits(Arena& fixed) {
     visits_ = std::make_unique<PageVisits>(weights_);
   }
   run_.visits = visits_.get();
+  if (options_.division.many()) run_.head_chunk = kRanksHeadChunk;
 }
 
 void Session::refuse_division() const {

@@ -40,6 +40,23 @@ void fill_alibi(const View& out) {
   set_values(out, slopes);
 }
 
+// Tokens whose rows a band has, as they follow each other, with their rows counted from the band's first. All of
+// them where it is the whole table.
+template <class Use>
+void for_ids_in(const Run& run, const View& ids, const Band& band, int64_t rows, const Use& use) {
+  if (band.pieces.n == 0 || run.dry) return use(0, ids);
+  const int32_t* const all = ids.row<int32_t>(0);
+  const auto within = [&](int64_t i) { return all[i] >= band.row && all[i] < band.row + rows; };
+  for (int64_t i = 0; i < ids.size(); ++i) {
+    const int64_t first = i;
+    std::vector<int32_t> some;
+    for (; i < ids.size() && within(i); ++i)
+      some.push_back(all[i] - static_cast<int32_t>(band.row));
+    if (const int64_t count = std::ssize(some); count > 0)
+      use(first, View{some.data(), 1, count, count, Dtype::kI32, nullptr});
+  }
+}
+
 }  // namespace
 
 Decoder::Decoder(const ModelConfig& config, const Weights& weights, Run& run, Arena& fixed)
@@ -127,8 +144,14 @@ View Decoder::embed(Run& run, const Batch& batch, bool kept) const {
   const View x = run.push(kept, batch.tokens(), config_.width);
   const InPart part(run, {"embedding"});
   if (embedding_hook_ != nullptr) embedding_hook_->before(run);
-  const Visit visit(run, kAtEmbedding, config_.layers > 0 ? 0 : kAtHead, VisitFor::kForward);
-  embedding_forward(run, {.ids = batch.ids, .w = weights_->embedding->value, .y = x});
+  const Visit visit(run, kAtEmbedding, config_.layers > 0 ? 0 : kAtHead);
+  for_bands_of(run, *weights_->embedding, VisitFor::kForward,
+               [&](const Band& band, const View& w, const View&) {
+                 for_ids_in(run, batch.ids, band, w.rows, [&](int64_t first, const View& ids) {
+                   embedding_forward(run,
+                                     {.ids = ids, .w = w, .y = x.row_range(first, ids.size())});
+                 });
+               });
   if (config_.embedding_scale != 1)
     falconer::scale(run, {.x = x, .factor = static_cast<float>(config_.embedding_scale)});
   tell_made(run, {"embedding"}, x);
@@ -170,12 +193,12 @@ void Decoder::head_loss(Run& run, const LossPass& pass, const View& n, const Vie
   const bool backward = pass.backward;
   const InPart part(run, {"head"});
   const Visit visit(run, kAtHead,
-                    pass.backward && pass.first < config_.layers ? config_.layers - 1 : kNowhere,
-                    pass.backward ? VisitFor::kBackward : VisitFor::kForward);
-  for (int64_t begin = 0; begin < n.rows; begin += kHeadRows) {
+                    pass.backward && pass.first < config_.layers ? config_.layers - 1 : kNowhere);
+  // As often as any rank: the others wait for this one's pieces.
+  for (int64_t begin = 0; begin < std::max(n.rows, run.head_rows); begin += run.head_chunk) {
     const ArenaScope scope(*run.scratch), kept_scope(*run.kept);
     const LabelledRows labelled(run, true, begin);
-    const int64_t rows = std::min(kHeadRows, n.rows - begin);
+    const int64_t rows = std::clamp<int64_t>(n.rows - begin, 0, run.head_chunk);
     const View logits = run.scratch->push(rows, vocab(), Dtype::kF32);
     HookKept kept;
     make_logits(run, n.row_range(begin, rows), logits, kept);
@@ -216,7 +239,7 @@ View Decoder::blocks_forward(Run& run, LossPass& pass) const {
     const View y = wanted   ? run.scratch->push(wanted.size(), x.cols, run.activation)
                    : learns ? run.kept->push(x.rows, x.cols, run.activation)
                             : x;
-    const Visit visit(run, l, l + 1 < config_.layers ? l + 1 : kAtHead, VisitFor::kForward);
+    const Visit visit(run, l, l + 1 < config_.layers ? l + 1 : kAtHead);
     const InPart part(run, {"layer", l});
     blocks_[l].forward(run, batch, x, wanted, y, tables_, nullptr, pass.wants_dx(l), pass.kept[l]);
     x = y;
@@ -228,7 +251,7 @@ View Decoder::blocks_forward(Run& run, LossPass& pass) const {
 void Decoder::blocks_backward(Run& run, LossPass& pass, View dy, const View& dx) const {
   const Batch& batch = pass.batch;
   for (int64_t l = config_.layers - 1; l >= pass.first; --l) {
-    const Visit visit(run, l, l > pass.first ? l - 1 : kNowhere, VisitFor::kBackward);
+    const Visit visit(run, l, l > pass.first ? l - 1 : kNowhere);
     const InPart part(run, {.name = "layer", .layer = l, .backward = true});
     if (run.recompute) {
       run.kept->release(pass.marks[l]);
@@ -249,8 +272,14 @@ void Decoder::embedding_gradient(Run& run, const Batch& batch, const View& dx) c
   if (config_.embedding_scale != 1)
     scale(run, {.x = dx, .factor = static_cast<float>(config_.embedding_scale)});
   if (weights_->embedding->trainable()) {
-    const Visit visit(run, kAtEmbedding, kNowhere, VisitFor::kGradients);
-    embedding_backward(run, {.ids = batch.ids, .dy = dx, .dw = weights_->embedding->grad});
+    const Visit visit(run, kAtEmbedding, kNowhere);
+    for_bands_of(run, *weights_->embedding, VisitFor::kGradients,
+                 [&](const Band& band, const View&, const View& dw) {
+                   for_ids_in(run, batch.ids, band, dw.rows, [&](int64_t first, const View& ids) {
+                     embedding_backward(
+                         run, {.ids = ids, .dy = dx.row_range(first, ids.size()), .dw = dw});
+                   });
+                 });
   }
   if (embedding_hook_ != nullptr && embedding_hook_->trainable())
     embedding_hook_->backward(run, batch, dx);
@@ -309,7 +338,7 @@ View Decoder::through_blocks(Run& run, const Batch& batch, const View& rows, KvC
   for (int64_t l = 0; l < config_.layers; ++l) {
     if (on_input) on_input(l, x);
     BlockKept kept;
-    const Visit visit(run, l, l + 1 < config_.layers ? l + 1 : kAtHead, VisitFor::kForward);
+    const Visit visit(run, l, l + 1 < config_.layers ? l + 1 : kAtHead);
     const InPart part(run, {"layer", l});
     const bool some = rows && l + 1 == config_.layers && rows.size() < x.rows;
     const View y = some ? run.scratch->push(rows.size(), config_.width, run.activation) : x;
@@ -330,7 +359,7 @@ void Decoder::logits(Run& run, const Batch& batch, const View& rows, const View&
   NormKept norm;
   const InPart part(run, {"head"});
   const View n = last_norm(run, x, false, norm);
-  const Visit visit(run, kAtHead, kNowhere, VisitFor::kForward);
+  const Visit visit(run, kAtHead, kNowhere);
   if (run.device() == nullptr) {
     HookKept kept;
     make_logits(run, n, out, kept);

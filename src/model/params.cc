@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <numeric>
 #include <set>
 
 #include "base/file.h"
@@ -10,10 +11,11 @@
 #include "model/arch/architecture.h"
 #include "model/weight_pages.h"
 #include "ops/fill.h"
-#include "tensor/row_bands.h"
 
 namespace falconer {
 namespace {
+
+View flat(const View& view) { return view.reshape(1, view.size()); }
 
 Param* add(Weights& weights, std::string name, std::vector<int64_t> shape, int64_t layer) {
   auto param = std::make_unique<Param>();
@@ -54,21 +56,20 @@ const StoredTensor& find_checked(const Param& param, const TensorFiles& files) {
   return *stored;
 }
 
-// What is divided from the start: bands of rows, of which this rank's elements are kept.
+// What is divided from the start: of the rows that this rank's pieces lie in.
 void load_own_piece(Param& param, const StoredTensor& stored, Dtype dtype, Arena& fixed) {
   param.own_value = fixed.push(1, param.own_count(), dtype);
   param.in_arena = true;
-  if (fixed.measuring() || param.own_count() == 0) return;
-  const int64_t cols = param.cols(), begin = param.own_begin(), end = begin + param.own_count();
-  const int64_t first = begin / cols, last = (end - 1) / cols + 1;
-  for_bands(last - first, cols, [&](int64_t row, int64_t count) {
-    const Tensor band(count, cols, dtype);
-    stored.copy_rows_to(first + row, band.view());
-    const int64_t at = (first + row) * cols, from = std::max(at, begin),
-                  to = std::min(at + count * cols, end);
-    copy_converted(band.view().reshape(1, count * cols).col_range(from - at, to - from),
-                   param.own_value.col_range(from - begin, to - from));
-  });
+  if (fixed.measuring()) return;
+  const int64_t cols = param.cols();
+  for (const Band& band : param.bands()) {
+    if (band.count == 0) continue;
+    const int64_t first = band.begin / cols, last = (band.begin + band.count - 1) / cols + 1;
+    const Tensor rows(last - first, cols, dtype);
+    stored.copy_rows_to(band.row + first, rows.view());
+    copy_converted(flat(rows.view()).col_range(band.begin - first * cols, band.count),
+                   param.own_value.col_range(band.own, band.count));
+  }
   stored.forget();
 }
 
@@ -76,9 +77,11 @@ void load_own_piece(Param& param, const StoredTensor& stored, Dtype dtype, Arena
 void keep_own_piece(Param& param, Dtype dtype, Arena& arena) {
   const View whole = param.value;
   param.own_value = arena.push(1, param.own_count(), dtype);
-  if (!arena.measuring() && whole && param.own_count() > 0) {
-    copy_converted(whole.reshape(1, whole.size()).col_range(param.own_begin(), param.own_count()),
-                   param.own_value);
+  if (!arena.measuring() && whole) {
+    for (const Band& band : param.bands())
+      if (band.count > 0)
+        copy_converted(flat(whole).col_range(band.first + band.begin, band.count),
+                       param.own_value.col_range(band.own, band.count));
     if (param.mapped) forget(param);
   }
   param.value = {};
@@ -95,6 +98,40 @@ int64_t Param::rows() const {
 }
 
 int64_t Param::cols() const { return shape.empty() ? 1 : shape.back(); }
+
+// Bands begin where blocks of moments do, so that what is kept of a tensor is the same whatever it was divided into.
+std::vector<Band> Param::bands() const {
+  const int64_t all = rows(), wide = cols();
+  const int64_t step = kPieceBlock / std::gcd(kPieceBlock, wide);
+  const int64_t most = division.many() ? std::max(step, division.band / wide / step * step)
+                                       : std::max<int64_t>(all, 1);
+  std::vector<Band> made;
+  int64_t own = 0;
+  for (int64_t row = 0; row < all; row += most) {
+    Band band{.row = row, .rows = std::min(most, all - row), .first = row * wide, .own = own};
+    band.pieces = {band.rows * wide, division.ranks};
+    band.begin = band.pieces.begin(division.rank);
+    band.count = band.pieces.count(division.rank);
+    own += band.count;
+    made.push_back(band);
+  }
+  return made;
+}
+
+int64_t Param::own_count() const {
+  const std::vector<Band> all = bands();
+  return all.empty() ? 0 : all.back().own + all.back().count;
+}
+
+View Param::own_value_of(const Band& band) const {
+  if (own_value) return own_value.col_range(band.own, band.count);
+  return flat(value).col_range(band.first + band.begin, band.count);
+}
+
+View Param::own_grad_of(const Band& band) const {
+  if (own_grad) return own_grad.col_range(band.own, band.count);
+  return flat(whole_grad).col_range(band.first + band.begin, band.count);
+}
 
 void make_trainable(Param& param, Arena& arena, Dtype matrix) {
   if (param.trainable()) return;
@@ -114,13 +151,10 @@ void make_trainable(Param& param, Arena& arena, Dtype matrix) {
     if (!arena.measuring()) clear(param.grad);
     return;
   }
-  // Its gradient comes and goes with its layer.
-  const bool piece = param.division.optimizer();
-  const View home = piece ? arena.push(1, param.own_count(), Dtype::kF32)
-                          : arena.push(param.rows(), param.cols(), Dtype::kF32);
-  if (!piece) param.whole_grad = home;
-  param.own_grad =
-      piece ? home : home.reshape(1, home.size()).col_range(param.own_begin(), param.own_count());
+  // Its gradient is made and sent band by band.
+  View& home = param.division.optimizer() ? param.own_grad : param.whole_grad;
+  home = param.division.optimizer() ? arena.push(1, param.own_count(), Dtype::kF32)
+                                    : arena.push(param.rows(), param.cols(), Dtype::kF32);
   if (!arena.measuring()) clear(home);
 }
 

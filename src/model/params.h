@@ -13,12 +13,23 @@
 
 namespace falconer {
 
+/// Rows of a matrix that the ranks put together at one time.
+struct Band {
+  int64_t row = 0, rows = 0;
+  int64_t first = 0;   // its first element
+  Pieces pieces = {};  // of its elements
+  int64_t begin = 0,
+          own = 0;  // this rank's piece: where in the band, and where among this rank's elements
+  int64_t count = 0;
+};
+
 /// One tensor that a model or a method owns by name. `value` lies in a mapped file or in an arena.
 /// What does not learn has no gradient. Gradients are f32 whatever the rest is, and trainable values too unless
 /// the method says otherwise.
 ///
-/// Of a job of several ranks, `value` and `grad` of a matrix may be there only while its layer computes
-/// (visits.h); then what each rank keeps is in own_value and own_grad, its piece of the elements.
+/// Of a job of several ranks, `value` and `grad` of a matrix may not be there; bands of them are, while they are
+/// computed with (visits.h). What each rank keeps is in own_value and own_grad: its piece of every band, one behind
+/// the other.
 struct Param {
   std::string name;  // as in the files that it is read from and saved to
   std::vector<int64_t> shape;
@@ -30,12 +41,14 @@ struct Param {
 
   Division division;         // one rank: nothing of what follows is there
   View own_value, own_grad;  // (1, own_count()); own_grad is the sum over all ranks
-  View whole_grad;  // where every rank has all of that sum; own_grad lies in it, or beside it
+  View whole_grad;           // where every rank has all of that sum
 
   bool trainable() const { return learns; }
-  Pieces pieces() const { return {size(), division.ranks}; }
-  int64_t own_begin() const { return pieces().begin(division.rank); }
-  int64_t own_count() const { return pieces().count(division.rank); }
+  std::vector<Band> bands() const;
+  int64_t own_count() const;
+  /// This rank's piece of a band's values, which lie where the rank keeps them, and of the gradient's sum.
+  View own_value_of(const Band& band) const;
+  View own_grad_of(const Band& band) const;
   int64_t rows() const;
   int64_t cols() const;
   int64_t size() const { return rows() * cols(); }

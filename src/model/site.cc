@@ -1,5 +1,6 @@
 #include "model/site.h"
 
+#include "model/visits.h"
 #include "ops/linear.h"
 #include "ops/residual.h"
 
@@ -20,8 +21,35 @@ void LinearSite::forward(Run& run, const View& x, const View& y, HookKept& kept)
   const ArenaScope scope(*run.scratch);
   const View out = y ? y : run.scratch->push(x.rows, this->out(), x.dtype);
   const View bias = tensors_.b != nullptr ? tensors_.b->value : View{};
-  linear_forward(run, {.x = x, .w = tensors_.w->value, .b = bias, .y = out});
+  for_bands_of(run, *tensors_.w, VisitFor::kForward,
+               [&](const Band& band, const View& w, const View&) {
+                 linear_forward(run, {.x = x,
+                                      .w = w,
+                                      .b = bias.col_range(band.row, band.rows),
+                                      .y = out.col_range(band.row, band.rows)});
+               });
   if (hook_ != nullptr) hook_->forward(run, x, out, kept);
+}
+
+// Of several bands dx is a sum.
+void LinearSite::products_backward(Run& run, const View& x, const View& dy, const View& dx,
+                                   const View& db, bool add_dx) const {
+  const Param& w = *tensors_.w;
+  bool add = add_dx;
+  const auto products = [&](const Band& band, const View& value, const View& grad) {
+    linear_backward(run, {.x = x,
+                          .w = value,
+                          .dy = dy.col_range(band.row, band.rows),
+                          .dx = dx,
+                          .dw = grad,
+                          .db = db.col_range(band.row, band.rows),
+                          .add_dx = add});
+    add = true;
+  };
+  // A frozen matrix that nobody reads need not come.
+  if (!dx && !w.trainable())
+    return products({0, out()}, View{nullptr, out(), in(), in(), Dtype::kF32, nullptr}, {});
+  for_bands_of(run, w, w.trainable() ? VisitFor::kBackward : VisitFor::kForward, products);
 }
 
 void LinearSite::backward(Run& run, HookKept& kept, const View& dy, const View& dx,
@@ -36,13 +64,7 @@ void LinearSite::backward(Run& run, HookKept& kept, const View& dy, const View& 
     hook_->backward_out(run, d, kept);
   }
   const View db = tensors_.b != nullptr ? tensors_.b->grad : View{};
-  linear_backward(run, {.x = kept.x,
-                        .w = tensors_.w->value,
-                        .dy = d,
-                        .dx = dx,
-                        .dw = tensors_.w->grad,
-                        .db = db,
-                        .add_dx = add_dx});
+  products_backward(run, kept.x, d, dx, db, add_dx);
   if (hook_ != nullptr && dx) hook_->backward_in(run, dx, kept);
 }
 

@@ -53,6 +53,9 @@ class LinearSite {
                 bool add_dx = false) const;
 
  private:
+  void products_backward(Run& run, const View& x, const View& dy, const View& dx, const View& db,
+                         bool add_dx) const;
+
   const Module* module_;
   SiteTensors tensors_;
   const LinearHook* hook_ = nullptr;

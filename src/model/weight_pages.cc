@@ -21,12 +21,16 @@ void for_matrices(const Weights& weights, int64_t layer, const F& f) {
 
 }  // namespace
 
-void PageVisits::arrive(Run& run, int64_t, int64_t next, VisitFor) {
+void PageVisits::arrive(Run& run, int64_t, int64_t next) {
   if (run.dry || next < 0) return;
   for_matrices(weights_, next, [](const Param& param) { read_ahead(pages_of(param)); });
 }
 
-void PageVisits::leave(Run& run, int64_t at, VisitFor) {
+BandViews PageVisits::arrive(Run&, const Param& param, const Band& band, VisitFor) {
+  return BandVisit::of_whole(param, band);
+}
+
+void PageVisits::leave(Run& run, int64_t at) {
   if (run.dry) return;
   if (at == kAtEmbedding) return forget(*weights_.embedding);
   if (at == kAtHead) return forget(*weights_.head().w);

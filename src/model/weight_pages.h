@@ -11,8 +11,10 @@ namespace falconer {
 class PageVisits : public WeightVisits {
  public:
   explicit PageVisits(const Weights& weights) : weights_(weights) {}
-  void arrive(Run& run, int64_t at, int64_t next, VisitFor use) override;
-  void leave(Run& run, int64_t at, VisitFor use) override;
+  void arrive(Run& run, int64_t at, int64_t next) override;
+  void leave(Run& run, int64_t at) override;
+  BandViews arrive(Run& run, const Param& param, const Band& band, VisitFor use) override;
+  void leave(Run&, const Param&, const Band&, VisitFor) override {}
 
  private:
   const Weights& weights_;

@@ -26,6 +26,8 @@ struct Run {
   WeightVisits* visits =
       nullptr;  // what brings weights before their use (visits.h); null: all are there
   PassObserver* observer = nullptr;  // who looks at the pass (pass_observer.h); null: nobody
+  // Labelled rows whose logits exist at one time; and how many any rank of a job has in this pass.
+  int64_t head_chunk = 512, head_rows = 0;
   // Names the random numbers of this pass. `first_row` counts the step's tokens before this
   // micro-batch and `first_target` the labelled ones, so that dropout does not depend on how a batch
   // is cut into micro-batches.

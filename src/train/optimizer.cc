@@ -19,9 +19,9 @@ void Optimizer::step(Run& run, int64_t step, double lr, double gradient_scale) c
   for (size_t i = 0; i < state_.size(); ++i) {
     const Learner& learner = learners_.all()[i];
     const std::vector<View>& state = state_[i];
-    const RandomStream rounding =
-        RandomStream(run.seed, RandomPurpose::kRound, run.step, static_cast<uint32_t>(i))
-            .from_block(static_cast<uint64_t>(learner.first / 8));
+    const RandomStream rounding = RandomStream(run.seed, RandomPurpose::kRound, run.step,
+                                               static_cast<uint32_t>(learner.number))
+                                      .from_block(static_cast<uint64_t>(learner.first / 8));
     if (options_.kind == OptimizerKind::kSgd) {
       sgd(run, {.w = learner.value,
                 .g = learner.grad,

@@ -8,8 +8,7 @@ namespace {
 
 // A tensor that the model's files hold in fewer bits than it learns in.
 bool stores_master(Session& session, const Param& param) {
-  return session.method()->saves_whole_model() &&
-         session.run().activation != value_of(param).own.dtype;
+  return session.method()->saves_whole_model() && session.run().activation != value_of(param).dtype;
 }
 
 }  // namespace
@@ -32,7 +31,7 @@ void save_optimizer(const fs::path& path, Session& session) {
   if (!writes_files(session)) return help_write(session, tensors);
   std::vector<TensorSpec> specs;
   for (const RankTensor& tensor : tensors)
-    specs.push_back({tensor.name, tensor.own.dtype, {tensor.rows, tensor.cols}});
+    specs.push_back({tensor.name, tensor.dtype, {tensor.rows, tensor.cols}});
   SafetensorsWriter writer(path, std::move(specs));
   write_tensors(writer, session, tensors);
 }
@@ -43,15 +42,19 @@ void restore_optimizer(const fs::path& checkpoint, Session& session) {
   for (const RankTensor& to : optimizer_tensors(session)) {
     const StoredTensor* stored = files.find(to.name);
     const int64_t size = to.rows * to.cols;
-    if (stored == nullptr || stored->dtype != to.own.dtype || stored->size() != size)
+    if (stored == nullptr || stored->dtype != to.dtype || stored->size() != size)
       fail(
           "{}: {} is missing, or of another shape or dtype than {} x {} in {}; resume with the "
           "--optimizer and --master-weights of the first run",
           (checkpoint / "optimizer.safetensors").string(), to.name, to.rows, to.cols,
-          name_of(to.own.dtype));
-    if (to.own.size() == 0) continue;
+          name_of(to.dtype));
     const View from = stored->view().reshape(1, size);
-    copy_converted(from.col_range(to.begin(rank), to.own.size()), to.own.reshape(1, to.own.size()));
+    if (to.parts.empty()) copy_converted(from, to.whole.reshape(1, size));
+    for (const RankTensor::Part& part : to.parts)
+      if (part.own.size() > 0)
+        copy_converted(
+            from.col_range(part.first + part.bounds[static_cast<size_t>(rank)], part.own.size()),
+            part.own);
   }
 }
 

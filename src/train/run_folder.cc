@@ -181,7 +181,7 @@ int64_t model_bytes(Session& session) {
 int64_t checkpoint_bytes(Session& session) {
   size_t bytes = 0;
   for (const RankTensor& tensor : optimizer_tensors(session))
-    bytes += static_cast<size_t>(tensor.rows * tensor.cols) * size_of(tensor.own.dtype);
+    bytes += static_cast<size_t>(tensor.rows * tensor.cols) * size_of(tensor.dtype);
   return model_bytes(session) + static_cast<int64_t>(bytes);
 }
 
@@ -205,10 +205,12 @@ std::optional<std::string> not_finite(Session& session) {
   };
   // Whatever a rank finds in its pieces, all say the first.
   const auto& params = session.method()->params();
+  const auto& learners = session.learners().all();
   std::vector<double> wrong(2 * params.size(), 0);
-  for (size_t i = 0; i < params.size(); ++i) {
-    wrong[2 * i] = !finite(value_of(*params[i]).own);
-    for (const RankTensor& slot : moments_of(session, i)) wrong[2 * i + 1] += !finite(slot.own);
+  for (size_t i = 0; i < learners.size(); ++i) {
+    wrong[2 * learners[i].number] += !finite(learners[i].value);
+    for (const View& slot : session.optimizer_state()[i])
+      wrong[2 * learners[i].number + 1] += !finite(slot);
   }
   if (Ranks* const ranks = session.options().ranks)
     if (const size_t n = wrong.size(); n > 0) {

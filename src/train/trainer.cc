@@ -30,6 +30,18 @@ BatchBuffer batch_of(const RowView& rows, const std::vector<int64_t>& numbers) {
   return BatchBuffer::for_training(sequences);
 }
 
+int64_t targets_of(const RowView& rows, const std::vector<int64_t>& numbers) {
+  int64_t targets = 0;
+  for (const int64_t number : numbers) targets += rows.targets(number);
+  return targets;
+}
+
+int64_t most_targets(const std::vector<MicroBatch>& round) {
+  int64_t most = 0;
+  for (const MicroBatch& micro : round) most = std::max(most, micro.targets);
+  return most;
+}
+
 // One token, of which nothing is learned.
 BatchBuffer idle_batch() {
   constexpr std::array<int32_t, 2> kIds = {0, 0}, kLabels = {-100, 0};
@@ -97,12 +109,16 @@ EvalMetrics Trainer::evaluate(RowView rows) {
   for (size_t i = ranks_ == nullptr ? 0 : static_cast<size_t>(ranks_->rank());
        sums.size() * all < batches.size(); i += all) {
     LossSum one;
+    run.head_rows = 0;
+    for (size_t k = sums.size() * all; k < std::min((sums.size() + 1) * all, batches.size()); ++k)
+      run.head_rows = std::max(run.head_rows, targets_of(rows, batches[k]));
     if (i < batches.size()) one = session_.decoder().loss(run, batch_of(rows, batches[i]).batch());
     // The others need this rank's pieces, and go through the model whatever their rows have.
     if (one.count == 0 && session_.divided()) session_.decoder().loss(run, idle_batch().batch());
     sums.push_back(one.sum);
     counts.push_back(static_cast<double>(one.count));
   }
+  run.head_rows = 0;
   EvalMetrics metrics{.step = state_.step};
   double total = 0;
   for_ranks(sums, counts, [&](double sum, double count) {
@@ -154,6 +170,7 @@ Trainer::StepSums Trainer::accumulate(const std::vector<std::vector<MicroBatch>>
   double loss = 0;
   for (const auto& round : rounds) {
     const MicroBatch& micro = round[ranks_ == nullptr ? 0 : static_cast<size_t>(ranks_->rank())];
+    run.head_rows = most_targets(round);
     run.first_row = micro.first_token;
     run.first_target = micro.first_target;
     if (micro.targets == 0) {
@@ -168,6 +185,7 @@ Trainer::StepSums Trainer::accumulate(const std::vector<std::vector<MicroBatch>>
     loss += weight * session_.decoder().train(run, buffer.batch(), static_cast<float>(weight)).sum;
   }
   run.training = false;
+  run.head_rows = 0;
   session_.finish_gradients();
   for_ranks({loss}, {0}, [&](double one, double) { sums.loss += one; });
   return sums;

@@ -10,20 +10,25 @@
 
 namespace falconer {
 
-/// A tensor (rows,cols) as this rank has it.
+/// A tensor (rows,cols) as this rank has it: all of it, or its pieces.
 struct RankTensor {
+  /// Elements that stand behind each other, from `first` on: rank r has bounds[r] .. bounds[r + 1] of them.
+  struct Part {
+    int64_t first = 0;
+    View own;
+    std::vector<int64_t> bounds;
+  };
   std::string name;
   int64_t rows = 0, cols = 0;
-  View own;                     // all of it where `bounds` is empty; else (1, n)
-  std::vector<int64_t> bounds;  // rank r's elements are bounds[r] .. bounds[r + 1]
-
-  int64_t begin(int rank) const { return bounds.empty() ? 0 : bounds[static_cast<size_t>(rank)]; }
+  Dtype dtype = Dtype::kF32;
+  View whole;               // where there are no parts
+  std::vector<Part> parts;  // whole rows, but of a tensor that has only one
 };
 
 /// A tensor of the model or the method.
 RankTensor value_of(const Param& param);
 /// What the optimizer keeps of learner i: moments, and then their scales where they are coded.
-std::vector<RankTensor> moments_of(const Session& session, size_t i);
+std::vector<RankTensor> moments_of(Session& session, size_t i);
 
 /// Calls `use(first, band)` for bands of rows in order; on every rank, which all have to call this.
 void for_whole_bands(Ranks* ranks, const RankTensor& tensor,

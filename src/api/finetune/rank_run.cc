@@ -1,5 +1,8 @@
 #include "api/finetune/rank_run.h"
 
+#include <algorithm>
+#include <cstdlib>
+
 #include "base/error.h"
 #include "base/nearest.h"
 #include "base/one_of_many.h"
@@ -30,10 +33,14 @@ const char* shard_name(Shard shard) {
 
 Division division_of(const Ranks* ranks, const std::string& shard) {
   if (ranks == nullptr) return {};
-  return {.ranks = ranks->size(),
-          .rank = ranks->rank(),
-          .here = ranks->place().local_size,
-          .shard = shards_to_try(shard).front()};
+  Division division{.ranks = ranks->size(),
+                    .rank = ranks->rank(),
+                    .here = ranks->place().local_size,
+                    .shard = shards_to_try(shard).front()};
+  // For trials: models that are small have bands as well.
+  if (const char* band = std::getenv("FALCONER_RANK_BAND"))
+    division.band = std::max<int64_t>(1, std::atoll(band));
+  return division;
 }
 
 std::string program_and_cpu() {
