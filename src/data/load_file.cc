@@ -181,10 +181,11 @@ class FileLoader {
   }
 
   void need_tokenizer() const {
-    if (tokenizer_ == nullptr)
-      fail(
-          "holds text, and the checkpoint's folder has no tokenizer; copy its tokenizer.json into "
-          "it");
+    if (tokenizer_ == nullptr)  // nothing is wrong with the row
+      throw RowError(
+          worded("{}: its rows are text, and the checkpoint has no tokenizer; copy the model's "
+                 "tokenizer.json into its folder, or give rows of token ids (\"input_ids\")",
+                 name_of_split(files_).string()));
   }
 
   void take(const RowObject& object, int64_t line) {

@@ -3,11 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "base/joined.h"
 #include "base/plural.h"
 #include "base/spelling.h"
 #include "base/terminal.h"
+#include "base/utf8.h"
 #include "text/tokenizer.h"
 
 namespace falconer {
@@ -16,17 +18,28 @@ namespace {
 constexpr int64_t kBar = 40;  // of the histogram, where there is room
 constexpr size_t kPreviewColumns = 90;
 
-std::string escaped(const std::string& bytes) {
+/// In one line; bytes of a character that is not there as a whole as <0xC3>.
+std::string escaped(std::string_view bytes) {
   std::string shown;
-  for (const char c : bytes) {
-    if (c == '\n')
+  for (size_t i = 0; i < bytes.size(); ++i) {
+    const char c = bytes[i];
+    if (static_cast<unsigned char>(c) >= 0x80) {
+      const std::string_view rest = bytes.substr(i, 4);
+      const size_t length = valid_utf8_prefix(rest) > 0 ? decode_utf8(rest, 0).length : 1;
+      if (valid_utf8_prefix(rest) > 0)
+        shown += rest.substr(0, length);
+      else
+        shown += fmt::format("<0x{:02X}>", static_cast<unsigned char>(c));
+      i += length - 1;
+    } else if (c == '\n') {
       shown += "\\n";
-    else if (c == '\t')
+    } else if (c == '\t') {
       shown += "\\t";
-    else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f)
+    } else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
       shown += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
-    else
+    } else {
       shown += c;
+    }
   }
   return shown;
 }
@@ -151,16 +164,21 @@ std::string show_first_row(const RowView& rows, const Tokenizer& tokenizer, int6
 
 std::string first_row_line(const RowView& rows, const Tokenizer& tokenizer) {
   const Row row = rows[0];
-  std::string text;
+  std::string text, bytes;           // bytes: of the tokens since the last bracket
   size_t first = std::string::npos;  // where what is learned begins
   bool inside = false;
-  for (size_t i = 0; i < row.ids.size() && text.size() < 20'000; ++i) {
+  const auto take_bytes = [&] { text += escaped(std::exchange(bytes, {})); };
+  for (size_t i = 0; i < row.ids.size() && text.size() + bytes.size() < 20'000; ++i) {
     const bool learned = row.labels[i] != kIgnoredLabel;
-    if (learned && first == std::string::npos) first = text.size();
-    if (learned != inside) text += learned ? "[" : "]";
+    if (learned != inside) {
+      take_bytes();
+      if (learned && first == std::string::npos) first = text.size();
+      text += learned ? "[" : "]";
+    }
     inside = learned;
-    text += escaped(tokenizer.token_bytes(row.ids[i]));
+    bytes += tokenizer.token_bytes(row.ids[i]);
   }
+  take_bytes();
   if (inside) text += "]";
   const std::string head = fmt::format("{} {}, learned in [ ]: ", rows.counted_by(), row.line);
   const size_t columns = terminal().columns;

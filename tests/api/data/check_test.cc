@@ -14,6 +14,7 @@
 #include "support/goldens.h"
 #include "support/paths.h"
 #include "support/temp_folder.h"
+#include "support/tiny_model.h"
 #include "text/tokenizer.h"
 
 namespace falconer::test {
@@ -267,6 +268,19 @@ TEST_F(CheckOfChats, RowsOfAnArrayInOneLineAreCounted) {
   report = check(options_);
   EXPECT_EQ(lines_by_kind(report)["held-out-row"], Lines{"test.jsonl:line 1"});
   expect_mentions(report.text, {"test.jsonl:line 1 (as train.json:row 3)"});
+}
+
+TEST_F(CheckOfChats, ACheckpointWithoutATokenizerIsNoFaultOfTheRows) {
+  for (const char* name : {"tokenizer.json", "tokenizer_config.json"})
+    std::filesystem::remove(folder_ / name);
+  write_file(folder_ / "config.json", tiny_config({.layers = 1}));
+  for (const bool skip : {false, true}) {
+    options_.skip_bad = skip;
+    const std::string said = message_of([&] { check_rows(fine_rows(30)); });
+    expect_mentions(said, {"rows.jsonl", "no tokenizer", "tokenizer.json"});
+    EXPECT_EQ(said.find("line"), std::string::npos) << said;
+    EXPECT_EQ(said.find("skip"), std::string::npos) << said;
+  }
 }
 
 TEST(CheckOfIds, EveryDefectIsFoundOnItsLine) {

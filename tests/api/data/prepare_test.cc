@@ -4,6 +4,10 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "api/common.h"
+#include "base/utf8.h"
+#include "data/load.h"
+#include "data/report.h"
 #include "support/errors.h"
 #include "support/made_checkpoint.h"
 
@@ -54,6 +58,44 @@ TEST(Prepare, CutsRowsAtTheModelsContext) {
   // A folder with a tokenizer alone has no context.
   std::filesystem::remove(folder / "model/config.json");
   EXPECT_GT(prepared(folder, 2048).longest, 128u);
+}
+
+/// A row whose characters are several tokens each, in the words of the demo's tokenizer.
+class PrepareView : public ::testing::Test {
+ protected:
+  PrepareView() {
+    MadeCheckpoint made;
+    made.shape.vocab = 640;
+    made.config = {{"max_position_embeddings", 1024}};
+    write_checkpoint(folder / "model", made);
+    add_demo_tokenizer(folder / "model");
+    const nlohmann::json row = {{"instruction", "Übung 語"}, {"output", "no é, 漢字 \u0001 x"}};
+    write_file(folder / "rows.jsonl", row.dump() + "\n");
+  }
+
+  TempFolder folder;
+};
+
+TEST_F(PrepareView, SplitCharactersAreBytesAndTheRestIsUtf8) {
+  const std::string text = prepare({.input = folder / "rows.jsonl",
+                                    .checkpoint = folder / "model",
+                                    .out = folder / "out",
+                                    .test_size = 0})
+                               .text;
+  EXPECT_EQ(valid_utf8_prefix(text), text.size());
+  expect_mentions(text, {"<0xC3>][<0xA9>", "\\x01"});
+  EXPECT_EQ(text.find("é"), std::string::npos);  // two tokens, which have half of it each
+}
+
+TEST_F(PrepareView, InALineOfItsOwnCharactersAreWhole) {
+  DataReport report;
+  const Tokenizer tokenizer = load_tokenizer((folder / "model").string());
+  const auto store =
+      load_rows(folder / "rows.jsonl", &tokenizer, {.encode = {}, .vocab = 640}, report);
+  const std::string line = first_row_line(RowView(*store), tokenizer);
+  EXPECT_EQ(valid_utf8_prefix(line), line.size());
+  expect_mentions(line, {"é, 漢字 \\x01 x"});
+  EXPECT_EQ(line.find("<0x"), std::string::npos) << line;
 }
 
 }  // namespace
