@@ -9,6 +9,7 @@
 #include "generate/ends.h"
 #include "generate/stop.h"
 #include "method/finite_weights.h"
+#include "model/arch/architecture.h"
 #include "ops/cpu/small_product.h"
 #include "ops/pass_observer.h"
 #include "text/token_ids.h"
@@ -98,33 +99,54 @@ int32_t Generator::choose(const Sequence& s, std::span<const float> logits,
   return sample(changed, options.sampling, stream, s.answer.ids.size());
 }
 
+void Generator::read(const Sequence& s, int64_t count, int64_t length, KvCache& cache,
+                     const View& logits) {
+  std::vector<int32_t> ids = s.answer.prompt_ids;
+  ids.insert(ids.end(), s.answer.ids.begin(), s.answer.ids.end());
+  const Tensor row(1, 1, Dtype::kI32);
+  for (int64_t begin = 0; begin < count; begin += kPrefillTokens) {
+    const int64_t n = std::min(kPrefillTokens, count - begin);
+    const BatchBuffer::Continuation part{.ids = std::span<const int32_t>(ids).subspan(
+                                             static_cast<size_t>(begin), static_cast<size_t>(n)),
+                                         .slot = static_cast<int64_t>(s.number),
+                                         .past = begin,
+                                         .length = length};
+    const BatchBuffer buffer = BatchBuffer::for_generation({&part, 1}, cache.capacity());
+    *row.view().row<int32_t>(0) = static_cast<int32_t>(n - 1);
+    const bool last = begin + n == count && logits;
+    const auto compute = [&](Run& run) {
+      session_.decoder().logits(run, buffer.batch(), last ? row.view() : View{},
+                                last ? logits : View{}, &cache);
+    };
+    session_.reserve(compute);
+    compute(session_.run());
+  }
+}
+
 void Generator::prefill(Sequence& s, KvCache& cache, const GenerateOptions& options) {
   const double start = now_seconds();
   const InPart part(
       session_.run(),
       {.name = "prompt", .number = options.first_number + static_cast<int64_t>(s.number)});
-  const std::span<const int32_t> ids = s.answer.prompt_ids;
-  const int64_t count = static_cast<int64_t>(ids.size());
-  Tensor logits(1, session_.config().vocab, Dtype::kF32), row(1, 1, Dtype::kI32);
-  for (int64_t begin = 0; begin < count; begin += kPrefillTokens) {
-    const int64_t n = std::min(kPrefillTokens, count - begin);
-    const BatchBuffer::Continuation part{
-        .ids = ids.subspan(begin, n), .slot = static_cast<int64_t>(s.number), .past = begin};
-    const BatchBuffer buffer = BatchBuffer::for_generation({&part, 1}, cache.capacity());
-    *row.view().row<int32_t>(0) = static_cast<int32_t>(n - 1);
-    const bool last = begin + n == count;
-    session_.reserve([&](Run& run) {
-      session_.decoder().logits(run, buffer.batch(), last ? row.view() : View{},
-                                last ? logits.view() : View{}, &cache);
-    });
-    session_.decoder().logits(session_.run(), buffer.batch(), last ? row.view() : View{},
-                              last ? logits.view() : View{}, &cache);
-  }
+  const auto count = static_cast<int64_t>(s.answer.prompt_ids.size());
+  const Tensor logits(1, session_.config().vocab, Dtype::kF32);
+  read(s, count, count, cache, logits.view());
   s.past = count;
   s.answer.prefill_seconds = now_seconds() - start;
   const std::span<const float> values(logits.view().row<float>(0),
                                       static_cast<size_t>(logits.view().cols));
   accept(s, choose(s, values, options), options);
+}
+
+// The keys in the cache are those of a sequence within the original context, and the next token goes beyond it.
+void Generator::read_again(Sequence& s, KvCache& cache) {
+  const ModelConfig& config = session_.config();
+  if (config.rope_scaling.type != RopeType::kLongRope ||
+      s.past != config.rope_scaling.original_context || !architecture(config.family).reads_again)
+    return;
+  const double start = now_seconds();
+  read(s, s.past, s.past + 1, cache, {});
+  s.answer.decode_seconds += now_seconds() - start;
 }
 
 void Generator::decode_step(std::span<Sequence* const> active, KvCache& cache,
@@ -193,6 +215,7 @@ std::vector<Answer> Generator::generate(const std::vector<std::vector<int32_t>>&
     for (Sequence& s : sequences)
       if (!s.done) active.push_back(&s);
     if (active.empty()) break;
+    for (Sequence* s : active) read_again(*s, cache);
     const int64_t n = decoded_together(session_.device(), static_cast<int64_t>(active.size()));
     if (n > 1) {
       session_.reserve([&](Run& run) {

@@ -55,7 +55,12 @@ class Generator {
  private:
   struct Sequence;
   void check_prompt(const std::vector<int32_t>& ids) const;
+  /// Reads the first `count` tokens of a sequence into the cache, as those of one of `length`; the logits
+  /// behind the last of them go to `logits`, if it is not empty.
+  void read(const Sequence& sequence, int64_t count, int64_t length, KvCache& cache,
+            const View& logits);
   void prefill(Sequence& sequence, KvCache& cache, const GenerateOptions& options);
+  void read_again(Sequence& sequence, KvCache& cache);
   void decode_step(std::span<Sequence* const> active, KvCache& cache,
                    const GenerateOptions& options);
   void accept(Sequence& sequence, int32_t id, const GenerateOptions& options);

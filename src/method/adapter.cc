@@ -106,10 +106,7 @@ void Adapter::attach_prefixes(Decoder& decoder, Arena& fixed, bool training) {
   if (!kAdapterStart.holds(options_.adapter_start_layer))
     fail_usage("--adapter-start-layer is {}, expected {}", options_.adapter_start_layer,
                expectation(kAdapterStart));
-  if (options_.adapter_start_layer >= config.layers) {
-    const int64_t last = std::min<int64_t>(2, config.layers - 1);
-    options_.adapter_start_layer = last;
-  }
+  options_.adapter_start_layer = adapter_start(options_.adapter_start_layer, config.layers);
   for (int64_t l = options_.adapter_start_layer; l < config.layers; ++l) {
     auto hook = std::make_unique<PrefixHook>(config, l, options_.adapter_length);
     hook->allocate(fixed, training);

@@ -76,6 +76,11 @@ class BaseChanges::Attaching {
   }
 
   void all() {
+    if (tied_ && !c_.settings_.ties.empty())
+      fail(
+          "{}: \"ensure_weight_tying\" is set, and {} is named, which is tied in this model: PEFT "
+          "would tie what it learned, which is not supported; merge the adapter with PEFT",
+          c_.where_, c_.settings_.ties);
     check_saved();
     for (const auto& [plain, found] : found_)
       if (!found.copy && !(tied_ && is_of_vocabulary(plain))) replace(*param_of(plain), found);

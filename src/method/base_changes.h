@@ -23,6 +23,7 @@ class BaseChanges {
     std::string bias = "none";
     bool lora_bias = false;
     bool ensure_weight_tying = false;  // without an effect, or refused
+    std::string ties = {};  // which name it ties the two for, of a model whose head is tied
     bool olora = false;                // take_olora_out() of each weight with a LoRA
   };
   /// Of a linear layer's LoRA.

@@ -12,6 +12,7 @@
 #include "method/lora_lit.h"
 #include "method/lora_targets.h"
 #include "method/peft_config.h"
+#include "model/arch/architecture.h"
 
 namespace falconer {
 namespace {
@@ -129,7 +130,10 @@ void check_options(const MethodOptions& o) {
 
 std::vector<LoraHook::Spec> Lora::specs(Decoder& decoder) const {
   std::vector<LoraHook::Spec> made;
-  LoraTargets targets(options_.lora_targets);
+  std::vector<std::string> wanted = options_.lora_targets;
+  for (std::string& one : wanted)
+    one = name_from_files(architecture(config_.family), std::move(one));
+  LoraTargets targets(wanted);
   for (LinearSite* site : decoder.sites()) {
     LoraHook::Spec spec{.site = site, .dropout = options_.lora_dropout, .dora = options_.lora_dora};
     const LoraTargets::Match match = targets.match(*site);

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "method/peft_config.h"
+#include "model/arch/architecture.h"
 
 namespace falconer {
 namespace {
@@ -147,6 +148,41 @@ void plain_lora_names(TensorFiles& files) {
       replace_end(name, std::string(".lora_magnitude_vector") + end, ".lora_magnitude_vector");
   }
   if (!names.empty()) files.rename(names);
+}
+
+namespace {
+
+/// Each text in `json`, and each key below its first level.
+void with_names(nlohmann::ordered_json& json, const Architecture& arch) {
+  if (json.is_string()) json = name_from_files(arch, json.get<std::string>());
+  if (json.is_array())
+    for (auto& element : json) with_names(element, arch);
+  if (!json.is_object()) return;
+  auto renamed = nlohmann::ordered_json::object();
+  for (const auto& [key, value] : json.items()) renamed[name_from_files(arch, key)] = value;
+  json = std::move(renamed);
+}
+
+}  // namespace
+
+nlohmann::ordered_json with_todays_names(nlohmann::ordered_json config, TensorFiles& files) {
+  const std::string prefix(kPeftPrefix);
+  for (const Architecture* arch : architectures()) {
+    std::map<std::string, std::string> names;
+    for (const auto& [ours, in_files] : arch->names_in_files)
+      for (const auto& [name, tensor] : files.tensors())
+        if (name.starts_with(prefix + in_files + ".")) names[name] = name_from_files(*arch, name);
+    const auto ids = config.find("trainable_token_indices");
+    bool before = !names.empty();
+    if (ids != config.end() && ids->is_object())
+      for (const auto& [key, value] : ids->items()) before |= name_from_files(*arch, key) != key;
+    if (!before) continue;
+    files.rename(names);
+    for (const char* key : {"target_modules", "exclude_modules", "modules_to_save", "rank_pattern",
+                            "alpha_pattern", "trainable_token_indices"})
+      if (const auto found = config.find(key); found != config.end()) with_names(*found, *arch);
+  }
+  return config;
 }
 
 namespace {

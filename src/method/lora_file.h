@@ -20,6 +20,10 @@ SavedAdapter lora_to_peft(const MethodOptions& options, const LoraHooks& hooks,
 /// ("lora_A.default.weight").
 void plain_lora_names(TensorFiles& files);
 
+/// Modules that transformers calls otherwise since version 5 (GPT-NeoX's head) get today's names in `files`,
+/// and, where these had the others, in what is returned for adapter_config.json.
+nlohmann::ordered_json with_todays_names(nlohmann::ordered_json config, TensorFiles& files);
+
 /// A method for what `files` holds, with rank and scale per module as `config` says. Errors: those of
 /// PeftConfig; a rank that is not that of the tensors.
 std::unique_ptr<Method> lora_from_peft(const nlohmann::ordered_json& config,

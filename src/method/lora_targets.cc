@@ -21,6 +21,13 @@ bool looks_like_regex(const std::string& text) {
   return text.find_first_of("*+?[](){}|\\^$") != std::string::npos;
 }
 
+/// "q, v" is as good as "q,v".
+std::string without_blanks(const std::string& text) {
+  const size_t begin = text.find_first_not_of(" \t");
+  if (begin == std::string::npos) return {};
+  return text.substr(begin, text.find_last_not_of(" \t") + 1 - begin);
+}
+
 Regex whole_name(const std::string& pattern) {
   try {
     return Regex("\\A(?:" + pattern + ")\\z");
@@ -34,8 +41,9 @@ Regex whole_name(const std::string& pattern) {
 
 LoraTargets::LoraTargets(const std::vector<std::string>& targets) {
   if (targets.empty()) fail_usage("--lora-targets is empty; give for example q,v or all-linear");
-  for (const std::string& text : targets) {
+  for (const std::string& given : targets) {
     Target& target = targets_.emplace_back();
+    const std::string text = without_blanks(given);
     target.text = text;
     if (looks_like_regex(text)) target.regex.push_back(whole_name(text));
   }

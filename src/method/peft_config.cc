@@ -136,13 +136,13 @@ PeftConfig::PeftConfig(const Json& config, std::string where) : where_(std::move
                        return real_number(value, name, kFileAlpha, in);
                      });
   read_targets(config);
-  refuse_ties();
+  find_ties();
 }
 
-// PEFT ties head and embedding where one of two names is in modules_to_save or target_modules. As it saves the
-// adapter it leaves the embedding's own name there, which is not one of the two for Falcon: nothing is tied when
-// it is loaded.
-void PeftConfig::refuse_ties() const {
+// PEFT ties head and embedding, if they are one in the model, where one of two names is in modules_to_save or
+// target_modules. As it saves the adapter it leaves the embedding's own name there, which is not one of the two
+// for Falcon: nothing is tied when it is loaded.
+void PeftConfig::find_ties() {
   if (!beside.ensure_weight_tying) return;
   for (const char* name : {"lm_head", "embed_tokens"}) {
     const auto names_it = [&](const std::string& module) { return names_module(module, name); };
@@ -150,11 +150,7 @@ void PeftConfig::refuse_ties() const {
         std::any_of(targets_.names.begin(), targets_.names.end(), names_it) ||
         std::any_of(targets_.whole.begin(), targets_.whole.end(),
                     [&](const Regex& regex) { return is_match(regex, name); }))
-      fail(
-          "{}: \"ensure_weight_tying\" is set, and {} is named: tying the two is not supported; "
-          "merge the "
-          "adapter with PEFT",
-          where_, name);
+      beside.ties = name;
   }
 }
 

@@ -55,7 +55,7 @@ class PeftConfig {
 
   void read_targets(const nlohmann::ordered_json& config);
   void read_beside(const nlohmann::ordered_json& config);
-  void refuse_ties() const;
+  void find_ties();
   Selection selection(const nlohmann::ordered_json& config, const char* key) const;
   Regex regex(const char* key, const std::string& pattern) const;
   double by_pattern(const Patterns& patterns, const std::string& module, double otherwise) const;

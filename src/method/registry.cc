@@ -46,7 +46,8 @@ struct FileKind {
 
 void read_peft_lora(const Config& config, const std::string& where, OpenedAdapter& opened) {
   plain_lora_names(opened.files);
-  opened.method = lora_from_peft(config, where, opened.files, opened.options);
+  const Config todays = with_todays_names(config, opened.files);
+  opened.method = lora_from_peft(todays, where, opened.files, opened.options);
 }
 void read_lora_qv(const Config& config, const std::string& where, OpenedAdapter& opened) {
   opened.method = lora_from_lit(config, where, opened.options);

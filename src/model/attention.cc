@@ -59,9 +59,10 @@ Attention::Scored Attention::scored(const View& qkv, const View& qk) const {
 }
 
 void Attention::rotate(Run& run, const MixerPass& pass, const Heads& x, bool inverse) const {
+  const bool rows = pass.tables.rope_rows && !own_rope_;
   if (const View& table = rope_of(pass.tables))
     rope(run, {.x = x,
-               .positions = pass.batch.positions,
+               .positions = rows ? pass.tables.rope_rows : pass.batch.positions,
                .table = table,
                .inverse = inverse,
                .interleaved = interleaved_});

@@ -59,6 +59,7 @@ BatchBuffer BatchBuffer::for_generation(std::span<const Continuation> sequences,
     FALCONER_CHECK(sequence.past + count <= capacity);
     made.batch_.spans.push_back(
         {static_cast<int64_t>(ids.size()), count, first, sequence.past + count});
+    made.batch_.lengths.push_back(sequence.length);
     for (int64_t i = 0; i < count; ++i) {
       ids.push_back(sequence.ids[i]);
       positions.push_back(static_cast<int32_t>(sequence.past + i));

@@ -1,6 +1,7 @@
 // What one pass of the decoder reads: tokens of several sequences laid end to end.
 #pragma once
 
+#include <algorithm>
 #include <span>
 #include <vector>
 
@@ -15,11 +16,16 @@ namespace falconer {
 struct Batch {
   View ids, positions, cache_rows;
   std::vector<AttentionSpan> spans;
+  std::vector<int64_t> lengths;  // of each span's sequence, where it goes beyond this batch
   View target_rows, targets;
   int32_t least_id = 0, most_id = 0;  // of ids and targets
 
   int64_t tokens() const { return ids.size(); }
   int64_t target_count() const { return targets.size(); }
+  /// How long the sequence of spans[i] is.
+  int64_t length(size_t i) const {
+    return lengths.empty() ? spans[i].kv_count : std::max(lengths[i], spans[i].kv_count);
+  }
 };
 
 /// A batch with its own memory.
@@ -33,10 +39,11 @@ class BatchBuffer {
   /// Sequences end to end, each with its own causal range and positions from 0.
   static BatchBuffer for_training(std::span<const Sequence> sequences);
 
-  /// For generation: `ids` continue the sequence in `slot`, which holds `past` tokens.
+  /// For generation: `ids` continue the sequence in `slot`, which holds `past` tokens. `length`: of the
+  /// whole that they are a part of, which may be more than is there by now.
   struct Continuation {
     std::span<const int32_t> ids;
-    int64_t slot = 0, past = 0;
+    int64_t slot = 0, past = 0, length = 0;
   };
   static BatchBuffer for_generation(std::span<const Continuation> sequences, int64_t capacity);
 

@@ -19,14 +19,19 @@ int64_t lora_on_q_and_v(const ModuleShape& module, int64_t rank) {
 
 }  // namespace
 
+int64_t adapter_start(int64_t wanted, int64_t layers) {
+  return wanted < layers ? wanted : std::min<int64_t>(2, layers - 1);
+}
+
 TrainableCounts count_trainable(const ModelConfig& m) {
   constexpr int64_t kLength = 10, kStart = 2, kRank = 8;
   TrainableCounts counts;
-  counts.adapter = std::max<int64_t>(0, m.layers - kStart) * (kLength * m.width + m.heads);
+  counts.adapter = (m.layers - adapter_start(kStart, m.layers)) * (kLength * m.width + m.heads);
   counts.adapter_v2 = counts.adapter;
   for (const ModuleShape& module : modules_of(m)) {
     const int64_t all = module.out * module.in + (module.bias ? module.out : 0);
-    counts.full += all;
+    counts.full_head_apart += all;
+    if (!module.tied) counts.full += all;
     if (module.id.role == Role::kAttentionNorm || module.id.role == Role::kMlpNorm ||
         module.id.role == Role::kFinalNorm)
       counts.adapter_v2 += all;

@@ -79,10 +79,13 @@ struct ModelConfig {
   }
 };
 
-/// Parameters that each method would train, counted as Lit-Parrot does (head untied; adapter of
-/// length 10 from layer 2; LoRA of rank 8 on q and v).
+/// The layer that an adapter begins at, of a model that may have fewer layers than `wanted`.
+int64_t adapter_start(int64_t wanted, int64_t layers);
+
+/// Parameters that each method trains by its defaults (adapter of length 10 from layer 2; LoRA of rank 8 on q
+/// and v), a tied head once. `full_head_apart` counts it again, as Lit-Parrot does, which has no tied heads.
 struct TrainableCounts {
-  int64_t full = 0, adapter = 0, adapter_v2 = 0, lora = 0;
+  int64_t full = 0, full_head_apart = 0, adapter = 0, adapter_v2 = 0, lora = 0;
 };
 TrainableCounts count_trainable(const ModelConfig& config);
 

@@ -8,7 +8,6 @@
 #include "ops/loss.h"
 #include "ops/pass_observer.h"
 #include "ops/residual.h"
-#include "ops/rope.h"
 #include "ops/scale.h"
 #include "ops/soft_cap.h"
 
@@ -18,9 +17,6 @@ namespace {
 // Rows of logits that exist at one time: enough for the product's peak, 133 MB of f32 at 65,024
 // tokens.
 constexpr int64_t kHeadRows = 512;
-
-// Rows of the rotary table that are made at once; more are made when they are needed.
-constexpr int64_t kFirstPositions = 2048;
 
 // ALiBi's slopes, as the reference builds them: powers of 2^(-8/n) for the nearest power of two n,
 // then every other power of the next. They are rounded to bf16 there, and so here.
@@ -63,56 +59,13 @@ Decoder::Decoder(const ModelConfig& config, const Weights& weights, Run& run, Ar
     : config_(config),
       weights_(&weights),
       norm_(config, weights.at({ModuleId::kOutside, Role::kFinalNorm})),
-      head_(weights.head()) {
+      head_(weights.head()),
+      rotations_(config, run, fixed, tables_) {
   for (int64_t i = 0; i < config.layers; ++i) blocks_.emplace_back(config, weights, i);
-  const int64_t positions = std::min(config.context, kFirstPositions);
-  for (Rotation& rotation : rotations()) {
-    *rotation.table = fixed.push(positions, config.rope_dims, Dtype::kF32);
-    if (!fixed.measuring()) fill(run, rotation, *rotation.table, 0);
-  }
   if (config.alibi) {
     tables_.alibi = fixed.push(1, config.heads, Dtype::kF32);
     if (!fixed.measuring()) fill_alibi(tables_.alibi);
   }
-}
-
-// That of all layers, and that of those with a window where it is another.
-std::vector<Decoder::Rotation> Decoder::rotations() const {
-  if (config_.rope_dims == 0) return {};
-  std::vector<Rotation> all = {
-      {&tables_.rope, &longer_rope_, config_.rope_base, config_.rope_scaling}};
-  if (config_.window_rope_base > 0)
-    all.push_back({&tables_.window_rope, &longer_window_rope_, config_.window_rope_base, {}});
-  return all;
-}
-
-void Decoder::fill(Run& run, const Rotation& rotation, const View& table, int64_t positions) const {
-  const RopeFrequencies made = rope_frequencies(rotation.scaling, rotation.base, config_.rope_dims,
-                                                config_.context, positions);
-  rope_table(run, table, made.values, made.factor);
-}
-
-// A row of the table is the same however many there are, but for one kind of scaling, which has other
-// frequencies once a sequence goes beyond the original context. Where the table grows it doubles: an answer
-// goes on token by token.
-void Decoder::reach_positions(Run& run, const Batch& batch) const {
-  if (run.dry || config_.rope_dims == 0) return;
-  int64_t needed = 0;
-  for (const AttentionSpan& span : batch.spans) needed = std::max(needed, span.kv_count);
-  const RopeScaling& scaling = config_.rope_scaling;
-  const bool beyond = scaling.type == RopeType::kLongRope && scaling.original_context > 0 &&
-                      needed > scaling.original_context;
-  for (const Rotation& rotation : rotations()) {
-    const int64_t rows = rotation.table->rows;
-    if (needed <= rows && beyond == beyond_original_) continue;
-    FALCONER_CHECK(needed <= config_.context);
-    Tensor table(std::min(config_.context, std::max(needed, needed > rows ? 2 * rows : rows)),
-                 config_.rope_dims, Dtype::kF32, rotation.table->device);
-    fill(run, rotation, table.view(), needed);
-    *rotation.longer = std::move(table);
-    *rotation.table = rotation.longer->view();
-  }
-  beyond_original_ = beyond;
 }
 
 std::vector<LinearSite*> Decoder::sites() {
@@ -288,7 +241,7 @@ void Decoder::embedding_gradient(Run& run, const Batch& batch, const View& dx) c
 LossSum Decoder::loss_and_gradient(Run& run, const Batch& batch, std::optional<float> scale,
                                    const View& losses) const {
   if (batch.target_count() == 0) return {};
-  reach_positions(run, batch);
+  rotations_.reach(run, batch, tables_);
   const ArenaScope scope(*run.scratch), kept_scope(*run.kept);
   const bool backward = scale.has_value();
   const auto layers = static_cast<size_t>(config_.layers);
@@ -351,7 +304,7 @@ View Decoder::through_blocks(Run& run, const Batch& batch, const View& rows, KvC
 
 void Decoder::logits(Run& run, const Batch& batch, const View& rows, const View& out,
                      KvCache* cache) const {
-  reach_positions(run, batch);
+  rotations_.reach(run, batch, tables_);
   const ArenaScope scope(*run.scratch);
   run.keep = false;
   const View x = through_blocks(run, batch, out ? rows : View{}, cache);
@@ -377,7 +330,7 @@ void Decoder::logits(Run& run, const Batch& batch, const View& rows, const View&
 }
 
 void Decoder::hidden_states(Run& run, const Batch& batch, const View& out) const {
-  reach_positions(run, batch);
+  rotations_.reach(run, batch, tables_);
   const ArenaScope scope(*run.scratch);
   run.keep = false;
   const auto hand_out = [&](int64_t state, const View& x) {

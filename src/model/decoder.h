@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "model/block.h"
+#include "model/rotations.h"
 #include "model/visits.h"
 
 namespace falconer {
@@ -67,17 +68,6 @@ class Decoder {
   void embedding_gradient(Run& run, const Batch& batch, const View& dx) const;
   LossSum loss_and_gradient(Run& run, const Batch& batch, std::optional<float> scale,
                             const View& losses) const;
-  /// A table of rotations, and what it is made of.
-  struct Rotation {
-    View* table;
-    Tensor* longer;
-    double base;
-    RopeScaling scaling;
-  };
-  std::vector<Rotation> rotations() const;
-  /// For sequences that go as far as `positions`.
-  void fill(Run& run, const Rotation& rotation, const View& table, int64_t positions) const;
-  void reach_positions(Run& run, const Batch& batch) const;
   View embed(Run& run, const Batch& batch, bool kept) const;
   /// The forward that keeps nothing: what comes out of the last block, of the rows listed in `rows` or, where
   /// that is empty, of all. `on_input`, where it is given, is told what goes into each block.
@@ -97,10 +87,8 @@ class Decoder {
   Norm norm_;
   LinearSite head_;
   const EmbeddingHook* embedding_hook_ = nullptr;
-  // As long as what was run so far, and not as the context that config.json claims.
   mutable BlockTables tables_;
-  mutable Tensor longer_rope_, longer_window_rope_;
-  mutable bool beyond_original_ = false;  // what the tables are for
+  mutable Rotations rotations_;  // behind the tables that it fills
 };
 
 }  // namespace falconer

@@ -1,6 +1,7 @@
 #include "model/fingerprint.h"
 
 #include <algorithm>
+#include <map>
 
 #include "base/digest.h"
 #include "model/arch/architecture.h"
@@ -26,16 +27,17 @@ void add_rows(const StoredTensor& stored, Digest& hash) {
 }  // namespace
 
 std::string weights_fingerprint(const TensorFiles& files, const ModelConfig& config) {
-  Weights weights = declare_weights(config);
-  std::sort(weights.params.begin(), weights.params.end(),
-            [](const auto& a, const auto& b) { return a->name < b->name; });
+  const Weights weights = declare_weights(config);
+  std::map<std::string, const Param*> by_name;
+  for (const auto& param : weights.params)
+    by_name[name_in_files(config, param->name)] = param.get();
   Digest hash = Digest::sha256();
-  for (const auto& param : weights.params) {
+  for (const auto& [name, param] : by_name) {
     const StoredTensor* stored = files.find(param->name);
     if (stored == nullptr || stored->shape != param->shape)
-      fail("{} is missing from the checkpoint or has another shape", param->name);
+      fail("{} is missing from the checkpoint or has another shape", name);
     if (stored->q8_0) return {};
-    hash.update(param->name + stored->shape_text());
+    hash.update(name + stored->shape_text());
     add_rows(*stored, hash);
   }
   return hash.finish();

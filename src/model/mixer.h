@@ -14,7 +14,8 @@ namespace falconer {
 
 /// What all blocks share.
 struct BlockTables {
-  View rope;         // (context, R), empty without rotation
+  View rope;         // (positions, R), empty without rotation
+  View rope_rows;    // (1,N) i32: the row of `rope` for each token, where that is not its position
   View window_rope;  // of layers with a window, where theirs is another
   View alibi;        // (1,H), empty without ALiBi
 };

@@ -43,6 +43,17 @@ ModelConfig read_gguf_model(const std::string& path) {
   return config;
 }
 
+/// Tensors of a Hugging Face folder whose modules have other names in files.
+void take_names_in_files(TensorFiles& files, const ModelConfig& config) {
+  std::map<std::string, std::string> names;
+  for (const auto& [ours, in_files] : architecture(config.family).names_in_files)
+    for (const auto& [name, tensor] : files.tensors())
+      if (name.starts_with(in_files + "."))
+        if (const std::string own = ours + name.substr(in_files.size()); files.find(own) == nullptr)
+          names[name] = own;
+  if (!names.empty()) files.rename(names);
+}
+
 /// Packed numbers under the names that bitsandbytes and GPTQ's family give them.
 void refuse_quantised(const std::string& path, const TensorFiles& files) {
   for (const auto& [name, tensor] : files.tensors()) {
@@ -97,6 +108,7 @@ TensorFiles open_weights(const std::string& path, const ModelConfig& config) {
   }
   TensorFiles files = TensorFiles::open_folder(path);
   refuse_quantised(path, files);
+  take_names_in_files(files, config);
   return files;
 }
 

@@ -253,6 +253,7 @@ void divide_mapped(Weights& weights, Arena& fixed) {
 void init_weights(Run& run, Weights& weights, const ModelConfig& config, uint64_t seed, Dtype dtype,
                   Arena& fixed) {
   uint32_t number = 0;
+  const float one = static_cast<float>(1 - config.norm_offset);  // what a norm multiplies by
   for (const auto& param : weights.params) {
     const ArenaScope scope(*run.scratch);
     Arena& arena = param->division.weights() ? *run.scratch : fixed;
@@ -264,7 +265,7 @@ void init_weights(Run& run, Weights& weights, const ModelConfig& config, uint64_
       fill_normal(run, {.x = param->value, .stream = stream, .std = config.init_std});
     else if (!fixed.measuring())
       set_values(param->value,
-                 std::vector<float>(static_cast<size_t>(param->size()), scale ? 1.0f : 0.0f));
+                 std::vector<float>(static_cast<size_t>(param->size()), scale ? one : 0.0f));
     if (param->division.weights()) keep_own_piece(*param, dtype, fixed);
   }
 }

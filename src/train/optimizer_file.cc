@@ -1,6 +1,7 @@
 #include "train/optimizer_file.h"
 
 #include "checkpoint/safetensors_writer.h"
+#include "model/arch/architecture.h"
 
 namespace falconer {
 namespace fs = std::filesystem;
@@ -37,7 +38,11 @@ void save_optimizer(const fs::path& path, Session& session) {
 }
 
 void restore_optimizer(const fs::path& checkpoint, Session& session) {
-  const TensorFiles files = TensorFiles::open_file(checkpoint / "optimizer.safetensors");
+  TensorFiles files = TensorFiles::open_file(checkpoint / "optimizer.safetensors");
+  std::map<std::string, std::string> names;  // of a version that had the files' names
+  for (const auto& [name, tensor] : files.tensors())
+    names[name] = name_from_files(architecture(session.config().family), name);
+  files.rename(names);
   const int rank = session.options().division.rank;
   for (const RankTensor& to : optimizer_tensors(session)) {
     const StoredTensor* stored = files.find(to.name);

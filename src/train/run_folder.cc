@@ -84,7 +84,10 @@ namespace {
 
 std::vector<RankTensor> values_of(Session& session) {
   std::vector<RankTensor> values;
-  for (const auto& param : session.weights().params) values.push_back(value_of(*param));
+  for (const auto& param : session.weights().params) {
+    values.push_back(value_of(*param));
+    values.back().name = name_in_files(session.config(), param->name);
+  }
   return values;
 }
 
@@ -96,7 +99,7 @@ void save_whole_model(const fs::path& folder, Session& session, const ModelRecor
   write_model_folder(folder, source, session.config(), dtype, record.chat_template());
   std::vector<TensorSpec> specs;
   for (const auto& param : session.weights().params)
-    specs.push_back({param->name, dtype, param->shape});
+    specs.push_back({name_in_files(session.config(), param->name), dtype, param->shape});
   auto writer = SafetensorsWriter::sharded(folder, std::move(specs), kShardBytes);
   write_tensors(writer, session, values_of(session));
 }

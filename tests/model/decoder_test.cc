@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "method/session.h"
+#include "model/arch/architecture.h"
 #include "support/devices.h"
 #include "support/goldens.h"
 
@@ -239,8 +240,8 @@ TEST_P(GoldenModel, GradientsAgree) {
   int compared = 0;
   for (const Param* param : session->method()->params()) {
     std::string name = "grad." + param->name;
-    if (golden_->find(name) == nullptr && param->name == "embed_out.weight")
-      name = "grad.lm_head.weight";
+    if (golden_->find(name) == nullptr)
+      name = "grad." + name_in_files(session->config(), param->name);
     ASSERT_NE(golden_->find(name), nullptr) << name;
     ASSERT_NO_FATAL_FAILURE(
         expect_gradient(*golden_, name, host_values(param->grad), param->cols()));

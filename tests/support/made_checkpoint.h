@@ -26,7 +26,8 @@ inline std::string write_checkpoint(const std::filesystem::path& folder,
   config.update(made.config);
   make_folder(folder);
   write_file(folder / "config.json", config.dump());
-  const Weights weights = declare_weights(read_model_config(folder.string()));
+  const ModelConfig read = read_model_config(folder.string());
+  const Weights weights = declare_weights(read);
   std::vector<Tensor> tensors;
   std::vector<NamedView> views;
   uint32_t number = 0;
@@ -40,7 +41,7 @@ inline std::string write_checkpoint(const std::filesystem::path& folder,
     if (made.edit) made.edit(*param, values);
     tensors.emplace_back(param->rows(), param->cols(), made.dtype(*param));
     set_values(tensors.back().view(), values);
-    views.push_back({param->name, param->shape, tensors.back().view()});
+    views.push_back({name_in_files(read, param->name), param->shape, tensors.back().view()});
   }
   write_safetensors(folder / "model.safetensors", views, {{"format", "pt"}});
   return folder.string();

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "checkpoint/safetensors_writer.h"
+#include "model/arch/architecture.h"
 #include "train/run_folder.h"
 
 namespace falconer {
@@ -20,7 +21,8 @@ std::vector<ExportedTensor> hf_tensors(const ModelSource& source, const ExportDt
   std::vector<ExportedTensor> tensors;
   for (const auto& param : source.weights().params)
     tensors.push_back({{{param.get(), param->name, {}}},
-                       {param->name, dtype_for(dtype, source, *param), param->shape}});
+                       {name_in_files(source.config(), param->name),
+                        dtype_for(dtype, source, *param), param->shape}});
   return tensors;
 }
 

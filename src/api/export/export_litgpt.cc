@@ -8,6 +8,7 @@
 #include "api/model/adapter_tokenizer.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "checkpoint/simple_yaml.h"
 #include "checkpoint/torch_zip_writer.h"
 #include "model/arch/litgpt_config.h"
@@ -111,12 +112,23 @@ constexpr const char* kParrotLora =
     "note: Lit-Parrot before 14 August 2023 mixes the ranks of queries and values; the file is "
     "right for every later one\n";
 
+/// LitGPT takes keys and values of prompts out of the rows of others where there is more than one group.
+void warn_of_prompts(const Method& method, const ModelConfig& config, bool parrot) {
+  if (parrot || config.groups == 1 || !method.name().starts_with("adapter")) return;
+  log_warning(
+      "LitGPT (0.5.13) computes something else with this adapter: of models with more than one "
+      "group of keys and values, as this one with {}, it takes those of prompts out of wrong rows. "
+      "Use it with Falconer, or train a LoRA, with which LitGPT agrees",
+      config.groups);
+}
+
 std::string export_lit_adapter(const ExportOptions& options, bool parrot) {
   const auto session = Session::open(
       {.checkpoint = options.checkpoint, .adapter = options.adapter, .adapter_only = true});
   const Method& method = *session->method();
   if (parrot) check_lit_parrot(session->config());
   const ExportDtype dtype = parse_export_dtype(options.dtype, Dtype::kF32);
+  warn_of_prompts(method, session->config(), parrot);
   const SavedAdapter saved =
       method.save_as(parrot ? AdapterForm::kLitParrot : AdapterForm::kLitGpt);
   std::string text = fmt::format("wrote {}: {} for {} in {}, {}\nread back: every value is there\n",

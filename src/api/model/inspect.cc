@@ -55,10 +55,11 @@ std::vector<TensorLine> lines_of(const Gguf& gguf) {
   return lines;
 }
 
-std::vector<TensorLine> lines_of(const TensorFiles& files) {
+std::vector<TensorLine> lines_of(const TensorFiles& files, const ModelConfig& config) {
   std::vector<TensorLine> lines;
   for (const auto& [name, t] : files.tensors())
-    lines.push_back({name, std::string(name_of(t.dtype)), t.shape, t.shape_text(), t.byte_count()});
+    lines.push_back({name_in_files(config, name), std::string(name_of(t.dtype)), t.shape,
+                     t.shape_text(), t.byte_count()});
   return lines;
 }
 
@@ -106,10 +107,12 @@ void describe_model(const ModelConfig& m, nlohmann::ordered_json& json, std::str
   json["vocab"] = m.vocab;
   json["context"] = m.context;
   json["tied_head"] = m.tied_head;
-  json["trainable"] = {{"full", counts.full},
-                       {"adapter", counts.adapter},
-                       {"adapter_v2", counts.adapter_v2},
-                       {"lora", counts.lora}};
+  json["trained"] = {{"full", counts.full},
+                     {"adapter", counts.adapter},
+                     {"adapter_v2", counts.adapter_v2},
+                     {"lora", counts.lora}};
+  json["trainable"] = json["trained"];  // counted as Lit-Parrot does
+  json["trainable"]["full"] = counts.full_head_apart;
   text += fmt::format(
       "{}: {} {}, width {}, {} {} of {} ({} key-value), MLP {}, vocabulary {}, context {}\n",
       m.family, m.layers, plural(m.layers, "layer"), m.width, m.heads, plural(m.heads, "head"),
@@ -118,13 +121,16 @@ void describe_model(const ModelConfig& m, nlohmann::ordered_json& json, std::str
     text += fmt::format("  {:<11}{}\n", what, words);
     json["shape"][what] = words;
   }
+  const std::string apart = counts.full == counts.full_head_apart
+                                ? ""
+                                : fmt::format("  (counted as Lit-Parrot does, head apart: {})",
+                                              grouped_digits(counts.full_head_apart));
   text += fmt::format(
-      "\nfinetuning would train (head counted apart; adapter: 10 slots from layer 2; LoRA: rank 8 "
-      "on "
-      "q and v)\n"
-      "  full        {:>16}\n  lora        {:>16}\n  adapter     {:>16}\n  adapter-v2  {:>16}\n\n",
-      grouped_digits(counts.full), grouped_digits(counts.lora), grouped_digits(counts.adapter),
-      grouped_digits(counts.adapter_v2));
+      "\nfinetuning would train (adapter: 10 slots from layer {}; LoRA: rank 8 on q and v)\n"
+      "  full        {:>16}{}\n  lora        {:>16}\n  adapter     {:>16}\n  adapter-v2  "
+      "{:>16}\n\n",
+      adapter_start(2, m.layers), grouped_digits(counts.full), apart, grouped_digits(counts.lora),
+      grouped_digits(counts.adapter), grouped_digits(counts.adapter_v2));
 }
 
 /// Of whatever a GGUF holds, also where Falconer cannot use it as a model.
@@ -159,7 +165,7 @@ InspectReport inspect(const std::string& named) {
     settle_head(checkpoint, files, config);
     describe_model(config, json, text);
     describe_precision(files, json, text);
-    describe_tensors(lines_of(files), files.files().size(), json, text);
+    describe_tensors(lines_of(files, config), files.files().size(), json, text);
   } else {
     describe_model(config, json, text);
     text += "no weights in this folder\n";

@@ -5,6 +5,7 @@
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "model/modules.h"
@@ -27,6 +28,12 @@ struct Architecture {
   /// A config.json for a model that came without one, which read_config gives the same of. Error: it cannot
   /// say what the model has.
   nlohmann::ordered_json (*config_json)(const ModelConfig& config);
+  /// Modules that files call otherwise than transformers' class does (and PEFT, and Falconer), the class's
+  /// name first.
+  std::vector<std::pair<std::string, std::string>> names_in_files = {};
+  /// An answer that goes beyond longrope's original context is read again from its beginning, with the
+  /// frequencies of long sequences; in the other families its keys stay.
+  bool reads_again = false;
 };
 
 /// By its name. Internal error where there is none: names come from read_model_config.
@@ -39,6 +46,11 @@ const std::vector<const Architecture*>& architectures();
 /// Errors: missing, malformed, an unknown architecture (the known ones are listed), a shape that
 /// cannot be. (In model/open_model.cc.)
 ModelConfig read_model_config(const std::string& path);
+
+/// What files of the family call a tensor of ours.
+std::string name_in_files(const ModelConfig& config, const std::string& tensor);
+/// A name, or text with names in it (a regular expression), as Falconer has them, of one as files have them.
+std::string name_from_files(const Architecture& arch, std::string text);
 
 /// The first of these three.
 ModelConfig read_hugging_face_config(const std::string& folder);

@@ -10,7 +10,8 @@ namespace {
 ModelConfig read_cohere_config(const nlohmann::json& json, const std::string& where) {
   const ConfigFields f(json, where);
   refuse_set(f, {"use_qk_norm"});
-  ModelConfig m = read_llama_shape(f, {.context = 8192, .tied_head = true});
+  ModelConfig m =
+      read_llama_shape(f, {.context = 8192, .tied_head = true, .rope = {.base = 500000}});
   m.parallel = m.shared_norm = true;
   m.norm = ModelConfig::NormKind::kLayer;
   m.norm_bias = false;

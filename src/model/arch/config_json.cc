@@ -148,6 +148,11 @@ ordered_json llama_config_json(const ModelConfig& m, const char* class_name) {
         "values: {}; behind attention: {}; MLP: {})",
         m.family, m.qkv_bias ? "yes" : "no", m.dense_bias ? "yes" : "no",
         m.mlp_bias ? "yes" : "no");
+  if (m.rope_dims != m.head_size && m.family != "phi3" && m.family != "stablelm")
+    fail(
+        "a config.json of a {} model has no place for a rotation of {} of the {} dimensions of a "
+        "head: transformers rotates all of them",
+        m.family, m.rope_dims, m.head_size);
   ordered_json json;
   json["architectures"] = {class_name};
   json["model_type"] = m.family;

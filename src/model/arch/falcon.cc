@@ -1,7 +1,7 @@
 #include "model/arch/falcon.h"
 
 #include "base/error.h"
-#include "model/arch/json_fields.h"
+#include "model/arch/llama_shape.h"
 #include "model/arch/rope_settings.h"
 
 namespace falconer {
@@ -44,6 +44,7 @@ ModelConfig read_falcon_config(const nlohmann::json& json, const std::string& wh
   const auto activation = f.text("activation").value_or("gelu");
   if (activation != "gelu")
     fail("{}: the activation \"{}\" is not supported, only \"gelu\"", where, printable(activation));
+  refuse_layer_types(f, m.layers);
   read_token_ids(json, where, m);
   return m;
 }

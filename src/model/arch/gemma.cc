@@ -68,10 +68,15 @@ ModelConfig read_gemma3_config(const nlohmann::json& json, const std::string& wh
   const ConfigFields f(json, where);
   LlamaDefaults defaults = kGemma;
   defaults.context = 131072;
+  defaults.rope.base = 1e6;
   ModelConfig m = read_newer_gemma(f, defaults);
   m.head_norm = ModelConfig::HeadNorm::kEachHead;
   if (m.window_rope_base == 0) m.window_rope_base = 10000;
-  m.score_cap = cap_of(f, json, "attn_logit_softcapping", 0);
+  if (const double cap = cap_of(f, json, "attn_logit_softcapping", 0); cap > 0)
+    warn_once(fmt::format(
+        "{}: \"attn_logit_softcapping\" is {}, which models of this family do not have; attention "
+        "is not capped, as in transformers",
+        where, cap));
   m.logit_cap = cap_of(f, json, "final_logit_softcapping", 0);
   read_gemma_windows(f, m, f.whole("sliding_window_pattern", {1, kLayerCounts.most}).value_or(6));
   read_token_ids(json, where, m);

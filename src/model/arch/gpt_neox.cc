@@ -7,6 +7,9 @@
 namespace falconer {
 namespace {
 
+// As transformers 5 calls it, which files do not know.
+constexpr const char *kHead = "lm_head", *kHeadInFiles = "embed_out";
+
 ModelConfig read_neox_config(const nlohmann::json& json, const std::string& where) {
   const ConfigFields f(json, where);
   ModelConfig m;
@@ -22,13 +25,14 @@ ModelConfig read_neox_config(const nlohmann::json& json, const std::string& wher
   m.set_biases(f.boolean("attention_bias").value_or(true));
   m.norm_eps = f.real("layer_norm_eps", kNormEpsilons).value_or(1e-5);
   m.context = f.whole("max_position_embeddings", kContexts).value_or(2048);
-  read_rope(f, m, 0.25);
+  read_rope(f, m, {.share_key = "rotary_pct", .share = 0.25});
   m.tied_head = f.boolean("tie_word_embeddings").value_or(false);
   m.init_std = f.real("initializer_range", kInitDeviations).value_or(0.02);
   const auto activation = f.text("hidden_act").value_or("gelu");
   if (activation != "gelu")
     fail("{}: the activation \"{}\" is not supported, only \"gelu\"", where, printable(activation));
   if (!m.bias()) fail("{}: attention_bias false is not supported for gpt_neox", where);
+  refuse_layer_types(f, m.layers);
   read_token_ids(json, where, m);
   return m;
 }
@@ -43,11 +47,11 @@ ModuleNames neox_names(const ModelConfig&) {
                       {Role::kUp, "mlp.dense_h_to_4h"},
                       {Role::kDown, "mlp.dense_4h_to_h"},
                       {Role::kFinalNorm, "gpt_neox.final_layer_norm"},
-                      {Role::kHead, "embed_out"}}};
+                      {Role::kHead, kHead}}};
 }
 
 bool neox_ignores(std::string_view tensor) {
-  return tensor == "embed_out.weight" || tensor.ends_with(".attention.bias") ||
+  return tensor == "lm_head.weight" || tensor.ends_with(".attention.bias") ||
          tensor.ends_with(".attention.masked_bias") || tensor.ends_with(".rotary_emb.inv_freq");
 }
 
@@ -85,7 +89,8 @@ const Architecture& gpt_neox_architecture() {
                                     .names = neox_names,
                                     .ignores = neox_ignores,
                                     .write_config = write_neox_config,
-                                    .config_json = neox_config_json};
+                                    .config_json = neox_config_json,
+                                    .names_in_files = {{kHead, kHeadInFiles}}};
   return made;
 }
 

@@ -1,6 +1,10 @@
 #include "model/arch/json_fields.h"
 
+#include <mutex>
+#include <set>
+
 #include "base/error.h"
+#include "base/log.h"
 
 namespace falconer {
 namespace {
@@ -8,6 +12,13 @@ namespace {
 constexpr WholeRange kTokenId{.least = -1, .most = INT32_MAX};
 
 }  // namespace
+
+void warn_once(const std::string& text) {
+  static std::mutex mutex;
+  static std::set<std::string> said;
+  const std::scoped_lock lock(mutex);
+  if (said.insert(text).second) log_warning("{}", text);
+}
 
 const nlohmann::json& object_in(const nlohmann::json& json, const char* key) {
   static const nlohmann::json none = nlohmann::json::object();

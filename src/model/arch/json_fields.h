@@ -12,6 +12,9 @@ namespace falconer {
 
 using ConfigFields = JsonFields<nlohmann::json>;
 
+/// A warning, the first time that this text is said: files are read again and again.
+void warn_once(const std::string& text);
+
 /// An object within `json`; an empty one where it is missing or another kind.
 const nlohmann::json& object_in(const nlohmann::json& json, const char* key);
 

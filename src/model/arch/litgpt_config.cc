@@ -109,8 +109,8 @@ void check_family(const ConfigFields& f, const std::string& family) {
     fail("{}: gelu_approximate is not \"none\", which a {} model has", f.where(), family);
   const bool parallel = family == "falcon" || family == "gpt_neox" || family == "stablelm";
   if (!parallel) expect("parallel_residual", true, false);
-  if (family != "gemma2" && family != "gemma3_text")
-    for (const char* key : {"attention_logit_softcapping", "final_logit_softcapping"})
+  for (const char* key : {"attention_logit_softcapping", "final_logit_softcapping"})
+    if (family != "gemma2" && (family != "gemma3_text" || key[0] == 'a'))
       if (f.find(key) != nullptr)
         fail("{}: {} is {}; a {} model has none", f.where(), key, found_text(*f.find(key)), family);
 }
@@ -141,7 +141,7 @@ json scaling_of(const ConfigFields& f) {
 }
 
 /// "layer_types", where the settings speak of windows.
-void add_windows(const ConfigFields& f, int64_t layers, json& config) {
+void add_windows(const ConfigFields& f, int64_t layers, const std::string& family, json& config) {
   const auto window = f.whole("sliding_window_size", kContexts);
   std::vector<int64_t> slides = f.wholes("sliding_window_indices");
   if (slides.empty() && window) slides.assign(static_cast<size_t>(layers), 1);
@@ -159,7 +159,13 @@ void add_windows(const ConfigFields& f, int64_t layers, json& config) {
           "is supported does",
           f.where());
   }
-  if (window) config["sliding_window"] = *window;
+  const auto count = std::count(types.begin(), types.end(), "sliding_attention");
+  if ((family == "mistral" || family == "phi3") && count != 0 && count != layers)
+    fail(
+        "{}: sliding_window_indices names {} of {} layers; a {} model has its window in all of "
+        "them",
+        f.where(), count, layers, family);
+  if (window && count > 0) config["sliding_window"] = *window;
   config["layer_types"] = types;
 }
 
@@ -191,7 +197,7 @@ json config_in(const ConfigFields& f, const std::string& family) {
   if (qwen) c["use_sliding_window"] = true;
   if (qwen || family == "mistral" || family == "phi3" || family == "gemma2" ||
       family == "gemma3_text")
-    add_windows(f, layers, c);
+    add_windows(f, layers, family, c);
   else if (f.find("sliding_window_size") != nullptr)
     fail("{}: sliding_window_size is {}; windows of a {} model are not supported", f.where(),
          found_text(*f.find("sliding_window_size")), family);

@@ -25,6 +25,7 @@ constexpr KnownShape kKnownShapes[] = {
 std::string lit_model_name(const ModelConfig& config) {
   for (const LitFamily& known : kLitFamilies)
     if (config.family == known.family) return known.name;
+  if (config.family != "falcon") return config.family;
   for (const KnownShape& known : kKnownShapes)
     if (config.layers == known.layers && config.width == known.width) return known.name;
   return config.shared_norm ? "falcon-7b-like" : "falcon-40b-like";

@@ -33,6 +33,7 @@ ModelConfig read_llama_shape(const ConfigFields& f, const LlamaDefaults& default
   m.groups = f.whole("num_key_value_heads", kHeadCounts).value_or(m.heads);
   const int64_t usual = defaults.head_size > 0 ? defaults.head_size : m.width / m.heads;
   m.head_size = f.whole("head_dim", kWidths).value_or(usual);
+  if (!defaults.own_head_size) m.head_size = usual;
   m.context = f.whole("max_position_embeddings", kContexts).value_or(defaults.context);
   m.parallel = m.shared_norm = false;
   m.norm = ModelConfig::NormKind::kRms;
@@ -40,7 +41,8 @@ ModelConfig read_llama_shape(const ConfigFields& f, const LlamaDefaults& default
   m.qkv = ModelConfig::Qkv::kSplit;
   m.mlp = ModelConfig::MlpKind::kGated;
   m.activation = activation_of(f, defaults);
-  read_rope(f, m);
+  read_rope(f, m, defaults.rope);
+  layer_types(f, m.layers);  // also where no window is read
   m.tied_head = f.boolean("tie_word_embeddings").value_or(defaults.tied_head);
   m.init_std = f.real("initializer_range", kInitDeviations).value_or(0.02);
   return m;
@@ -78,23 +80,42 @@ void write_vocabulary(const ModelConfig& config, nlohmann::json& json) {
   json["tie_word_embeddings"] = config.tied_head;
 }
 
+std::vector<std::string> layer_types(const ConfigFields& f, int64_t layers) {
+  std::vector<std::string> types = f.texts("layer_types");
+  if (f.find("layer_types") == nullptr) return types;
+  if (std::ssize(types) != layers)
+    fail("{}: \"layer_types\" has {} entries, and the model {} layers", f.where(), types.size(),
+         layers);
+  for (const std::string& type : types)
+    if (type != "sliding_attention" && type != "full_attention")
+      fail(
+          "{}: \"layer_types\" names \"{}\", which is not supported; expected \"full_attention\" "
+          "or "
+          "\"sliding_attention\"",
+          f.where(), printable(type));
+  return types;
+}
+
+std::vector<int64_t> read_window_of_all(const ConfigFields& f, int64_t layers) {
+  const int64_t window = f.whole("sliding_window", kContexts).value_or(0);
+  if (window == 0) return {};
+  const std::vector<std::string> types = layer_types(f, layers);
+  if (std::find(types.begin(), types.end(), "full_attention") != types.end())
+    warn_once(fmt::format(
+        "{}: \"layer_types\" names layers of full attention, which models of this family do not "
+        "have; all have the window of {} positions, as in transformers",
+        f.where(), window));
+  return std::vector<int64_t>(static_cast<size_t>(layers), window);
+}
+
 std::vector<int64_t> read_windows(const ConfigFields& f, int64_t layers, int64_t window,
                                   const std::function<bool(int64_t layer)>& slides) {
   std::vector<int64_t> windows(static_cast<size_t>(layers));
   if (window == 0) return {};
   if (f.find("layer_types") != nullptr) {
-    const std::vector<std::string> types = f.texts("layer_types");
-    if (std::ssize(types) != layers)
-      fail("{}: \"layer_types\" has {} entries, and the model {} layers", f.where(), types.size(),
-           layers);
-    for (size_t i = 0; i < types.size(); ++i) {
-      if (types[i] != "sliding_attention" && types[i] != "full_attention")
-        fail(
-            "{}: \"layer_types\" names \"{}\", expected \"full_attention\" or "
-            "\"sliding_attention\"",
-            f.where(), printable(types[i]));
+    const std::vector<std::string> types = layer_types(f, layers);
+    for (size_t i = 0; i < types.size(); ++i)
       if (types[i] == "sliding_attention") windows[i] = window;
-    }
   } else {
     for (int64_t i = 0; i < layers; ++i)
       if (slides(i)) windows[static_cast<size_t>(i)] = window;
@@ -114,8 +135,8 @@ void refuse_biases(const ModelConfig& config, const nlohmann::json& json) {
   const bool attention = had != json.end() && had->is_boolean() && had->get<bool>();
   if (config.mlp_bias || (config.dense_bias && !attention))
     fail(
-        "a {} model has no place for biases in all of its linear layers, which a merged Adapter v2 "
-        "has: keep the adapter, or merge it into a LLaMA",
+        "a config.json of a {} model has no place for biases in all of its linear layers, which a "
+        "merged Adapter v2 has: keep the adapter, and use it with --adapter",
         config.family);
 }
 

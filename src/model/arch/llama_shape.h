@@ -7,6 +7,7 @@
 
 #include "model/arch/architecture.h"
 #include "model/arch/json_fields.h"
+#include "model/arch/rope_settings.h"
 
 namespace falconer {
 
@@ -18,11 +19,20 @@ struct LlamaDefaults {
   int64_t context = 2048;
   int64_t head_size = 0;  // 0: the width over the heads
   bool tied_head = false;
+  bool own_head_size = true;  // "head_dim" counts
+  RopeDefaults rope = {};
 };
 
 /// Sizes, norms, rotation, MLP and ids. Errors: sizes or settings that cannot be, an activation that is not
 /// supported.
 ModelConfig read_llama_shape(const ConfigFields& f, const LlamaDefaults& defaults = {});
+/// "layer_types", which is one for each of the `layers` where it is there. Errors: it is not; it names others than
+/// full and sliding attention.
+std::vector<std::string> layer_types(const ConfigFields& f, int64_t layers);
+/// The same errors, for families without windows.
+inline void refuse_layer_types(const ConfigFields& f, int64_t layers) { layer_types(f, layers); }
+/// One window in every layer, of families whose class does not look at "layer_types" (a warning says so).
+std::vector<int64_t> read_window_of_all(const ConfigFields& f, int64_t layers);
 /// The window of every layer. By "layer_types", or where that is missing by `slides`; none where `window`
 /// is 0. Error: "layer_types" names others than full and sliding attention, or is not one for each layer.
 std::vector<int64_t> read_windows(const ConfigFields& f, int64_t layers, int64_t window,

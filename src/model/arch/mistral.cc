@@ -10,8 +10,7 @@ ModelConfig read_mistral_config(const nlohmann::json& json, const std::string& w
   const ConfigFields f(json, where);
   ModelConfig m = read_llama_shape(f, {.context = 131072});
   m.groups = f.whole("num_key_value_heads", kHeadCounts).value_or(8);
-  m.windows = read_windows(f, m.layers, f.whole("sliding_window", kContexts).value_or(0),
-                           [](int64_t) { return true; });
+  m.windows = read_window_of_all(f, m.layers);
   read_token_ids(json, where, m);
   return m;
 }

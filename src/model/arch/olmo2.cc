@@ -2,16 +2,13 @@
 #include "base/error.h"
 #include "model/arch/families.h"
 #include "model/arch/llama_shape.h"
-#include "model/arch/rope_settings.h"
 
 namespace falconer {
 namespace {
 
 ModelConfig read_olmo2_config(const nlohmann::json& json, const std::string& where) {
   const ConfigFields f(json, where);
-  ModelConfig m = read_llama_shape(f, {.norm_eps = 1e-5});
-  m.head_size = m.width / m.heads;
-  read_rope(f, m);
+  ModelConfig m = read_llama_shape(f, {.norm_eps = 1e-5, .own_head_size = false});
   m.norm_before = false;
   m.norm_behind = true;
   m.head_norm = ModelConfig::HeadNorm::kAllHeads;

@@ -2,7 +2,6 @@
 #include "base/error.h"
 #include "model/arch/families.h"
 #include "model/arch/llama_shape.h"
-#include "model/arch/rope_settings.h"
 
 namespace falconer {
 namespace {
@@ -17,9 +16,7 @@ void read_qwen_windows(const ConfigFields& f, ModelConfig& m) {
 
 ModelConfig read_qwen2_config(const nlohmann::json& json, const std::string& where) {
   const ConfigFields f(json, where);
-  ModelConfig m = read_llama_shape(f, {.context = 32768});
-  m.head_size = m.width / m.heads;  // its class knows no other
-  read_rope(f, m);
+  ModelConfig m = read_llama_shape(f, {.context = 32768, .own_head_size = false});
   m.qkv_bias = true;
   read_qwen_windows(f, m);
   read_token_ids(json, where, m);

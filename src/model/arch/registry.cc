@@ -11,6 +11,7 @@
 #include "model/arch/architecture.h"
 #include "model/arch/falcon.h"
 #include "model/arch/families.h"
+#include "model/arch/json_fields.h"
 #include "model/arch/limits.h"
 
 namespace falconer {
@@ -57,6 +58,19 @@ const Architecture& architecture(std::string_view name) {
   throw InternalError(fmt::format("no architecture named {}", name));
 }
 
+std::string name_in_files(const ModelConfig& config, const std::string& tensor) {
+  for (const auto& [ours, in_files] : architecture(config.family).names_in_files)
+    if (tensor.starts_with(ours + ".")) return in_files + tensor.substr(ours.size());
+  return tensor;
+}
+
+std::string name_from_files(const Architecture& arch, std::string text) {
+  for (const auto& [ours, in_files] : arch.names_in_files)
+    for (size_t at = text.find(in_files); at != std::string::npos; at = text.find(in_files, at))
+      text.replace(at, in_files.size(), ours), at += ours.size();
+  return text;
+}
+
 namespace {
 
 [[noreturn]] void fail_no_config(const std::string& folder) {
@@ -70,6 +84,25 @@ namespace {
   if (!is_there(folder)) fail("{}: {}", folder, not_found_text(folder, kExpected));
   fail("{}: {}; expected {}", folder,
        is_folder(folder) ? "holds no config.json" : "is no GGUF file", kExpected);
+}
+
+/// Of one that no family here is, what its config.json shows it to be.
+std::string kind_of_model(const nlohmann::json& json) {
+  const ConfigFields f(json, "config.json");
+  if (const nlohmann::json& text = object_in(json, "text_config"); !text.empty()) {
+    const auto inner = text.find("model_type");
+    return inner != text.end() && inner->is_string()
+               ? fmt::format(
+                     "a model of text and images or the like around a \"{}\"; Falconer "
+                     "reads text models, saved by themselves",
+                     printable(inner->get<std::string>()))
+               : "a model of text and images or the like; Falconer reads text models";
+  }
+  for (const char* experts : {"num_local_experts", "num_experts", "n_routed_experts"})
+    if (f.find(experts) != nullptr) return "a mixture of experts, which is not supported";
+  for (const char* state : {"mamba_d_state", "state_size", "ssm_cfg"})
+    if (f.find(state) != nullptr) return "a model with state space layers, which are not supported";
+  return {};
 }
 
 }  // namespace
@@ -94,7 +127,9 @@ ModelConfig read_hugging_face_config(const std::string& folder) {
         fail("{}: {}", where, json_reason(error));
       }
     }
-  fail("{}: model_type is \"{}\", expected one of {}", where, printable(type), joined(known, ", "));
+  const std::string what = kind_of_model(json);
+  fail("{}: model_type is \"{}\"{}, expected one of {}", where, printable(type),
+       what.empty() ? "" : " (" + what + ")", joined(known, ", "));
 }
 
 }  // namespace falconer

@@ -29,7 +29,8 @@ std::vector<double> factors_in(const ConfigFields& f, const char* key) {
   return values;
 }
 
-RopeScaling read_scaling(const ConfigFields& rope, const ConfigFields& f) {
+RopeScaling read_scaling(const nlohmann::json& object, const ConfigFields& f) {
+  const ConfigFields rope(object, f.where());
   RopeScaling s;
   const std::string name = rope.text({"rope_type", "type"}).value_or("default");
   const std::optional<RopeType> type = rope_type_of(name);
@@ -40,15 +41,20 @@ RopeScaling read_scaling(const ConfigFields& rope, const ConfigFields& f) {
         f.where(), printable(name));
   s.type = *type;
   s.factor = rope.real("factor", kFactors);
+  // null is a factor of yarn: that of the contexts. Phi-3's longrope was called so, too.
   if (!s.factor &&
-      (*type == RopeType::kLinear || *type == RopeType::kDynamic || *type == RopeType::kLlama3))
+      (*type == RopeType::kLinear || *type == RopeType::kDynamic || *type == RopeType::kLlama3 ||
+       (*type == RopeType::kYarn && !object.contains("factor") &&
+        !object.contains("short_factor"))))
     fail("{}: rotary scaling of type \"{}\" has no \"factor\"", f.where(), name);
   // Beside the rest, as Phi-3's files have it, it wins.
   s.original_context =
       f.whole("original_max_position_embeddings", kContexts)
           .value_or(rope.whole("original_max_position_embeddings", kContexts).value_or(0));
-  s.low_freq_factor = rope.real("low_freq_factor", kFactors).value_or(1);
-  s.high_freq_factor = rope.real("high_freq_factor", kFactors).value_or(4);
+  for (const auto& [key, value] : {std::pair("low_freq_factor", &s.low_freq_factor),
+                                   std::pair("high_freq_factor", &s.high_freq_factor)})
+    *value = *type == RopeType::kLlama3 ? rope.required_real(key, kFactors)
+                                        : rope.real(key, kFactors).value_or(*value);
   if (*type == RopeType::kLlama3 && s.high_freq_factor <= s.low_freq_factor)
     fail("{}: \"high_freq_factor\" is {}, expected more than \"low_freq_factor\", {}", f.where(),
          s.high_freq_factor, s.low_freq_factor);
@@ -63,15 +69,36 @@ RopeScaling read_scaling(const ConfigFields& rope, const ConfigFields& f) {
   return s;
 }
 
+/// Shares that transformers would pass over: a model that was made with them computes something else there.
+void refuse_or_leave_share(const ConfigFields& fields, const char* key, RopeType type) {
+  const double share = fields.real(key, kShares).value_or(1);
+  if (share == 1) return;
+  if (type != RopeType::kDefault)
+    fail(
+        "{}: \"{}\" is {}, and positions are scaled: transformers has no model of this family with "
+        "both; take one of them out",
+        fields.where(), key, share);
+  warn_once(fmt::format(
+      "{}: \"{}\" is {}, which models of this family do not have; all of each head is rotated, as "
+      "in transformers",
+      fields.where(), key, share));
+}
+
 RopeSettings read_settings(const nlohmann::json& object, const ConfigFields& f,
-                           double usual_share) {
+                           const RopeDefaults& defaults) {
   const ConfigFields rope(object, f.where());
-  const double base = f.real({"rope_theta", "rotary_emb_base"}, kRopeBases).value_or(10000.0);
-  const double share =
-      f.real({"rotary_pct", "partial_rotary_factor"}, kShares).value_or(usual_share);
-  return {.base = rope.real("rope_theta", kRopeBases).value_or(base),
-          .share = rope.real("partial_rotary_factor", kShares).value_or(share),
-          .scaling = read_scaling(rope, f)};
+  const double base = f.real({"rope_theta", "rotary_emb_base"}, kRopeBases).value_or(defaults.base);
+  RopeSettings read{.base = rope.real("rope_theta", kRopeBases).value_or(base),
+                    .share = defaults.share,
+                    .scaling = read_scaling(object, f)};
+  if (defaults.share_key == nullptr) {
+    refuse_or_leave_share(f, "partial_rotary_factor", read.scaling.type);
+    refuse_or_leave_share(rope, "partial_rotary_factor", read.scaling.type);
+    return read;
+  }
+  const double share = f.real(defaults.share_key, kShares).value_or(defaults.share);
+  read.share = rope.real("partial_rotary_factor", kShares).value_or(share);
+  return read;
 }
 
 /// Error: settings from which no rotation can be made, such as a base of 1 with yarn.
@@ -87,7 +114,7 @@ void check_frequencies(const ModelConfig& m, const std::string& where) {
 
 }  // namespace
 
-void read_rope(const ConfigFields& f, ModelConfig& m, double usual_share) {
+void read_rope(const ConfigFields& f, ModelConfig& m, const RopeDefaults& defaults) {
   static const nlohmann::json none = nlohmann::json::object();
   const nlohmann::json* found = &none;
   for (const char* key : {"rope_parameters", "rope_scaling"})  // transformers takes the latter
@@ -97,7 +124,7 @@ void read_rope(const ConfigFields& f, ModelConfig& m, double usual_share) {
   const nlohmann::json &full = object_in(*found, "full_attention"),
                        &sliding = object_in(*found, "sliding_attention");
   const bool apart = !full.empty() || !sliding.empty();
-  const RopeSettings all = read_settings(apart ? full : *found, f, usual_share);
+  const RopeSettings all = read_settings(apart ? full : *found, f, defaults);
   m.rope_base = all.base;
   m.rope_dims = static_cast<int64_t>(static_cast<double>(m.head_size) * all.share);
   m.rope_scaling = all.scaling;
@@ -109,7 +136,7 @@ void read_rope(const ConfigFields& f, ModelConfig& m, double usual_share) {
   if (m.rope_dims % 2 == 0 && m.rope_dims > 0) check_frequencies(m, f.where());
   if (const auto local = f.real("rope_local_base_freq", kRopeBases)) m.window_rope_base = *local;
   if (sliding.empty()) return;
-  const RopeSettings windows = read_settings(sliding, f, usual_share);
+  const RopeSettings windows = read_settings(sliding, f, defaults);
   if (windows.scaling.type != RopeType::kDefault || windows.share != all.share)
     fail(
         "{}: \"sliding_attention\" has a rotation that is scaled, or of another share of a head, "

@@ -2,7 +2,6 @@
 #include "base/error.h"
 #include "model/arch/families.h"
 #include "model/arch/llama_shape.h"
-#include "model/arch/rope_settings.h"
 
 namespace falconer {
 namespace {
@@ -10,11 +9,12 @@ namespace {
 ModelConfig read_stablelm_config(const nlohmann::json& json, const std::string& where) {
   const ConfigFields f(json, where);
   refuse_set(f, {"qk_layernorm"});
-  ModelConfig m = read_llama_shape(f, {.context = 4096});
+  ModelConfig m =
+      read_llama_shape(f, {.context = 4096,
+                           .own_head_size = false,
+                           .rope = {.share_key = "partial_rotary_factor", .share = 0.25}});
   m.norm = ModelConfig::NormKind::kLayer;
   m.norm_eps = f.real("layer_norm_eps", kNormEpsilons).value_or(1e-5);
-  m.head_size = m.width / m.heads;
-  read_rope(f, m, 0.25);
   m.qkv_bias = f.boolean("use_qkv_bias").value_or(false);
   m.parallel = m.shared_norm = f.boolean("use_parallel_residual").value_or(false);
   read_token_ids(json, where, m);

@@ -17,8 +17,7 @@ ModelConfig read_starcoder2_config(const nlohmann::json& json, const std::string
   if (m.activation == Activation::kSilu)
     fail("{}: the activation \"silu\" is not supported without a gate", where);
   m.set_biases(f.boolean("use_bias").value_or(true));
-  m.windows = read_windows(f, m.layers, f.whole("sliding_window", kContexts).value_or(0),
-                           [](int64_t) { return true; });
+  m.windows = read_window_of_all(f, m.layers);
   read_token_ids(json, where, m);
   return m;
 }

@@ -7,6 +7,7 @@
 #include "support/devices.h"
 #include "support/errors.h"
 #include "support/paths.h"
+#include "support/said.h"
 #include "support/tiny_session.h"
 #include "text/prompt.h"
 #include "train/run_folder.h"
@@ -155,6 +156,19 @@ TEST_P(Exported, AdaptersGoToLitGptAndBack) {
       EXPECT_LT(difference(logits(run.checkpoint, file), before), 1e-5) << file;
     }
   }
+}
+
+// LitGPT takes the rows of a prompt's keys and values apart as if there were one group.
+TEST_P(Exported, AdaptersThatLitGptComputesOtherwiseAreWarnedOf) {
+  for (const char* method : {"adapter", "adapter-v2", "lora"})
+    for (const char* format : {"litgpt", "lit-parrot"}) {
+      const std::string with = adapter(method);
+      const std::string name = std::string(method) + "-" + format;
+      const std::string said = log_and_error(LogLevel::kWarning, [&] { made(format, name, with); });
+      const bool other =
+          GetParam() && method != std::string("lora") && format == std::string("litgpt");
+      EXPECT_EQ(said.find("LitGPT") != std::string::npos, other) << name << ": " << said;
+    }
 }
 
 TEST_P(Exported, LoraGoesToPeft) {

@@ -28,7 +28,7 @@ TEST(ModelWords, SayWhatIsAFamilysOwn) {
             "epsilon 1e-06");
   EXPECT_EQ(words["attention"],
             "within 512 positions in 10 of 12 layers; scores divided by the root of 256");
-  EXPECT_EQ(words["positions"], "rotary (8 of 8), base 10000, 10000 in layers with a window");
+  EXPECT_EQ(words["positions"], "rotary (8 of 8), base 1e+06, 10000 in layers with a window");
   EXPECT_EQ(words["mlp"], "gated by GELU by tanh");
   words = words_of("phi3", {{"sliding_window", 9}});
   EXPECT_EQ(words["attention"], "within 9 positions in every layer; q, k and v in one matrix");

@@ -153,9 +153,12 @@ TEST_F(ConfigNumbers, RotationsAndWindowsThatCannotBeAreRefused) {
   };
   expect_mentions(said({{"rope_scaling", {{"type", "su2"}}}}), {"su2", "llama3", "longrope"});
   expect_mentions(said({{"rope_scaling", {{"type", "linear"}}}}), {"linear", "\"factor\""});
-  expect_mentions(
-      said({{"rope_scaling", {{"type", "llama3"}, {"factor", 8.0}, {"low_freq_factor", 4.0}}}}),
-      {"high_freq_factor", "low_freq_factor"});
+  expect_mentions(said({{"rope_scaling",
+                         {{"type", "llama3"},
+                          {"factor", 8.0},
+                          {"low_freq_factor", 4.0},
+                          {"high_freq_factor", 4.0}}}}),
+                  {"high_freq_factor", "low_freq_factor"});
   expect_mentions(said({{"rope_theta", 1e-300}}), {"rotation", "1e-300"});
   for (const char* list : {"short_factor", "long_factor"}) {
     json longrope = {{"type", "longrope"},

@@ -177,7 +177,9 @@ TEST_F(GgufConfig, WhatLlamaCppHasNotIsNamed) {
   expect_mentions(message("qwen3", {{"attention_bias", true}}), {"qwen3", "biases"});
   expect_mentions(message("gemma", {{"tie_word_embeddings", false}}), {"head of its own"});
   expect_mentions(message("llama", {{"hidden_act", "gelu"}}), {"llama", "activation"});
-  expect_mentions(message("llama", {{"partial_rotary_factor", 0.5}}), {"part is rotated"});
+  ModelConfig part = of_family("llama", nlohmann::json::object());  // as of LitGPT's settings
+  part.rope_dims /= 2;
+  expect_mentions(message_of([&] { check_gguf_model(part); }), {"part is rotated"});
   expect_mentions(message("qwen2", {{"rope_scaling", {{"rope_type", "dynamic"}, {"factor", 2.0}}}}),
                   {"dynamic"});
   expect_mentions(

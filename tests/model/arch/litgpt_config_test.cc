@@ -93,6 +93,7 @@ TEST_F(LitGptConfig, IsReadAsItIsWritten) {
 
 TEST_F(LitGptConfig, KnownShapesHaveTheirNames) {
   ModelConfig m;
+  m.family = "falcon";
   m.layers = 32;
   m.width = 4544;
   EXPECT_EQ(lit_model_name(m), "falcon-7b");
@@ -161,6 +162,18 @@ TEST_F(LitGptConfig, WhatLitGptHasNotIsNamed) {
                   {"scaling of positions"});
 }
 
+TEST_F(LitGptConfig, AModelThatLitGptHasNotIsCalledByItsFamily) {
+  for (const char* family : {"cohere", "starcoder2"}) {
+    ModelConfig m;
+    m.family = family;
+    m.layers = 32;
+    m.width = 4544;  // as Falcon-7B
+    expect_mentions(message_of([&] { lit_config_json(m, lit_model_name(m)); }),
+                    {family, "no models of this family"});
+    EXPECT_EQ(lit_model_name(m).find("falcon"), std::string::npos);
+  }
+}
+
 TEST_F(LitGptConfig, OtherModelsOfLitGptAreRefused) {
   const json falcon = {{"n_layer", 2}, {"n_head", 4}, {"n_embd", 32}, {"rotary_percentage", 1.0}};
   json s = falcon;
@@ -186,6 +199,19 @@ TEST_F(LitGptConfig, OtherModelsOfLitGptAreRefused) {
   expect_mentions(refused(s), {"4 attention heads", "3"});
   s.erase("n_layer");
   expect_mentions(refused(s), {"lit_config.json", "n_layer"});
+  s = {{"n_layer", 2},
+       {"n_head", 4},
+       {"n_embd", 32},
+       {"intermediate_size", 48},
+       {"bias", false},
+       {"parallel_residual", false},
+       {"name", "Mistral-7B"},
+       {"norm_class_name", "RMSNorm"},
+       {"mlp_class_name", "LLaMAMLP"},
+       {"rotary_percentage", 1.0},
+       {"sliding_window_size", 16}};
+  s["sliding_window_indices"] = {1, 0};
+  expect_mentions(refused(s), {"sliding_window_indices", "1 of 2", "mistral"});
   ModelConfig alibi;
   alibi.alibi = true;
   expect_mentions(message_of([&] { lit_config_json(alibi, "x"); }), {"ALiBi", "--format hf"});
