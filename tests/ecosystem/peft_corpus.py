@@ -211,7 +211,8 @@ def in_place_of_the_base():
         case(f"{base}: both saved", base, modules_to_save=["word_embeddings", "lm_head"])
     case("an embedding of GPT-NeoX", NEOX, modules_to_save=["embed_in"])
     # In transformers 5 it is lm_head, in files embed_out.
-    case("a head of GPT-NeoX", NEOX, refused=("base_model.model.lm_head.weight", "no place"), modules_to_save=["lm_head"])
+    case("a head of GPT-NeoX", NEOX, modules_to_save=["lm_head"])
+    case("a LoRA of GPT-NeoX's head", NEOX, target_modules=[QKV, "lm_head"])
     case("the last norm saved", modules_to_save=["ln_f"])
     case("all norms saved", FORTY, modules_to_save=["ln_f", "ln_attn", "ln_mlp"])
     case("a linear layer saved", modules_to_save=["h.1.mlp.dense_4h_to_h"])
@@ -240,6 +241,7 @@ def in_place_of_the_base():
          ensure_weight_tying=True)
     case("ties to be kept, of a head, as no PEFT writes it", refused=("ensure_weight_tying", "lm_head"),
          modules_to_save=["lm_head"], edit=with_settings(ensure_weight_tying=True))
+    case("ties to be kept, of a head of its own", UNTIED, modules_to_save=["lm_head"], edit=with_settings(ensure_weight_tying=True))
     for base in (SEVEN, BIASES, NEOX):
         case(f"{base}: all biases", base, bias="all")
         case(f"{base}: biases of LoRAs", base, bias="lora_only", target_modules="all-linear")
