@@ -145,6 +145,12 @@ void Session::attach_method(Arena& fixed, Arena& state) {
   attached_ = method_.get();
   method_->attach(run_, *decoder_, weights_, fixed, options_.training);
   config_.vocab = weights_.embedding->rows();
+  if (const auto settings = method_->settings(); options_.division.weights() &&
+                                                 settings.contains("lora_dora") &&
+                                                 settings.at("lora_dora") == "true")
+    fail_usage(
+        "--lora-dora reads whole matrices, and --shard all divides them: use --shard optimizer, or "
+        "leave it out");
   if (options_.training)
     learners_ = Learners(method_->params(), options_.division, options_.ranks, fixed);
   for (const Learner& learner : learners_.all())

@@ -55,6 +55,49 @@ TEST(StepPlan, HowAStepIsCutChangesNoRow) {
   expect_mentions(message_of([&] { StepPlan(rows, options); }), {"--micro-batch-tokens", "-1"});
 }
 
+TEST(StepPlan, RanksShareAStepByTokens) {
+  std::vector<size_t> lengths;
+  for (size_t i = 0; i < 500; ++i) lengths.push_back(1 + i * i % 97);
+  const std::vector<Row> rows = rows_of(lengths);
+  for (const int ranks : {1, 2, 3, 7, 60})
+    for (const int64_t tokens : {0, 150}) {
+      StepPlanOptions options{
+          .batch_size = 48, .micro_batch_size = 4, .micro_batch_tokens = tokens};
+      options.ranks = ranks;
+      const StepPlan plan(rows, options);
+      const StepPlan::Largest largest = plan.largest_micro_batch();
+      for (int64_t step = 1; step <= plan.total_steps(); ++step) {
+        std::vector<int64_t> alone, shared;
+        for (const auto& micro : plan.step(step))
+          alone.insert(alone.end(), micro.begin(), micro.end());
+        int64_t before = 0, most = 0;
+        const auto rounds = plan.shares(step);
+        for (const auto& round : rounds) {
+          ASSERT_EQ(std::ssize(round), ranks);
+          for (const MicroBatch& micro : round) {
+            EXPECT_EQ(micro.first_token, before);
+            EXPECT_TRUE(std::ssize(micro.rows) <= 4 || tokens > 0);
+            EXPECT_TRUE(tokens == 0 || micro.tokens <= tokens || micro.rows.size() == 1);
+            EXPECT_LE(micro.tokens, largest.tokens);
+            before += micro.tokens;
+            most = std::max(most, micro.tokens);
+            shared.insert(shared.end(), micro.rows.begin(), micro.rows.end());
+          }
+        }
+        ASSERT_EQ(alone, shared) << "the same rows in the same order";
+        // No share is larger than an even one by more than the longest row.
+        const auto parts = std::ssize(rounds) * ranks;
+        EXPECT_TRUE(tokens > 0 || most <= before / parts + 1 + 4 * 97);
+      }
+    }
+  // As even as consecutive rows allow.
+  const std::vector<Row> few = rows_of({10, 1, 1, 1, 1, 10});
+  const StepPlan plan(few, {.batch_size = 6, .micro_batch_size = 4, .shuffle = false, .ranks = 2});
+  ASSERT_EQ(plan.shares(1).size(), 1u);
+  EXPECT_EQ(plan.shares(1)[0][0].tokens, 12);
+  EXPECT_EQ(plan.shares(1)[0][1].tokens, 12);
+}
+
 constexpr int64_t kHuge = std::numeric_limits<int64_t>::max();
 
 TEST(StepPlan, HugeCountsMeanWhatTheySay) {
