@@ -24,7 +24,7 @@ class BaseChanges {
     bool lora_bias = false;
     bool ensure_weight_tying = false;  // without an effect, or refused
     std::string ties = {};  // which name it ties the two for, of a model whose head is tied
-    bool olora = false;                // take_olora_out() of each weight with a LoRA
+    bool olora = false;     // take_olora_out() of each weight with a LoRA
   };
   /// Of a linear layer's LoRA.
   struct LoraSize {
