@@ -185,7 +185,21 @@ struct FinetunePlan {
 /// Trains and writes nothing.
 FinetunePlan dry_run(const FinetuneOptions& options, const RunContext& context = {});
 
-/// The bytes that a run would need, by class, before anything is loaded; looks at no disk.
+/// What several ranks have with which a run is planned. They need not be there.
+struct PlannedRanks {
+  int64_t ranks = 1;
+  int64_t memory = 0;            // bytes that each may have; 0: what can be had on this machine
+  double bytes_per_second = 0;   // that each sends to the others, while as many come; 0: not known
+  double tokens_per_second = 0;  // that one of them trains on alone; 0: not known
+};
+
+/// The bytes that a run would need, by class, before anything is loaded; looks at no disk. Of a checkpoint there may
+/// be config.json alone, and its path may be the checkpoint: weights are then assumed in the dtype that it says.
+/// Without data, a step has batch_size rows (16) of max_seq_length tokens. Error: what is planned does not fit.
 FinetunePlan plan(const FinetuneOptions& options, const RunContext& context = {});
+/// What each of several ranks would hold and send, each on a machine of its own; FinetunePlan::fits says whether it
+/// has room. Error (usage): values that cannot be.
+FinetunePlan plan(const FinetuneOptions& options, const PlannedRanks& ranks,
+                  const RunContext& context = {});
 
 }  // namespace falconer

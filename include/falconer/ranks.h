@@ -1,7 +1,12 @@
 // This process as one of several, its job's ranks, that mpirun or srun started to train one model.
 #pragma once
 
+#include <cstdint>
+
 namespace falconer {
+
+/// Of one job.
+inline constexpr int64_t kMostRanks = 4096;
 
 struct StartedRank {
   int rank = 0;

@@ -1,6 +1,8 @@
 // The program: a table of commands, and the one place that turns errors into messages and exit
 // codes.
 
+#include <algorithm>
+#include <iterator>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -71,6 +73,12 @@ constexpr Entry kCommands[] = {
     {"completions", "print what lets a shell complete commands, flags and their values",
      falconer::cli::add_completions},
 };
+
+bool works_on_ranks(const Command& command) {
+  return std::any_of(std::begin(kCommands), std::end(kCommands), [&](const Entry& entry) {
+    return entry.on_ranks && entry.name == command.name();
+  });
+}
 
 // A name out of a file may be in any message.
 void say_error(const std::string& what) {
@@ -156,7 +164,7 @@ void apply(const Command& program, const ProgramFlags& flags) {
 int run_command(const Command& command, const falconer::cli::RankFlags& flags,
                 std::vector<std::string> words) {
   const falconer::StartedRank started = falconer::started_rank();
-  const bool on_ranks = falconer::cli::find_flag(command, "--ranks") != nullptr;
+  const bool on_ranks = works_on_ranks(command);
   if (!on_ranks && !started.alone()) {
     if (started.first())
       say_error("several processes were started, and " + command.name() +

@@ -6,7 +6,7 @@
 namespace falconer::cli {
 namespace {
 
-constexpr WholeRange kRanks{.least = 1, .most = 4096};
+constexpr WholeRange kRanks{.least = 1, .most = kMostRanks};
 constexpr RealRange kTimeout{.least = 1, .most = 1e6};
 
 }  // namespace

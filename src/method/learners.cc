@@ -103,4 +103,20 @@ void Learners::share_values() const {
   ranks_->wait(last);
 }
 
+Traffic Learners::sent_in_step() const {
+  Traffic sent;
+  for (const Param* param : params_) {
+    const int rank = param->division.rank;
+    if (!param->division.many()) continue;
+    for (const Band& band : param->bands()) {
+      if (sent_by_step(*param)) sent.gradients += sent_to_reduce(band.pieces, rank);
+      if (param->whole_grad)
+        sent.whole_gradients += sent_to_gather(band.pieces, rank, sizeof(float));
+      if (param->division.optimizer() && param->value)
+        sent.values += sent_to_gather(band.pieces, rank, size_of(param->value.dtype));
+    }
+  }
+  return sent;
+}
+
 }  // namespace falconer

@@ -5,6 +5,7 @@
 
 #include "model/params.h"
 #include "ranks/ranks.h"
+#include "ranks/traffic.h"
 
 namespace falconer {
 
@@ -34,6 +35,8 @@ class Learners {
   double gradient_norm(Run& run) const;
   /// After the optimizer's step: who holds whole values gets what others updated.
   void share_values() const;
+  /// What this rank sends in finish_gradients() and share_values(), of one step.
+  Traffic sent_in_step() const;
 
  private:
   std::vector<Param*> params_;

@@ -6,6 +6,7 @@
 #include "base/threads.h"
 #include "method/lora.h"
 #include "method/peft_config.h"
+#include "model/visits.h"
 #include "ops/affine.h"
 #include "ops/dora.h"
 #include "ops/dropout.h"
@@ -14,6 +15,16 @@
 
 namespace falconer {
 namespace {
+
+// Some rows of a matrix, which ranks may have divided.
+template <class Use>
+void for_rows_of(Run& run, const Param& param, const RowRange& rows, const Use& use) {
+  for_bands_of(run, param, VisitFor::kForward, [&](const Band& band, const View& w, const View&) {
+    const int64_t begin = std::max(rows.begin, band.row),
+                  end = std::min(rows.begin + rows.count, band.row + band.rows);
+    if (begin < end) use(RowRange{begin, end - begin}, w.row_range(begin - band.row, end - begin));
+  });
+}
 
 View block_of(const View& b, const LoraBlock& block) {
   return b.row_range(block.rows.begin, block.rows.count)
@@ -124,39 +135,41 @@ void LoraHook::row_norms(Run& run, const View& norms) const {
 
 void LoraHook::norms_by_gram(Run& run, const RowRange& rows, const View& gram,
                              const View& norms) const {
-  const ArenaScope scope(*run.scratch);
-  const View w = spec_.site->weight().value.row_range(rows.begin, rows.count);
-  const View u = run.scratch->push(spec_.rank, rows.count, Dtype::kF32);
-  linear_forward(run, {.x = a_.value, .w = w, .y = u});
-  dora_norms(run, {.w_squares = w_squares_.col_range(rows.begin, rows.count),
-                   .u = u,
-                   .gram = gram,
-                   .b = b_.value.row_range(rows.begin, rows.count),
-                   .norms = norms,
-                   .scale = static_cast<float>(spec_.scale)});
+  for_rows_of(run, spec_.site->weight(), rows, [&](const RowRange& some, const View& w) {
+    const ArenaScope scope(*run.scratch);
+    const View u = run.scratch->push(spec_.rank, some.count, Dtype::kF32);
+    linear_forward(run, {.x = a_.value, .w = w, .y = u});
+    dora_norms(run, {.w_squares = w_squares_.col_range(some.begin, some.count),
+                     .u = u,
+                     .gram = gram,
+                     .b = b_.value.row_range(some.begin, some.count),
+                     .norms = norms.col_range(some.begin - rows.begin, some.count),
+                     .scale = static_cast<float>(spec_.scale)});
+  });
 }
 
 void LoraHook::norms_of_sum(Run& run, const RowRange& rows, const View& norms) const {
-  const ArenaScope scope(*run.scratch);
-  const View w = spec_.site->weight().value.row_range(rows.begin, rows.count);
-  const View sum = run.scratch->push(rows.count, w.cols, Dtype::kF32);
-  const View wide = run.scratch->push(rows.count, w.cols, Dtype::kF32);
-  const View squares = run.scratch->push(1, rows.count, Dtype::kF32);
-  linear_backward(run, {.w = a_.value,
-                        .dy = b_.value.row_range(rows.begin, rows.count),
-                        .dx = sum,
-                        .scale = static_cast<float>(spec_.scale)});
-  copy(run, w, wide);
-  residual(run, {.x = sum, .a = wide, .y = sum});
-  row_squares(run, {.w = sum, .out = squares});
-  // Their roots: the norms where a B of one rank is zero.
-  const View none = run.scratch->push(1, rows.count, Dtype::kF32);
-  set_zero(run, none);
-  dora_norms(run, {.w_squares = squares,
-                   .u = none,
-                   .gram = none.col_range(0, 1),
-                   .b = none.reshape(rows.count, 1),
-                   .norms = norms});
+  for_rows_of(run, spec_.site->weight(), rows, [&](const RowRange& some, const View& w) {
+    const ArenaScope scope(*run.scratch);
+    const View sum = run.scratch->push(some.count, w.cols, Dtype::kF32);
+    const View wide = run.scratch->push(some.count, w.cols, Dtype::kF32);
+    const View squares = run.scratch->push(1, some.count, Dtype::kF32);
+    linear_backward(run, {.w = a_.value,
+                          .dy = b_.value.row_range(some.begin, some.count),
+                          .dx = sum,
+                          .scale = static_cast<float>(spec_.scale)});
+    copy(run, w, wide);
+    residual(run, {.x = sum, .a = wide, .y = sum});
+    row_squares(run, {.w = sum, .out = squares});
+    // Their roots: the norms where a B of one rank is zero.
+    const View none = run.scratch->push(1, some.count, Dtype::kF32);
+    set_zero(run, none);
+    dora_norms(run, {.w_squares = squares,
+                     .u = none,
+                     .gram = none.col_range(0, 1),
+                     .b = none.reshape(some.count, 1),
+                     .norms = norms.col_range(some.begin - rows.begin, some.count)});
+  });
 }
 
 void LoraHook::forward(Run& run, const View& x, const View& y, HookKept& kept) const {

@@ -35,7 +35,8 @@ std::vector<View> push_state(Arena& arena, const Learner& learner, const Optimiz
 std::unique_ptr<Session> Session::open(const SessionOptions& options) {
   std::unique_ptr<Session> session(new Session(options));
   session->config_ = options.config ? *options.config : read_model_config(options.checkpoint);
-  if (!options.from_scratch && !options.adapter_only) {
+  FALCONER_CHECK(!options.assumed || options.planning);
+  if (!options.from_scratch && !options.adapter_only && !options.assumed) {
     session->files_ = open_weights(options.checkpoint, session->config_);
     settle_head(options.checkpoint, *session->files_, session->config_);
   }
@@ -71,7 +72,11 @@ std::unique_ptr<Session> Session::open(const SessionOptions& options) {
 
 void Session::choose_precision() {
   if (!files_) {
-    run_.activation = options_.precision == Precision::kBF16 ? Dtype::kBF16 : Dtype::kF32;
+    const bool as_stored = options_.precision == Precision::kAuto && options_.assumed;
+    const bool bf16 =
+        as_stored ? *options_.assumed == Dtype::kBF16 : options_.precision == Precision::kBF16;
+    run_.activation = bf16 ? Dtype::kBF16 : Dtype::kF32;
+    why_computed_so_ = options_.assumed_why;
     return;
   }
   ComputedIn chosen = computed_in(options_.precision, *files_);
@@ -102,6 +107,7 @@ void Session::build(Arena& fixed, Arena& state) {
   optimizer_state_.clear();
   learners_ = {};
   visits_.reset();
+  run_.visits = nullptr;  // until make_visits(): what a method reads first is there as a whole
   divided_ = nullptr;
   Arena measuring_scratch = Arena::measuring_for(device());
   Arena building_scratch(fixed.measuring() ? 0 : building_room(building_bytes_),
@@ -117,6 +123,8 @@ void Session::build(Arena& fixed, Arena& state) {
     allocate_vectors(weights_, fixed);
   else if (options_.from_scratch)
     init_weights(run_, weights_, config_, options_.seed, matrix, fixed);
+  else if (options_.assumed)
+    assume_weights(weights_, *options_.assumed, matrix, fixed);
   else
     load_weights(weights_, config_, *files_, matrix, fixed);
   decoder_ = std::make_unique<Decoder>(config_, weights_, run_, fixed);
@@ -232,6 +240,28 @@ int64_t Session::available_bytes() const {
                              : available_memory_bytes();
 }
 
+// What of the memory that stays is what.
+void Session::divide_fixed(MemoryPlan& plan) const {
+  std::set<const Param*> counted;
+  const auto count = [&](const Param& param) {
+    if (!counted.insert(&param).second) return;
+    plan.weights += param.own_value ? param.own_value.bytes() : 0;
+    if (param.in_arena && !param.own_value) plan.weights += param.value.bytes();
+    // A piece of the sum lies beside a gradient that is always there, and within one that all have.
+    plan.gradients += param.grad         ? param.grad.bytes() + param.own_grad.bytes()
+                      : param.whole_grad ? param.whole_grad.bytes()
+                                         : param.own_grad.bytes();
+  };
+  for (const auto& param : weights_.params) count(*param);
+  for (const Learner& learner : learners_.all()) count(*learner.param);
+  if (!options_.optimizer.offload)
+    for (const auto& state : optimizer_state_)
+      for (const View& view : state) plan.optimizer += view.bytes();
+  if (divided_ == nullptr) return;
+  plan.gathered = divided_->value_bytes();
+  plan.band_gradients = divided_->gradient_bytes();
+}
+
 MemoryPlan Session::plan() const {
   MemoryPlan plan{.mapped = 0,
                   .fixed = fixed_bytes_,
@@ -242,6 +272,8 @@ MemoryPlan Session::plan() const {
   for (const auto& param : weights_.params)
     if (!param->in_arena) plan.mapped += param->value.bytes();
   if (options_.low_memory && divided_ == nullptr) plan.mapped = largest_resident(weights_);
+  if (options_.division.many()) plan.services += Ranks::room_bytes(options_.division.ranks);
+  divide_fixed(plan);
   return plan;
 }
 

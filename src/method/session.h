@@ -35,6 +35,8 @@ struct SessionOptions {
   OptimizerMemory optimizer;
   bool from_scratch = false;          // random weights for config.json, none are read
   std::optional<ModelConfig> config;  // with from_scratch: in the place of config.json
+  std::optional<Dtype> assumed;  // a plan from config.json alone: what matrices would be stored in,
+  std::string assumed_why;       // and what is said of it
   uint64_t seed = 1;
   std::string device = "cpu";        // as open_device() takes it
   bool deterministic = false;        // as Device::deterministic
@@ -57,6 +59,10 @@ struct MemoryPlan {
   size_t scratch = 0;   // the rest of a pass
   size_t services = 0;  // what the device, or the CPU's products, need beside the model
   size_t pinned = 0;    // of the host's memory: optimizer state that is kept off a device
+  // Of `fixed`, which has tables and the like besides. Of ranks that divide a tensor: this one's piece.
+  size_t weights = 0, gradients = 0, optimizer = 0;
+  size_t gathered = 0;        // where bands of weights are put together while they are used
+  size_t band_gradients = 0;  // and where their gradients are made
 };
 
 class Session {
@@ -81,6 +87,8 @@ class Session {
   const Learners& learners() const { return learners_; }
   /// Whether weights or gradients come and go with the layers, so that every rank goes through every pass.
   bool divided() const { return divided_ != nullptr; }
+  /// What this rank has sent for the layers; learners() sends once a step besides.
+  Traffic sent_for_layers() const { return divided_ == nullptr ? Traffic{} : divided_->sent(); }
   /// Values that learn were changed: by the optimizer, or read from a checkpoint.
   void values_changed();
   /// Every gradient that was made is at its home.
@@ -120,6 +128,7 @@ class Session {
   void build(Arena& fixed, Arena& state);
   void attach_method(Arena& fixed, Arena& state);
   void make_visits(Arena& fixed);
+  void divide_fixed(MemoryPlan& plan) const;
   void refuse_division() const;
   /// The tensors of an adapter's file that are the base's own.
   std::set<std::string> copies_in(const OpenedAdapter& adapter, const Method& method);

@@ -53,10 +53,12 @@ DividedVisits::Place& DividedVisits::gathered(const Wanted& wanted) {
     if (place.holds.same_values(wanted)) return place;
   Place& place = values_[1 - used_];
   place.holds = wanted;
-  ranks_->wait(place.ticket);  // of what nobody came for
   const Band& band = wanted.band;
   const View own = wanted.param->own_value_of(band);
   const size_t element = size_of(own.dtype);
+  sent_.weights += sent_to_gather(band.pieces, wanted.param->division.rank, element);
+  if (ranks_ == nullptr) return place;
+  ranks_->wait(place.ticket);  // of what nobody came for
   auto* const whole = static_cast<std::byte*>(place.memory.data);
   if (band.count > 0)
     std::memcpy(whole + static_cast<size_t>(band.begin) * element, own.data, own.bytes());
@@ -75,7 +77,7 @@ DividedVisits::Wanted DividedVisits::after(const Wanted& wanted) {
 BandViews DividedVisits::arrive(Run& run, const Param& param, const Band& band, VisitFor use) {
   BandViews views = BandVisit::of_whole(param, band);
   const bool reads = use != VisitFor::kGradients && values_come(param);
-  if (run.dry) {
+  if (measures(run)) {
     if (reads) views.value = band_in(values_[0].memory, param, band, param.own_value.dtype);
   } else if (reads) {
     const Wanted wanted{&param, band, at_, use};
@@ -83,7 +85,7 @@ BandViews DividedVisits::arrive(Run& run, const Param& param, const Band& band, 
     used_ = static_cast<size_t>(&place - values_.data());
     const Wanted next = after(wanted);
     if (next.param != nullptr && !next.same_values(wanted)) gathered(next);
-    ranks_->wait(place.ticket);
+    if (!run.dry) ranks_->wait(place.ticket);
     views.value = band_in(place.memory, param, band, param.own_value.dtype);
   }
   if (use == VisitFor::kForward || !gradients_go(param)) return views;
@@ -95,9 +97,11 @@ BandViews DividedVisits::arrive(Run& run, const Param& param, const Band& band, 
 }
 
 void DividedVisits::leave(Run& run, const Param& param, const Band& band, VisitFor use) {
-  if (use == VisitFor::kForward || !gradients_go(param) || run.dry) return;
+  if (use == VisitFor::kForward || !gradients_go(param) || measures(run)) return;
   Place& place = gradients_[gradient_turn_];
   gradient_turn_ ^= 1;
+  sent_.gradients += sent_to_reduce(band.pieces, param.division.rank);
+  if (run.dry) return;
   place.ticket = ranks_->reduce(static_cast<const float*>(place.memory.data), band.pieces,
                                 static_cast<float*>(param.own_grad_of(band).data));
 }

@@ -7,6 +7,7 @@
 
 #include "model/visits.h"
 #include "ranks/ranks.h"
+#include "ranks/traffic.h"
 
 namespace falconer {
 
@@ -15,7 +16,7 @@ namespace falconer {
 /// as large as the largest band.
 class DividedVisits : public WeightVisits {
  public:
-  /// `ranks`: null where memory is planned alone. Places are made in `fixed`. Everything outlives this.
+  /// `ranks`: null where a run is planned alone, whose dry passes then count what they would send. Places are made in `fixed`. Everything outlives this.
   DividedVisits(const Weights& weights, Ranks* ranks, Arena& fixed);
 
   /// Whether anything comes and goes at all.
@@ -29,6 +30,14 @@ class DividedVisits : public WeightVisits {
   void values_changed();
   /// All gradients that were sent are home.
   void wait();
+
+  /// What this rank has sent.
+  const Traffic& sent() const { return sent_; }
+  /// Bytes of the places for values, and for gradients.
+  size_t value_bytes() const { return values_[0].memory.bytes() + values_[1].memory.bytes(); }
+  size_t gradient_bytes() const {
+    return gradients_[0].memory.bytes() + gradients_[1].memory.bytes();
+  }
 
  private:
   /// A band, and where in a pass it is wanted: what comes next depends on that.
@@ -52,6 +61,8 @@ class DividedVisits : public WeightVisits {
     Wanted holds;
     Ranks::Ticket ticket = 0;
   };
+  /// Of a run, not of its plan: only memory is looked for.
+  bool measures(const Run& run) const { return run.dry && ranks_ != nullptr; }
   Place& gathered(const Wanted& wanted);
   Wanted after(const Wanted& wanted);
 
@@ -63,6 +74,7 @@ class DividedVisits : public WeightVisits {
   /// What came after what, the last time: every rank goes the same way through a pass.
   std::map<Wanted, Wanted> order_;
   Wanted last_;
+  Traffic sent_;
 };
 
 }  // namespace falconer

@@ -56,6 +56,14 @@ const StoredTensor& find_checked(const Param& param, const TensorFiles& files) {
   return *stored;
 }
 
+// Products widen bf16 and f16 as they read it: in an f32 run a copy would only take memory. Vectors are
+// copied even where they are f32 already: a few kilobytes buy aligned, private memory.
+bool stays_as_stored(const Param& param, Dtype stored, Dtype wanted) {
+  const bool as_stored = stored == wanted || stored == Dtype::kBF16 ||
+                         (stored == Dtype::kF16 && wanted == Dtype::kF32);
+  return as_stored && !param.vector();
+}
+
 // What is divided from the start: of the rows that this rank's pieces lie in.
 void load_own_piece(Param& param, const StoredTensor& stored, Dtype dtype, Arena& fixed) {
   param.own_value = fixed.push(1, param.own_count(), dtype);
@@ -141,7 +149,10 @@ void make_trainable(Param& param, Arena& arena, Dtype matrix) {
     keep_own_piece(param, dtype, arena);
   } else if (!param.own_value && (!param.in_arena || param.value.dtype != dtype)) {
     const View value = arena.push(param.rows(), param.cols(), dtype);
-    if (!arena.measuring() && param.value) copy_converted(param.value, value);
+    if (!arena.measuring() && param.value) {
+      copy_converted(param.value, value);
+      if (param.mapped) forget(param);  // of the file; what was read of it is not needed again
+    }
     param.value = value;
     param.in_arena = true;
     param.mapped = false;  // or its pages, now our own, would be forgotten for good
@@ -208,11 +219,8 @@ void load_weights(Weights& weights, const ModelConfig& config, const TensorFiles
   for (const auto& param : weights.params) {
     const StoredTensor& stored = find_checked(*param, files);
     const Dtype wanted = param->vector() ? Dtype::kF32 : matrix;
-    // Products widen bf16 and f16 as they read it: in an f32 run a copy would only take memory. Vectors are
-    // copied even where they are f32 already: a few kilobytes buy aligned, private memory.
-    const bool as_stored = stored.dtype == wanted || stored.dtype == Dtype::kBF16 ||
-                           (stored.dtype == Dtype::kF16 && wanted == Dtype::kF32);
-    if ((as_stored || on_device) && stored.plain() && !param->vector()) {
+    const bool as_stored = stays_as_stored(*param, stored.dtype, wanted);
+    if ((as_stored || (on_device && !param->vector())) && stored.plain()) {
       param->value = stored.view();
       param->mapped = stored.mapped;
       continue;
@@ -226,6 +234,24 @@ void load_weights(Weights& weights, const ModelConfig& config, const TensorFiles
     if (fixed.measuring()) continue;
     stored.copy_to(param->value);
     stored.forget();
+  }
+}
+
+void assume_weights(Weights& weights, Dtype stored, Dtype matrix, Arena& fixed) {
+  FALCONER_CHECK(fixed.measuring());
+  Arena files;
+  for (const auto& param : weights.params) {
+    const Dtype wanted = param->vector() ? Dtype::kF32 : matrix;
+    const bool as_stored = stays_as_stored(*param, stored, wanted);
+    if (as_stored || (fixed.device() != nullptr && !param->vector())) {
+      param->value = files.push(param->rows(), param->cols(), stored);
+      param->mapped = true;
+    } else if (param->division.weights()) {
+      load_own_piece(*param, {}, wanted, fixed);
+    } else {
+      param->value = fixed.push(param->rows(), param->cols(), wanted);
+      param->in_arena = true;
+    }
   }
 }
 

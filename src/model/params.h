@@ -99,6 +99,9 @@ Weights declare_weights(const ModelConfig& config, const Division& division = {}
 void load_weights(Weights& weights, const ModelConfig& config, const TensorFiles& files,
                   Dtype matrix, Arena& fixed);
 
+/// For a plan, with a measuring arena: as load_weights() would, of files with plain matrices of `stored`.
+void assume_weights(Weights& weights, Dtype stored, Dtype matrix, Arena& fixed);
+
 /// Matrices of `dtype` from N(0, init_std), norms that multiply by 1, biases 0 in f32, by counted random
 /// numbers from `seed`.
 void init_weights(Run& run, Weights& weights, const ModelConfig& config, uint64_t seed, Dtype dtype,

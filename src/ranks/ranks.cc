@@ -24,6 +24,8 @@ namespace {
 constexpr size_t kMostChunk = size_t{1} << 20, kLeastChunk = size_t{1} << 16,
                  kRoom = size_t{1} << 25;
 
+size_t chunk_bytes(size_t ranks) { return std::clamp(kRoom / ranks, kLeastChunk, kMostChunk); }
+
 /// home += the sum of `parts`, which is formed in their order.
 void add_sum(std::span<const float* const> parts, int64_t n, float* home) {
   constexpr int64_t kTile = 1024;
@@ -142,8 +144,7 @@ void Ranks::State::wait(Ticket ticket) {
 // Chunk by chunk: rank r's next one goes to rank r, and the others' of this rank's piece come here.
 void Ranks::State::reduce(const float* whole, const Pieces& pieces, float* home) {
   const auto ranks = static_cast<size_t>(place.size), self = static_cast<size_t>(place.rank);
-  const auto chunk =
-      static_cast<int64_t>(std::clamp(kRoom / ranks, kLeastChunk, kMostChunk) / sizeof(float));
+  const auto chunk = static_cast<int64_t>(chunk_bytes(ranks) / sizeof(float));
   int64_t longest = 0;
   for (int r = 0; r < place.size; ++r) longest = std::max(longest, pieces.count(r));
   std::vector<std::span<const std::byte>> parts(ranks);
@@ -272,6 +273,10 @@ void Ranks::barrier() {
   wait(state_->call([&] { state_->transport->barrier(); }));
 }
 
+size_t Ranks::room_bytes(int ranks) {
+  const auto all = static_cast<size_t>(ranks);
+  return all * chunk_bytes(all);
+}
 int64_t Ranks::sent_bytes() const { return state_->sent; }
 double Ranks::waited_seconds() const { return state_->waited; }
 

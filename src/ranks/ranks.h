@@ -52,6 +52,8 @@ class Ranks {
   void broadcast(std::span<std::byte> data);
   void barrier();
 
+  /// Memory that sums of so many ranks take beside the caller's, at most.
+  static size_t room_bytes(int ranks);
   /// Bytes that this rank has sent, and seconds that the caller has waited.
   int64_t sent_bytes() const;
   double waited_seconds() const;

@@ -60,6 +60,7 @@ void restore_optimizer(const fs::path& checkpoint, Session& session) {
         copy_converted(
             from.col_range(part.first + part.bounds[static_cast<size_t>(rank)], part.own.size()),
             part.own);
+    stored->forget();
   }
 }
 

@@ -122,6 +122,7 @@ void verify_whole_model(const fs::path& folder, Session& session) {
       const View read = stored->view().row_range(first, band.rows);
       if (std::memcmp(read.data, expected.view().data, read.bytes()) != 0)
         fail_read_back(folder, tensor.name);
+      if (stored->mapped) forget_pages({static_cast<const std::byte*>(read.data), read.bytes()});
     });
   }
 }

@@ -16,7 +16,13 @@ constexpr size_t kDigits = 64;
 std::string hash_of(const fs::path& path) {
   const MappedFile file(path);
   Digest hash = Digest::sha256();
-  hash.update(file.bytes());
+  constexpr size_t kPiece = 16 << 20;
+  const std::span<const std::byte> all = file.bytes();
+  for (size_t at = 0; at < all.size(); at += kPiece) {
+    const auto piece = all.subspan(at, std::min(kPiece, all.size() - at));
+    hash.update(piece);
+    forget_pages(piece);  // a checkpoint may be larger than what is left of memory
+  }
   return hash.finish();
 }
 

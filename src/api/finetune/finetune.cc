@@ -4,10 +4,12 @@
 #include <filesystem>
 
 #include "api/common.h"
+#include "api/finetune/assumed.h"
 #include "api/finetune/finetune_options.h"
 #include "api/finetune/finetuning.h"
 #include "api/finetune/finished_run.h"
 #include "api/finetune/memory_plan.h"
+#include "api/finetune/rank_plan.h"
 #include "api/finetune/rank_run.h"
 #include "api/finetune/recipe.h"
 #include "api/finetune/run_context.h"
@@ -21,7 +23,6 @@
 #include "api/model/base_check.h"
 #include "api/model/load_options.h"
 #include "api/model/resolve.h"
-#include "base/digest.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -30,8 +31,8 @@
 #include "data/load.h"
 #include "data/prepared.h"
 #include "falconer/data.h"
-#include "generate/generator.h"
 #include "model/arch/architecture.h"
+#include "model/open_model.h"
 #include "ops/watched.h"
 #include "ranks/job.h"
 #include "text/prompt_encoder.h"
@@ -49,20 +50,33 @@ enum class Shown { kNothing, kRows, kRowsAndPreview };
 
 class Finetuning {
  public:
-  Finetuning(const FinetuneOptions& options, const RunContext& context, Shown shown)
+  /// `planning`: a plan alone, which takes for granted what is not there; for as many ranks, if it names any.
+  Finetuning(const FinetuneOptions& options, const RunContext& context, Shown shown,
+             bool planning = false, const PlannedRanks* planned = nullptr)
       : level_(context.verbosity.empty() ? std::nullopt
                                          : std::optional(parse_verbosity(context.verbosity))),
         asked_(options),
         o_(options),
         context_(context),
         shown_(shown) {
+    if (planned != nullptr) planned_ = *planned;
     if (context_.rows) take_rows_in_memory(o_);
+    if (planning && o_.data.empty()) {
+      o_.data = "rows that are assumed";
+      rows_assumed_ = true;
+    }
     check_options(o_);
-    o_.checkpoint = resolve_checkpoint(
-        o_.checkpoint, o_.from_scratch ? CheckpointPart::kTokenizer : CheckpointPart::kAll);
+    std::optional<std::string> config_alone;
+    if (planning) config_alone = folder_of_config(o_.checkpoint);
+    o_.checkpoint = config_alone ? *config_alone
+                                 : resolve_checkpoint(o_.checkpoint,
+                                                      o_.from_scratch ? CheckpointPart::kTokenizer
+                                                                      : CheckpointPart::kAll);
     o_.init_adapter = resolve_adapter(o_.init_adapter);
-    if (!context_.rows) o_.data = resolve_data(o_.data);
+    if (!context_.rows && !rows_assumed_) o_.data = resolve_data(o_.data);
     config_ = read_model_config(o_.checkpoint);
+    if (planning && !o_.from_scratch && (config_alone || !has_weights(o_.checkpoint)))
+      assumed_ = assumed_weights(o_.checkpoint);
     tokenizer_ = find_tokenizer(o_.checkpoint);
     check_init_tokenizer(o_.init_adapter, tokenizer_, o_.any_base);
   }
@@ -70,6 +84,10 @@ class Finetuning {
   void load_data() {
     o_.max_seq_length = std::min(o_.max_seq_length, config_.context);
     if (o_.packing && o_.micro_batch_tokens == 0) o_.micro_batch_tokens = o_.max_seq_length;
+    if (rows_assumed_) {
+      data_ = assumed_rows(o_);
+      return;
+    }
     LoadOptions load = load_options_of(o_, o_.checkpoint, vocab_);
     load.scratch = scratch_folder(o_.out);
     load.text = context_.rows;
@@ -100,7 +118,9 @@ class Finetuning {
             .epochs = *o_.epochs,
             .shuffle = o_.shuffle,
             .seed = o_.seed,
-            .ranks = ranks_ == nullptr ? 1 : ranks_->size()};
+            .ranks = planned_            ? static_cast<int>(planned_->ranks)
+                     : ranks_ == nullptr ? 1
+                                         : ranks_->size()};
   }
 
   // Of rows that were token ids already: what the flag says, or what they were prepared with.
@@ -120,7 +140,11 @@ class Finetuning {
   void open_session(const fs::path& checkpoint, bool planning) {
     const int64_t vocab = vocab_with(0, tokenizer_, o_.resize_embeddings);
     SessionOptions s = session_options(o_, checkpoint, vocab, planning);
-    s.division = division_of(ranks_, o_.shard);
+    s.division = planned_ ? planned_division(*planned_, o_.shard) : division_of(ranks_, o_.shard);
+    if (assumed_) {
+      s.assumed = assumed_->dtype;
+      s.assumed_why = assumed_->why;
+    }
     if (!planning) s.ranks = ranks_;
     session_ = Session::open(s);
     if (session_->method()->name() != o_.method)
@@ -142,7 +166,15 @@ class Finetuning {
   std::string plan_text(const TrainOptions& options) {
     Trainer trainer(*session_, data_.rows(), data_.held_out(), options);
     trainer.reserve();
-    return memory_plan_text(*session_, o_.method, options.batches);
+    if (!planned_) return memory_plan_text(*session_, o_.method, options.batches);
+    rank_plan_ = plan_memory_of_rank(*session_, *planned_);
+    return rank_memory_text(*rank_plan_, *session_,
+                            plan_heading(*session_, o_.method, options.batches));
+  }
+
+  // On every rank.
+  bool fits_all() const {
+    return rank_plan_ ? rank_plan_->fits() : all_of(ranks_, fits(*session_));
   }
 
   // All that can be wrong is found here, before anything in the run's folder is touched.
@@ -183,14 +215,15 @@ class Finetuning {
 
   // Makes the plan, and tries where it does not fit what needs less memory.
   void choose_plan(const TrainOptions& options) {
-    warn_of_learning_rate(options, StepPlan(data_.rows(), options.batches).total_steps());
+    if (!rows_assumed_)
+      warn_of_learning_rate(options, StepPlan(data_.rows(), options.batches).total_steps());
     const FinetuneOptions asked = o_;
     MemoryChoice chosen{.shard = shards_to_try(asked.shard).front()};
     const auto plan = [&] {
       o_ = with_choice(asked, chosen);
       if (!std::exchange(opened_, false)) open_session(checkpoint_, true);
       memory_text_ = plan_text(options);
-      return all_of(ranks_, fits(*session_));
+      return fits_all();
     };
     if (!plan())
       for (const MemoryChoice& choice : memory_choices(asked, *session_)) {
@@ -199,30 +232,12 @@ class Finetuning {
       }
     if (o_.master_weights == "bf16" && session_->run().activation == Dtype::kF32)
       fail_usage("--master-weights bf16 goes with --precision bf16, and this run computes in f32");
-    if (!all_of(ranks_, fits(*session_))) return;
+    if (!fits_all()) return;
     for (const std::string& line : choice_lines(chosen)) log_info("memory is short: {}", line);
   }
 
-  // The options with what their defaults came to: a later version may have other defaults.
   FinetuneOptions resolved(const TrainOptions& t) const {
-    FinetuneOptions all = o_;
-    // Names mean the same on every machine, and what memory is short of does not.
-    all.checkpoint = asked_.checkpoint;
-    all.data = asked_.data;
-    all.init_adapter = asked_.init_adapter;
-    all.recompute = asked_.recompute;
-    all.offload_optimizer = asked_.offload_optimizer;
-    all.precision = session_->run().activation == Dtype::kF32 ? "f32" : "bf16";
-    all.lr = t.optimizer.lr;
-    all.weight_decay = t.optimizer.weight_decay;
-    all.warmup_steps = t.warmup_steps;
-    all.prompt_style = data_.rendered.prompt_style;
-    if (o_.init_adapter.empty()) all.lora_dropout = lora_dropout_of(o_);
-    if (o_.save_every.empty()) all.save_every = kSaveEvery;
-    const auto given = all.lora_dropout;
-    take_method_settings(t.record.settings, all);
-    if (!o_.init_adapter.empty()) all.lora_dropout = given;  // else the adapter's own
-    return all;
+    return resolved_options(o_, asked_, t, *session_, data_.rendered);
   }
 
   void go_on_from_checkpoint(Trainer& trainer, const TrainOptions& options) {
@@ -247,13 +262,7 @@ class Finetuning {
     if (!is_first(ranks_)) return trainer.run();
     listen(context_, total_steps(options), trainer);
     trainer.on_first_step([this] { folder_->begun(); });
-    std::vector<std::string> notes = recipe_notes(o_);
-    if (!o_.init_adapter.empty())
-      for (const auto& [key, value] : session_->method()->settings())
-        notes.push_back(fmt::format("{} of the adapter: {}", key, value));
-    const int64_t tokens = tokens_of(data_.rows());
-    notes.push_back(fmt::format("rows: {} to train on with {} {}, {} held out", data_.rows().size(),
-                                tokens, plural(tokens, "token"), data_.held_out().size()));
+    const std::vector<std::string> notes = run_notes(o_, *session_, data_);
     // First: it says whose the folder is.
     // One that goes on with fewer steps than were made has made more.
     RunStatusFile status(o_.out, o_.method, std::max(total_steps(options), trainer.state().step));
@@ -277,30 +286,15 @@ class Finetuning {
   }
 
   FinetuneReport report_of(const FinishedRun& before, const TrainOptions& options) const {
-    FinetuneReport report{.steps = before.state.step,
-                          .tokens = before.state.tokens,
-                          .trainable = session_->method()->trainable_count(),
-                          .last_loss = before.last_loss,
-                          .seconds = before.state.seconds,
-                          .peak_rss_bytes = peak_rss_bytes(),
-                          .was_finished = true,
-                          .final_folder = (fs::path(o_.out) / "final").string()};
+    FinetuneReport report = report_of_finished(before, o_.out);
+    report.trainable = session_->method()->trainable_count();
     report.json = run_json(report, resolved(options), before.state);
     return report;
   }
 
-  // What is trained on, and that what is gone on with was trained on it too.
   void record_hashes(ModelRecord& record) const {
-    record.hashes = {{"data", fingerprint(data_.rows())}};
-    if (!data_.held_out().empty()) record.hashes["held_out"] = fingerprint(data_.held_out());
-    Digest settings = Digest::sha256();
-    for (const auto& [key, value] : record.settings) settings.update(key + "=" + value + ";");
-    record.hashes["settings"] = settings.finish();
-    if (o_.from_scratch) return;
-    Hashes base = base_hashes(o_.checkpoint, tokenizer_ ? &*tokenizer_ : nullptr);
-    for (const std::string& adapter : {o_.init_adapter, checkpoint_.string()})
-      check_base(adapter, o_.checkpoint, base, o_.any_base);
-    record.hashes.merge(base);
+    record_rows_and_settings(record, data_);
+    if (!o_.from_scratch) record_base(record, o_, checkpoint_, tokenizer_ ? &*tokenizer_ : nullptr);
   }
 
   FinetuneReport run() {
@@ -317,7 +311,8 @@ class Finetuning {
     Profiling profiling(*session_, is_first(ranks_) ? o_.profile : "");
     Trainer trainer(*session_, data_.rows(), data_.held_out(), options);
     if (!checkpoint_.empty()) go_on_from_checkpoint(trainer, options);
-    if (!sample_.ids.empty()) trainer.on_evaluation([this](int64_t) { show_sample(); });
+    if (!sample_.ids.empty())
+      trainer.on_evaluation([this](int64_t) { say_answer(sample_, *session_, *tokenizer_); });
     log_info("{}: {} trainable numbers", o_.method, session_->method()->trainable_count());
     const TrainResult result = train(trainer, options);
     profiling.finish();
@@ -357,23 +352,22 @@ class Finetuning {
     load_data();
     const TrainOptions options = train_options();
     choose_plan(options);
-    refuse_too_large(o_, *session_, memory_text_);
+    if (!planned_) refuse_too_large(o_, *session_, memory_text_);
     FinetunePlan plan = plan_run(*session_, data_, options);
     plan.text = memory_text_;
-    plan.json = plan_json(plan, resolved(options));
+    std::string a_rank;
+    if (rank_plan_) {
+      plan_traffic_of_rank(*rank_plan_, *session_, StepPlan(data_.rows(), options.batches));
+      a_rank = rank_plan_json(*rank_plan_);
+      plan.fits = rank_plan_->fits();
+      plan.memory_available = rank_plan_->available;
+      plan.text += rank_traffic_text(*rank_plan_);
+    }
+    plan.json = plan_json(plan, resolved(options), a_rank);
     return plan;
   }
 
  private:
-  void show_sample() {
-    Generator generator(*session_, &*tokenizer_);
-    GenerateOptions options;
-    options.max_new_tokens = 100;
-    options.stop_ids = sample_.ends;
-    const auto answers = generator.generate({sample_.ids}, options);
-    log_info("sample: {}", answers.front().text);
-  }
-
   const LogLevelHere level_;
   std::optional<RunFolder> folder_;  // before what writes into it: its lock goes last
   const FinetuneOptions asked_;
@@ -391,6 +385,11 @@ class Finetuning {
   fs::path checkpoint_;  // that the run goes on from
   std::unique_ptr<Session> session_;
   bool opened_ = false;  // the session is new, and was not planned with
+  // Of a plan: for ranks that are not here, without weights, and without rows.
+  std::optional<PlannedRanks> planned_;
+  std::optional<RankPlan> rank_plan_;
+  std::optional<AssumedWeights> assumed_;
+  bool rows_assumed_ = false;
 };
 
 }  // namespace
@@ -408,7 +407,13 @@ FinetunePlan dry_run(const FinetuneOptions& options, const RunContext& context) 
 }
 
 FinetunePlan plan(const FinetuneOptions& options, const RunContext& context) {
-  return Finetuning(options, context, Shown::kRows).plan();
+  return Finetuning(options, context, Shown::kRows, true).plan();
+}
+
+FinetunePlan plan(const FinetuneOptions& options, const PlannedRanks& ranks,
+                  const RunContext& context) {
+  check_planned_ranks(ranks);
+  return Finetuning(options, context, Shown::kRows, true, &ranks).plan();
 }
 
 }  // namespace falconer

@@ -10,6 +10,7 @@
 #include "base/json_text.h"
 #include "base/log.h"
 #include "base/plural.h"
+#include "base/system.h"
 #include "train/run_status.h"
 
 namespace falconer {
@@ -85,6 +86,16 @@ std::optional<FinishedRun> find_finished(const FinetuneOptions& o, int64_t steps
     fail("{}; it was trained with other {}", text, what == "held_out" ? "held-out rows" : what);
   log_info("{}", text);
   return run;
+}
+
+FinetuneReport report_of_finished(const FinishedRun& run, const std::string& out) {
+  return {.steps = run.state.step,
+          .tokens = run.state.tokens,
+          .last_loss = run.last_loss,
+          .seconds = run.state.seconds,
+          .peak_rss_bytes = peak_rss_bytes(),
+          .was_finished = true,
+          .final_folder = (fs::path(out) / "final").string()};
 }
 
 }  // namespace falconer

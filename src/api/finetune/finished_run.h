@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <optional>
+#include <string>
 
 #include "falconer/finetune.h"
 #include "train/run_folder.h"
@@ -20,5 +21,8 @@ struct FinishedRun {
 std::optional<FinishedRun> find_finished(const FinetuneOptions& options, int64_t steps,
                                          const ModelRecord& record,
                                          const std::filesystem::path& checkpoint);
+
+/// What finetune() says of it, but for `trainable` and `json`; `out`: its folder.
+FinetuneReport report_of_finished(const FinishedRun& run, const std::string& out);
 
 }  // namespace falconer

@@ -39,6 +39,16 @@ std::string learning_text(const Session& session) {
 
 }  // namespace
 
+std::string plan_heading(const Session& session, const std::string& method,
+                         const StepPlanOptions& batches) {
+  const Device* const device = session.device();
+  return fmt::format(
+      "{}, {}, micro-batches of {}{}, on {}", method, name_of(session.run().activation),
+      batches.micro_batch_tokens > 0 ? batches.micro_batch_tokens : batches.micro_batch_size,
+      batches.micro_batch_tokens > 0 ? " tokens" : "",
+      device != nullptr ? device->name() : "the CPU");
+}
+
 std::string memory_plan_text(Session& session, const std::string& method,
                              const StepPlanOptions& batches) {
   const MemoryPlan plan = session.plan();
@@ -49,12 +59,7 @@ std::string memory_plan_text(Session& session, const std::string& method,
     return fmt::format("  {:<21} {:>12.1f} MB{}\n", what, static_cast<double>(bytes) / 1e6,
                        note.empty() ? "" : " (" + note + ")");
   };
-  std::string text = fmt::format(
-      "memory plan ({}, {}, micro-batches of {}{}, on {}):\n", method,
-      name_of(session.run().activation),
-      batches.micro_batch_tokens > 0 ? batches.micro_batch_tokens : batches.micro_batch_size,
-      batches.micro_batch_tokens > 0 ? " tokens" : "",
-      device != nullptr ? device->name() : "the CPU");
+  std::string text = fmt::format("memory plan ({}):\n", plan_heading(session, method, batches));
   if (!session.why_computed_so().empty()) text += "  " + session.why_computed_so() + "\n";
   text += line("weights, mapped", plan.mapped);
   text += line("trainable and tables", plan.fixed, learning_text(session));

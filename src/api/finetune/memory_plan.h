@@ -18,6 +18,10 @@ int64_t memory_needed(const Session& session);
 /// a device's.
 bool fits(const Session& session);
 
+/// "lora, bf16, micro-batches of 4, on the CPU"
+std::string plan_heading(const Session& session, const std::string& method,
+                         const StepPlanOptions& batches);
+
 /// What it takes by what it is for, for people; the session was planned.
 std::string memory_plan_text(Session& session, const std::string& method,
                              const StepPlanOptions& batches);

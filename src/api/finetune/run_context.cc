@@ -54,6 +54,29 @@ TrainOptions train_options_of(const FinetuneOptions& o, const StepPlanOptions& b
   return t;
 }
 
+FinetuneOptions resolved_options(const FinetuneOptions& o, const FinetuneOptions& asked,
+                                 const TrainOptions& t, const Session& session,
+                                 const RenderedAs& rendered) {
+  FinetuneOptions all = o;
+  // Names mean the same on every machine, and what memory is short of does not.
+  all.checkpoint = asked.checkpoint;
+  all.data = asked.data;
+  all.init_adapter = asked.init_adapter;
+  all.recompute = asked.recompute;
+  all.offload_optimizer = asked.offload_optimizer;
+  all.precision = session.run().activation == Dtype::kF32 ? "f32" : "bf16";
+  all.lr = t.optimizer.lr;
+  all.weight_decay = t.optimizer.weight_decay;
+  all.warmup_steps = t.warmup_steps;
+  all.prompt_style = rendered.prompt_style;
+  if (o.init_adapter.empty()) all.lora_dropout = lora_dropout_of(o);
+  if (o.save_every.empty()) all.save_every = kSaveEvery;
+  const auto given = all.lora_dropout;
+  take_method_settings(t.record.settings, all);
+  if (!o.init_adapter.empty()) all.lora_dropout = given;  // else the adapter's own
+  return all;
+}
+
 void listen(const RunContext& context, int64_t total_steps, Trainer& trainer) {
   trainer.stop_by(context.cancel);
   if (!context.on_step) return;

@@ -20,6 +20,12 @@ std::map<std::string, std::string> data_record(const FinetuneOptions& o, const s
 TrainOptions train_options_of(const FinetuneOptions& o, const StepPlanOptions& batches,
                               int64_t total_steps);
 
+/// The options with what their defaults came to: a later version may have other defaults. `asked`: with names as they
+/// were given.
+FinetuneOptions resolved_options(const FinetuneOptions& o, const FinetuneOptions& asked,
+                                 const TrainOptions& train, const Session& session,
+                                 const RenderedAs& rendered);
+
 /// The trainer tells `context` of its steps, and asks it whether to stop.
 void listen(const RunContext& context, int64_t total_steps, Trainer& trainer);
 

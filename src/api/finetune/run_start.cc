@@ -4,7 +4,10 @@
 #include <limits>
 
 #include "api/finetune/memory_plan.h"
+#include "api/finetune/recipe.h"
 #include "api/finetune/run_texts.h"
+#include "api/model/base_check.h"
+#include "base/digest.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/plural.h"
@@ -73,6 +76,34 @@ void record_method(std::map<std::string, std::string>& settings, Session& sessio
                   checkpoint.string(), asked);
     asked = trained;
   }
+}
+
+std::vector<std::string> run_notes(const FinetuneOptions& o, Session& session,
+                                   const LoadedData& data) {
+  std::vector<std::string> notes = recipe_notes(o);
+  if (!o.init_adapter.empty())
+    for (const auto& [key, value] : session.method()->settings())
+      notes.push_back(fmt::format("{} of the adapter: {}", key, value));
+  const int64_t tokens = tokens_of(data.rows());
+  notes.push_back(fmt::format("rows: {} to train on with {} {}, {} held out", data.rows().size(),
+                              tokens, plural(tokens, "token"), data.held_out().size()));
+  return notes;
+}
+
+void record_rows_and_settings(ModelRecord& record, const LoadedData& data) {
+  record.hashes = {{"data", fingerprint(data.rows())}};
+  if (!data.held_out().empty()) record.hashes["held_out"] = fingerprint(data.held_out());
+  Digest settings = Digest::sha256();
+  for (const auto& [key, value] : record.settings) settings.update(key + "=" + value + ";");
+  record.hashes["settings"] = settings.finish();
+}
+
+void record_base(ModelRecord& record, const FinetuneOptions& o, const fs::path& checkpoint,
+                 const Tokenizer* tokenizer) {
+  Hashes base = base_hashes(o.checkpoint, tokenizer);
+  for (const std::string& adapter : {o.init_adapter, checkpoint.string()})
+    check_base(adapter, o.checkpoint, base, o.any_base);
+  record.hashes.merge(base);
 }
 
 std::string hash_in(const ModelRecord& record, const char* what) {

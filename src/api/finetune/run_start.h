@@ -5,6 +5,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "data/load.h"
 #include "falconer/finetune.h"
@@ -27,6 +28,18 @@ void check_rows_for_tokens(const FinetuneOptions& options, int64_t had, int64_t 
 /// before (--init-adapter, or the checkpoint that the run goes on from) says that, not the flags.
 void record_method(std::map<std::string, std::string>& settings, Session& session,
                    const FinetuneOptions& options, const std::filesystem::path& checkpoint);
+
+/// What a run's recipe says besides settings.
+std::vector<std::string> run_notes(const FinetuneOptions& options, Session& session,
+                                   const LoadedData& data);
+
+/// What is trained on, and how.
+void record_rows_and_settings(ModelRecord& record, const LoadedData& data);
+
+/// Which checkpoint is trained. Error: what is gone on with, an adapter or the run's `checkpoint`, was trained on
+/// another.
+void record_base(ModelRecord& record, const FinetuneOptions& options,
+                 const std::filesystem::path& checkpoint, const Tokenizer* tokenizer);
 
 /// The record's fingerprint of "data", "base", ...; empty where it has none.
 std::string hash_in(const ModelRecord& record, const char* what);

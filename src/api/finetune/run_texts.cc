@@ -83,7 +83,8 @@ Json number(double value) { return std::isfinite(value) ? Json(value) : Json(nul
 
 }  // namespace
 
-std::string plan_json(const FinetunePlan& plan, const FinetuneOptions& resolved) {
+std::string plan_json(const FinetunePlan& plan, const FinetuneOptions& resolved,
+                      const std::string& a_rank) {
   Json json = length_json(resolved);
   json.update(Json{{"train_rows", plan.rows},
                    {"held_out_rows", plan.held_out_rows},
@@ -97,6 +98,7 @@ std::string plan_json(const FinetunePlan& plan, const FinetuneOptions& resolved)
                    {"disk_bytes", plan.disk_bytes},
                    {"disk_available", plan.disk_available},
                    {"fits", plan.fits}});
+  if (!a_rank.empty()) json["a_rank"] = Json::parse(a_rank);
   return text_of(json);
 }
 

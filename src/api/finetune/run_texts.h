@@ -17,8 +17,9 @@ std::string steps_text(const StepPlan& steps, const StepPlanOptions& options,
 void say_rows(const FinetuneOptions& o, const LoadedData& data, const StepPlanOptions& batches,
               const Tokenizer* tokenizer, bool whole);
 
-/// A plan as one JSON object; `resolved`: with what defaults came to.
-std::string plan_json(const FinetunePlan& plan, const FinetuneOptions& resolved);
+/// A plan as one JSON object; `resolved`: with what defaults came to; `a_rank`: the object of a plan for ranks.
+std::string plan_json(const FinetunePlan& plan, const FinetuneOptions& resolved,
+                      const std::string& a_rank = {});
 /// How a run ended, as one JSON object.
 std::string run_json(const FinetuneReport& report, const FinetuneOptions& resolved,
                      const TrainState& state);

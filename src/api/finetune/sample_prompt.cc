@@ -1,7 +1,9 @@
 #include "api/finetune/sample_prompt.h"
 
 #include "base/error.h"
+#include "base/log.h"
 #include "base/plural.h"
+#include "generate/generator.h"
 
 namespace falconer {
 
@@ -21,6 +23,14 @@ SamplePrompt sample_prompt(const FinetuneOptions& o, const Tokenizer* tokenizer,
     fail_usage("--sample-prompt has {} {}, and the model's context is {}; shorten it",
                sample.ids.size(), plural(sample.ids.size(), "token"), context);
   return sample;
+}
+
+void say_answer(const SamplePrompt& sample, Session& session, const Tokenizer& tokenizer) {
+  Generator generator(session, &tokenizer);
+  GenerateOptions options;
+  options.max_new_tokens = 100;
+  options.stop_ids = sample.ends;
+  log_info("sample: {}", generator.generate({sample.ids}, options).front().text);
 }
 
 }  // namespace falconer

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "falconer/finetune.h"
+#include "method/session.h"
 #include "text/prompt_encoder.h"
 
 namespace falconer {
@@ -18,5 +19,8 @@ struct SamplePrompt {
 /// is none, or the prompt leaves no room in the model's context.
 SamplePrompt sample_prompt(const FinetuneOptions& options, const Tokenizer* tokenizer,
                            const std::optional<PromptStyle>& style, int64_t context);
+
+/// Logs the answer of the model as it is now.
+void say_answer(const SamplePrompt& sample, Session& session, const Tokenizer& tokenizer);
 
 }  // namespace falconer
