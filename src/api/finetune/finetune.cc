@@ -233,7 +233,8 @@ class Finetuning {
     if (o_.master_weights == "bf16" && session_->run().activation == Dtype::kF32)
       fail_usage("--master-weights bf16 goes with --precision bf16, and this run computes in f32");
     if (!fits_all()) return;
-    for (const std::string& line : choice_lines(chosen)) log_info("memory is short: {}", line);
+    for (const std::string& line : choice_lines(asked, chosen))
+      log_info("memory is short: {}", line);
   }
 
   FinetuneOptions resolved(const TrainOptions& t) const {

@@ -115,12 +115,13 @@ FinetuneOptions with_choice(FinetuneOptions o, const MemoryChoice& choice) {
   return o;
 }
 
-std::vector<std::string> choice_lines(const MemoryChoice& choice) {
+std::vector<std::string> choice_lines(const FinetuneOptions& asked, const MemoryChoice& choice) {
   std::vector<std::string> lines;
-  if (choice.shard == Shard::kOptimizer)
+  const bool shared = asked.shard == ShardName::kAuto;
+  if (shared && choice.shard == Shard::kOptimizer)
     lines.push_back(spelled(
         "gradients and the optimizer's state are divided among the ranks (--shard optimizer)"));
-  if (choice.shard == Shard::kAll)
+  if (shared && choice.shard == Shard::kAll)
     lines.push_back(spelled("weights too are divided among the ranks (--shard all)"));
   if (choice.recompute)
     lines.push_back(spelled("what backward reads is computed again (--recompute on)"));

@@ -41,8 +41,8 @@ std::vector<MemoryChoice> memory_choices(const FinetuneOptions& options, const S
 /// The options with "auto" as the choice says.
 FinetuneOptions with_choice(FinetuneOptions options, const MemoryChoice& choice);
 
-/// What was chosen, for people: a line for each; none where nothing was.
-std::vector<std::string> choice_lines(const MemoryChoice& choice);
+/// What was chosen, for people: a line for each; none where nothing was, or where it was asked for.
+std::vector<std::string> choice_lines(const FinetuneOptions& asked, const MemoryChoice& choice);
 
 /// What else would take less memory, as the end of a sentence.
 std::string smaller_text(const FinetuneOptions& options, const Session& planned);
