@@ -103,9 +103,8 @@ std::string rank_memory_text(const RankPlan& plan, const Session& session,
   const Division& division = session.options().division;
   const int64_t ranks = plan.asked.ranks;
   const std::string part = division.many() ? fmt::format("a part of {}", ranks) : "";
-  std::string text =
-      fmt::format("memory plan of each of {} {} ({}, {}):\n", ranks, plural(ranks, "rank"), heading,
-                  spelled(fmt::format("--shard {}", plan.shard)));
+  std::string text = fmt::format("memory plan of each of {} {} ({}, {}):\n", ranks,
+                                 plural(ranks, "rank"), heading, worded("--shard {}", plan.shard));
   if (!session.why_computed_so().empty()) text += "  " + session.why_computed_so() + "\n";
   text += rank_line("weights, mapped", memory.mapped);
   text += rank_line("weights", memory.weights, division.weights() ? part : "");

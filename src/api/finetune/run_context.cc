@@ -64,6 +64,7 @@ FinetuneOptions resolved_options(const FinetuneOptions& o, const FinetuneOptions
   all.init_adapter = asked.init_adapter;
   all.recompute = asked.recompute;
   all.offload_optimizer = asked.offload_optimizer;
+  all.shard = asked.shard;
   all.precision = session.run().activation == Dtype::kF32 ? "f32" : "bf16";
   all.lr = t.optimizer.lr;
   all.weight_decay = t.optimizer.weight_decay;

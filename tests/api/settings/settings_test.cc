@@ -285,6 +285,7 @@ TEST(Settings, TheHeaderHasTheWordsOfEveryClosedChoice) {
       {"train-on", {TrainOnName::kAllTurns, TrainOnName::kLastTurn, TrainOnName::kEverything}},
       {"recompute", on_off},
       {"offload-optimizer", on_off},
+      {"shard", {ShardName::kAuto, ShardName::kNone, ShardName::kOptimizer, ShardName::kAll}},
       {"on-spike", {OnSpikeName::kWarn, OnSpikeName::kSkip, OnSpikeName::kOff}}};
   FinetuneOptions options;
   size_t found = 0;
