@@ -10,10 +10,6 @@ namespace {
 
 View flat(const View& view) { return view.reshape(1, view.size()); }
 
-View piece_of(const View& whole, const Band& band) {
-  return flat(whole).col_range(band.first + band.begin, band.count);
-}
-
 // Its gradient is there between the layers, and is summed over the ranks once a step.
 bool sent_by_step(const Param& param) { return static_cast<bool>(param.grad); }
 

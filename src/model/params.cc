@@ -88,8 +88,7 @@ void keep_own_piece(Param& param, Dtype dtype, Arena& arena) {
   if (!arena.measuring() && whole) {
     for (const Band& band : param.bands())
       if (band.count > 0)
-        copy_converted(flat(whole).col_range(band.first + band.begin, band.count),
-                       param.own_value.col_range(band.own, band.count));
+        copy_converted(piece_of(whole, band), param.own_value.col_range(band.own, band.count));
     if (param.mapped) forget(param);
   }
   param.value = {};
@@ -131,14 +130,18 @@ int64_t Param::own_count() const {
   return all.empty() ? 0 : all.back().own + all.back().count;
 }
 
+View piece_of(const View& whole, const Band& band) {
+  return flat(whole).col_range(band.first + band.begin, band.count);
+}
+
 View Param::own_value_of(const Band& band) const {
   if (own_value) return own_value.col_range(band.own, band.count);
-  return flat(value).col_range(band.first + band.begin, band.count);
+  return piece_of(value, band);
 }
 
 View Param::own_grad_of(const Band& band) const {
   if (own_grad) return own_grad.col_range(band.own, band.count);
-  return flat(whole_grad).col_range(band.first + band.begin, band.count);
+  return piece_of(whole_grad, band);
 }
 
 void make_trainable(Param& param, Arena& arena, Dtype matrix) {

@@ -55,6 +55,9 @@ struct Param {
   bool vector() const { return shape.size() == 1; }
 };
 
+/// This rank's piece of a band (1,n), in a whole matrix.
+View piece_of(const View& whole, const Band& band);
+
 /// Gives `param` a gradient (zeroed) and a value of its own in `arena`: vectors in f32, matrices as
 /// `matrix`. A matrix of the model that ranks divide gets its piece of them. With a measuring arena only sizes are
 /// noted.

@@ -66,4 +66,7 @@ class Ranks {
   std::unique_ptr<State> state_;
 };
 
+/// Ranks::gather_numbers(), or `mine` where `ranks` is null: this process is alone.
+std::vector<double> numbers_of_all(Ranks* ranks, const std::vector<double>& mine);
+
 }  // namespace falconer

@@ -216,11 +216,8 @@ std::optional<std::string> not_finite(Session& session) {
     for (const View& slot : session.optimizer_state()[i])
       wrong[2 * learners[i].number + 1] += !finite(slot);
   }
-  if (Ranks* const ranks = session.options().ranks)
-    if (const size_t n = wrong.size(); n > 0) {
-      const std::vector<double> all = ranks->gather_numbers(wrong);
-      for (size_t i = 0; i < all.size(); ++i) wrong[i % n] += all[i];
-    }
+  const std::vector<double> all = numbers_of_all(session.options().ranks, wrong);
+  for (size_t i = 0; i < all.size(); ++i) wrong[i % wrong.size()] += all[i];
   const auto first = std::find_if(wrong.begin(), wrong.end(), [](double n) { return n > 0; });
   if (first == wrong.end()) return {};
   const auto at = static_cast<size_t>(first - wrong.begin());

@@ -105,41 +105,32 @@ EvalMetrics Trainer::evaluate(RowView rows) {
   const InPart evaluation(run, {.name = "evaluation", .number = state_.step});
   const auto batches = eval_batches(rows);
   const size_t all = ranks_ == nullptr ? 1 : static_cast<size_t>(ranks_->size());
-  std::vector<double> sums, counts;
-  for (size_t i = ranks_ == nullptr ? 0 : static_cast<size_t>(ranks_->rank());
-       sums.size() * all < batches.size(); i += all) {
+  const size_t self = ranks_ == nullptr ? 0 : static_cast<size_t>(ranks_->rank());
+  std::vector<double> mine;  // sums and counts
+  for (size_t first = 0; first < batches.size(); first += all) {
     LossSum one;
     run.head_rows = 0;
-    for (size_t k = sums.size() * all; k < std::min((sums.size() + 1) * all, batches.size()); ++k)
+    for (size_t k = first; k < std::min(first + all, batches.size()); ++k)
       run.head_rows = std::max(run.head_rows, targets_of(rows, batches[k]));
+    const size_t i = first + self;
     if (i < batches.size()) one = session_.decoder().loss(run, batch_of(rows, batches[i]).batch());
     // The others need this rank's pieces, and go through the model whatever their rows have.
     if (one.count == 0 && session_.divided()) session_.decoder().loss(run, idle_batch().batch());
-    sums.push_back(one.sum);
-    counts.push_back(static_cast<double>(one.count));
+    mine.push_back(one.sum);
+    mine.push_back(static_cast<double>(one.count));
   }
   run.head_rows = 0;
   EvalMetrics metrics{.step = state_.step};
   double total = 0;
-  for_ranks(sums, counts, [&](double sum, double count) {
-    total += sum;
-    metrics.tokens += static_cast<int64_t>(count);
-  });
+  const std::vector<double> numbers = numbers_of_all(ranks_, mine);
+  for (size_t i = 0; i < mine.size(); i += 2)  // batch by batch, of which each rank had one
+    for (size_t at = i; at < numbers.size(); at += mine.size()) {
+      total += numbers[at];
+      metrics.tokens += static_cast<int64_t>(numbers[at + 1]);
+    }
   metrics.loss = total / static_cast<double>(metrics.tokens);
   metrics.seconds = now_seconds() - start;
   return metrics;
-}
-
-// Numbers that every rank has as many of, in turn: the first of each, then the second.
-void Trainer::for_ranks(const std::vector<double>& a, const std::vector<double>& b,
-                        const std::function<void(double, double)>& use) const {
-  if (ranks_ == nullptr) {
-    for (size_t i = 0; i < a.size(); ++i) use(a[i], b[i]);
-    return;
-  }
-  const std::vector<double> all_a = ranks_->gather_numbers(a), all_b = ranks_->gather_numbers(b);
-  for (size_t i = 0; i < a.size(); ++i)
-    for (size_t at = i; at < all_a.size(); at += a.size()) use(all_a[at], all_b[at]);
 }
 
 // A rank without rows in a micro-batch: the others need its pieces of the weights, and its gradients, which are 0.
@@ -187,7 +178,7 @@ Trainer::StepSums Trainer::accumulate(const std::vector<std::vector<MicroBatch>>
   run.training = false;
   run.head_rows = 0;
   session_.finish_gradients();
-  for_ranks({loss}, {0}, [&](double one, double) { sums.loss += one; });
+  for (const double one : numbers_of_all(ranks_, {loss})) sums.loss += one;
   return sums;
 }
 
@@ -244,11 +235,12 @@ StepMetrics Trainer::step(int64_t number) {
   }
   // Of the slowest rank, and of the one that has most resident.
   double seconds = 0, peak = 0;
-  for_ranks({now_seconds() - start}, {static_cast<double>(peak_rss_bytes())},
-            [&](double one_seconds, double one_peak) {
-              seconds = std::max(seconds, one_seconds);
-              peak = std::max(peak, one_peak);
-            });
+  const std::vector<double> taken =
+      numbers_of_all(ranks_, {now_seconds() - start, static_cast<double>(peak_rss_bytes())});
+  for (size_t i = 0; i < taken.size(); i += 2) {
+    seconds = std::max(seconds, taken[i]);
+    peak = std::max(peak, taken[i + 1]);
+  }
   state_.step = number;
   state_.tokens += sums.tokens;
   state_.seconds += seconds;
@@ -323,14 +315,12 @@ void Trainer::tell(const StepMetrics& step, const std::optional<EvalMetrics>& ev
 
 // All ranks stop where one of them is to, and save when the first one's clock says so.
 Trainer::Wishes Trainer::wishes() const {
-  Wishes all;
-  int rank = 0;
-  for_ranks({interrupted() || (cancel_ != nullptr && *cancel_) ? 1.0 : 0.0},
-            {time_to_save() ? 1.0 : 0.0}, [&](double stop, double save) {
-              all.stop |= stop != 0;
-              if (rank++ == 0) all.save = save != 0;
-            });
-  return all;
+  const bool stop = interrupted() || (cancel_ != nullptr && *cancel_);
+  const std::vector<double> all =
+      numbers_of_all(ranks_, {stop ? 1.0 : 0.0, time_to_save() ? 1.0 : 0.0});
+  Wishes wanted{.save = all[1] != 0};
+  for (size_t i = 0; i < all.size(); i += 2) wanted.stop |= all[i] != 0;
+  return wanted;
 }
 
 // A function of the state: a run that was killed after it had stopped stops again.

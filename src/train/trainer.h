@@ -96,8 +96,6 @@ class Trainer {
   StepSums accumulate(const std::vector<std::vector<MicroBatch>>& rounds);
   double weight_of(const MicroBatch& micro, int64_t targets, int64_t micro_with_targets) const;
   void train_idle();
-  void for_ranks(const std::vector<double>& a, const std::vector<double>& b,
-                 const std::function<void(double, double)>& use) const;
   bool skips_spike(int64_t number, double loss, double norm);
   StepMetrics step(int64_t number);
   void say_still_falling() const;

@@ -65,17 +65,14 @@ void Trainer::warn_unmoved(const std::vector<std::vector<float>>& before) const 
   const auto after = first_numbers();
   std::vector<double> moved(params.size(), 0);
   for (size_t i = 0; i < params.size(); ++i) moved[i] = before[i] == after[i] ? 0 : 1;
+  // Of a tensor that ranks have divided, some rank's piece.
+  const std::vector<double> all = numbers_of_all(session_.options().ranks, moved);
   std::vector<std::string> unmoved;
-  size_t i = 0, seen = 0;
-  double somewhere = 0;
-  const size_t all = ranks_ == nullptr ? 1 : static_cast<size_t>(ranks_->size());
-  for_ranks(moved, moved, [&](double here, double) {
-    somewhere += here;
-    if (++seen % all != 0) return;
+  for (size_t i = 0; i < moved.size(); ++i) {
+    double somewhere = 0;
+    for (size_t at = i; at < all.size(); at += moved.size()) somewhere += all[at];
     if (somewhere == 0) unmoved.push_back(params[i]->name);
-    somewhere = 0;
-    ++i;
-  });
+  }
   if (!unmoved.empty())
     log_warning("{} of {} trainable {} did not change in this run, the first is {}", unmoved.size(),
                 params.size(), plural(params.size(), "tensor"), unmoved.front());

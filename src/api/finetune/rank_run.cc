@@ -70,11 +70,8 @@ void open_rank_log(Ranks* ranks, const std::filesystem::path& out) {
 }
 
 bool all_of(Ranks* ranks, bool here) {
-  if (ranks == nullptr) return here;
-  const double mine = here ? 1 : 0;
-  for (const double one : ranks->gather_numbers({&mine, 1}))
-    if (one == 0) return false;
-  return true;
+  const std::vector<double> all = numbers_of_all(ranks, {here ? 1.0 : 0.0});
+  return std::find(all.begin(), all.end(), 0.0) == all.end();
 }
 
 void refuse_difference(Ranks* ranks, const std::string& what, const std::string& here) {
