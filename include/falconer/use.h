@@ -19,10 +19,12 @@ struct ScoreOptions {
   std::string
       dump_activations;  // as Model::dump_activations() writes it, of the first row; empty: none
   std::string precision = "auto";
-  std::string device;      // as in FinetuneOptions
-  bool any_base = false;   // as in ModelOptions
-  bool overwrite = false;  // files at these paths that Falconer did not write
+  std::string device;          // as in FinetuneOptions
+  std::string shard = "none";  // as in ModelOptions
+  bool any_base = false;       // as in ModelOptions
+  bool overwrite = false;      // files at these paths that Falconer did not write
 };
+/// In a job of several ranks (ranks.h) all call it: rows are divided among them, and the first writes the files.
 void score(const ScoreOptions& options);
 
 struct ModelOptions {
@@ -32,6 +34,9 @@ struct ModelOptions {
   bool random_weights = false;  // for config.json, for measuring: no weights are read
   std::string prompt_style;  // empty: as recorded with the adapter, else the checkpoint's template
   bool parse_special = false;  // special tokens that a prompt spells are control tokens
+  // In a job of several ranks (ranks.h): what each has a part of; "none": all have the whole model, or "all"
+  // weights, which then come from all ranks for every pass.
+  std::string shard = "none";
   bool any_base =
       false;  // an adapter that was trained on another checkpoint, rows prepared with one
 };
@@ -88,7 +93,8 @@ struct Chat {
 /// A JSON object {"messages": [{"role", "content"}], "tools"?} as OpenAI has it. Error: another one.
 Chat parse_chat(const std::string& json);
 
-/// A model in memory, ready to answer. One thread uses it at a time; several models may be at work at once.
+/// A model in memory, ready to answer. One thread uses it at a time; several models may be at work at once. In a job
+/// that was joined (ranks.h) all ranks make the same calls, and generate() divides its prompts among them.
 class Model {
  public:
   static Model open(const ModelOptions& options);

@@ -151,8 +151,9 @@ void add_chat(Command& command) {
   add_settings(command, model, "adapter");
   command.add("--system", &flags->system, "what the model is told before the first turn");
   command.add("--raw", &flags->raw, "no prompt style: each line is a prompt of its own");
-  for (const Setting& setting : model)  // random weights have nothing to say
-    if (setting.name != "random-weights") add_settings(command, {setting});
+  for (const Setting& setting : model)  // random weights have nothing to say, and one process talks
+    if (setting.name != "random-weights" && setting.name != "shard")
+      add_settings(command, {setting});
   for (const Setting& setting : settings_of(flags->sampling))  // and a turn has its end
     if (setting.name != "ignore-eos") add_setting(command, setting);
   command.does([flags] { run(*flags); });

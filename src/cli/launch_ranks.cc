@@ -71,7 +71,8 @@ std::vector<std::string> launcher_words(int ranks) {
 /// mpirun and what it started, in the order of the ranks.
 class Launched {
  public:
-  explicit Launched(pid_t mpirun) : mpirun_(mpirun) {}
+  Launched(pid_t mpirun, std::string next_step)
+      : mpirun_(mpirun), next_step_(std::move(next_step)) {}
 
   /// Looks who is there. The first that is missing is the one that the others are ended for.
   void look() {
@@ -100,10 +101,10 @@ class Launched {
     const int code = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
     if (stopped_by_ != 0 && code != 0) return 128 + stopped_by_;
     if (code > 128 && !is_interrupt_exit_code(code) && missing_) {
-      const std::string rank =
-          "rank " + std::to_string(*missing_) + " on " + host_name() + ": ended by signal " +
-          std::to_string(code - 128) + " (" + ::strsignal(code - 128) + ")" +
-          "; the others are ended too, and --resume auto goes on from the last checkpoint";
+      const std::string rank = "rank " + std::to_string(*missing_) + " on " + host_name() +
+                               ": ended by signal " + std::to_string(code - 128) + " (" +
+                               ::strsignal(code - 128) + ")" + "; the others are ended too" +
+                               next_step_;
       print_message(laid_out(red("falconer:") + " " + rank) + "\n");
     }
     return code;
@@ -111,6 +112,7 @@ class Launched {
 
  private:
   const pid_t mpirun_;
+  const std::string next_step_;  // behind a rank's end
   std::vector<pid_t> there_;
   std::optional<size_t> missing_;
   int told_ = 0, stopped_by_ = 0;
@@ -118,7 +120,7 @@ class Launched {
 
 }  // namespace
 
-int launch_ranks(int ranks, const std::vector<std::string>& words) {
+int launch_ranks(int ranks, const std::vector<std::string>& words, const std::string& next_step) {
   std::vector<std::string> all = launcher_words(ranks);
   all.insert(all.end(), words.begin(), words.end());
   sigset_t awaited, before;
@@ -128,7 +130,7 @@ int launch_ranks(int ranks, const std::vector<std::string>& words) {
   const pid_t child = ::fork();
   if (child < 0) fail("{}: cannot be started: {}", all.front(), std::strerror(errno));
   if (child == 0) become(std::move(all), before);
-  Launched launched(child);
+  Launched launched(child, next_step);
   for (int status = 0;;) {
     constexpr timespec kTick{.tv_sec = 0, .tv_nsec = 100'000'000};
     const int signal = ::sigtimedwait(&awaited, nullptr, &kTick);

@@ -42,7 +42,8 @@ struct Entry {
   const char* name;
   const char* help;
   void (*add)(Command&);
-  bool on_ranks = false;  // several work on it together
+  bool on_ranks = false;       // several work on it together
+  const char* next_step = "";  // where a signal has ended one of them
 };
 
 constexpr Entry kCommands[] = {
@@ -54,12 +55,13 @@ constexpr Entry kCommands[] = {
      falconer::cli::add_prepare},
     {"check", "look for what is wrong with data before training on it", falconer::cli::add_check},
     {"plan", "show the memory a finetuning run would take", falconer::cli::add_plan},
-    {"finetune", "train with lora, adapter, adapter-v2 or full", falconer::cli::add_finetune, true},
-    {"generate", "answer prompts", falconer::cli::add_generate},
+    {"finetune", "train with lora, adapter, adapter-v2 or full", falconer::cli::add_finetune, true,
+     ", and --resume auto goes on from the last checkpoint"},
+    {"generate", "answer prompts", falconer::cli::add_generate, true},
     {"chat", "talk to a model in the terminal", falconer::cli::add_chat},
-    {"score", "losses, log-probabilities and logits of rows", falconer::cli::add_score},
+    {"score", "losses, log-probabilities and logits of rows", falconer::cli::add_score, true},
     {"evaluate", "answer rows and count the answers that are exactly right",
-     falconer::cli::add_evaluate},
+     falconer::cli::add_evaluate, true},
     {"merge", "fold an adapter into a model of its own", falconer::cli::add_merge},
     {"export", "write a model or an adapter for transformers, PEFT, LitGPT or llama.cpp",
      falconer::cli::add_export},
@@ -74,10 +76,9 @@ constexpr Entry kCommands[] = {
      falconer::cli::add_completions},
 };
 
-bool works_on_ranks(const Command& command) {
-  return std::any_of(std::begin(kCommands), std::end(kCommands), [&](const Entry& entry) {
-    return entry.on_ranks && entry.name == command.name();
-  });
+const Entry& entry_of(const Command& command) {
+  return *std::find_if(std::begin(kCommands), std::end(kCommands),
+                       [&](const Entry& entry) { return entry.name == command.name(); });
 }
 
 // A name out of a file may be in any message.
@@ -164,18 +165,18 @@ void apply(const Command& program, const ProgramFlags& flags) {
 int run_command(const Command& command, const falconer::cli::RankFlags& flags,
                 std::vector<std::string> words) {
   const falconer::StartedRank started = falconer::started_rank();
-  const bool on_ranks = works_on_ranks(command);
-  if (!on_ranks && !started.alone()) {
+  const Entry& entry = entry_of(command);
+  if (!entry.on_ranks && !started.alone()) {
     if (started.first())
       say_error("several processes were started, and " + command.name() +
                 " works on one: leave mpirun or srun out");
     return falconer::kExitUsage;
   }
-  if (on_ranks) {
+  if (entry.on_ranks) {
     falconer::cli::check_rank_flags(flags, started);
     if (const auto ranks = flags.ranks.value_or(1); started.alone() && ranks > 1) {
       words.front() = falconer::this_program();
-      return falconer::cli::launch_ranks(static_cast<int>(ranks), words);
+      return falconer::cli::launch_ranks(static_cast<int>(ranks), words, entry.next_step);
     }
     falconer::cli::check_rank_flags(flags, falconer::join_job(flags.timeout));
   }

@@ -24,8 +24,8 @@ void add_rank_flags(Command& command, RankFlags& flags);
 void check_rank_flags(const RankFlags& flags, const StartedRank& started);
 
 /// Starts `words` (the program's path first) on so many ranks by mpirun, and waits. The first SIGINT, SIGTERM or
-/// SIGHUP lets them save and end, the next one ends them. Returns what this process should end with. Error: no
-/// mpirun.
-int launch_ranks(int ranks, const std::vector<std::string>& words);
+/// SIGHUP lets them save and end, the next one ends them. Returns what this process should end with. `next_step`
+/// follows what is said of a rank that a signal has ended. Error: no mpirun.
+int launch_ranks(int ranks, const std::vector<std::string>& words, const std::string& next_step);
 
 }  // namespace falconer::cli

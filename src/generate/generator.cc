@@ -104,6 +104,8 @@ void Generator::read(const Sequence& s, int64_t count, int64_t length, KvCache& 
   std::vector<int32_t> ids = s.answer.prompt_ids;
   ids.insert(ids.end(), s.answer.ids.begin(), s.answer.ids.end());
   const Tensor row(1, 1, Dtype::kI32);
+  const Tensor spare =
+      session_.passes_together() ? Tensor(1, session_.config().vocab, Dtype::kF32) : Tensor();
   for (int64_t begin = 0; begin < count; begin += kPrefillTokens) {
     const int64_t n = std::min(kPrefillTokens, count - begin);
     const BatchBuffer::Continuation part{.ids = std::span<const int32_t>(ids).subspan(
@@ -114,12 +116,13 @@ void Generator::read(const Sequence& s, int64_t count, int64_t length, KvCache& 
     const BatchBuffer buffer = BatchBuffer::for_generation({&part, 1}, cache.capacity());
     *row.view().row<int32_t>(0) = static_cast<int32_t>(n - 1);
     const bool last = begin + n == count && logits;
+    // Every pass of ranks has the head, so that all go the same way through it.
+    const View out = last ? logits : spare.view();
     const auto compute = [&](Run& run) {
-      session_.decoder().logits(run, buffer.batch(), last ? row.view() : View{},
-                                last ? logits : View{}, &cache);
+      session_.decoder().logits(run, buffer.batch(), out ? row.view() : View{}, out, &cache);
     };
     session_.reserve(compute);
-    compute(session_.run());
+    session_.make_pass(1, compute);
   }
 }
 
@@ -163,7 +166,9 @@ void Generator::decode_step(std::span<Sequence* const> active, KvCache& cache,
                      .past = active[i]->past});
   }
   const BatchBuffer buffer = BatchBuffer::for_generation(parts, cache.capacity());
-  session_.decoder().logits(session_.run(), buffer.batch(), rows.view(), logits.view(), &cache);
+  session_.make_pass(1, [&](Run& run) {
+    session_.decoder().logits(run, buffer.batch(), rows.view(), logits.view(), &cache);
+  });
   const double seconds = now_seconds() - start;
   for (int64_t i = 0; i < n; ++i) {
     Sequence& s = *active[i];
@@ -229,6 +234,7 @@ std::vector<Answer> Generator::generate(const std::vector<std::vector<int32_t>>&
       decode_step(std::span(active).subspan(i, std::min(together, active.size() - i)), cache,
                   options);
   }
+  session_.pass_for_others();
   std::vector<Answer> answers;
   for (Sequence& s : sequences)
     if (!s.done) s.answer.finish_reason = "cancelled";

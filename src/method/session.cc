@@ -235,6 +235,28 @@ void Session::reserve(const std::function<void(Run&)>& pass) {
   scratch_ = Arena(scratch_bytes_, device());
 }
 
+int64_t Session::most_head_rows(int64_t mine) const {
+  const std::vector<double> all = options_.ranks->gather_numbers({{static_cast<double>(mine)}});
+  return static_cast<int64_t>(*std::max_element(all.begin(), all.end()));
+}
+
+void Session::make_pass(int64_t head_rows, const std::function<void(Run&)>& pass) {
+  if (passes_together()) run_.head_rows = most_head_rows(head_rows);
+  pass(run_);
+  run_.head_rows = 0;
+}
+
+// A row without a meaning goes along: the weights come as they do for a row of the others.
+void Session::pass_for_others() {
+  if (!passes_together()) return;
+  const std::vector<int32_t> ids(2);
+  const BatchBuffer::Sequence sequence{.ids = ids, .labels = ids};
+  const BatchBuffer buffer = BatchBuffer::for_training({&sequence, 1});
+  const auto pass = [&](Run& run) { decoder_->loss(run, buffer.batch()); };
+  reserve(pass);
+  while ((run_.head_rows = most_head_rows(0)) > 0) pass(run_);
+}
+
 int64_t Session::available_bytes() const {
   return device() != nullptr ? static_cast<int64_t>(device()->free_bytes())
                              : available_memory_bytes();

@@ -116,6 +116,13 @@ class Session {
   /// Runs `pass` dry, then makes kept and scratch arenas that are large enough for it (never
   /// smaller than before).
   void reserve(const std::function<void(Run&)>& pass);
+  /// Whether weights are divided, so that a rank cannot make a pass alone.
+  bool passes_together() const { return options_.ranks != nullptr && options_.division.weights(); }
+  /// Computes `pass`, which was reserved for; where passes are made together when every rank has come to one.
+  /// `head_rows`: whose logits are made chunk by chunk in it; 1 where all are made at once.
+  void make_pass(int64_t head_rows, const std::function<void(Run&)>& pass);
+  /// Goes through what passes the other ranks still make, until none makes any: where this one's rows have ended.
+  void pass_for_others();
   /// Bytes that could be had now for the model's arenas.
   int64_t available_bytes() const;
   MemoryPlan plan() const;
@@ -130,6 +137,8 @@ class Session {
   void make_visits(Arena& fixed);
   void divide_fixed(MemoryPlan& plan) const;
   void refuse_division() const;
+  /// The most head rows of all ranks in the pass to come; 0: none makes any.
+  int64_t most_head_rows(int64_t mine) const;
   /// The tensors of an adapter's file that are the base's own.
   std::set<std::string> copies_in(const OpenedAdapter& adapter, const Method& method);
 

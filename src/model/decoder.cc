@@ -302,6 +302,15 @@ View Decoder::through_blocks(Run& run, const Batch& batch, const View& rows, KvC
   return x;
 }
 
+// Another rank may need the head more often than once: in chunks of its rows.
+void Decoder::go_along_with_heads(Run& run, const View& n) const {
+  for (int64_t begin = run.head_chunk; begin < run.head_rows; begin += run.head_chunk) {
+    const ArenaScope scope(*run.scratch);
+    HookKept kept;
+    make_logits(run, n.row_range(0, 0), run.scratch->push(0, vocab(), Dtype::kF32), kept);
+  }
+}
+
 void Decoder::logits(Run& run, const Batch& batch, const View& rows, const View& out,
                      KvCache* cache) const {
   rotations_.reach(run, batch, tables_);
@@ -316,6 +325,7 @@ void Decoder::logits(Run& run, const Batch& batch, const View& rows, const View&
   if (run.device() == nullptr) {
     HookKept kept;
     make_logits(run, n, out, kept);
+    go_along_with_heads(run, n);
     return tell_made(run, {"logits"}, out);
   }
   for (int64_t begin = 0; begin < n.rows; begin += kHeadRows) {

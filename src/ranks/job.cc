@@ -175,6 +175,12 @@ Ranks* job_ranks() {
   return job.ranks.get();
 }
 
+Ranks* joined_ranks() {
+  Job& job = the_job();
+  const std::lock_guard<std::mutex> lock(job.guard);
+  return job.ranks.get();
+}
+
 void set_rank_timeout(double seconds) { the_job().timeout = seconds; }
 
 void leave_job() {

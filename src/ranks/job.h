@@ -11,6 +11,9 @@ namespace falconer {
 /// logs what each has. Errors: of job_place(); no libfalconer_mpi.so, or none that this MPI can be joined by.
 Ranks* job_ranks();
 
+/// The ranks of a job that was joined; null where none was, and nothing is joined.
+Ranks* joined_ranks();
+
 /// How long the ranks wait for one of which nothing comes; 600 s. Before the job is joined.
 void set_rank_timeout(double seconds);
 

@@ -375,7 +375,11 @@ TrainResult Trainer::run() {
   const TrainState began = state_;
   TrainResult result;
   next_save_ = now_seconds() + options_.save_every;
+  const double began_at = now_seconds(), waited = ranks_ == nullptr ? 0 : ranks_->waited_seconds();
   train_from(state_.step + 1, log ? &*log : nullptr, result);
+  if (ranks_ != nullptr)
+    log_info("of {:.1f} s, {:.1f} s passed in waiting for other ranks", now_seconds() - began_at,
+             ranks_->waited_seconds() - waited);
   const bool whole = state_.step >= plan_.total_steps();
   result.stopped_early = !whole && stops_early();
   if (result.stopped_early)

@@ -9,6 +9,7 @@
 #include "base/json_file.h"
 #include "base/json_text.h"
 #include "base/line_reader.h"
+#include "base/one_of_many.h"
 #include "base/path.h"
 #include "base/row_file.h"
 #include "base/streams.h"
@@ -41,6 +42,8 @@ void for_each_row(const std::string& path, const OnRawRow& row) {
 
 void for_each_json_line(const std::string& path,
                         const std::function<void(const nlohmann::ordered_json&, int64_t)>& row) {
+  if (path == "-" && is_one_of_many())
+    fail_usage("standard input reaches one rank alone: give all a file of rows");
   const RowFile kind = row_file(path);
   // An array is one row for who reads lines; a pipe is never one.
   const bool array = kind.format == RowFormat::kJson && is_plain_file(path);

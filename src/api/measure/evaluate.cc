@@ -5,6 +5,7 @@
 
 #include "api/common.h"
 #include "api/data/read_rows.h"
+#include "api/finetune/rank_run.h"
 #include "api/model/adapter_tokenizer.h"
 #include "api/model/chat.h"
 #include "api/model/resolve.h"
@@ -18,6 +19,7 @@
 #include "data/report.h"
 #include "falconer/use.h"
 #include "ops/devices.h"
+#include "ranks/job.h"
 
 namespace falconer {
 namespace {
@@ -124,8 +126,9 @@ EvaluateReport evaluate(const EvaluateOptions& options) {
   FormatParser parser(find_data_format(options.data_format), kAnyId,
                       Columns::parse(options.columns));
   const std::string data = resolve_data(options.data);
+  const Ranks* const ranks = joined_ranks();
   std::optional<ResultWriter> output;
-  if (!options.output.empty()) {
+  if (!options.output.empty() && is_first(ranks)) {
     OutputRule rule(options.overwrite);
     for (const std::string& input : {data, options.model.checkpoint, options.model.adapter})
       rule.reads(input);
@@ -141,9 +144,10 @@ EvaluateReport evaluate(const EvaluateOptions& options) {
   Model model = Model::open(options.model);
   tell_unread(questions, options, parser, model);
   EvaluateReport report;
-  for (size_t begin = 0; begin < questions.size();
-       begin += static_cast<size_t>(options.batch_size)) {
-    const size_t end = std::min(questions.size(), begin + static_cast<size_t>(options.batch_size));
+  const size_t together = static_cast<size_t>(options.batch_size) *
+                          static_cast<size_t>(ranks == nullptr ? 1 : ranks->size());
+  for (size_t begin = 0; begin < questions.size(); begin += together) {
+    const size_t end = std::min(questions.size(), begin + together);
     std::vector<std::vector<int32_t>> prompts;
     for (size_t i = begin; i < end; ++i) prompts.push_back(prompt_of(questions[i], model));
     SamplingSettings sampling = options.sampling;

@@ -1,14 +1,17 @@
 // falconer score: losses and logits of rows.
 #include <cmath>
+#include <cstring>
 #include <optional>
 #include <utility>
 
 #include "api/common.h"
 #include "api/data/read_rows.h"
+#include "api/finetune/rank_run.h"
 #include "api/model/activations.h"
 #include "api/model/adapter_tokenizer.h"
 #include "api/model/base_check.h"
 #include "api/model/logits.h"
+#include "api/model/ranks_at_use.h"
 #include "api/model/resolve.h"
 #include "base/output.h"
 #include "checkpoint/safetensors_writer.h"
@@ -19,6 +22,7 @@
 #include "falconer/use.h"
 #include "method/finite_weights.h"
 #include "method/session.h"
+#include "ranks/job.h"
 #include "text/token_ids.h"
 #include "text/tokenizer.h"
 
@@ -65,7 +69,7 @@ class Scorer {
     const BatchBuffer buffer = BatchBuffer::for_training({&sequence, 1});
     const int64_t n = buffer.batch().target_count();
     Tensor losses(1, n, Dtype::kF32);
-    run([&](Run& run) { session_.decoder().loss(run, buffer.batch(), losses.view()); });
+    run(n, [&](Run& run) { session_.decoder().loss(run, buffer.batch(), losses.view()); });
     double sum = 0;
     int64_t count = 0;
     std::vector<float> logprobs;
@@ -92,16 +96,18 @@ class Scorer {
   }
 
  private:
-  void run(const std::function<void(Run&)>& pass) {
+  void run(int64_t targets, const std::function<void(Run&)>& pass) {
+    if (targets == 0) return;  // nothing is computed
     session_.reserve(pass);
-    pass(session_.run());
+    session_.make_pass(targets, pass);
   }
 
   void relabelled(const Row& row, double& sum, int64_t& count) {
     const BatchBuffer::Sequence sequence{.ids = row.ids, .labels = row.labels};
     const BatchBuffer buffer = BatchBuffer::for_training({&sequence, 1});
     LossSum total;
-    run([&](Run& run) { total = session_.decoder().loss(run, buffer.batch()); });
+    run(buffer.batch().target_count(),
+        [&](Run& run) { total = session_.decoder().loss(run, buffer.batch()); });
     sum = total.sum;
     count = total.count;
   }
@@ -111,45 +117,108 @@ class Scorer {
   bool other_labels_ = false;
 };
 
+/// What comes of the rows, in their order, whoever has scored them: rows are dealt to the ranks in turn.
+class Results {
+ public:
+  Results(const ScoreOptions& options, OutputRule& rule, Ranks* ranks)
+      : logits_file_(options.logits), ranks_(ranks) {
+    if (is_first(ranks)) output_.emplace(options.output, rule);
+  }
+
+  bool own(int64_t row) const {
+    return ranks_ == nullptr || row % ranks_->size() == ranks_->rank();
+  }
+
+  void add(Scorer::Scored scored) {
+    if (ranks_ == nullptr)
+      output_->write(scored.json);
+    else
+      lines_.push_back(scored.json.dump());
+    if (!logits_file_.empty()) logits_.push_back(std::move(scored.logits));
+  }
+
+  void finish(int64_t rows, int64_t vocab) {
+    if (ranks_ != nullptr) bring_together(rows, vocab);
+    if (!output_) return;
+    if (!logits_file_.empty()) write_logits();
+    output_->commit();
+  }
+
+ private:
+  // Row by row of all ranks, so that no one has to hold more than the results.
+  void bring_together(int64_t rows, int64_t vocab) {
+    refuse_difference(ranks_, "number of rows", std::to_string(rows));
+    const std::vector<Tensor> mine = std::move(logits_);
+    logits_.clear();
+    for (int64_t begin = 0, i = 0; begin < rows; begin += ranks_->size(), ++i) {
+      const auto at = static_cast<size_t>(i);
+      for (const std::string& line : ranks_->gather_texts(at < lines_.size() ? lines_[at] : ""))
+        if (output_ && !line.empty()) output_->write(nlohmann::ordered_json::parse(line));
+      if (logits_file_.empty()) continue;
+      for (const std::string& bytes :
+           ranks_->gather_texts(at < mine.size() ? bytes_of(mine[at]) : ""))
+        if (output_ && !bytes.empty()) logits_.push_back(tensor_of(bytes, vocab));
+    }
+  }
+  static std::string bytes_of(const Tensor& tensor) {
+    return {static_cast<const char*>(tensor.view().data), tensor.view().bytes()};
+  }
+  static Tensor tensor_of(const std::string& bytes, int64_t vocab) {
+    Tensor tensor(static_cast<int64_t>(bytes.size() / sizeof(float)) / vocab, vocab, Dtype::kF32);
+    std::memcpy(tensor.view().data, bytes.data(), bytes.size());
+    return tensor;
+  }
+  void write_logits() const {
+    std::vector<NamedView> views;
+    for (size_t i = 0; i < logits_.size(); ++i)
+      views.push_back({fmt::format("logits.{}", i),
+                       {logits_[i].view().rows, logits_[i].view().cols},
+                       logits_[i].view()});
+    write_marked(logits_file_, [&](const auto& path) { write_safetensors(path, views); });
+  }
+
+  std::string logits_file_;
+  Ranks* ranks_;
+  std::optional<ResultWriter> output_;  // of the first rank
+  std::vector<std::string> lines_;      // of this rank
+  std::vector<Tensor> logits_;
+};
+
 }  // namespace
 
 void score(const ScoreOptions& options) {
   const std::string checkpoint = resolve_checkpoint(options.checkpoint);
   const std::string adapter = resolve_adapter(options.adapter);
   const std::string data = resolve_data(options.data);
+  Ranks* const ranks = joined_ranks();
   OutputRule rule(options.overwrite);
   for (const std::string& input : {checkpoint, adapter, data}) rule.reads(input);
   if (!options.logits.empty()) rule.check_result(options.logits, "--logits");
   if (!options.dump_activations.empty())
     rule.check_result(options.dump_activations, "--dump-activations");
-  ResultWriter output(options.output, rule);
+  Results results(options, rule, ranks);
   check_base(adapter, checkpoint, options.any_base);
   const std::optional<Tokenizer> tokenizer = find_tokenizer(checkpoint, adapter);
   const auto session = Session::open({.checkpoint = checkpoint,
                                       .adapter = adapter,
                                       .precision = parse_precision(options.precision),
-                                      .device = options.device});
+                                      .device = options.device,
+                                      .division = division_for_use(ranks, options.shard),
+                                      .ranks = ranks});
   check_prepared(data, tokenizer ? &*tokenizer : nullptr, checkpoint, options.any_base);
   Scorer scorer(*session, !options.logits.empty());
-  std::vector<Tensor> all;
   std::string dump = options.dump_activations;  // of the first row
+  int64_t rows = 0;
   for_each_json_line(data, [&](const nlohmann::ordered_json& json, int64_t) {
+    const std::string to = std::exchange(dump, "");
+    if (!results.own(rows++)) return;
     const Row row = read_row(json, session->config(), tokenizer ? &*tokenizer : nullptr);
     // Before the losses: where one is not finite, what the file holds says where it comes from.
-    if (const std::string to = std::exchange(dump, ""); !to.empty())
-      write_activations(*session, row.ids, to);
-    Scorer::Scored scored = scorer.score(row);
-    output.write(scored.json);
-    if (!options.logits.empty()) all.push_back(std::move(scored.logits));
+    if (!to.empty()) write_activations(*session, row.ids, to);
+    results.add(scorer.score(row));
   });
-  if (!options.logits.empty()) {
-    std::vector<NamedView> views;
-    for (size_t i = 0; i < all.size(); ++i)
-      views.push_back(
-          {fmt::format("logits.{}", i), {all[i].view().rows, all[i].view().cols}, all[i].view()});
-    write_marked(options.logits, [&](const auto& path) { write_safetensors(path, views); });
-  }
-  output.commit();
+  session->pass_for_others();
+  results.finish(rows, session->config().vocab);
 }
 
 }  // namespace falconer

@@ -30,7 +30,7 @@ Tensor unchecked_logits_of(Session& session, std::span<const int32_t> ids) {
     session.decoder().logits(run, buffer.batch(), rows.view(), out.view());
   };
   session.reserve(pass);
-  pass(session.run());
+  session.make_pass(1, pass);
   return out;
 }
 

@@ -11,6 +11,7 @@
 #include "api/model/base_check.h"
 #include "api/model/chat.h"
 #include "api/model/logits.h"
+#include "api/model/ranks_at_use.h"
 #include "api/model/resolve.h"
 #include "api/settings/bounds.h"
 #include "base/error.h"
@@ -19,13 +20,15 @@
 #include "falconer/use.h"
 #include "generate/ends.h"
 #include "generate/generator.h"
+#include "ranks/job.h"
 #include "text/prompt_encoder.h"
 #include "train/run_folder.h"
 
 namespace falconer {
 
 struct Model::Impl {
-  ModelOptions options;  // its paths are local ones
+  ModelOptions options;    // its paths are local ones
+  Ranks* ranks = nullptr;  // of the job; null: this process is alone
   std::unique_ptr<Session> session;
   std::optional<Tokenizer> base_tokenizer;
   std::map<std::string, Tokenizer> own_tokenizers;           // by adapter, of those that have one
@@ -61,6 +64,7 @@ struct Model::Impl {
       rule.reads(input);
     rule.check_result(file, flag);
   }
+  bool first() const { return ranks == nullptr || ranks->first(); }  // files are its to write
   const std::optional<PromptStyle>& style() const { return styles.at(session->adapter()); }
   // Special tokens that end an answer beside end-of-text.
   std::vector<int32_t> ends_of_turn() const {
@@ -117,6 +121,7 @@ Model Model::open(const ModelOptions& named) {
   options.checkpoint = resolve_checkpoint(named.checkpoint);
   options.adapter = resolve_adapter(named.adapter);
   auto impl = std::make_unique<Impl>();
+  impl->ranks = joined_ranks();
   impl->base_tokenizer = find_tokenizer(options.checkpoint);
   if (!options.random_weights)
     check_base(options.adapter, options.checkpoint,
@@ -125,7 +130,9 @@ Model Model::open(const ModelOptions& named) {
                                  .adapter = options.adapter,
                                  .precision = parse_precision(options.precision),
                                  .from_scratch = options.random_weights,
-                                 .device = options.device});
+                                 .device = options.device,
+                                 .division = division_for_use(impl->ranks, options.shard),
+                                 .ranks = impl->ranks});
   impl->styles.emplace(impl->session->adapter(), choose_style(options, options.adapter));
   impl->keep_tokenizer_of(impl->session->adapter(), options.adapter);
   impl->options = std::move(options);
@@ -184,13 +191,14 @@ std::vector<float> Model::logits(const std::vector<int32_t>& ids) {
 void Model::dump_activations(const std::vector<int32_t>& ids, const std::string& file,
                              bool overwrite) {
   impl_->check_output(file, "--dump-activations", overwrite);
-  write_activations(*impl_->session, ids, file);
+  if (impl_->first()) write_activations(*impl_->session, ids, file);
+  impl_->session->pass_for_others();
 }
 
 void Model::begin_profile(const std::string& file, bool overwrite) {
   impl_->check_output(file, "--profile", overwrite);
   impl_->profiling.reset();
-  impl_->profiling = std::make_unique<Profiling>(*impl_->session, file);
+  if (impl_->first()) impl_->profiling = std::make_unique<Profiling>(*impl_->session, file);
 }
 
 void Model::end_profile() {
@@ -297,17 +305,25 @@ std::vector<Completion> Model::generate(const std::vector<std::vector<int32_t>>&
   options.stop_ids = impl_->ends_of_turn();
   if (std::string end = impl_->text_behind_turn(); !end.empty() && !settings.ignore_eos)
     options.stop.push_back(std::move(end));
-  options.first_number = settings.first_prompt;
+  std::vector<std::vector<int32_t>> asked = each_so_often(prompts, settings);
+  const RowRange own = own_rows(std::ssize(asked), impl_->ranks);
+  if (impl_->ranks != nullptr) refuse_other_prompts(*impl_->ranks, asked);
+  options.first_number = settings.first_prompt + static_cast<uint32_t>(own.begin);
   options.cancel = cancel;
   const Answering answering(impl_->answering);
+  const auto on_own_text = [&](size_t number, std::string_view text) {
+    if (on_text) on_text(static_cast<size_t>(own.begin) + number, text);
+  };
+  const auto first = asked.begin() + own.begin;
   std::vector<Completion> completions;
-  for (Answer& answer : generator.generate(each_so_often(prompts, settings), options, on_text))
+  for (Answer& answer : generator.generate({first, first + own.count}, options, on_own_text))
     completions.push_back({.prompt_ids = answer.prompt_ids,
                            .ids = answer.ids,
                            .text = answer.text,
                            .finish_reason = answer.finish_reason,
                            .prefill_tokens_per_second = answer.prefill_tokens_per_second(),
                            .decode_tokens_per_second = answer.decode_tokens_per_second()});
+  if (impl_->ranks != nullptr) return completions_of_all(*impl_->ranks, completions);
   return completions;
 }
 

@@ -57,6 +57,15 @@ SettingRow overwrite(bool& value, const char* help) {
   return {.names = "overwrite,force", .value = &value, .help = help};
 }
 
+SettingRow shard(std::string& value) {
+  SettingRow row = as_finetune(
+      "shard", &value,
+      "of several ranks: what each has a part of: none, or all (weights, of a model that "
+      "one cannot hold)");
+  row.choices = {ShardName::kNone, ShardName::kAll};
+  return row;
+}
+
 SettingRow shard_size(int64_t& value) {
   return {.names = "max-shard-size",
           .value = &value,
@@ -194,6 +203,7 @@ Rows rows_of(ModelOptions& o) {
   append(rows, {
       as_finetune("precision", &o.precision),
       as_finetune("device", &o.device),
+      shard(o.shard),
       {.names = "random-weights", .value = &o.random_weights,
        .help = "random weights for config.json, to measure"},
       as_finetune("prompt-style", &o.prompt_style,
@@ -267,7 +277,7 @@ Rows rows_of(EvaluateOptions& o) {
       {.names = "batch-size", .value = &o.batch_size, .help = "rows that are answered together",
        .range = kRowsTogether, .shows_default = true},
   });
-  for (const char* name : {"prompt-style", "parse-special", "precision", "device"})
+  for (const char* name : {"prompt-style", "parse-special", "precision", "device", "shard"})
     rows.push_back(find_in(model, name));
   Rows sampling = rows_of(o.sampling);
   // An answer that never ends is never right, and one to each row is judged.
@@ -297,6 +307,7 @@ Rows rows_of(ScoreOptions& o) {
        .kind = ValueKind::kFile},
       as_finetune("precision", &o.precision),
       as_finetune("device", &o.device),
+      shard(o.shard),
       overwrite(o.overwrite, "replace files that Falconer did not write"),
   });
   return rows;
