@@ -4,12 +4,15 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <string>
 
 namespace falconer {
 
-/// Work on a device is queued and done in order: one stream. The services here stand over a few
-/// primitives that a driver gives, so that they can be tested without one. Not for two threads.
+class DeviceQueue;
+
+/// Work on a device is queued and done in order: one stream, beside which open_queue() makes another. The services
+/// here stand over a few primitives that a driver gives, so that they can be tested without one. Not for two threads.
 class Device {
  public:
   explicit Device(std::string name) : name_(std::move(name)) {}
@@ -38,6 +41,8 @@ class Device {
   virtual void set_zero(void* to, size_t bytes) = 0;
   /// Returns when all work is done. Error: some of it failed.
   virtual void synchronize() = 0;
+  /// Another queue beside this one (device_queue.h), which must not outlive the device.
+  virtual std::unique_ptr<DeviceQueue> open_queue() = 0;
 
   /// From host memory, which may be changed once this returns.
   void copy_in(void* to, const void* from, size_t bytes);

@@ -1,8 +1,9 @@
 #include "support/emulated_gpu.h"
-
+// Behind it: what its queue calls.
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <atomic>
 #include <deque>
 #include <exception>
 #include <map>
@@ -11,7 +12,9 @@
 
 #include "base/error.h"
 #include "base/threads.h"
+#include "ops/cuda/rank_sum.h"
 #include "support/fiber.h"
+#include "tensor/device_queue.h"
 
 namespace falconer::emulated {
 namespace {
@@ -195,7 +198,7 @@ class EmulatedDevice : public Device {
     return static_cast<std::byte*>(memory);
   }
   void release(std::byte* memory) noexcept override {
-    run_until(first_ + std::ssize(queue_));
+    run_until(given());
     const auto found = memory_.find(memory);
     used_ -= found->second;
     ::munmap(memory, found->second);
@@ -203,16 +206,54 @@ class EmulatedDevice : public Device {
   }
   std::byte* allocate_pinned(size_t bytes) override { return new std::byte[bytes]; }
   void release_pinned(std::byte* memory) noexcept override {
-    run_until(first_ + std::ssize(queue_));
+    run_until(given());
     delete[] memory;
   }
   void set_zero(void* to, size_t bytes) override {
     enqueue([=] { std::memset(to, 0, bytes); });
   }
-  void synchronize() override { run_until(first_ + std::ssize(queue_)); }
+  void synchronize() override { run_until(given()); }
+  std::unique_ptr<DeviceQueue> open_queue() override;
 
   const EmulatedShape& shape() const { return shape_; }
-  void enqueue(std::function<void()> work) { queue_.push_back(std::move(work)); }
+  void enqueue(std::function<void()> work) {
+    if (launched_into_)
+      launched_into_(std::move(work));
+    else
+      queue_.push_back(std::move(work));
+  }
+  /// Where work is enqueued until this is called again; empty: here.
+  void launch_into(std::function<void(std::function<void()>)> queue) {
+    launched_into_ = std::move(queue);
+  }
+  int64_t given() const { return first_ + std::ssize(queue_); }
+
+  void run_until(int64_t number) {
+    if (first_ >= number) return;
+    const Touching touching(*this);
+    while (first_ < number) {
+      const std::function<void()> work = std::move(queue_.front());
+      queue_.pop_front();
+      ++first_;
+      work();
+    }
+  }
+
+  /// While one lives the memory can be touched.
+  class Touching {
+   public:
+    explicit Touching(EmulatedDevice& device) : device_(device) {
+      if (device_.touching_++ == 0) device_.protect(PROT_READ | PROT_WRITE);
+    }
+    Touching(const Touching&) = delete;
+    Touching& operator=(const Touching&) = delete;
+    ~Touching() {
+      if (--device_.touching_ == 0) device_.protect(PROT_NONE);
+    }
+
+   private:
+    EmulatedDevice& device_;
+  };
 
  protected:
   void copy_async(void* to, const void* from, size_t bytes) override {
@@ -225,17 +266,6 @@ class EmulatedDevice : public Device {
   void protect(int how) {
     for (const auto& [memory, bytes] : memory_) ::mprotect(memory, bytes, how);
   }
-  void run_until(int64_t number) {
-    if (first_ >= number) return;
-    protect(PROT_READ | PROT_WRITE);
-    while (first_ < number) {
-      const std::function<void()> work = std::move(queue_.front());
-      queue_.pop_front();
-      ++first_;
-      work();
-    }
-    protect(PROT_NONE);
-  }
 
   EmulatedShape shape_;
   size_t used_ = 0;
@@ -243,7 +273,70 @@ class EmulatedDevice : public Device {
   std::deque<std::function<void()>> queue_;
   int64_t first_ = 0;  // number of the first piece of work in the queue
   int64_t marks_[kMarks] = {};
+  int touching_ = 0;
+  std::function<void(std::function<void()>)> launched_into_;
 };
+
+class EmulatedQueue : public DeviceQueue {
+ public:
+  explicit EmulatedQueue(EmulatedDevice& device) : device_(device) {}
+  // What the device waits for is here.
+  ~EmulatedQueue() override {
+    try {
+      device_.synchronize();
+      run_until(given_);
+    } catch (...) {
+    }
+  }
+
+  void make_current() override {}
+  void* stream() override { return this; }
+  void follow_device() override {
+    add([this, number = device_.given()] { device_.run_until(number); });
+  }
+  void add_sum(const RankSum& sum) override {
+    device_.launch_into([this](std::function<void()> work) { add(std::move(work)); });
+    add_rank_sum(&device_, sum);
+    device_.launch_into({});
+  }
+  uint64_t mark() override {
+    const uint64_t number = ++given_;
+    add([this, number] { done_ = number; });
+    return number;
+  }
+  void device_follows(uint64_t mark) override {
+    device_.enqueue([this, mark] { run_until(mark); });
+  }
+  bool reached(uint64_t mark) override { return done_ >= mark; }
+
+  void add(std::function<void()> work) {
+    work_.push_back(std::move(work));
+    if (device_.shape().hasty_queue) run([this] { return work_.empty(); });
+  }
+
+ private:
+  void run_until(uint64_t mark) {
+    run([&] { return done_ >= mark; });
+  }
+  template <class Ended>
+  void run(const Ended& ended) {
+    const EmulatedDevice::Touching touching(device_);
+    while (!ended()) {
+      const std::function<void()> work = std::move(work_.front());
+      work_.pop_front();
+      work();
+    }
+  }
+
+  EmulatedDevice& device_;
+  std::deque<std::function<void()>> work_;
+  uint64_t given_ = 0;
+  std::atomic<uint64_t> done_ = 0;
+};
+
+std::unique_ptr<DeviceQueue> EmulatedDevice::open_queue() {
+  return std::make_unique<EmulatedQueue>(*this);
+}
 
 }  // namespace
 
@@ -259,6 +352,10 @@ std::byte* shared_memory() { return Block::mine().shared(); }
 
 void enqueue_call(Device& device, std::function<void()> call) {
   static_cast<EmulatedDevice&>(device).enqueue(std::move(call));
+}
+
+void enqueue_call(void* stream, std::function<void()> call) {
+  static_cast<EmulatedQueue*>(stream)->add(std::move(call));
 }
 
 void enqueue_blocks(Device& device, dim3 grid, int threads, size_t shared,

@@ -60,11 +60,17 @@ void enqueue_blocks(Device& device, dim3 grid, int threads, size_t shared,
 /// Queues work of the host's on the device's memory: what a library would do there.
 void enqueue_call(Device& device, std::function<void()> call);
 
+/// The same in a queue that Device::open_queue() made, named by its stream().
+void enqueue_call(void* stream, std::function<void()> call);
+
 struct EmulatedShape {
   int processors = 2;
   size_t shared_bytes = 227 << 10;
   size_t memory_bytes = size_t{4} << 30;
   bool library = true;  // there is one for matrix products
+  // Work in a second queue is done as soon as it may be, and not as late: who does not wait for the device's work
+  // before it is found out by the one, and who does not wait for it by the other.
+  bool hasty_queue = false;
 };
 std::unique_ptr<Device> open_emulated(const EmulatedShape& shape = {});
 /// What `device` was opened with.

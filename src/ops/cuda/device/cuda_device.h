@@ -23,7 +23,12 @@ class CudaDevice : public Device {
   CudaDevice(int index, const cudaDeviceProp& properties);
   ~CudaDevice() override;
 
-  cudaStream_t stream() const { return stream_; }
+  /// Where kernels are queued now: with the device's work, or in another queue while launch_into() has it so.
+  cudaStream_t stream() const { return launched_into_ != nullptr ? launched_into_ : stream_; }
+  /// Null: with the device's work.
+  void launch_into(cudaStream_t stream) { launched_into_ = stream; }
+  /// The stream of the device's work.
+  cudaStream_t own_stream() const { return stream_; }
   /// The runtime remembers a device for each thread of the host: this one is meant from here on.
   void make_current() const;
   /// Made at the first product.
@@ -39,6 +44,7 @@ class CudaDevice : public Device {
   void release_pinned(std::byte* memory) noexcept override;
   void set_zero(void* to, size_t bytes) override;
   void synchronize() override;
+  std::unique_ptr<DeviceQueue> open_queue() override;
 
  protected:
   void copy_async(void* to, const void* from, size_t bytes) override;
@@ -46,7 +52,7 @@ class CudaDevice : public Device {
   void wait(int mark) override;
 
  private:
-  cudaStream_t stream_ = nullptr;
+  cudaStream_t stream_ = nullptr, launched_into_ = nullptr;
   cudaEvent_t marks_[kMarks] = {};
   int index_ = 0, processors_ = 0;
   size_t shared_bytes_ = 0;
