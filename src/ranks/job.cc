@@ -182,6 +182,7 @@ Ranks* joined_ranks() {
 }
 
 void set_rank_timeout(double seconds) { the_job().timeout = seconds; }
+double rank_timeout() { return the_job().timeout; }
 
 void leave_job() {
   Job& job = the_job();

@@ -16,6 +16,7 @@ Ranks* joined_ranks();
 
 /// How long the ranks wait for one of which nothing comes; 600 s. Before the job is joined.
 void set_rank_timeout(double seconds);
+double rank_timeout();
 
 /// At the end, on all ranks: nobody leaves before all have come. Nothing where no job was joined. What is done
 /// with the ranks afterwards is an error of the program.

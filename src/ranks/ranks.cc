@@ -1,8 +1,5 @@
 #include "ranks/ranks.h"
 
-#include <pthread.h>
-#include <signal.h>
-
 #include <algorithm>
 #include <array>
 #include <atomic>
@@ -15,6 +12,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/quiet_thread.h"
 #include "base/system.h"
 
 namespace falconer {
@@ -173,13 +171,8 @@ void Ranks::State::reduce(const float* whole, const Pieces& pieces, float* home)
 }
 
 Ranks::Ranks(std::function<std::unique_ptr<Transport>()> make) : state_(new State) {
-  // Signals are for the program's own threads.
-  sigset_t all, before;
-  ::sigfillset(&all);
-  ::pthread_sigmask(SIG_SETMASK, &all, &before);
   state_->thread =
-      std::thread([state = state_.get(), make = std::move(make)] { state->serve(make); });
-  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+      quiet_thread([state = state_.get(), make = std::move(make)] { state->serve(make); });
   std::unique_lock<std::mutex> lock(state_->guard);
   state_->finished.wait(lock, [&] { return state_->joined; });
   if (!state_->failure) return;

@@ -9,15 +9,14 @@
 #include <vector>
 
 #include "ranks/pieces.h"
+#include "ranks/tensor_ranks.h"
 #include "ranks/transport.h"
 
 namespace falconer {
 
-/// Calls are queued for a thread of their own, which alone talks to the transport, and are done in order while the
-/// caller computes. Every rank makes the same calls in the same order. Sums are formed rank by rank, from 0 on, in
-/// f32: the same bytes every time, however a message is cut. Memory that a call was given stays untouched until it
-/// was waited for. An error on the thread is thrown by the next wait(), and by all after it: no call is done then.
-class Ranks {
+/// Calls are queued for a thread of their own, which alone talks to the transport. An error on it is thrown by the
+/// next wait(), and by all after it: no call is done then. Tensors lie in the host's memory.
+class Ranks : public TensorRanks {
  public:
   /// `make` is called on the thread, which also destroys what it made. Its error is thrown here.
   explicit Ranks(std::function<std::unique_ptr<Transport>()> make);
@@ -25,22 +24,18 @@ class Ranks {
   Ranks(const Ranks&) = delete;
   Ranks& operator=(const Ranks&) = delete;
   /// When all calls are done. Every rank does it, as every other call; but for one whose call has failed.
-  ~Ranks();
+  ~Ranks() override;
 
   const RankPlace& place() const;
   int rank() const { return place().rank; }
   int size() const { return place().size; }
   bool first() const { return rank() == 0; }
 
-  /// Names a queued call; waiting for one waits for all before it. 0: nothing to wait for.
-  using Ticket = uint64_t;
-  /// `whole` has pieces.n elements of `element` bytes, of which this rank's piece is there: all of them then.
-  Ticket gather(void* whole, const Pieces& pieces, size_t element);
+  Ticket gather(void* whole, const Pieces& pieces, size_t element) override;
   /// The same of bytes, where rank r's part is bounds[r] .. bounds[r + 1].
   Ticket gather_parts(void* whole, std::vector<size_t> bounds);
-  /// home[i] += the sum over all ranks of whole[begin + i], for this rank's piece.
-  Ticket reduce(const float* whole, const Pieces& pieces, float* home);
-  void wait(Ticket ticket);
+  Ticket reduce(const float* whole, const Pieces& pieces, float* home) override;
+  void wait(Ticket ticket) override;
 
   // What follows is done when it returns.
 
