@@ -21,8 +21,8 @@ T* at(const View& whole, const Band& band) {
 }  // namespace
 
 Learners::Learners(const std::vector<Param*>& params, const Division& division, Ranks* ranks,
-                   Arena& fixed)
-    : params_(params), ranks_(ranks) {
+                   TensorRanks* tensors, Arena& fixed)
+    : params_(params), ranks_(ranks), tensors_(tensors) {
   for (size_t i = 0; i < params.size(); ++i) {
     Param& param = *params[i];
     FALCONER_CHECK(param.learns);
@@ -53,22 +53,22 @@ void Learners::zero_gradients(Run& run) const {
 
 void Learners::finish_gradients(Run& run) const {
   if (ranks_ == nullptr) return;
-  Ranks::Ticket last = 0;
+  TensorRanks::Ticket last = 0;
   for (const Param* param : params_)
     if (sent_by_step(*param))
       for (const Band& band : param->bands())
-        last = ranks_->reduce(at<const float>(param->grad, band), band.pieces,
-                              static_cast<float*>(param->own_grad_of(band).data));
-  ranks_->wait(last);
+        last = tensors_->reduce(at<const float>(param->grad, band), band.pieces,
+                                static_cast<float*>(param->own_grad_of(band).data));
+  tensors_->wait(last);
   for (const Param* param : params_) {
     if (!param->whole_grad) continue;
     for (const Band& band : param->bands()) {
       if (sent_by_step(*param))
         copy(run, param->own_grad_of(band), piece_of(param->whole_grad, band));
-      last = ranks_->gather(at<float>(param->whole_grad, band), band.pieces, sizeof(float));
+      last = tensors_->gather(at<float>(param->whole_grad, band), band.pieces, sizeof(float));
     }
   }
-  ranks_->wait(last);
+  tensors_->wait(last);
 }
 
 // Piece by piece wherever the whole is at hand too: the same sum whatever is divided.
@@ -90,13 +90,13 @@ double Learners::gradient_norm(Run& run) const {
 
 void Learners::share_values() const {
   if (ranks_ == nullptr) return;
-  Ranks::Ticket last = 0;
+  TensorRanks::Ticket last = 0;
   for (const Param* param : params_)
     if (param->division.optimizer() && param->value)
       for (const Band& band : param->bands())
-        last = ranks_->gather(at<std::byte>(param->value, band), band.pieces,
-                              size_of(param->value.dtype));
-  ranks_->wait(last);
+        last = tensors_->gather(at<std::byte>(param->value, band), band.pieces,
+                                size_of(param->value.dtype));
+  tensors_->wait(last);
 }
 
 Traffic Learners::sent_in_step() const {

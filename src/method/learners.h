@@ -22,8 +22,9 @@ class Learners {
  public:
   Learners() = default;
   /// Tensors of the method's own, and vectors, are divided too, but for their values and gradients, which every
-  /// rank has as a whole. `ranks`: null where memory is planned alone.
-  Learners(const std::vector<Param*>& params, const Division& division, Ranks* ranks, Arena& fixed);
+  /// rank has as a whole. `ranks`, and `tensors` for what lies where `fixed` does: null where memory is planned alone.
+  Learners(const std::vector<Param*>& params, const Division& division, Ranks* ranks,
+           TensorRanks* tensors, Arena& fixed);
 
   const std::vector<Learner>& all() const { return all_; }
 
@@ -42,6 +43,7 @@ class Learners {
   std::vector<Param*> params_;
   std::vector<Learner> all_;
   Ranks* ranks_ = nullptr;
+  TensorRanks* tensors_ = nullptr;
 };
 
 }  // namespace falconer

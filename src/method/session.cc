@@ -10,12 +10,17 @@
 #include "model/weight_pages.h"
 #include "ops/kernels.h"
 #include "ops/moment_code.h"
+#include "ranks/job.h"
+#include "ranks/nccl/nccl_ranks.h"
 
 namespace falconer {
 namespace {
 
 // The head comes anew for each chunk of labelled rows: few of them are sent for less.
 constexpr int64_t kRanksHeadChunk = 1024;
+
+// What NCCL takes of a device for its own buffers, of a few ranks: not measured.
+constexpr size_t kNcclBytes = size_t{512} << 20;
 
 std::vector<View> push_state(Arena& arena, const Learner& learner, const OptimizerMemory& memory) {
   const bool coded = memory.coded && learner.param->size() >= kSmallestCoded;
@@ -57,6 +62,9 @@ std::unique_ptr<Session> Session::open(const SessionOptions& options) {
   session->fixed_bytes_ = measure.high_water();
   session->state_bytes_ = state.high_water();
   if (options.planning) return session;
+  if (options.ranks != nullptr && device != nullptr &&
+      (options.training || options.division.weights()))
+    session->device_ranks_ = std::make_unique<NcclRanks>(*options.ranks, *device, rank_timeout());
   session->fixed_ = Arena(session->fixed_bytes_, device);
   if (session->state_bytes_ > 0)
     session->state_ = Arena(session->state_bytes_, device, Place::kPinned);
@@ -160,7 +168,8 @@ void Session::attach_method(Arena& fixed, Arena& state) {
         "--lora-dora reads whole matrices, and --shard all divides them: use --shard optimizer, or "
         "leave it out");
   if (options_.training)
-    learners_ = Learners(method_->params(), options_.division, options_.ranks, fixed);
+    learners_ =
+        Learners(method_->params(), options_.division, options_.ranks, tensor_ranks(), fixed);
   for (const Learner& learner : learners_.all())
     optimizer_state_.push_back(
         push_state(options_.optimizer.offload ? state : fixed, learner, options_.optimizer));
@@ -173,9 +182,9 @@ void Session::attach_method(Arena& fixed, Arena& state) {
 
 // Last: what a method reads of whole weights it has read.
 void Session::make_visits(Arena& fixed) {
-  divide_mapped(weights_, fixed);
+  divide_mapped(weights_, run_.activation, fixed);
   if (options_.division.many() && DividedVisits::needed(weights_)) {
-    auto divided = std::make_unique<DividedVisits>(weights_, options_.ranks, fixed);
+    auto divided = std::make_unique<DividedVisits>(weights_, tensor_ranks(), fixed);
     divided_ = divided.get();
     visits_ = std::move(divided);
   } else if (options_.low_memory) {
@@ -186,15 +195,19 @@ void Session::make_visits(Arena& fixed) {
 }
 
 void Session::refuse_division() const {
-  const Division& division = options_.division;
-  if (!division.many()) return;
-  if (device() != nullptr)
-    fail_usage("ranks train on the CPU, and --device is {}: leave one of them out",
-               options_.device);
-  if (!division.weights()) return;
+  if (!options_.division.weights()) return;
+  if (device() != nullptr && !options_.training)
+    fail_usage(
+        "--shard all divides a model that answers among ranks on the CPU alone: with --device {} "
+        "use --shard none",
+        options_.device);
   const auto& method = options_.method;
   if (method && method->vocab > base_vocab_)
     fail_usage("--resize-embeddings goes with --shard none or optimizer, and not with all");
+}
+
+TensorRanks* Session::tensor_ranks() const {
+  return device_ranks_ != nullptr ? device_ranks_.get() : options_.ranks;
 }
 
 void Session::values_changed() {
@@ -294,7 +307,9 @@ MemoryPlan Session::plan() const {
   for (const auto& param : weights_.params)
     if (!param->in_arena) plan.mapped += param->value.bytes();
   if (options_.low_memory && divided_ == nullptr) plan.mapped = largest_resident(weights_);
-  if (options_.division.many()) plan.services += Ranks::room_bytes(options_.division.ranks);
+  if (const int ranks = options_.division.ranks; ranks > 1)
+    plan.services +=
+        device() != nullptr ? NcclRanks::room_bytes(ranks) + kNcclBytes : Ranks::room_bytes(ranks);
   divide_fixed(plan);
   return plan;
 }

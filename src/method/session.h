@@ -139,6 +139,8 @@ class Session {
   void refuse_division() const;
   /// The most head rows of all ranks in the pass to come; 0: none makes any.
   int64_t most_head_rows(int64_t mine) const;
+  /// What the ranks put this session's tensors together by; null: alone, or planned.
+  TensorRanks* tensor_ranks() const;
   /// The tensors of an adapter's file that are the base's own.
   std::set<std::string> copies_in(const OpenedAdapter& adapter, const Method& method);
 
@@ -191,7 +193,8 @@ class Session {
   std::vector<std::vector<View>> optimizer_state_;
   std::string why_computed_so_;
   size_t fixed_bytes_ = 0, state_bytes_ = 0, kept_bytes_ = 0, scratch_bytes_ = 0;
-  size_t building_bytes_ = 0;  // of scratch, while it is built
+  size_t building_bytes_ = 0;                  // of scratch, while it is built
+  std::unique_ptr<TensorRanks> device_ranks_;  // of a device; last, so that it leaves first
 };
 
 }  // namespace falconer

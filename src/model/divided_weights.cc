@@ -1,7 +1,6 @@
 #include "model/divided_weights.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include "ops/residual.h"
 
@@ -32,7 +31,8 @@ bool DividedVisits::needed(const Weights& weights) {
                      [](const auto& param) { return values_come(*param) || gradients_go(*param); });
 }
 
-DividedVisits::DividedVisits(const Weights& weights, Ranks* ranks, Arena& fixed) : ranks_(ranks) {
+DividedVisits::DividedVisits(const Weights& weights, TensorRanks* ranks, Arena& fixed)
+    : ranks_(ranks) {
   int64_t values = 0, gradients = 0;
   for (const auto& param : weights.params) {
     if (values_come(*param))
@@ -48,7 +48,7 @@ void DividedVisits::arrive(Run&, int64_t at, int64_t) { at_ = at; }
 void DividedVisits::leave(Run&, int64_t) { at_ = kNowhere; }
 
 // Where values are, or soon will be.
-DividedVisits::Place& DividedVisits::gathered(const Wanted& wanted) {
+DividedVisits::Place& DividedVisits::gathered(Run& run, const Wanted& wanted) {
   for (Place& place : values_)
     if (place.holds.same_values(wanted)) return place;
   Place& place = values_[1 - used_];
@@ -59,10 +59,12 @@ DividedVisits::Place& DividedVisits::gathered(const Wanted& wanted) {
   sent_.weights += sent_to_gather(band.pieces, wanted.param->division.rank, element);
   if (ranks_ == nullptr) return place;
   ranks_->wait(place.ticket);  // of what nobody came for
-  auto* const whole = static_cast<std::byte*>(place.memory.data);
-  if (band.count > 0)
-    std::memcpy(whole + static_cast<size_t>(band.begin) * element, own.data, own.bytes());
-  place.ticket = ranks_->gather(whole, band.pieces, element);
+  if (band.count > 0) {
+    const View whole = band_in(place.memory, *wanted.param, band, own.dtype);
+    const View piece = whole.reshape(1, whole.size()).col_range(band.begin, band.count);
+    own.device != nullptr ? copy(run, own, piece) : copy_converted(own, piece);
+  }
+  place.ticket = ranks_->gather(place.memory.data, band.pieces, element);
   return place;
 }
 
@@ -81,10 +83,10 @@ BandViews DividedVisits::arrive(Run& run, const Param& param, const Band& band, 
     if (reads) views.value = band_in(values_[0].memory, param, band, param.own_value.dtype);
   } else if (reads) {
     const Wanted wanted{&param, band, at_, use};
-    Place& place = gathered(wanted);
+    Place& place = gathered(run, wanted);
     used_ = static_cast<size_t>(&place - values_.data());
     const Wanted next = after(wanted);
-    if (next.param != nullptr && !next.same_values(wanted)) gathered(next);
+    if (next.param != nullptr && !next.same_values(wanted)) gathered(run, next);
     if (!run.dry) ranks_->wait(place.ticket);
     views.value = band_in(place.memory, param, band, param.own_value.dtype);
   }

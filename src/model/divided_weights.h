@@ -6,7 +6,7 @@
 #include <tuple>
 
 #include "model/visits.h"
-#include "ranks/ranks.h"
+#include "ranks/tensor_ranks.h"
 #include "ranks/traffic.h"
 
 namespace falconer {
@@ -16,8 +16,9 @@ namespace falconer {
 /// as large as the largest band.
 class DividedVisits : public WeightVisits {
  public:
-  /// `ranks`: null where a run is planned alone, whose dry passes then count what they would send. Places are made in `fixed`. Everything outlives this.
-  DividedVisits(const Weights& weights, Ranks* ranks, Arena& fixed);
+  /// `ranks`: of memory as `fixed` is of; null where a run is planned alone, whose dry passes then count what they
+  /// would send. Places are made in `fixed`. Everything outlives this.
+  DividedVisits(const Weights& weights, TensorRanks* ranks, Arena& fixed);
 
   /// Whether anything comes and goes at all.
   static bool needed(const Weights& weights);
@@ -59,14 +60,14 @@ class DividedVisits : public WeightVisits {
   struct Place {
     View memory;  // bytes
     Wanted holds;
-    Ranks::Ticket ticket = 0;
+    TensorRanks::Ticket ticket = 0;
   };
   /// Of a run, not of its plan: only memory is looked for.
   bool measures(const Run& run) const { return run.dry && ranks_ != nullptr; }
-  Place& gathered(const Wanted& wanted);
+  Place& gathered(Run& run, const Wanted& wanted);
   Wanted after(const Wanted& wanted);
 
-  Ranks* ranks_;
+  TensorRanks* ranks_;
   std::array<Place, 2> values_, gradients_;
   size_t used_ = 0;  // of values_: computed with now, or last
   size_t gradient_turn_ = 0;

@@ -81,6 +81,12 @@ void load_own_piece(Param& param, const StoredTensor& stored, Dtype dtype, Arena
   stored.forget();
 }
 
+// Within a device by way of the host, which is seldom: of random weights.
+void copy_piece(const View& from, const View& to) {
+  if (from.device == nullptr || to.device == nullptr) return copy_converted(from, to);
+  set_values(to, host_values(from));
+}
+
 // Of a value that is there as a whole.
 void keep_own_piece(Param& param, Dtype dtype, Arena& arena) {
   const View whole = param.value;
@@ -88,7 +94,7 @@ void keep_own_piece(Param& param, Dtype dtype, Arena& arena) {
   if (!arena.measuring() && whole) {
     for (const Band& band : param.bands())
       if (band.count > 0)
-        copy_converted(piece_of(whole, band), param.own_value.col_range(band.own, band.count));
+        copy_piece(piece_of(whole, band), param.own_value.col_range(band.own, band.count));
     if (param.mapped) forget(param);
   }
   param.value = {};
@@ -261,7 +267,8 @@ void assume_weights(Weights& weights, Dtype stored, Dtype matrix, Arena& fixed) 
 void place_weights(Weights& weights, Dtype activation, Arena& fixed) {
   if (fixed.device() == nullptr) return;
   for (const auto& param : weights.params) {
-    if (param->in_arena) continue;
+    const bool divided = param->division.weights() && !param->vector();
+    if (param->in_arena || divided) continue;
     const View value = fixed.push(param->rows(), param->cols(), activation);
     if (!fixed.measuring()) {
       copy_converted(param->value, value);
@@ -273,10 +280,10 @@ void place_weights(Weights& weights, Dtype activation, Arena& fixed) {
   }
 }
 
-void divide_mapped(Weights& weights, Arena& fixed) {
+void divide_mapped(Weights& weights, Dtype activation, Arena& fixed) {
   for (const auto& param : weights.params)
     if (param->division.weights() && !param->in_arena && param->value)
-      keep_own_piece(*param, param->value.dtype, fixed);
+      keep_own_piece(*param, fixed.device() != nullptr ? activation : param->value.dtype, fixed);
 }
 
 void init_weights(Run& run, Weights& weights, const ModelConfig& config, uint64_t seed, Dtype dtype,

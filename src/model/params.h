@@ -110,11 +110,12 @@ void assume_weights(Weights& weights, Dtype stored, Dtype matrix, Arena& fixed);
 void init_weights(Run& run, Weights& weights, const ModelConfig& config, uint64_t seed, Dtype dtype,
                   Arena& fixed);
 
-/// Of matrices that are divided and that still lie in mapped files, this rank's piece goes to `fixed`.
-void divide_mapped(Weights& weights, Arena& fixed);
+/// Of matrices that are divided and that still lie in mapped files, this rank's piece goes to `fixed`; on a device
+/// as `activation`.
+void divide_mapped(Weights& weights, Dtype activation, Arena& fixed);
 
 /// On a device: what load_weights() left in files goes to `fixed`, matrices as `activation`. Nothing
-/// on the host, nor for what is there already.
+/// on the host, nor for what is there already, or is divide_mapped()'s.
 void place_weights(Weights& weights, Dtype activation, Arena& fixed);
 
 /// Error: a tensor of `weights`, which are those of `config`, is missing from the files or has

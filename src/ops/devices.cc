@@ -49,13 +49,6 @@ struct Named {
   int index = 0;
 };
 
-// "" as what it stands for.
-std::string resolved(const std::string& name) {
-  if (!name.empty()) return name;
-  const char* set = std::getenv("FALCONER_DEVICE");
-  return set != nullptr && *set != '\0' ? set : "cpu";
-}
-
 Named parse(const std::string& name) {
   if (name == "cpu" || name == "auto") return {};
   const size_t colon = std::min(name.find(':'), name.size());
@@ -92,15 +85,21 @@ int cuda_device_count(std::string& why) {
 #endif
 }
 
+std::string device_asked_for(const std::string& name) {
+  if (!name.empty()) return name;
+  const char* set = std::getenv("FALCONER_DEVICE");
+  return set != nullptr && *set != '\0' ? set : "cpu";
+}
+
 void check_device_name(const std::string& name) {
-  const Named named = parse(resolved(name));
+  const Named named = parse(device_asked_for(name));
   std::string why;
   if (named.kind != nullptr && named.kind->name == "cuda" && cuda_device_count(why) <= named.index)
     named.kind->open(named.index);  // which says why it cannot
 }
 
 OpenedDevice open_device(const std::string& name) {
-  const std::string wanted = resolved(name);
+  const std::string wanted = device_asked_for(name);
   const Named named = parse(wanted);
   if (named.kind != nullptr) return named.kind->open(named.index);
   return wanted == "auto" ? open_auto() : open_cpu();

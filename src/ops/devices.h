@@ -19,6 +19,8 @@ struct OpenedDevice {
 /// environment's FALCONER_DEVICE says, else the CPU. Errors: another name (usage), a device that is
 /// not there or that this program was built without.
 OpenedDevice open_device(const std::string& name);
+/// What "" stands for; another name as it is.
+std::string device_asked_for(const std::string& name);
 /// Error where open_device() would not understand the name (usage), or has no such CUDA device.
 void check_device_name(const std::string& name);
 

@@ -1,6 +1,5 @@
 #include "train/whole_tensors.h"
 
-#include <cstring>
 #include <tuple>
 #include <utility>
 
@@ -25,8 +24,9 @@ void gather_part(Ranks* ranks, const RankTensor::Part& part, const View& whole) 
   std::vector<size_t> bounds;
   for (const int64_t bound : part.bounds) bounds.push_back(static_cast<size_t>(bound) * element);
   if (part.own.size() > 0)
-    std::memcpy(static_cast<std::byte*>(whole.data) + bounds[static_cast<size_t>(ranks->rank())],
-                part.own.data, part.own.bytes());
+    copy_converted(
+        part.own, whole.reshape(1, whole.size())
+                      .col_range(part.bounds[static_cast<size_t>(ranks->rank())], part.own.size()));
   ranks->wait(ranks->gather_parts(whole.data, std::move(bounds)));
 }
 

@@ -53,6 +53,11 @@ bool has_device(const std::string& name) {
     add_device_kind({"emulated", [](int) {
                        return OpenedDevice{emulated::open_emulated(), &emulated::kernels()};
                      }});
+  if (name == "hasty")
+    add_device_kind({"hasty", [](int) {
+                       return OpenedDevice{emulated::open_emulated({.hasty_queue = true}),
+                                           &emulated::kernels()};
+                     }});
   return name != "cuda" || cuda_device() != nullptr;
 }
 

@@ -24,8 +24,8 @@ const TestDevice* cuda_device();
 
 bool built_with_cuda();
 
-/// Names for --device in tests: "emulated" is made known to the program, and "cuda" is skipped where
-/// there is none.
+/// Names for --device in tests: "emulated", and "hasty" (EmulatedShape::hasty_queue), are made known to the program,
+/// and "cuda" is skipped where there is none.
 bool has_device(const std::string& name);
 
 }  // namespace falconer::test

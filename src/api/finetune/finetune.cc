@@ -145,6 +145,7 @@ class Finetuning {
       s.assumed = assumed_->dtype;
       s.assumed_why = assumed_->why;
     }
+    if (!device_.empty()) s.device = device_;
     if (!planning) s.ranks = ranks_;
     session_ = Session::open(s);
     if (session_->method()->name() != o_.method)
@@ -172,14 +173,14 @@ class Finetuning {
                             plan_heading(*session_, o_.method, options.batches));
   }
 
-  // On every rank.
-  bool fits_all() const {
+  bool fits_all() const {  // on every rank
     return rank_plan_ ? rank_plan_->fits() : all_of(ranks_, fits(*session_));
   }
 
   // All that can be wrong is found here, before anything in the run's folder is touched.
   TrainOptions check(bool dry) {
     refuse_difference(ranks_, "program or CPU", program_and_cpu());
+    device_ = training_device_of_rank(ranks_, o_.device);
     if (is_first(ranks_)) {
       folder_.emplace(o_, dry);
       checkpoint_ = find_checkpoint(o_, dry);
@@ -251,8 +252,7 @@ class Finetuning {
     if (const int64_t total = total_steps(options); state.step > total)
       log_warning(
           "{} is behind the {} {} that this run would have: nothing is left to train, and final/ "
-          "is "
-          "of step {}; more --epochs or --max-steps train on",
+          "is of step {}; more --epochs or --max-steps train on",
           checkpoint_.string(), total, plural(total, "step"), state.step);
   }
 
@@ -379,7 +379,7 @@ class Finetuning {
   const RunContext& context_;
   Ranks* const ranks_ = job_ranks();  // null: this process is alone
   const Shown shown_;
-  std::string memory_text_;
+  std::string device_, memory_text_;
   LoadedData data_;
   std::optional<PromptStyle> style_;
   SamplePrompt sample_;

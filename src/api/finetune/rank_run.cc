@@ -4,10 +4,13 @@
 #include <cstdlib>
 
 #include "base/error.h"
+#include "base/log.h"
 #include "base/nearest.h"
 #include "base/one_of_many.h"
 #include "falconer/process.h"
 #include "ops/cpu/onednn.h"
+#include "ops/devices.h"
+#include "ranks/nccl/nccl_api.h"
 
 namespace falconer {
 
@@ -72,6 +75,45 @@ void open_rank_log(Ranks* ranks, const std::filesystem::path& out) {
 bool all_of(Ranks* ranks, bool here) {
   const std::vector<double> all = numbers_of_all(ranks, {here ? 1.0 : 0.0});
   return std::find(all.begin(), all.end(), 0.0) == all.end();
+}
+
+// Slurm, say, gives each of its tasks a GPU of its own, which is number 0 to it. Whether it is, NCCL sees.
+std::string device_of_rank(const RankPlace& place, const std::string& name, int gpus) {
+  if (name.starts_with("cuda:") && place.local_size > 1)
+    fail_usage(
+        "--device {} is one GPU, and there are {} ranks on {}: with --device cuda each takes the "
+        "one of its own number there, of those that CUDA_VISIBLE_DEVICES lists",
+        name, place.local_size, place.host);
+  if (name != "cuda" || gpus == 0) return name;
+  if (gpus > 1 && place.local_rank >= gpus)
+    fail(
+        "rank {} is number {} of the ranks on {}, which has {} GPUs, numbered from 0; start as "
+        "many ranks on a machine as it has GPUs, or use --device cpu",
+        place.rank, place.local_rank, place.host, gpus);
+  return fmt::format("cuda:{}", gpus == 1 ? 0 : place.local_rank);
+}
+
+std::string device_of_rank(Ranks* ranks, const std::string& name) {
+  if (ranks == nullptr) return name;
+  std::string asked = device_asked_for(name);
+  refuse_difference(ranks, "device", asked);
+  const RankPlace& place = ranks->place();
+  std::string why;
+  const int gpus = asked == "cpu" ? 0 : cuda_device_count(why);
+  // What nobody asked for is taken where it is certain that each has its own.
+  if (asked == "auto") {
+    asked = all_of(ranks, gpus >= place.local_size) ? "cuda" : "cpu";
+    if (asked == "cpu")
+      log_info("device: cpu, because {}",
+               gpus == 0 ? spelled(why) : "there are fewer GPUs than ranks on a machine");
+  }
+  return device_of_rank(place, asked, gpus);
+}
+
+std::string training_device_of_rank(Ranks* ranks, const std::string& name) {
+  std::string device = device_of_rank(ranks, name);
+  if (ranks != nullptr && device.starts_with("cuda")) static_cast<void>(nccl());
+  return device;
 }
 
 void refuse_difference(Ranks* ranks, const std::string& what, const std::string& here) {

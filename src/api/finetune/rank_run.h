@@ -34,6 +34,15 @@ bool all_of(Ranks* ranks, bool here);
 /// What results hang on beside the program's version: which kernels this CPU gets.
 std::string program_and_cpu();
 
+/// What --device is for this rank: of GPUs the one of its number on its machine, or the only one that it sees. `name`
+/// where this process is alone. Every rank calls it. Errors: a GPU by number for several ranks (usage); fewer GPUs
+/// than ranks; FALCONER_DEVICE differs.
+std::string device_of_rank(Ranks* ranks, const std::string& name);
+/// The same for training. Error: several ranks have GPUs, and NCCL is not there.
+std::string training_device_of_rank(Ranks* ranks, const std::string& name);
+/// device_of_rank() for a rank at `place` of a machine that shows it `gpus`.
+std::string device_of_rank(const RankPlace& place, const std::string& name, int gpus);
+
 /// Error, on all ranks: `what` ("rows", "program and CPU") is not the same on every rank, which is named.
 void refuse_difference(Ranks* ranks, const std::string& what, const std::string& here);
 

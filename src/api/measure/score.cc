@@ -202,7 +202,7 @@ void score(const ScoreOptions& options) {
   const auto session = Session::open({.checkpoint = checkpoint,
                                       .adapter = adapter,
                                       .precision = parse_precision(options.precision),
-                                      .device = options.device,
+                                      .device = device_of_rank(ranks, options.device),
                                       .division = division_for_use(ranks, options.shard),
                                       .ranks = ranks});
   check_prepared(data, tokenizer ? &*tokenizer : nullptr, checkpoint, options.any_base);

@@ -5,6 +5,7 @@
 #include <map>
 
 #include "api/common.h"
+#include "api/finetune/rank_run.h"
 #include "api/measure/profiling.h"
 #include "api/model/activations.h"
 #include "api/model/adapter_tokenizer.h"
@@ -130,7 +131,7 @@ Model Model::open(const ModelOptions& named) {
                                  .adapter = options.adapter,
                                  .precision = parse_precision(options.precision),
                                  .from_scratch = options.random_weights,
-                                 .device = options.device,
+                                 .device = device_of_rank(impl->ranks, options.device),
                                  .division = division_for_use(impl->ranks, options.shard),
                                  .ranks = impl->ranks});
   impl->styles.emplace(impl->session->adapter(), choose_style(options, options.adapter));

@@ -1,0 +1,160 @@
+// Several ranks with a GPU each train one model: ranks that are threads, on emulated devices, over an emulated NCCL.
+// Beside ranks on the CPU.
+#include <gtest/gtest.h>
+
+#include "ops/devices.h"
+#include "ranks/thread_transport.h"
+#include "support/devices.h"
+#include "support/emulated_nccl.h"
+#include "support/run_files.h"
+#include "support/tiny_session.h"
+#include "train/optimizer_file.h"
+#include "train/trainer.h"
+
+namespace falconer::test {
+namespace {
+
+struct RankRun {
+  std::vector<double> losses;  // of the steps, and of an evaluation at the end
+  std::string model, optimizer;
+};
+
+/// A GPU goes on while its rank waits for others. The emulated one does that here, while the rank's own thread waits
+/// for the call.
+class WorkingTransport : public ThreadTransport {
+ public:
+  using ThreadTransport::ThreadTransport;
+  Device* device = nullptr;
+
+  void gather(std::byte* whole, std::span<const size_t> bounds) override {
+    work();
+    ThreadTransport::gather(whole, bounds);
+  }
+  void exchange(std::span<const std::span<const std::byte>> parts, std::byte* received) override {
+    work();
+    ThreadTransport::exchange(parts, received);
+  }
+  void broadcast(std::byte* data, size_t bytes, int root) override {
+    work();
+    ThreadTransport::broadcast(data, bytes, root);
+  }
+  void barrier() override {
+    work();
+    ThreadTransport::barrier();
+  }
+
+ private:
+  void work() const {
+    if (device != nullptr) device->synchronize();
+  }
+};
+
+MethodOptions method_named(const char* name) {
+  MethodOptions method;
+  method.method = name;
+  return method;
+}
+
+void train_rank(Ranks& ranks, WorkingTransport& transport, const TinyRun& tiny,
+                SessionOptions options, RankRun& made) {
+  options.checkpoint = tiny.checkpoint;
+  options.training = true;
+  options.optimizer = {.moments = 2};
+  options.seed = 3;
+  options.division.ranks = ranks.size();
+  options.division.rank = ranks.rank();
+  options.division.here = ranks.size();
+  options.division.band = 512;
+  options.ranks = &ranks;
+  const auto session = Session::open(options);
+  transport.device = session->device();
+  const std::vector<Row> rows = rows_of(tiny);
+  TrainOptions training;
+  training.out = tiny.path("out");
+  training.batches = {
+      .batch_size = 5, .micro_batch_size = 1, .max_steps = 2, .ranks = ranks.size()};
+  training.optimizer.lr = 1e-2;
+  training.save_interval = 2;
+  if (ranks.first()) make_folder(training.out);
+  ranks.barrier();
+  const std::vector<Row> held_out(rows.begin(), rows.begin() + 4);
+  Trainer trainer(*session, rows, held_out, training);
+  if (ranks.first())
+    trainer.on_step([&](const StepMetrics& step, const EvalMetrics* evaluation) {
+      made.losses.push_back(step.loss);
+      if (evaluation != nullptr) made.losses.push_back(evaluation->loss);
+    });
+  trainer.run();
+  // Pieces on a device are read back as they were written.
+  for (const auto& slots : session->optimizer_state())
+    for (const View& slot : slots) clear(slot);
+  restore_optimizer(training.out / "checkpoint-2", *session);
+  save_optimizer(training.out / "again.safetensors", *session);
+  transport.device = nullptr;
+}
+
+RankRun train_on_ranks(int count, const SessionOptions& options) {
+  const TinyRun tiny(TinyShape{.layers = 2});
+  const EmulatedNccl nccl;
+  RankRun made;
+  const auto job = std::make_shared<ThreadJob>(count);
+  std::vector<std::thread> threads;
+  for (int rank = 0; rank < count; ++rank)
+    threads.emplace_back([&, rank] {
+      auto made_here = std::make_unique<WorkingTransport>(job, rank);
+      WorkingTransport& transport = *made_here;
+      Ranks ranks(std::move(made_here));
+      train_rank(ranks, transport, tiny, options, made);
+    });
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(nccl.alive(), 0);
+  EXPECT_EQ(nccl.aborted(), 0);
+  EXPECT_EQ(nccl.groups(0).empty(), options.device == "cpu");
+  made.model = file_bytes(weights_of(tiny.path("out") / "final"));
+  made.optimizer = file_bytes(tiny.path("out") / "checkpoint-2" / "optimizer.safetensors");
+  EXPECT_TRUE(file_bytes(tiny.path("out") / "again.safetensors") == made.optimizer);
+  return made;
+}
+
+class RankDevices : public ::testing::TestWithParam<const char*> {};
+
+TEST_P(RankDevices, LearnWhatRanksOnTheCpuDoWhateverIsDivided) {
+  ASSERT_TRUE(has_device("emulated") && has_device("hasty"));
+  const bool adapter = std::string(GetParam()).starts_with("adapter");
+  for (const Precision precision : {Precision::kF32, Precision::kBF16}) {
+    if (adapter && precision == Precision::kBF16) continue;  // an emulated step takes long
+    SessionOptions options;
+    options.method = method_named(GetParam());
+    options.precision = precision;
+    const RankRun want = train_on_ranks(3, options);
+    ASSERT_EQ(want.losses.size(), 3u);
+    std::optional<RankRun> first;
+    for (const auto& [device, shard] :
+         {std::pair("emulated", Shard::kNone), std::pair("emulated", Shard::kOptimizer),
+          std::pair("emulated", Shard::kAll), std::pair("hasty", Shard::kAll)}) {
+      SCOPED_TRACE(fmt::format("{}, shard {}", device, static_cast<int>(shard)));
+      options.device = device;
+      options.division.shard = shard;
+      const RankRun got = train_on_ranks(3, options);
+      ASSERT_EQ(got.losses.size(), want.losses.size());
+      const double near = precision == Precision::kF32 ? 4e-5 : 0.01;
+      for (size_t i = 0; i < got.losses.size(); ++i)
+        EXPECT_NEAR(got.losses[i], want.losses[i], near * want.losses[i]) << "step " << i;
+      if (!first) first = got;
+      EXPECT_EQ(got.losses, first->losses);
+      EXPECT_TRUE(got.model == first->model);
+      EXPECT_TRUE(got.optimizer == first->optimizer);
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Methods, RankDevices,
+                         ::testing::Values("lora", "adapter", "adapter-v2", "full"),
+                         [](const auto& tested) {
+                           std::string name = tested.param;
+                           std::replace(name.begin(), name.end(), '-', '_');
+                           return name;
+                         });
+
+}  // namespace
+}  // namespace falconer::test
