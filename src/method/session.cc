@@ -196,11 +196,6 @@ void Session::make_visits(Arena& fixed) {
 
 void Session::refuse_division() const {
   if (!options_.division.weights()) return;
-  if (device() != nullptr && !options_.training)
-    fail_usage(
-        "--shard all divides a model that answers among ranks on the CPU alone: with --device {} "
-        "use --shard none",
-        options_.device);
   const auto& method = options_.method;
   if (method && method->vocab > base_vocab_)
     fail_usage("--resize-embeddings goes with --shard none or optimizer, and not with all");

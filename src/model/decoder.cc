@@ -14,10 +14,6 @@
 namespace falconer {
 namespace {
 
-// Rows of logits that exist at one time: enough for the product's peak, 133 MB of f32 at 65,024
-// tokens.
-constexpr int64_t kHeadRows = 512;
-
 // ALiBi's slopes, as the reference builds them: powers of 2^(-8/n) for the nearest power of two n,
 // then every other power of the next. They are rounded to bf16 there, and so here.
 void fill_alibi(const View& out) {
@@ -302,9 +298,9 @@ View Decoder::through_blocks(Run& run, const Batch& batch, const View& rows, KvC
   return x;
 }
 
-// Another rank may need the head more often than once: in chunks of its rows.
-void Decoder::go_along_with_heads(Run& run, const View& n) const {
-  for (int64_t begin = run.head_chunk; begin < run.head_rows; begin += run.head_chunk) {
+// Another rank may need the head more often: in chunks of its rows. `begin`: of the first that this one has not made.
+void Decoder::go_along_with_heads(Run& run, const View& n, int64_t begin) const {
+  for (; begin < run.head_rows; begin += run.head_chunk) {
     const ArenaScope scope(*run.scratch);
     HookKept kept;
     make_logits(run, n.row_range(0, 0), run.scratch->push(0, vocab(), Dtype::kF32), kept);
@@ -325,17 +321,19 @@ void Decoder::logits(Run& run, const Batch& batch, const View& rows, const View&
   if (run.device() == nullptr) {
     HookKept kept;
     make_logits(run, n, out, kept);
-    go_along_with_heads(run, n);
+    go_along_with_heads(run, n, run.head_chunk);
     return tell_made(run, {"logits"}, out);
   }
-  for (int64_t begin = 0; begin < n.rows; begin += kHeadRows) {
+  int64_t begin = 0;
+  for (; begin < n.rows; begin += run.head_chunk) {
     const ArenaScope chunk_scope(*run.scratch);
-    const int64_t count = std::min(kHeadRows, n.rows - begin);
+    const int64_t count = std::min(run.head_chunk, n.rows - begin);
     const View chunk = run.scratch->push(count, out.cols, Dtype::kF32);
     HookKept kept;
     make_logits(run, n.row_range(begin, count), chunk, kept);
     if (!run.dry) copy_converted(chunk, out.row_range(begin, count));
   }
+  go_along_with_heads(run, n, begin);
   tell_made(run, {"logits"}, out);
 }
 

@@ -77,7 +77,7 @@ class Decoder {
   View last_norm(Run& run, const View& x, bool keep, NormKept& kept) const;
   /// The head's product, scaled and capped as the model has it.
   void make_logits(Run& run, const View& n, const View& out, HookKept& kept) const;
-  void go_along_with_heads(Run& run, const View& n) const;
+  void go_along_with_heads(Run& run, const View& n, int64_t begin) const;
   void head_loss(Run& run, const LossPass& pass, const View& n, const View& dn, float scale,
                  const View& losses) const;
   LossSum sum_of(const Run& run, const View& own, const View& losses) const;

@@ -2,6 +2,7 @@
 // Beside ranks on the CPU.
 #include <gtest/gtest.h>
 
+#include "api/model/logits.h"
 #include "ops/devices.h"
 #include "ranks/thread_transport.h"
 #include "support/devices.h"
@@ -93,20 +94,27 @@ void train_rank(Ranks& ranks, WorkingTransport& transport, const TinyRun& tiny,
   transport.device = nullptr;
 }
 
-RankRun train_on_ranks(int count, const SessionOptions& options) {
-  const TinyRun tiny(TinyShape{.layers = 2});
-  const EmulatedNccl nccl;
-  RankRun made;
+/// Runs `work` on so many ranks, with the transport of each.
+void on_working_ranks(int count, const std::function<void(Ranks&, WorkingTransport&)>& work) {
   const auto job = std::make_shared<ThreadJob>(count);
   std::vector<std::thread> threads;
   for (int rank = 0; rank < count; ++rank)
     threads.emplace_back([&, rank] {
-      auto made_here = std::make_unique<WorkingTransport>(job, rank);
-      WorkingTransport& transport = *made_here;
-      Ranks ranks(std::move(made_here));
-      train_rank(ranks, transport, tiny, options, made);
+      auto made = std::make_unique<WorkingTransport>(job, rank);
+      WorkingTransport& transport = *made;
+      Ranks ranks(std::move(made));
+      work(ranks, transport);
     });
   for (std::thread& thread : threads) thread.join();
+}
+
+RankRun train_on_ranks(int count, const SessionOptions& options) {
+  const TinyRun tiny(TinyShape{.layers = 2});
+  const EmulatedNccl nccl;
+  RankRun made;
+  on_working_ranks(count, [&](Ranks& ranks, WorkingTransport& transport) {
+    train_rank(ranks, transport, tiny, options, made);
+  });
   EXPECT_EQ(nccl.alive(), 0);
   EXPECT_EQ(nccl.aborted(), 0);
   EXPECT_EQ(nccl.groups(0).empty(), options.device == "cpu");
@@ -116,9 +124,9 @@ RankRun train_on_ranks(int count, const SessionOptions& options) {
   return made;
 }
 
-class RankDevices : public ::testing::TestWithParam<const char*> {};
+class RankDevicesOf : public ::testing::TestWithParam<const char*> {};
 
-TEST_P(RankDevices, LearnWhatRanksOnTheCpuDoWhateverIsDivided) {
+TEST_P(RankDevicesOf, LearnWhatRanksOnTheCpuDoWhateverIsDivided) {
   ASSERT_TRUE(has_device("emulated") && has_device("hasty"));
   const bool adapter = std::string(GetParam()).starts_with("adapter");
   for (const Precision precision : {Precision::kF32, Precision::kBF16}) {
@@ -148,7 +156,41 @@ TEST_P(RankDevices, LearnWhatRanksOnTheCpuDoWhateverIsDivided) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Methods, RankDevices,
+// Ranks have other numbers of rows, of other lengths, whose logits are made in other numbers of chunks.
+TEST(RankDevices, AnswerAsOneDoes) {
+  ASSERT_TRUE(has_device("emulated"));
+  const TinyRun tiny(TinyShape{.layers = 2});
+  const EmulatedNccl nccl;
+  const std::vector<std::vector<int32_t>> rows = {
+      {3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5}, {8, 9}, {7, 9, 3}, {2, 3, 8, 4, 6}};
+  const auto logits = [&](Session& session, const std::vector<int32_t>& ids) {
+    session.run().head_chunk = 4;
+    const Tensor made = unchecked_logits_of(session, ids);
+    return std::vector<float>(made.view().row<float>(0),
+                              made.view().row<float>(0) + made.view().size());
+  };
+  SessionOptions options{
+      .checkpoint = tiny.checkpoint, .precision = Precision::kF32, .device = "emulated"};
+  const auto alone = Session::open(options);
+  std::vector<std::vector<float>> want, got(rows.size());
+  for (const auto& row : rows) want.push_back(logits(*alone, row));
+  on_working_ranks(3, [&](Ranks& ranks, WorkingTransport& transport) {
+    SessionOptions mine = options;
+    mine.division = {
+        .ranks = 3, .rank = ranks.rank(), .here = 3, .shard = Shard::kAll, .band = 512};
+    mine.ranks = &ranks;
+    const auto session = Session::open(mine);
+    transport.device = session->device();
+    for (auto i = static_cast<size_t>(ranks.rank()); i < rows.size(); i += 3)
+      got[i] = logits(*session, rows[i]);
+    session->pass_for_others();
+    transport.device = nullptr;
+  });
+  EXPECT_EQ(nccl.alive(), 0);
+  for (size_t i = 0; i < rows.size(); ++i) EXPECT_TRUE(got[i] == want[i]) << i;
+}
+
+INSTANTIATE_TEST_SUITE_P(Methods, RankDevicesOf,
                          ::testing::Values("lora", "adapter", "adapter-v2", "full"),
                          [](const auto& tested) {
                            std::string name = tested.param;

@@ -30,7 +30,8 @@ Tensor unchecked_logits_of(Session& session, std::span<const int32_t> ids) {
     session.decoder().logits(run, buffer.batch(), rows.view(), out.view());
   };
   session.reserve(pass);
-  session.make_pass(1, pass);
+  // A device makes them chunk by chunk.
+  session.make_pass(session.device() != nullptr ? n : 1, pass);
   return out;
 }
 
