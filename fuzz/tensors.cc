@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "checkpoint/bitsandbytes.h"
 #include "checkpoint/gguf.h"
 #include "checkpoint/gguf_tokenizer.h"
 #include "checkpoint/pickle.h"
@@ -25,8 +26,7 @@ void read_all(const TensorFiles& files) {
     for (const std::byte byte : tensor.bytes) sum += std::to_integer<unsigned>(byte);
     volatile unsigned kept = sum;  // the bytes are there: reading them must not be left out
     static_cast<void>(kept);
-    const bool real = tensor.dtype == Dtype::kF32 || tensor.dtype == Dtype::kBF16 ||
-                      tensor.dtype == Dtype::kF16 || tensor.dtype == Dtype::kF64;
+    const bool real = is_float(tensor.dtype) || is_blocks(tensor.dtype);
     if (!real || tensor.rows() < 1 || tensor.cols() < 1 || tensor.cols() > 4096) continue;
     std::vector<float> row(static_cast<size_t>(tensor.cols()));
     tensor.copy_rows_to(tensor.rows() - 1,
@@ -42,7 +42,10 @@ std::string safetensors_of(const std::string& header, size_t bytes) {
 
 void fuzz_safetensors(Input input) {
   static const Folder folder("safetensors");
-  read_all(TensorFiles::open_file(folder.put("model.safetensors", input)));
+  TensorFiles files = TensorFiles::open_file(folder.put("model.safetensors", input));
+  read_all(files);
+  take_bitsandbytes(files);
+  read_all(files);
 }
 
 void fuzz_shards(Input input) {

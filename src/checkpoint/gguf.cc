@@ -232,9 +232,10 @@ class Gguf::Reader {
     }
     std::reverse(tensor.shape.begin(), tensor.shape.end());
     const auto number = this->number<uint32_t>();
-    const GgufType* type = gguf_type(number);
-    if (type == nullptr)
-      gguf_.wrong("\"{}\" is of type {}, which is not known", printable(tensor.name), number);
+    const auto type = gguf_type(number);
+    if (!type)
+      gguf_.wrong("\"{}\" is of type {}, which {}", printable(tensor.name), number,
+                  unknown_gguf_type(number));
     tensor.type = *type;
     const auto elements = element_count(tensor.shape);
     const int64_t row = tensor.shape.empty() ? 1 : tensor.shape.back();
@@ -343,17 +344,16 @@ FileContent Gguf::content() const {
   FileContent content;
   content.owners.push_back(file_);
   for (const GgufTensor& tensor : tensors_) {
-    const auto dtype = dtype_from_gguf(tensor.type.number);
-    if (!dtype)
+    if (!tensor.type.dtype)
       fail(
-          "{}: \"{}\" is {}; F32, F16, BF16 and Q8_0 can be read. Export the model again as one of "
-          "them",
+          "{}: \"{}\" is {}, which is no type of weights; floats and ggml's other formats of "
+          "blocks can be read. "
+          "Export the model again as one of them",
           path().string(), printable(tensor.name), tensor.type.name);
     content.tensors.push_back({.name = tensor.name,
-                               .dtype = *dtype,
+                               .dtype = *tensor.type.dtype,
                                .shape = tensor.shape,
-                               .bytes = tensor.bytes,
-                               .q8_0 = tensor.type.number == kGgufQ8_0});
+                               .bytes = tensor.bytes});
   }
   return content;
 }

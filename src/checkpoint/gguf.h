@@ -12,7 +12,7 @@
 
 #include "base/file.h"
 #include "base/number.h"
-#include "checkpoint/gguf_blocks.h"
+#include "checkpoint/gguf_types.h"
 #include "checkpoint/tensor_file.h"
 
 namespace falconer {

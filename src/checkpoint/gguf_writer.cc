@@ -22,21 +22,6 @@ void append_text(std::string& to, std::string_view text) {
   to += text;
 }
 
-uint32_t type_of(const TensorSpec& spec) {
-  if (spec.q8_0) return kGgufQ8_0;
-  switch (spec.dtype) {
-    case Dtype::kF32:
-      return kGgufF32;
-    case Dtype::kF16:
-      return kGgufF16;
-    case Dtype::kBF16:
-      return kGgufBF16;
-    default:
-      FALCONER_CHECK(!"a dtype that no GGUF is written with");
-  }
-  return 0;
-}
-
 std::string header_of(const std::vector<TensorSpec>& specs, const GgufMetadata& metadata) {
   std::string header = "GGUF";
   append(header, kGgufVersion);
@@ -50,7 +35,7 @@ std::string header_of(const std::vector<TensorSpec>& specs, const GgufMetadata& 
     append(header, static_cast<uint32_t>(spec.shape.size()));
     for (size_t i = spec.shape.size(); i-- > 0;)
       append(header, static_cast<uint64_t>(spec.shape[i]));
-    append(header, type_of(spec));
+    append(header, gguf_number(spec.dtype));
     append(header, offset);
     offset += byte_count(spec) + padding_after(byte_count(spec));
   }

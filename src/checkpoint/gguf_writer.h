@@ -36,7 +36,7 @@ class GgufMetadata {
 
 class GgufWriter : public TensorWriter {
  public:
-  /// `specs` give rows-major shapes, as everywhere; those of q8_0 have rows of whole blocks.
+  /// `specs` give rows-major shapes, as everywhere; rows in blocks are whole ones.
   GgufWriter(const std::filesystem::path& path, std::vector<TensorSpec> specs,
              const GgufMetadata& metadata);
   ~GgufWriter() override;

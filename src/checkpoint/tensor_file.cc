@@ -4,122 +4,15 @@
 #include <set>
 
 #include "base/file.h"
-#include "base/joined.h"
 #include "checkpoint/gguf.h"
-#include "checkpoint/gguf_blocks.h"
 #include "checkpoint/safetensors.h"
 #include "checkpoint/strict_json.h"
 #include "checkpoint/torch_zip.h"
-#include "tensor/buffer.h"
+#include "tensor/blocks/format.h"
 
 namespace falconer {
 
 namespace fs = std::filesystem;
-
-int64_t StoredTensor::rows() const {
-  int64_t rows = 1;
-  for (size_t i = 0; i + 1 < shape.size(); ++i) rows *= shape[i];
-  return rows;
-}
-
-View StoredTensor::view() const {
-  FALCONER_CHECK(plain());
-  return {const_cast<std::byte*>(bytes.data()), rows(), cols(), cols(), dtype};
-}
-
-void StoredTensor::copy_to(const View& to) const { copy_rows_to(0, to); }
-
-namespace {
-
-/// By way of some rows in host memory: blocks are unpacked and rows are put in order there.
-void copy_rows_to_device(const StoredTensor& tensor, int64_t first, const View& to) {
-  constexpr int64_t kElements = int64_t{4} << 20;
-  const int64_t most = std::max<int64_t>(1, kElements / std::max<int64_t>(1, to.cols));
-  const Tensor piece(std::min(most, to.rows), to.cols, to.dtype);
-  for (int64_t row = 0; row < to.rows; row += most) {
-    const View some = piece.view().row_range(0, std::min(most, to.rows - row));
-    tensor.copy_rows_to(first + row, some);
-    copy_converted(some, to.row_range(row, some.rows));
-  }
-}
-
-/// Bytes of a row in a file, or of an element of a vector.
-int64_t row_bytes(const StoredTensor& tensor) {
-  const bool vector = tensor.shape.size() == 1;
-  const int64_t values = vector ? 1 : tensor.cols();
-  if (tensor.q8_0) return values / kQ8Block * kQ8Bytes;
-  return values * static_cast<int64_t>(size_of(tensor.dtype));
-}
-
-/// `to.rows` rows that lie at `from`.
-void copy_file_rows(const StoredTensor& tensor, const std::byte* from, const View& to) {
-  if (tensor.q8_0) return unpack_q8_0(from, to);
-  copy_converted(
-      {const_cast<std::byte*>(from), to.rows, tensor.cols(), tensor.cols(), tensor.dtype}, to);
-}
-
-/// A vector's elements are its rows: they are put in order one run at a time.
-void copy_elements(const StoredTensor& tensor, const View& to) {
-  int64_t at = 0;
-  for (const std::span<const std::byte> run : tensor.runs) {
-    const int64_t count = static_cast<int64_t>(run.size()) / row_bytes(tensor);
-    copy_converted({const_cast<std::byte*>(run.data()), 1, count, count, tensor.dtype},
-                   to.col_range(at, count));
-    at += count;
-  }
-}
-
-/// From row `first` on, as they are stored.
-void copy_stored(const StoredTensor& tensor, int64_t first, const View& to) {
-  if (tensor.runs.empty())
-    return copy_file_rows(
-        tensor, tensor.bytes.data() + (tensor.shape.size() == 1 ? 0 : first * row_bytes(tensor)),
-        to);
-  if (tensor.shape.size() == 1) return copy_elements(tensor, to);
-  int64_t at = 0, done = 0;  // row that a run begins with, rows copied
-  for (const std::span<const std::byte> run : tensor.runs) {
-    const int64_t rows = static_cast<int64_t>(run.size()) / row_bytes(tensor);
-    const int64_t skip = std::clamp<int64_t>(first + done - at, 0, rows);
-    const int64_t count = std::min(rows - skip, to.rows - done);
-    if (count > 0)
-      copy_file_rows(tensor, run.data() + skip * row_bytes(tensor), to.row_range(done, count));
-    done += std::max<int64_t>(count, 0);
-    at += rows;
-  }
-}
-
-}  // namespace
-
-void StoredTensor::copy_rows_to(int64_t first, const View& to) const {
-  FALCONER_CHECK(to.cols == cols() && first >= 0 && to.rows <= rows() - first);
-  if (to.device != nullptr) return copy_rows_to_device(*this, first, to);
-  if (added == 0) return copy_stored(*this, first, to);
-  const Tensor values(to.rows, to.cols, Dtype::kF32);
-  copy_stored(*this, first, values.view());
-  for (int64_t i = 0; i < to.rows; ++i)
-    for (int64_t j = 0; j < to.cols; ++j) values.view().row<float>(i)[j] -= added;
-  copy_converted(values.view(), to);
-}
-
-size_t StoredTensor::byte_count() const {
-  size_t count = bytes.size();
-  for (const auto& run : runs) count += run.size();
-  return count;
-}
-
-void StoredTensor::forget() const {
-  if (!mapped) return;
-  if (!bytes.empty()) forget_pages(bytes);
-  for (const auto& run : runs) forget_pages(run);
-}
-
-std::string StoredTensor::shape_text() const { return fmt::format("[{}]", joined(shape, ", ")); }
-
-void StoredTensor::check_float() const {
-  if (!is_float(dtype))
-    fail("{}: {} holds {} numbers; f32, bf16 and f16 can be read", file.string(), name,
-         name_of(dtype));
-}
 
 std::optional<int64_t> element_count(const std::vector<int64_t>& shape) {
   constexpr int64_t kMost = int64_t{1} << 48;
@@ -323,12 +216,18 @@ StoredTensor TensorFiles::put_together(const AssembledTensor& wanted,
     if (from.shape.empty() || from.shape.size() > 2 || from.shape[0] != rows.at(piece.tensor))
       fail("{}: {} is {}; expected {} rows, of which {} has {}", from.file.string(), from.name,
            from.shape_text(), rows.at(piece.tensor), wanted.name, piece.rows.count);
-    if (from.shape.size() != made.shape.size() || row_bytes(from) != row_bytes(made) ||
-        from.dtype != made.dtype || from.q8_0 != made.q8_0 || row_bytes(from) == 0)
+    FALCONER_CHECK(from.apart == nullptr);
+    if (is_blocks(from.dtype) && from.shape.size() == 1)
+      fail(
+          "{}: {} is a vector in blocks ({}), of which no part can be taken; expected plain "
+          "numbers",
+          from.file.string(), printable(piece.tensor), label_of(from.dtype));
+    if (from.shape.size() != made.shape.size() || from.row_bytes() != made.row_bytes() ||
+        from.dtype != made.dtype || from.row_bytes() == 0)
       fail("{}: {} is {} of {}, and {} is {} of {}; expected one width and one kind of numbers",
-           from.file.string(), wanted.pieces.front().tensor, made.shape_text(), name_of(made.dtype),
-           piece.tensor, from.shape_text(), name_of(from.dtype));
-    const int64_t size = row_bytes(from);
+           from.file.string(), wanted.pieces.front().tensor, made.shape_text(),
+           label_of(made.dtype), piece.tensor, from.shape_text(), label_of(from.dtype));
+    const int64_t size = from.row_bytes();
     const auto run = from.bytes.subspan(static_cast<size_t>(piece.rows.begin * size),
                                         static_cast<size_t>(piece.rows.count * size));
     made.mapped = made.mapped && from.mapped;
@@ -372,6 +271,11 @@ void TensorFiles::assemble(const std::vector<AssembledTensor>& wanted) {
   for (auto& [name, tensor] : tensors_)
     if (!taken.contains(name) && !made.emplace(name, tensor).second) fail_two(tensor, name);
   tensors_ = std::move(made);
+}
+
+void TensorFiles::replace(StoredTensor tensor) {
+  std::string name = tensor.name;
+  tensors_.insert_or_assign(std::move(name), std::move(tensor));
 }
 
 const StoredTensor* TensorFiles::find(std::string_view name) const {

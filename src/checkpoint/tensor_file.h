@@ -16,6 +16,8 @@
 
 namespace falconer {
 
+struct ScalesApart;
+
 /// Rows that lie one behind the other.
 struct RowRange {
   int64_t begin = 0, count = 0;
@@ -30,19 +32,22 @@ struct StoredTensor {
   std::span<const std::byte> bytes;
   std::filesystem::path file;  // for error messages
   bool mapped = false;         // bytes lie in a mapped file, not in memory of their own
-  bool q8_0 = false;           // bytes are GGUF's blocks; `dtype` is what they are read as
   /// Where its rows (a vector's elements) do not lie one behind the other: runs of them, in order. `bytes` is
   /// empty then.
   std::vector<std::span<const std::byte>> runs;
   float added = 0;  // to every value, before it was stored
+  /// Of codes whose scales lie elsewhere in the file: `bytes` are the codes alone, and `dtype` is what they are read as.
+  std::shared_ptr<const ScalesApart> apart = {};
 
-  /// The bytes are the values, in order.
-  bool plain() const { return !q8_0 && runs.empty() && added == 0; }
+  /// The bytes are the values, in order, or blocks of them.
+  bool plain() const { return runs.empty() && added == 0 && apart == nullptr; }
   /// As rows x cols: a scalar is 1 x 1, [n] is 1 x n, [a, ..., z] is (a * ... ) x z. Read-only
   /// memory. Only of plain tensors.
   View view() const;
   /// The values of a tensor of any kind, in order, to a view of the shape of view() and any float
-  /// dtype.
+  /// dtype, or its blocks to one of `dtype`. Error: a number that is read out of blocks is none, by a scale that is
+  /// none. (Blocks that are copied as they are, or used where they lie, are not looked at: that would read all of a
+  /// mapped file before it is needed.)
   void copy_to(const View& to) const;
   /// As copy_to, for `to.rows` rows from `first` on. A vector is a single row.
   void copy_rows_to(int64_t first, const View& to) const;
@@ -50,11 +55,15 @@ struct StoredTensor {
   int64_t cols() const { return shape.empty() ? 1 : shape.back(); }
   int64_t size() const { return rows() * cols(); }
   size_t byte_count() const;
+  /// Of a row, or of an element of a vector (0: its elements are in blocks).
+  int64_t row_bytes() const;
+  /// The format that its numbers were rounded to; none where they stand alone.
+  std::optional<Dtype> blocks() const;
   /// Its pages of a mapped file need not stay in memory.
   void forget() const;
   /// "[65024, 4544]"
   std::string shape_text() const;
-  /// Error: its numbers are none that weights are stored as.
+  /// Error: its numbers are none that weights are stored as, plain or in blocks.
   void check_float() const;
 };
 
@@ -101,6 +110,8 @@ class TensorFiles {
   /// pieces are there, or they differ in dtype or width; a tensor has another number of rows than its pieces;
   /// two would have one name.
   void assemble(const std::vector<AssembledTensor>& wanted);
+  /// Takes the place of the tensor of that name.
+  void replace(StoredTensor tensor);
   /// Leaves a tensor out, if it is there.
   void erase(const std::string& name) { tensors_.erase(name); }
   /// Null where there is none of that name.

@@ -4,8 +4,8 @@
 #include <cmath>
 #include <set>
 
-#include "checkpoint/gguf_blocks.h"
 #include "checkpoint/tensor_file.h"
+#include "tensor/blocks/format.h"
 #include "tensor/finite.h"
 
 namespace falconer {
@@ -30,27 +30,33 @@ void check_range(const View& from, const View& to, const std::string& name) {
   for (int64_t row = 0; row < to.rows; ++row) {
     const auto found = first_not_finite(to.row_range(row, 1));
     if (!found) continue;
-    for (int64_t col = found->col; col < to.cols; ++col) {
-      float value = 0, written = 0;
-      const auto number = [](float& x) { return View{&x, 1, 1, 1, Dtype::kF32}; };
-      copy_converted(from.row_range(row, 1).col_range(col, 1), number(value));
-      copy_converted(to.row_range(row, 1).col_range(col, 1), number(written));
-      if (std::isfinite(written) || !std::isfinite(value)) continue;
+    const std::vector<float> before = host_values(from.row_range(row, 1)),
+                             after = host_values(to.row_range(row, 1));
+    for (size_t col = 0; col < before.size(); ++col) {
+      const float value = before[col];
+      if (std::isfinite(after[col]) || !std::isfinite(value)) continue;
       if (half) refuse(name, value, "f16", 65504, "bf16 and f32 hold");
       refuse(name, value, "bf16", 3.38953e38, "f32 holds");
     }
   }
 }
 
-/// A block's scale is its largest magnitude over 127, in f16.
-void check_q8_0(const View& values, const std::string& name) {
-  constexpr float kMost = 127 * 65504.0f;
-  for (int64_t row = 0; row < values.rows; ++row)
-    for (int64_t col = 0; col < values.cols; ++col) {
-      const float value = values.row<float>(row)[col];
-      if (std::isnan(value)) fail("{} holds {}, and Q8_0 has no place for it", name, value);
-      if (std::fabs(value) > kMost) refuse(name, value, "Q8_0", kMost, "f32 and bf16 hold");
-    }
+/// Numbers that are none have no code.
+void check_finite(const View& values, Dtype dtype, const std::string& name) {
+  if (const auto found = first_not_finite(values))
+    fail("{} holds {}, and {} has no place for it", name, found->value, label_of(dtype));
+}
+
+/// Where a scale went beyond what its format holds, none of its values is a number.
+void check_scales(const View& values, const View& blocks, const std::string& name) {
+  const auto found = first_not_finite(blocks);
+  if (!found) return;
+  const int64_t block = block_of(blocks.dtype), begin = found->col / block * block;
+  const float* x = values.row<float>(found->row) + begin;
+  const float largest =
+      *std::max_element(x, x + block, [](float a, float b) { return std::fabs(a) < std::fabs(b); });
+  fail("{} holds {:.6g}, and {} has no scale for it; f32 and bf16 hold it", name, largest,
+       label_of(blocks.dtype));
 }
 
 }  // namespace
@@ -58,9 +64,8 @@ void check_q8_0(const View& values, const std::string& name) {
 size_t byte_count(const TensorSpec& spec) {
   const auto count = element_count(spec.shape);
   FALCONER_CHECK(count);
-  if (!spec.q8_0) return static_cast<size_t>(*count) * size_of(spec.dtype);
-  FALCONER_CHECK(columns(spec) % kQ8Block == 0);
-  return static_cast<size_t>(*count / kQ8Block) * kQ8Bytes;
+  FALCONER_CHECK(columns(spec) % block_of(spec.dtype) == 0);
+  return bytes_of(spec.dtype, *count);
 }
 
 TensorWriter::TensorWriter(std::vector<TensorSpec> specs) : specs_(std::move(specs)) {
@@ -72,7 +77,7 @@ void TensorWriter::write(const View& values) {
   FALCONER_CHECK(next_ < specs_.size());
   const TensorSpec& spec = specs_[next_];
   if (written_ == 0) begin(next_);
-  if (values.dtype == spec.dtype && values.contiguous() && !spec.q8_0 && values.device == nullptr) {
+  if (values.dtype == spec.dtype && values.contiguous() && values.device == nullptr) {
     put(values.data, values.bytes());
     written_ += values.bytes();
   } else {
@@ -101,24 +106,26 @@ void TensorWriter::write_pieces(const View& values) {
 
 void TensorWriter::put_piece(const View& values) {
   const TensorSpec& spec = specs_[next_];
-  const Dtype dtype = spec.q8_0 ? Dtype::kF32 : spec.dtype;
-  const size_t bytes = static_cast<size_t>(values.size()) * size_of(dtype);
-  if (piece_.size() < bytes) piece_ = Buffer(bytes);
-  const View converted{piece_.data(), values.rows, values.cols, values.cols, dtype};
-  copy_converted(values, converted);
-  if (!spec.q8_0) {
-    check_range(values, converted, spec.name);
-    put(converted.data, bytes);
-    written_ += bytes;
-    return;
+  const auto converted = [&](const View& from, Dtype dtype, Buffer& memory) {
+    const size_t bytes = bytes_of(dtype, from.size());
+    if (memory.size() < bytes) memory = Buffer(bytes);
+    const View to{memory.data(), from.rows, from.cols, from.cols, dtype};
+    copy_converted(from, to);
+    return to;
+  };
+  View written;
+  if (is_blocks(spec.dtype)) {
+    // A block never goes over the end of a row, nor over that of a piece: both are multiples of it.
+    const View numbers = converted(values, Dtype::kF32, piece_);
+    check_finite(numbers, spec.dtype, spec.name);
+    written = converted(numbers, spec.dtype, blocks_);
+    check_scales(numbers, written, spec.name);
+  } else {
+    written = converted(values, spec.dtype, piece_);
+    check_range(values, written, spec.name);
   }
-  // A block never goes over the end of a row, nor over that of a piece: both are multiples of it.
-  const size_t packed = static_cast<size_t>(values.size() / kQ8Block) * kQ8Bytes;
-  if (blocks_.size() < packed) blocks_ = Buffer(packed);
-  check_q8_0(converted, spec.name);
-  pack_q8_0(converted, blocks_.data());
-  put(blocks_.data(), packed);
-  written_ += packed;
+  put(written.data, written.bytes());
+  written_ += written.bytes();
 }
 
 void TensorWriter::commit() {

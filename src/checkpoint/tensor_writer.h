@@ -13,9 +13,8 @@ namespace falconer {
 /// What will be written; the order of declaration is the order of writing.
 struct TensorSpec {
   std::string name;
-  Dtype dtype = Dtype::kF32;
+  Dtype dtype = Dtype::kF32;  // GGUF's alone may be in blocks
   std::vector<int64_t> shape;
-  bool q8_0 = false;  // GGUF only: blocks of 32 values instead of `dtype`
 };
 
 /// Bytes that the tensor has in a file.
@@ -31,9 +30,9 @@ class TensorWriter {
   TensorWriter& operator=(const TensorWriter&) = delete;
 
   /// The next tensor in declared order, or the next rows of the one that is not complete yet. Any
-  /// float dtype is converted to the spec's, rounding to nearest even. Non-contiguous views are
-  /// fine. NaN and infinity are written as they are. Error: a finite value that f16, bf16 or a block's
-  /// scale cannot hold; NaN for Q8_0.
+  /// dtype that copy_converted() takes is converted to the spec's, rounding to nearest even; blocks of the spec's format
+  /// stay as they are. Non-contiguous views are fine. NaN and infinity are written as they are, but not into blocks: an
+  /// error, as a finite value is that f16, bf16 or a block's scale cannot hold.
   void write(const View& values);
   /// Syncs, puts in place. Every tensor must have come.
   void commit();

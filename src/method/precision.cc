@@ -2,28 +2,34 @@
 
 #include <algorithm>
 #include <initializer_list>
+#include <set>
 
 #include "base/error.h"
+#include "base/joined.h"
 #include "base/nearest.h"
+#include "tensor/blocks/format.h"
 
 namespace falconer {
 namespace {
 
 /// The matrices of a checkpoint by what they are stored as.
 struct Matrices {
-  int64_t all = 0, bf16 = 0, f16 = 0, f32 = 0, f64 = 0, q8_0 = 0;
-  std::string first_wide;  // that bf16 cannot hold
+  int64_t all = 0, bf16 = 0, f16 = 0, f32 = 0, f64 = 0, blocks = 0;
+  std::set<std::string> formats;  // of those in blocks
+  std::string first_wide;         // that bf16 cannot hold
 
   explicit Matrices(const TensorFiles& files) {
     for (const auto& [name, tensor] : files.tensors()) {
       if (tensor.shape.size() < 2) continue;
       ++all;
-      if (tensor.q8_0)
-        ++q8_0;
-      else if (tensor.dtype == Dtype::kBF16)
+      if (const auto format = tensor.blocks()) {
+        ++blocks;
+        formats.emplace(label_of(*format));
+      } else if (tensor.dtype == Dtype::kBF16) {
         ++bf16;
-      else
+      } else {
         add_wide(name, tensor.dtype);
+      }
     }
   }
 
@@ -76,11 +82,11 @@ ComputedIn computed_in(Precision precision, const TensorFiles& files) {
   if (precision == Precision::kF32) return {Dtype::kF32, {}};
   if (precision == Precision::kBF16) return {Dtype::kBF16, {}};
   const Matrices m(files);
-  if (m.q8_0 > 0)
+  if (m.blocks > 0)
     return {Dtype::kBF16,
-            worded("computing in bf16: {} of {} matrices are Q8_0 and are rounded to it "
+            worded("computing in bf16: {} of {} matrices are {} and are rounded to it "
                    "(--precision f32 keeps every bit, in twice the memory)",
-                   m.q8_0, m.all)};
+                   m.blocks, m.all, joined(m.formats, ", "))};
   if (m.all > 0 && m.bf16 == m.all) return {Dtype::kBF16, {}};
   return {Dtype::kF32, why_f32(m)};
 }

@@ -21,8 +21,8 @@ struct ComputedIn {
 
 /// What `precision` comes to for the tensors of a checkpoint. "auto" loses no bit of a weight: bf16
 /// where every matrix is bf16, else f32, which bf16 and f16 matrices are widened to as products read
-/// them. Vectors do not count: they are f32 in every run. Q8_0 alone is unpacked into bf16, because
-/// f32 would take twice the memory; that is said.
+/// them. Vectors do not count: they are f32 in every run. What is in blocks is unpacked into bf16,
+/// because f32 would take twice the memory; that is said.
 ComputedIn computed_in(Precision precision, const TensorFiles& files);
 
 }  // namespace falconer

@@ -5,6 +5,7 @@
 #include "base/json_file.h"
 #include "base/log.h"
 #include "base/path.h"
+#include "checkpoint/bitsandbytes.h"
 #include "checkpoint/gguf.h"
 #include "model/arch/generation_config.h"
 #include "model/arch/gguf_config.h"
@@ -54,21 +55,45 @@ void take_names_in_files(TensorFiles& files, const ModelConfig& config) {
   if (!names.empty()) files.rename(names);
 }
 
-/// Packed numbers under the names that bitsandbytes and GPTQ's family give them.
-void refuse_quantised(const std::string& path, const TensorFiles& files) {
-  for (const auto& [name, tensor] : files.tensors()) {
-    const auto ends = [&name = name](const char* ending) { return name.ends_with(ending); };
-    const bool packed = tensor.dtype == Dtype::kU8 || tensor.dtype == Dtype::kI8;
-    const bool theirs = ends(".absmax") || ends(".quant_map") || ends(".SCB");
-    const bool gptq = ends(".qweight") || ends(".qzeros");
-    if (!theirs && !gptq && !(packed && ends(".weight"))) continue;
-    fail(
-        "{}: its weights are quantised ({}, \"{}\"); Falconer reads plain numbers, and GGUF files "
-        "in q8_0: "
-        "take the model that it was made of, or write it out plain (in transformers: "
-        "model.dequantize(), then save_pretrained)",
-        path, gptq ? "GPTQ or AWQ" : "bitsandbytes", printable(name));
+/// Whose packed numbers a tensor's name speaks of, beside GPTQ's and AWQ's, which share theirs.
+struct Scheme {
+  const char* ending;
+  const char* name;
+};
+constexpr Scheme kSchemes[] = {
+    {".weight_packed", "compressed-tensors"},
+    {".weight_scale", "compressed-tensors or FP8"},
+    {".weight_scale_inv", "FP8"},
+    {".W_q", "HQQ"},
+    {".codebooks", "AQLM"},
+    {".weight._data", "Quanto"},
+    {".absmax", "bitsandbytes"},
+    {".quant_map", "bitsandbytes"},
+};
+
+std::string scheme_of(const std::string& name, const StoredTensor& tensor,
+                      const TensorFiles& files) {
+  if (name.ends_with(".qweight") || name.ends_with(".qzeros")) {
+    const std::string module = name.substr(0, name.rfind('.'));
+    return files.find(module + ".g_idx") != nullptr ? "GPTQ" : "AWQ or GPTQ";
   }
+  for (const Scheme& scheme : kSchemes)
+    if (name.ends_with(scheme.ending)) return scheme.name;
+  const bool packed = !is_float(tensor.dtype) && !is_blocks(tensor.dtype);
+  return packed && name.ends_with(".weight") ? "as " + std::string(name_of(tensor.dtype)) : "";
+}
+
+/// What packs numbers in another way than those that can be read.
+void refuse_quantised(const std::string& path, const TensorFiles& files) {
+  for (const auto& [name, tensor] : files.tensors())
+    if (const std::string scheme = scheme_of(name, tensor, files); !scheme.empty())
+      fail(
+          "{}: its weights are quantised ({}, \"{}\"); Falconer reads bitsandbytes' folders of 4 "
+          "and 8 bits, and GGUF "
+          "files: take one of these, or the model that it was made of, or write it out plain (in "
+          "transformers: "
+          "model.dequantize(), then save_pretrained)",
+          path, scheme, printable(name));
 }
 
 }  // namespace
@@ -107,6 +132,7 @@ TensorFiles open_weights(const std::string& path, const ModelConfig& config) {
     return open_lit_model(fs::path(path) / kLitModel, config);
   }
   TensorFiles files = TensorFiles::open_folder(path);
+  take_bitsandbytes(files);
   refuse_quantised(path, files);
   take_names_in_files(files, config);
   return files;

@@ -64,6 +64,9 @@ bool stays_as_stored(const Param& param, Dtype stored, Dtype wanted) {
   return as_stored && !param.vector();
 }
 
+/// Blocks are unpacked as they are loaded.
+bool is_used_in_place(const StoredTensor& stored) { return stored.plain() && !stored.blocks(); }
+
 // What is divided from the start: of the rows that this rank's pieces lie in.
 void load_own_piece(Param& param, const StoredTensor& stored, Dtype dtype, Arena& fixed) {
   param.own_value = fixed.push(1, param.own_count(), dtype);
@@ -229,7 +232,7 @@ void load_weights(Weights& weights, const ModelConfig& config, const TensorFiles
     const StoredTensor& stored = find_checked(*param, files);
     const Dtype wanted = param->vector() ? Dtype::kF32 : matrix;
     const bool as_stored = stays_as_stored(*param, stored.dtype, wanted);
-    if ((as_stored || (on_device && !param->vector())) && stored.plain()) {
+    if ((as_stored || (on_device && !param->vector())) && is_used_in_place(stored)) {
       param->value = stored.view();
       param->mapped = stored.mapped;
       continue;

@@ -15,9 +15,9 @@ constexpr uintptr_t kNowhere = uintptr_t{1} << 63;
 }  // namespace
 
 View Arena::push(int64_t rows, int64_t cols, Dtype dtype) {
-  FALCONER_CHECK(rows >= 0 && cols >= 0);
+  FALCONER_CHECK(rows >= 0 && cols >= 0 && cols % block_of(dtype) == 0);
   const size_t start = top_;
-  const size_t bytes = static_cast<size_t>(rows * cols) * size_of(dtype);
+  const size_t bytes = bytes_of(dtype, rows * cols);
   const size_t end = start + (bytes + kAlign - 1) / kAlign * kAlign;
   FALCONER_CHECK(measuring() || end <= buffer_.size());
   top_ = end;

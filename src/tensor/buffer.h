@@ -37,8 +37,8 @@ class Tensor {
  public:
   Tensor() = default;
   Tensor(int64_t rows, int64_t cols, Dtype dtype, Device* device = nullptr)
-      : buffer_(static_cast<size_t>(rows * cols) * size_of(dtype), device),
-        view_{buffer_.data(), rows, cols, cols, dtype, device} {}
+      : buffer_(bytes_of(dtype, rows * cols), device), view_{buffer_.data(), rows,  cols,
+                                                             cols,           dtype, device} {}
 
   const View& view() const { return view_; }
   explicit operator bool() const { return static_cast<bool>(view_); }

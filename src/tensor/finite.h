@@ -13,8 +13,8 @@ struct NotFinite {
   float value = 0;
 };
 
-/// The first in order of rows; nothing where all are finite. `values` are f32, bf16, f16 or f64, in
-/// host memory.
+/// The first in order of rows; nothing where all are finite. `values` are f32, bf16, f16, f64 or in blocks, in host
+/// memory.
 std::optional<NotFinite> first_not_finite(const View& values);
 
 }  // namespace falconer

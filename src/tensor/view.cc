@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "base/threads.h"
+#include "tensor/blocks/format.h"
 #include "tensor/buffer.h"
 #include "tensor/device.h"
 
@@ -20,7 +21,7 @@ void convert_rows(const View& from, const View& to, int64_t begin, int64_t end) 
 
 void copy_rows(const View& from, const View& to, int64_t begin, int64_t end) {
   for (int64_t i = begin; i < end; ++i)
-    std::memcpy(to.at(i), from.at(i), static_cast<size_t>(from.cols) * size_of(from.dtype));
+    std::memcpy(to.at(i), from.at(i), bytes_of(from.dtype, from.cols));
 }
 
 template <class From>
@@ -39,6 +40,58 @@ void convert_to(const View& from, const View& to, int64_t begin, int64_t end) {
   }
 }
 
+void convert_band(const View& from, const View& to, int64_t begin, int64_t end) {
+  switch (from.dtype) {
+    case Dtype::kF32:
+      return convert_to<float>(from, to, begin, end);
+    case Dtype::kBF16:
+      return convert_to<BF16>(from, to, begin, end);
+    case Dtype::kF16:
+      return convert_to<F16>(from, to, begin, end);
+    case Dtype::kF64:
+      return convert_to<double>(from, to, begin, end);
+    default:
+      FALCONER_CHECK(!"a dtype without conversion");
+  }
+}
+
+/// A part of a row at a time by way of f32 that stays in the first cache.
+void decode_band(const View& from, const View& to, int64_t begin, int64_t end) {
+  constexpr int64_t kPart = 1024;  // whole blocks of any format
+  const BlockFormat& format = block_format(from.dtype);
+  float part[kPart];
+  for (int64_t i = begin; i < end; ++i) {
+    if (to.dtype == Dtype::kF32) {
+      format.decode(from.at(i), from.cols / format.block(), to.row<float>(i));
+      continue;
+    }
+    for (int64_t j = 0; j < from.cols; j += kPart) {
+      const int64_t count = std::min(kPart, from.cols - j);
+      format.decode(from.at(i, j), count / format.block(), part);
+      convert_band({part, 1, count, count, Dtype::kF32}, to.row_range(i, 1).col_range(j, count), 0,
+                   1);
+    }
+  }
+}
+
+/// A row is written as a whole: some formats have a scale for all of it.
+void encode_band(const View& from, const View& to, int64_t begin, int64_t end) {
+  const BlockFormat& format = block_format(to.dtype);
+  FALCONER_CHECK(format.encode != nullptr);
+  std::vector<float> row(from.dtype == Dtype::kF32 ? 0 : static_cast<size_t>(from.cols));
+  const View values{row.data(), 1, from.cols, from.cols, Dtype::kF32};
+  for (int64_t i = begin; i < end; ++i) {
+    const float* source = row.data();
+    if (from.dtype == Dtype::kF32)
+      source = from.row<float>(i);
+    else if (is_blocks(from.dtype))
+      decode_band(from.row_range(i, 1), values, 0, 1);
+    else
+      convert_band(from.row_range(i, 1), values, 0, 1);
+    format.encode(source, from.cols / format.block(), nullptr, to.at(i));
+  }
+}
+
 /// Bytes of equal dtypes; the layouts may differ.
 void copy_bytes(const View& from, const View& to) {
   const auto copy = [&](void* target, const void* source, size_t bytes) {
@@ -49,7 +102,7 @@ void copy_bytes(const View& from, const View& to) {
   };
   if (from.contiguous() && to.contiguous()) return copy(to.data, from.data, from.bytes());
   for (int64_t i = 0; i < from.rows; ++i)
-    copy(to.at(i), from.at(i), static_cast<size_t>(from.cols) * size_of(from.dtype));
+    copy(to.at(i), from.at(i), bytes_of(from.dtype, from.cols));
 }
 
 /// Conversion is the host's: by way of a few rows at a time.
@@ -78,18 +131,9 @@ void copy_converted(const View& from, const View& to) {
   const int64_t grain = 1 + (1 << 16) / std::max<int64_t>(1, from.cols);
   parallel_for(from.rows, grain, [&](int64_t begin, int64_t end) {
     if (from.dtype == to.dtype) return copy_rows(from, to, begin, end);
-    switch (from.dtype) {
-      case Dtype::kF32:
-        return convert_to<float>(from, to, begin, end);
-      case Dtype::kBF16:
-        return convert_to<BF16>(from, to, begin, end);
-      case Dtype::kF16:
-        return convert_to<F16>(from, to, begin, end);
-      case Dtype::kF64:
-        return convert_to<double>(from, to, begin, end);
-      default:
-        FALCONER_CHECK(!"a dtype without conversion");
-    }
+    if (is_blocks(to.dtype)) return encode_band(from, to, begin, end);
+    if (is_blocks(from.dtype)) return decode_band(from, to, begin, end);
+    convert_band(from, to, begin, end);
   });
 }
 

@@ -2,12 +2,15 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <cstring>
 
 #include "checkpoint/gguf_writer.h"
 #include "support/errors.h"
 #include "support/temp_folder.h"
 #include "support/torch_file.h"
+#include "tensor/blocks/format.h"
+#include "tensor/buffer.h"
 
 namespace falconer::test {
 namespace {
@@ -74,7 +77,7 @@ TEST_F(GgufTest, WhatIsWrittenIsRead) {
                                    {"f32", Dtype::kF32, {4, 64}},
                                    {"f16", Dtype::kF16, {4, 64}},
                                    {"bf16", Dtype::kBF16, {4, 64}},
-                                   {"q", Dtype::kF32, {4, 64}, true}};
+                                   {"q", Dtype::kQ8_0, {4, 64}}};
   GgufWriter writer(path, specs, some_metadata());
   writer.write(vector.view());
   for (int i = 0; i < 4; ++i) {
@@ -101,7 +104,7 @@ TEST_F(GgufTest, WhatIsWrittenIsRead) {
   for (const TensorSpec& spec : specs) {
     const StoredTensor& found = *files.find(spec.name);
     EXPECT_EQ(found.shape, spec.shape);
-    EXPECT_EQ(found.q8_0, spec.q8_0);
+    EXPECT_EQ(found.dtype, spec.dtype);
     EXPECT_TRUE(found.mapped);
     EXPECT_EQ(reinterpret_cast<uintptr_t>(found.bytes.data()) % 32, 0u);
     if (spec.name == "v") continue;
@@ -109,21 +112,24 @@ TEST_F(GgufTest, WhatIsWrittenIsRead) {
     found.copy_to(back.view());
     for (int64_t i = 0; i < 256; ++i)
       EXPECT_NEAR(back.view().row<float>(0)[i], values.view().row<float>(0)[i],
-                  spec.q8_0 ? 0.13 : 0.07);
+                  is_blocks(spec.dtype) ? 0.13 : 0.07);
   }
 }
 
 TEST_F(GgufTest, RowsOfBlocksAreReadAloneToo) {
   Tensor values(5, 64, Dtype::kF32), all(5, 64, Dtype::kF32), some(2, 64, Dtype::kF32);
   for (int64_t i = 0; i < 320; ++i) values.view().row<float>(0)[i] = static_cast<float>(i % 77);
-  GgufWriter writer(path, {{"q", Dtype::kF32, {5, 64}, true}}, {});
+  GgufWriter writer(path, {{"q", Dtype::kQ8_0, {5, 64}}}, {});
   writer.write(values.view());
   writer.commit();
   const TensorFiles files = TensorFiles::open_file(path);
   files.find("q")->copy_to(all.view());
   files.find("q")->copy_rows_to(3, some.view());
   EXPECT_EQ(std::memcmp(some.view().data, all.view().at(3), some.view().bytes()), 0);
-  EXPECT_THROW(files.find("q")->view(), InternalError) << "blocks are no matrix of numbers";
+  const View blocks = files.find("q")->view();  // where they lie
+  EXPECT_EQ(blocks.dtype, Dtype::kQ8_0);
+  EXPECT_EQ(static_cast<const std::byte*>(blocks.data), files.find("q")->bytes.data());
+  EXPECT_EQ(host_values(blocks), host_values(all.view()));
 }
 
 TEST_F(GgufTest, WrongKindsAndMissingKeysAreNamed) {
@@ -138,7 +144,7 @@ TEST_F(GgufTest, WrongKindsAndMissingKeysAreNamed) {
 
 TEST_F(GgufTest, EveryCutIsFound) {
   Tensor values(2, 32, Dtype::kF32);
-  GgufWriter writer(path, {{"a", Dtype::kF32, {2, 32}}, {"b", Dtype::kF32, {2, 32}, true}},
+  GgufWriter writer(path, {{"a", Dtype::kF32, {2, 32}}, {"b", Dtype::kQ8_0, {2, 32}}},
                     some_metadata());
   for (int i = 0; i < 2; ++i) writer.write(values.view());
   writer.commit();
@@ -154,7 +160,7 @@ TEST_F(GgufTest, EveryCutIsFound) {
 // Whatever a byte is changed to, the file is read or refused, within its bounds.
 TEST_F(GgufTest, EveryChangedByteIsReadOrRefused) {
   Tensor values(2, 32, Dtype::kF32);
-  GgufWriter writer(path, {{"a", Dtype::kF32, {2, 32}}, {"b", Dtype::kF32, {2, 32}, true}},
+  GgufWriter writer(path, {{"a", Dtype::kF32, {2, 32}}, {"b", Dtype::kQ8_0, {2, 32}}},
                     some_metadata());
   for (int i = 0; i < 2; ++i) writer.write(values.view());
   writer.commit();
@@ -240,7 +246,11 @@ TEST_F(GgufTest, ShapesAndOffsetsAreHeldAgainstTheFile) {
   expect_mentions(refused(with({8, 4}, 0, 32)), {"byte 32", "expected byte 0"});
   expect_mentions(refused(with({8, 4}, 0, ~uint64_t{0} - 31)), {"expected byte 0"});
   expect_mentions(refused(with({8, 4}, 8, 0)), {"Q8_0", "cannot be"});
-  expect_mentions(refused(with({8, 4}, 77, 0)), {"type 77"});
+  expect_mentions(refused(with({8, 4}, 77, 0)), {"\"t\"", "type 77", "not known"});
+  expect_mentions(refused(with({8, 4}, 133, 0)), {"\"t\"", "type 133", "ik_llama.cpp"});
+  // Blocks: rows that are no whole ones, and one that is cut short.
+  expect_mentions(refused(with({128, 4}, 12, 0)), {"\"t\"", "Q4_K", "[4, 128]"});
+  expect_mentions(refused(with({256}, 12, 0)), {"144 bytes of \"t\"", "cut short"});
 }
 
 TEST_F(GgufTest, TensorsLieOneBehindTheOther) {
@@ -268,11 +278,51 @@ TEST_F(GgufTest, AnotherAlignmentIsFollowed) {
 
 TEST_F(GgufTest, TypesThatCannotBeReadAreNamed) {
   Spelled spelled;
-  spelled.tensor("blk.0.x", {256}, 12, 0);
-  spelled.data = std::string(144, 'x');
+  spelled.tensor("blk.0.x", {256}, 15, 0);
+  spelled.data = std::string(292, 'x');
   write_file(path, spelled.bytes());
-  EXPECT_STREQ(Gguf::open(path).tensors()[0].type.name, "Q4_K") << "it can be looked at";
-  expect_mentions(message_of([&] { TensorFiles::open_file(path); }), {"blk.0.x", "Q4_K", "Q8_0"});
+  EXPECT_STREQ(Gguf::open(path).tensors()[0].type.name, "Q8_K") << "it can be looked at";
+  expect_mentions(message_of([&] { TensorFiles::open_file(path); }), {"x.gguf", "blk.0.x", "Q8_K"});
+}
+
+// Each tensor has its own.
+TEST_F(GgufTest, EveryFormatIsReadAndWritten) {
+  Tensor values(3, 512, Dtype::kF32);
+  for (int64_t i = 0; i < 1536; ++i)
+    values.view().row<float>(0)[i] = std::sin(static_cast<float>(i)) / 16;
+  std::vector<TensorSpec> specs;
+  for (const BlockFormat* format : block_formats())
+    if (format->ggml >= 0 && format->encode != nullptr)
+      specs.push_back({format->label, format->dtype, {3, 512}});
+  GgufWriter writer(path, specs, {});
+  for (size_t i = 0; i < specs.size(); ++i) writer.write(values.view());
+  writer.commit();
+  const TensorFiles files = TensorFiles::open_file(path);
+  for (const TensorSpec& spec : specs) {
+    const StoredTensor& found = *files.find(spec.name);
+    const Tensor want(3, 512, spec.dtype), row(1, 512, Dtype::kF32);
+    copy_converted(values.view(), want.view());
+    EXPECT_EQ(std::memcmp(found.view().data, want.view().data, want.view().bytes()), 0)
+        << spec.name;
+    found.copy_rows_to(2, row.view());
+    EXPECT_EQ(host_values(row.view()), host_values(want.view().row_range(2, 1))) << spec.name;
+    EXPECT_EQ(found.blocks(), spec.dtype);
+  }
+}
+
+TEST_F(GgufTest, AScaleThatIsNoneIsNamed) {
+  for (const uint16_t bits : {0x7e00, 0x7c00, 0xfc00}) {
+    Spelled spelled;
+    spelled.tensor("blk.0.x", {64, 2}, 8, 0);
+    spelled.data = std::string(4 * 34, '\1');
+    std::memcpy(spelled.data.data() + 3 * 34, &bits, sizeof bits);
+    write_file(path, spelled.bytes());
+    const TensorFiles files = TensorFiles::open_file(path);
+    const Tensor row(1, 64, Dtype::kF32), all(2, 64, Dtype::kBF16);
+    EXPECT_NO_THROW(files.find("blk.0.x")->copy_rows_to(0, row.view()));
+    expect_mentions(message_of([&] { files.find("blk.0.x")->copy_to(all.view()); }),
+                    {"x.gguf", "blk.0.x", "Q8_0", "scale", "fetch"});
+  }
 }
 
 }  // namespace

@@ -28,9 +28,8 @@ Tensor with(float value, int64_t row, int64_t col, Dtype dtype = Dtype::kF32) {
 }
 
 /// What writing says, or "".
-std::string said(const TempFolder& folder, int writer, const Tensor& values, Dtype dtype,
-                 bool q8_0 = false) {
-  const std::vector<TensorSpec> specs = {{"some.weight", dtype, {3, 64}, q8_0}};
+std::string said(const TempFolder& folder, int writer, const Tensor& values, Dtype dtype) {
+  const std::vector<TensorSpec> specs = {{"some.weight", dtype, {3, 64}}};
   std::unique_ptr<TensorWriter> made;
   if (writer == 0)
     made = std::make_unique<SafetensorsWriter>(folder / "a.safetensors", specs);
@@ -68,14 +67,17 @@ TEST(TensorWriter, WhatADtypeCannotHoldIsRefusedByName) {
 
 TEST(TensorWriter, AScaleOfABlockIsF16) {
   const TempFolder folder;
-  const auto write = [&](float value) {
-    return said(folder, 2, with(value, 1, 40), Dtype::kF32, true);
+  const auto write = [&](float value, Dtype dtype = Dtype::kQ8_0) {
+    return said(folder, 2, with(value, 1, 40), dtype);
   };
   expect_mentions(write(8.4e6f), {"some.weight", "8.4e+06", "Q8_0"});
-  expect_mentions(write(-8.4e6f), {"some.weight", "Q8_0"});
+  expect_mentions(write(-8.4e6f), {"some.weight", "-8.4e+06", "Q8_0"});
   expect_mentions(write(NAN), {"some.weight", "nan", "Q8_0"});
   expect_mentions(write(INFINITY), {"some.weight", "inf", "Q8_0"});
   EXPECT_EQ(write(8.3e6f), "");
+  expect_mentions(write(1.1e6f, Dtype::kQ4_1), {"some.weight", "1.1e+06", "Q4_1"});
+  expect_mentions(write(NAN, Dtype::kIQ4_NL), {"some.weight", "nan", "IQ4_NL"});
+  EXPECT_EQ(write(3e38f, Dtype::kMXFP4), "") << "its scale is a power of two";
 }
 
 TEST(Finite, TheFirstNumberThatIsNoneIsFound) {

@@ -40,21 +40,40 @@ class ModelFiles : public ::testing::Test {
 };
 
 TEST_F(ModelFiles, QuantisedWeightsAreNamed) {
-  const std::pair<const char*, const char*> kPacked[] = {
-      {R"({"transformer.h.0.mlp.dense_h_to_4h.weight":{"dtype":"U8","shape":[4,1],"data_offsets":[0,4]}})",
-       "bitsandbytes"},
-      {R"({"transformer.h.0.mlp.dense_h_to_4h.SCB":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})",
-       "bitsandbytes"},
-      {R"({"transformer.h.0.mlp.dense_h_to_4h.qweight":{"dtype":"I32","shape":[1],"data_offsets":[0,4]}})",
-       "GPTQ"}};
-  for (const auto& [header, whose] : kPacked) {
-    const std::filesystem::path folder = folder_ / whose;
+  // Tensors of a module, all of four bytes, and what is said of them.
+  const std::pair<std::vector<const char*>, const char*> kPacked[] = {
+      {{"weight U8"}, "(as u8"},
+      {{"weight I8"}, "(as i8"},
+      {{"weight.absmax F32"}, "(bitsandbytes"},
+      {{"qweight I32", "g_idx I32"}, "(GPTQ"},
+      {{"qweight I32", "qzeros I32"}, "(AWQ or GPTQ"},
+      {{"weight_packed I32"}, "(compressed-tensors"},
+      {{"weight_scale F32"}, "(compressed-tensors or FP8"},
+      {{"weight_scale_inv F32"}, "(FP8"},
+      {{"W_q I32"}, "(HQQ"}};
+  int number = 0;
+  for (const auto& [tensors, whose] : kPacked) {
+    json header;
+    int64_t at = 0;
+    for (const std::string_view tensor : tensors) {
+      const size_t space = tensor.find(' ');
+      const std::string dtype(tensor.substr(space + 1));
+      header["transformer.h.0.mlp.dense_h_to_4h." + std::string(tensor.substr(0, space))] = {
+          {"dtype", dtype},
+          {"shape", {dtype.ends_with("32") ? 1 : 4}},
+          {"data_offsets", {at, at + 4}}};
+      at += 4;
+    }
+    const std::filesystem::path folder = folder_ / fmt::format("packed-{}", number++);
     std::filesystem::create_directories(folder);
     std::string file(8, '\0');
-    file[0] = static_cast<char>(std::string_view(header).size());
-    write_file(folder / "model.safetensors", file + header + "abcd");
+    const std::string text = header.dump();
+    file[0] = static_cast<char>(text.size() % 256);
+    file[1] = static_cast<char>(text.size() / 256);
+    write_file(folder / "model.safetensors",
+               file + text + std::string(static_cast<size_t>(at), 'x'));
     expect_mentions(message_of([&] { open_weights(folder.string(), {}); }),
-                    {"quantised", whose, "dense_h_to_4h", "plain"});
+                    {"quantised", whose, "dense_h_to_4h", "plain", "bitsandbytes"});
   }
 }
 

@@ -86,11 +86,11 @@ std::string foreign_name_in(const fs::path& folder) {
 }
 
 ExportDtype parse_export_dtype(const std::string& name, Dtype otherwise, bool q8_0_too) {
-  if (name == "auto") return {otherwise, false, true};
+  if (name == "auto") return {otherwise, true};
   if (name == "f32") return {Dtype::kF32};
   if (name == "f16") return {Dtype::kF16};
   if (name == "bf16") return {Dtype::kBF16};
-  if (name == "q8_0" && q8_0_too) return {Dtype::kF32, true};
+  if (name == "q8_0" && q8_0_too) return {Dtype::kQ8_0};
   if (name == "q8_0") fail_usage("--dtype q8_0 goes with --format gguf alone");
   fail_choice("--dtype", name, {"auto", "f32", "f16", "bf16", "q8_0"});
 }

@@ -13,10 +13,9 @@ namespace falconer {
 /// What --dtype asks for.
 struct ExportDtype {
   Dtype dtype = Dtype::kF32;  // of most tensors, where each keeps its own
-  bool q8_0 = false;
-  bool kept = false;  // "auto": each tensor of a model stays in what it is stored in
+  bool kept = false;          // "auto": each tensor of a model stays in what it is stored in
 
-  std::string name() const { return q8_0 ? "q8_0" : std::string(name_of(dtype)); }
+  std::string name() const { return std::string(name_of(dtype)); }
 };
 /// What a tensor of `source` is written as.
 Dtype dtype_for(const ExportDtype& asked, const ModelSource& source, const Param& param);

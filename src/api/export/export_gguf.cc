@@ -22,8 +22,9 @@ namespace fs = std::filesystem;
 
 /// llama.cpp's numbers for what most of a file is stored as.
 uint32_t file_type(const ExportDtype& dtype) {
-  if (dtype.q8_0) return 7;
   switch (dtype.dtype) {
+    case Dtype::kQ8_0:
+      return 7;
     case Dtype::kF16:
       return 1;
     case Dtype::kBF16:
@@ -56,9 +57,9 @@ std::vector<ExportedTensor> gguf_tensors(const ModelSource& source, const Export
       tensors_elsewhere(source, OtherFormat::kGguf, gguf_has_head(source.config()));
   for (ExportedTensor& tensor : tensors) {
     TensorSpec& spec = tensor.spec;
-    spec.q8_0 = dtype.q8_0 && !tensor.vector() && spec.shape[1] % kQ8Block == 0;
-    if (!tensor.vector() && !spec.q8_0)
-      spec.dtype = dtype.q8_0 ? Dtype::kF16 : dtype_for(dtype, source, tensor);
+    if (tensor.vector()) continue;
+    const bool whole = spec.shape[1] % block_of(dtype.dtype) == 0;
+    spec.dtype = whole ? dtype_for(dtype, source, tensor) : Dtype::kF16;
   }
   for (auto& [name, values] : gguf_rotations(source.config()))
     tensors.push_back({.pieces = {},
@@ -96,12 +97,13 @@ GgufMetadata metadata_of(const ModelSource& source, const std::string& named,
   return metadata;
 }
 
-void say_fallbacks(const std::vector<ExportedTensor>& tensors) {
+void say_fallbacks(const std::vector<ExportedTensor>& tensors, Dtype dtype) {
   int64_t count = 0;
-  for (const ExportedTensor& tensor : tensors) count += !tensor.vector() && !tensor.spec.q8_0;
+  for (const ExportedTensor& tensor : tensors)
+    count += !tensor.vector() && tensor.spec.dtype == Dtype::kF16;
   if (count > 0)
     log_info("{} of {} tensors are f16: their rows are not whole blocks of {} values", count,
-             tensors.size(), kQ8Block);
+             tensors.size(), block_of(dtype));
 }
 
 }  // namespace
@@ -116,7 +118,7 @@ std::string export_gguf(const ExportOptions& options, const std::string& named) 
   const ModelRecord trained = trained_as(options);
   const GgufMetadata metadata =
       metadata_of(source, named, dtype, options.adapter, trained.chat_template());
-  if (dtype.q8_0) say_fallbacks(tensors);
+  if (is_blocks(dtype.dtype)) say_fallbacks(tensors, dtype.dtype);
   if (dtype.kept) source.say_narrowed();
   PendingFile file(options.out);
   GgufWriter writer(file.partial(), specs_of(tensors), metadata);
@@ -125,11 +127,11 @@ std::string export_gguf(const ExportOptions& options, const std::string& named) 
   std::string text = fmt::format("wrote {}: GGUF in {}, {}\n", options.out, dtype.name(),
                                  amount_of(specs_of(tensors)));
   text += chat_template_text(trained);
-  text += dtype.q8_0 ? "read back: every value is there, within Q8_0's rounding\n"
-                     : "read back: every value is there\n";
+  text += is_blocks(dtype.dtype) ? "read back: every value is there, within Q8_0's rounding\n"
+                                 : "read back: every value is there\n";
   if (options.verify)
     text += compare_logits({options.checkpoint, options.adapter}, {file.partial().string(), ""},
-                           dtype.dtype, dtype.q8_0, options.out);
+                           dtype.dtype, options.out);
   file.commit();
   return text;
 }

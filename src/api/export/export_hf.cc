@@ -60,9 +60,8 @@ std::string write_folder(const ModelSource& source, const ExportOptions& options
         "the prompts of {} cannot be folded into weights: use the model with --adapter {}/rest\n",
         source.method()->name(), options.out);
   if (options.verify)
-    text +=
-        compare_logits({options.checkpoint, options.adapter},
-                       {folder.folder().string(), rest_folder}, dtype.dtype, false, options.out);
+    text += compare_logits({options.checkpoint, options.adapter},
+                           {folder.folder().string(), rest_folder}, dtype.dtype, options.out);
   folder.commit();
   return text;
 }

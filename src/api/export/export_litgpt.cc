@@ -75,7 +75,7 @@ std::string export_lit_model(const ExportOptions& options, bool parrot) {
   text += "read back: every value is there\n";
   if (options.verify)
     text += compare_logits({options.checkpoint, ""}, {folder.folder().string(), ""}, dtype.dtype,
-                           false, options.out);
+                           options.out);
   folder.commit();
   return text;
 }

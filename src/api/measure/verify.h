@@ -12,8 +12,8 @@ struct ModelFiles {
 };
 
 /// Logits of both models for a fixed row of ids. Returns a line for people. Error: they differ by
-/// more than rounding weights to `dtype` (or to Q8_0) does; `out` names what is not to be used.
+/// more than rounding weights to `dtype` does; `out` names what is not to be used.
 std::string compare_logits(const ModelFiles& before, const ModelFiles& after, Dtype dtype,
-                           bool q8_0, const std::string& out);
+                           const std::string& out);
 
 }  // namespace falconer

@@ -142,7 +142,7 @@ InspectReport inspect_gguf(const std::string& path) {
     const ModelConfig config = read_model_config(path);
     describe_model(config, json, text);
     const auto readable = [](const GgufTensor& t) {
-      return dtype_from_gguf(t.type.number).has_value();
+      return t.type.dtype.has_value();
     };
     if (std::all_of(gguf.tensors().begin(), gguf.tensors().end(), readable))
       describe_precision(open_weights(path, config), json, text);

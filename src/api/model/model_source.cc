@@ -9,10 +9,11 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/interrupt.h"
+#include "base/joined.h"
 #include "base/log.h"
-#include "checkpoint/gguf_blocks.h"
 #include "model/arch/architecture.h"
 #include "model/open_model.h"
+#include "tensor/blocks/format.h"
 #include "tensor/finite.h"
 
 namespace falconer {
@@ -32,7 +33,7 @@ void for_each_band(const std::vector<RowRange>& order, int64_t rows, int64_t col
 
 /// What a tensor stays in where nothing is asked for.
 Dtype kept_dtype(const StoredTensor& stored) {
-  if (stored.q8_0) return Dtype::kBF16;
+  if (stored.blocks()) return Dtype::kBF16;
   return stored.dtype == Dtype::kF64 ? Dtype::kF32 : stored.dtype;
 }
 
@@ -76,14 +77,18 @@ Dtype ModelSource::dtype_of(const Param& param) const {
 
 void ModelSource::say_narrowed() const {
   int64_t doubles = 0, blocks = 0;
+  std::set<std::string> formats;
   for (const auto& [name, stored] : files_.tensors()) {
     doubles += stored.dtype == Dtype::kF64;
-    blocks += stored.q8_0;
+    if (const auto format = stored.blocks()) {
+      ++blocks;
+      formats.emplace(label_of(*format));
+    }
   }
   if (doubles > 0) log_info("{}: {} tensors are f64, and are written as f32", checkpoint_, doubles);
   if (blocks > 0)
-    log_info("{}: {} tensors are Q8_0, and are rounded to bf16; --dtype f32 holds every bit",
-             checkpoint_, blocks);
+    log_info("{}: {} tensors are {}, and are rounded to bf16; --dtype f32 holds every bit",
+             checkpoint_, blocks, joined(formats, ", "));
 }
 
 /// Null: a bias that the base does not have. A head that was tied is the embedding.
@@ -257,6 +262,8 @@ void write_tensors(const ModelSource& source, const std::vector<ExportedTensor>&
 
 namespace {
 
+constexpr int64_t kQ8Block = block_of(Dtype::kQ8_0);
+
 /// The largest difference that Q8_0 makes in a block: half of its step d = most / 127, and 127 times
 /// what d loses in f16, which has 11 bits and no step below 2^-24.
 void check_q8_0(const View& expected, const View& found, const std::string& name) {
@@ -288,7 +295,7 @@ void compare_rows(const ExportedTensor& tensor, const StoredTensor& written, con
   const Tensor expected(rows.rows, rows.cols, Dtype::kF32);
   const Tensor found(rows.rows, rows.cols, Dtype::kF32);
   written.copy_rows_to(first, found.view());
-  if (tensor.spec.q8_0) {
+  if (tensor.spec.dtype == Dtype::kQ8_0) {
     copy_converted(rows, expected.view());
     return check_q8_0(expected.view(), found.view(), tensor.spec.name);
   }

@@ -21,8 +21,8 @@ class ModelSource {
   /// Its tensors, in the order of writing, without values.
   const Weights& weights() const { return weights_; }
   /// What most numbers of the checkpoint's matrices are stored as, and each tensor: what --dtype auto
-  /// keeps. f64 is written as f32, in which it is computed, and Q8_0 as bf16, for what is no GGUF of
-  /// it; say_narrowed() says so.
+  /// keeps. f64 is written as f32, in which it is computed, and blocks as bf16, for what is no GGUF of
+  /// them; say_narrowed() says so.
   Dtype dtype() const { return dtype_; }
   Dtype dtype_of(const Param& param) const;
   void say_narrowed() const;

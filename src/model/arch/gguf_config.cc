@@ -66,7 +66,7 @@ std::string known_architectures() {
 std::vector<double> numbers_in(const Gguf& gguf, const char* name) {
   const GgufTensor* tensor = gguf.tensor(name);
   if (tensor == nullptr) return {};
-  if (tensor->type.number != kGgufF32 || tensor->shape.size() != 1)
+  if (tensor->type.dtype != Dtype::kF32 || tensor->shape.size() != 1)
     fail("{}: {} is {} of {}; expected one row of f32", gguf.path().string(), name,
          tensor->shape_text(), tensor->type.name);
   std::vector<double> numbers;

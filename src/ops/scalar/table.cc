@@ -23,7 +23,7 @@ using scalar::for_rows;
 void set_zero_kernel(const View& x) {
   for_rows(x.rows, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i)
-      std::memset(x.at(i), 0, static_cast<size_t>(x.cols) * size_of(x.dtype));
+      std::memset(x.at(i), 0, bytes_of(x.dtype, x.cols));
   });
 }
 

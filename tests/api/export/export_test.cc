@@ -129,8 +129,8 @@ TEST_P(Exported, SmallerNumbersAreRoundedOnce) {
 TEST_P(Exported, Q8IsOpenedAgain) {
   const std::string packed = made("gguf", "q.gguf", "", "q8_0");
   const TensorFiles files = TensorFiles::open_file(packed);
-  EXPECT_TRUE(files.find("token_embd.weight")->q8_0);
-  EXPECT_FALSE(files.find("output_norm.weight")->q8_0);
+  EXPECT_EQ(files.find("token_embd.weight")->dtype, Dtype::kQ8_0);
+  EXPECT_EQ(files.find("output_norm.weight")->dtype, Dtype::kF32);
   const std::string back = made("hf", "back", "", "f32", packed);
   EXPECT_EQ(difference(logits(packed), logits(back)), 0);
   EXPECT_LT(difference(logits(packed), logits(run.checkpoint)), 0.1);

@@ -1,0 +1,113 @@
+#!/usr/bin/env python3
+"""Models that others quantised, read by falconer: LLaMA folders that transformers saved with bitsandbytes in 4 and 8 bits,
+and GGUF files in every type that `gguf` writes. Scores are compared with those of the same weights, unpacked by the program
+that they come from; matrices with what it unpacks, bit by bit."""
+import json
+import shutil
+
+from lib.common import Checks, largest, need, random_rows
+
+need("numpy", "gguf", "torch", "bitsandbytes", "transformers", "safetensors")
+import bitsandbytes  # noqa: F401
+import gguf
+import numpy as np
+import torch
+from safetensors.numpy import load_file
+from transformers import AutoModelForCausalLM, BitsAndBytesConfig, LlamaConfig, LlamaForCausalLM
+
+checks = Checks(__doc__)
+BOUND = 2e-4  # as in gguf_models.py
+ROWS = random_rows(3, 12, 320, seed=5)
+
+
+def made(name, **settings):
+    torch.manual_seed(7)
+    config = LlamaConfig(vocab_size=320, hidden_size=128, intermediate_size=320, num_hidden_layers=2, num_attention_heads=4,
+                         num_key_value_heads=2, max_position_embeddings=64, initializer_range=0.1, **settings)
+    folder = checks.folder / name
+    LlamaForCausalLM(config).save_pretrained(folder)
+    return folder
+
+
+def plain_logits(folder):
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    with torch.no_grad():
+        return [model(torch.tensor([row])).logits[0].numpy() for row in ROWS]
+
+
+def unpacked(model, folder, source):
+    """The model with what bitsandbytes makes of its weights, as an ordinary folder."""
+    weights = {}
+    for name, module in model.named_modules():
+        if isinstance(module, bitsandbytes.nn.Linear4bit):
+            weights[name + ".weight"] = bitsandbytes.functional.dequantize_4bit(module.weight.data, module.weight.quant_state).float()
+        elif isinstance(module, bitsandbytes.nn.Linear8bitLt):
+            weights[name + ".weight"] = torch.ops.bitsandbytes.int8_vectorwise_dequant(module.weight.data, module.weight.SCB).float()
+    plain = LlamaForCausalLM.from_pretrained(source, dtype=torch.float32)
+    missing = plain.load_state_dict(weights, strict=False)
+    assert not missing.unexpected_keys
+    plain.save_pretrained(folder)
+    return weights
+
+
+source = made("llama")
+for name, settings in (("nf4", {"load_in_4bit": True, "bnb_4bit_quant_type": "nf4"}),
+                       ("nf4-double", {"load_in_4bit": True, "bnb_4bit_quant_type": "nf4", "bnb_4bit_use_double_quant": True}),
+                       ("fp4", {"load_in_4bit": True, "bnb_4bit_quant_type": "fp4"}),
+                       ("int8", {"load_in_8bit": True})):
+    settings = settings | ({"bnb_4bit_compute_dtype": torch.float32} if "load_in_4bit" in settings else {})
+    model = AutoModelForCausalLM.from_pretrained(source, dtype=torch.float32, quantization_config=BitsAndBytesConfig(**settings))
+    folder, plain = checks.folder / name, checks.folder / f"{name}-plain"
+    model.save_pretrained(folder)
+    weights = unpacked(model, plain, source)
+    checks.check(f"{name}: transformers quantised its layers", len(weights) == 14, len(weights))
+    out = checks.folder / f"{name}-out"
+    checks.run("export", "--checkpoint", folder, "--format", "hf", "--dtype", "f32", "--out", out)
+    ours = load_file(out / "model.safetensors")
+    same = all(np.array_equal(ours[key].view(np.uint32), value.numpy().view(np.uint32)) for key, value in weights.items())
+    checks.check(f"{name}: every weight has bitsandbytes' bits", same)
+    checks.close(f"{name}: logits, as transformers' of the unpacked model", largest(checks.logits(folder, ROWS), plain_logits(plain)), BOUND)
+    with torch.no_grad():
+        theirs = [model(torch.tensor([row])).logits[0].float().numpy() for row in ROWS]
+    # In 8 bits it rounds what goes into a layer as well; in 4 bits a small product may round weights to bf16.
+    off = largest(checks.logits(folder, ROWS), theirs)
+    checks.close(f"{name}: logits, as bitsandbytes'", off, 0.5 if name == "int8" else 0.05)
+    words = checks.run("inspect", "--checkpoint", folder)
+    checks.check(f"{name}: inspect says so", name.split("-")[0] in words.lower())
+
+# GGUF: f32 by falconer, its matrices quantised by gguf.
+checks.run("export", "--checkpoint", source, "--format", "gguf", "--dtype", "f32", "--out", checks.folder / "f32.gguf")
+reader = gguf.GGUFReader(checks.folder / "f32.gguf")
+for kind in ("Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "MXFP4"):
+    number = gguf.GGMLQuantizationType[kind]
+    path, plain = checks.folder / f"{kind}.gguf", checks.folder / f"{kind}-plain.gguf"
+    for target, packs in ((path, True), (plain, False)):
+        writer = gguf.GGUFWriter(target, "llama")
+        for field in reader.fields.values():
+            if field.name.startswith("GGUF.") or field.name == "general.architecture":
+                continue
+            sub = field.types[-1] if field.types[0] == gguf.GGUFValueType.ARRAY else None
+            writer.add_key_value(field.name, field.contents(), field.types[0], sub_type=sub)
+        for tensor in reader.tensors:
+            data = tensor.data.reshape([int(n) for n in reversed(tensor.shape)])
+            if data.ndim < 2:
+                writer.add_tensor(tensor.name, data)
+                continue
+            packed = gguf.quants.quantize(data, number)
+            if packs:
+                writer.add_tensor(tensor.name, packed, raw_dtype=number)
+            else:
+                writer.add_tensor(tensor.name, gguf.quants.dequantize(packed, number))
+        writer.write_header_to_file()
+        writer.write_kv_data_to_file()
+        writer.write_tensors_to_file()
+        writer.close()
+    checks.check(f"{kind}: scores as gguf's own unpacking of it does",
+                 largest(checks.logits(path, ROWS), checks.logits(plain, ROWS)) == 0)
+
+# What others pack in another way is refused by name.
+bad = checks.folder / "bad"
+shutil.copytree(checks.folder / "nf4", bad)
+(bad / "config.json").write_text(json.dumps(json.loads((bad / "config.json").read_text()) | {"quantization_config": None}))
+checks.close("what config.json says of quantisation changes nothing", largest(checks.logits(bad, ROWS), checks.logits(checks.folder / "nf4", ROWS)), 0)
+checks.finish()
