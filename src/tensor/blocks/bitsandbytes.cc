@@ -76,25 +76,32 @@ float largest_magnitude(const float* values, int64_t count) {
   return largest;
 }
 
-/// The code of the nearest value, of two the lower one.
 template <Dtype D>
-int nearest_code4(float x) {
-  const auto code = [](int k) { return D == Dtype::kNF4 ? k : kFloat4Order[k]; };
-  const float* table = Table4<D>::kTable;
-  int below = 0;  // of the middles between neighbours
-  for (int k = 0; k < 15; ++k) below += x > (table[code(k)] + table[code(k + 1)]) * 0.5f ? 1 : 0;
-  return code(below);
-}
+struct Middles {
+  float between[15] = {};
+  constexpr Middles() {
+    for (int k = 0; k < 15; ++k)
+      between[k] = (Table4<D>::kTable[code(k)] + Table4<D>::kTable[code(k + 1)]) * 0.5f;
+  }
+  /// From the lowest value up.
+  static constexpr int code(int k) { return D == Dtype::kNF4 ? k : kFloat4Order[k]; }
+};
 
+/// Each value has the code of the nearest one, of two the lower.
 template <Dtype D>
 void encode_table4(const float* values, int64_t count, const float*, std::byte* blocks) {
+  static constexpr Middles<D> kMiddles;
   for (int64_t b = 0; b < count; ++b, values += kBlock64, blocks += 36) {
     const float largest = largest_magnitude(values, kBlock64);
     const float inverse = 1 / std::max(largest, 1e-38f);
     std::memcpy(blocks, &largest, sizeof largest);
+    float scaled[kBlock64];
+    uint8_t below[kBlock64];
+    for (int64_t i = 0; i < kBlock64; ++i) scaled[i] = values[i] * inverse;
+    count_below(scaled, kBlock64, kMiddles.between, below);
     for (int64_t i = 0; i < kHalf64; ++i)
-      blocks[4 + i] = static_cast<std::byte>(nearest_code4<D>(values[i] * inverse) |
-                                             nearest_code4<D>(values[i + kHalf64] * inverse) << 4);
+      blocks[4 + i] =
+          static_cast<std::byte>(kMiddles.code(below[i]) | kMiddles.code(below[i + kHalf64]) << 4);
   }
 }
 

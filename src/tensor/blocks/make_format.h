@@ -25,6 +25,15 @@ inline int to_code(float value, int lowest, int most) {
   return value < static_cast<float>(most) ? static_cast<int>(value) : most;
 }
 
+/// How many of 15 numbers in order lie below each of `count` values: which of 16 between them is nearest.
+inline void count_below(const float* values, int64_t count, const float (&middles)[15],
+                        uint8_t* codes) {
+  for (int64_t i = 0; i < count; ++i) codes[i] = 0;
+  for (const float middle : middles)
+    for (int64_t i = 0; i < count; ++i)
+      codes[i] = static_cast<uint8_t>(codes[i] + (values[i] > middle ? 1 : 0));
+}
+
 // A format F says of a block, as static members: kDtype, kGroup, kLowest, kMost, kMinimums, kTable (null: none), and
 // load(block, codes, scales, minimums). The functions below are compiled for each.
 

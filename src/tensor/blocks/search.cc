@@ -27,25 +27,39 @@ inline float nearest_code(float x, float lowest, float most) {
   return (std::min(std::max(x, lowest), most) + kShift) - kShift;
 }
 
-/// Of the codes q = (x + add) * inverse.
 struct Sums {
-  double w = 0, wx = 0, wxx = 0, wq = 0, wqq = 0, wxq = 0;
+  double w = 0, wx = 0, wxx = 0;    // of the values
+  double wq = 0, wqq = 0, wxq = 0;  // of their codes
 };
 
-Sums sums_with(const Weighted& v, float inverse, float add, float lowest, float most) {
-  Lanes w, wx, wxx, wq, wqq, wxq;
+Sums sums_of(const Weighted& v) {
+  Lanes w, wx, wxx;
   for (int64_t i = 0; i < v.count; i += kSearchLanes)
     for (int64_t k = 0; k < kSearchLanes; ++k) {
       const float x = v.x[i + k], weight = v.weight[i + k];
-      const float q = nearest_code((x + add) * inverse, lowest, most);
       w.sum[k] += weight;
       wx.sum[k] += weight * x;
       wxx.sum[k] += weight * x * x;
-      wq.sum[k] += weight * q;
-      wqq.sum[k] += weight * q * q;
-      wxq.sum[k] += weight * x * q;
     }
-  return {w.total(), wx.total(), wxx.total(), wq.total(), wqq.total(), wxq.total()};
+  return {.w = w.total(), .wx = wx.total(), .wxx = wxx.total()};
+}
+
+/// Those of the codes q = (x + add) * inverse as well.
+Sums sums_with(const Weighted& v, Sums sums, float inverse, float add, float lowest, float most) {
+  Lanes wq, wqq, wxq;
+  for (int64_t i = 0; i < v.count; i += kSearchLanes)
+    for (int64_t k = 0; k < kSearchLanes; ++k) {
+      const float x = v.x[i + k];
+      const float q = nearest_code((x + add) * inverse, lowest, most);
+      const float weighted = v.weight[i + k] * q;
+      wq.sum[k] += weighted;
+      wqq.sum[k] += weighted * q;
+      wxq.sum[k] += weighted * x;
+    }
+  sums.wq = wq.total();
+  sums.wqq = wqq.total();
+  sums.wxq = wxq.total();
+  return sums;
 }
 
 /// What the best scale for given codes takes off the squared error, and that scale.
@@ -128,8 +142,9 @@ ScaleMinimum searched_scale_minimum(const Weighted& values, int most, AnyMinimum
   if (any == AnyMinimum::kNo) low = std::min(low, 0.0f);
   const auto top = static_cast<float>(most);
   if (!(1 / (high - low) < 1e37f)) return {0, -low};
+  const Sums sums = sums_of(values);
   const auto tried = [&](float inverse, float add) {
-    return fit_of(sums_with(values, inverse, add, 0, top), any);
+    return fit_of(sums_with(values, sums, inverse, add, 0, top), any);
   };
   Fit best = tried(top / (high - low), -low);
   const auto take = [&](const Fit& next) {

@@ -106,12 +106,20 @@ void encode_mxfp4(const float* values, int64_t count, const float*, std::byte* b
   }
 }
 
-/// How many of the table's middles lie below.
-int uneven_code(float x) {
-  int code = 0;
-  for (int k = 0; k < 15; ++k)
-    code += x > 0.5f * static_cast<float>(kUneven[k] + kUneven[k + 1]) ? 1 : 0;
-  return code;
+struct UnevenMiddles {
+  float between[15] = {};
+  constexpr UnevenMiddles() {
+    for (int k = 0; k < 15; ++k)
+      between[k] = 0.5f * static_cast<float>(kUneven[k] + kUneven[k + 1]);
+  }
+};
+
+/// The codes of the nearest values.
+void uneven_codes(const float* x, float inverse, uint8_t* codes) {
+  static constexpr UnevenMiddles kMiddles;
+  float scaled[32];
+  for (int64_t i = 0; i < 32; ++i) scaled[i] = x[i] * inverse;
+  count_below(scaled, 32, kMiddles.between, codes);
 }
 
 /// The best scale for the codes of `inverse`, and what it takes off the squared error.
@@ -121,9 +129,11 @@ struct UnevenFit {
 };
 
 UnevenFit uneven_fit(const float* x, const float* weight, float inverse) {
+  uint8_t codes[32];
+  uneven_codes(x, inverse, codes);
   double tt = 0, tx = 0;
   for (int64_t i = 0; i < 32; ++i) {
-    const auto t = static_cast<float>(kUneven[uneven_code(x[i] * inverse)]);
+    const auto t = static_cast<float>(kUneven[codes[i]]);
     const float w = weight == nullptr ? 1 : weight[i];
     tt += static_cast<double>(w * t * t);
     tx += static_cast<double>(w * t * x[i]);
@@ -157,8 +167,7 @@ void encode_iq4_nl(const float* values, int64_t count, const float* importance, 
     const float scale = half_at(blocks);
     const float inverse = scale == 0 ? 0 : 1 / scale;
     uint8_t codes[32];
-    for (int64_t i = 0; i < 32; ++i)
-      codes[i] = static_cast<uint8_t>(uneven_code(values[i] * inverse));
+    uneven_codes(values, inverse, codes);
     store_looked_up(codes, blocks + 2);
   }
 }
