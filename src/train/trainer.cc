@@ -377,7 +377,7 @@ TrainResult Trainer::run() {
   next_save_ = now_seconds() + options_.save_every;
   const double began_at = now_seconds(), waited = ranks_ == nullptr ? 0 : ranks_->waited_seconds();
   train_from(state_.step + 1, log ? &*log : nullptr, result);
-  if (ranks_ != nullptr)
+  if (ranks_ != nullptr && session_.device() == nullptr)  // or it is the device that waits
     log_info("of {:.1f} s, {:.1f} s passed in waiting for other ranks", now_seconds() - began_at,
              ranks_->waited_seconds() - waited);
   const bool whole = state_.step >= plan_.total_steps();

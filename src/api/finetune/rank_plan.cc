@@ -62,8 +62,9 @@ RankPlan plan_memory_of_rank(const Session& session, const PlannedRanks& asked) 
                 .shard = shard_name(division.shard),
                 .memory = session.plan(),
                 .available = asked.memory > 0 ? asked.memory : session.available_bytes()};
-  plan.program = plan.memory.services + (division.many() ? kMpiBytes : 0);
-  if (session.device() == nullptr) plan.program += static_cast<size_t>(resident_bytes());
+  plan.program = plan.memory.services;
+  if (session.device() != nullptr) return plan;  // whose memory it is
+  plan.program += static_cast<size_t>(resident_bytes()) + (division.many() ? kMpiBytes : 0);
   return plan;
 }
 

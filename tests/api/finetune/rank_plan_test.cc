@@ -5,7 +5,9 @@
 
 #include <tuple>
 
+#include "ranks/nccl/nccl_ranks.h"
 #include "ranks/thread_transport.h"
+#include "support/devices.h"
 #include "support/errors.h"
 #include "support/run_files.h"
 #include "support/tiny_session.h"
@@ -163,6 +165,20 @@ TEST(RankPlan, ADtypeIsWhatConfigSays) {
     const ConfigAlone model(config);
     expect_mentions(plan(model.options("lora"), PlannedRanks{.ranks = 2}).text, {said});
   }
+}
+
+// What lies on a GPU: nothing of the program's own, and what NCCL takes.
+TEST(RankPlan, OfAGpuCountsItsMemory) {
+  ASSERT_TRUE(has_device("emulated"));
+  const ConfigAlone model(falcon_7b());
+  FinetuneOptions o = model.options("lora");
+  o.device = "emulated";
+  const auto program = [&](int64_t ranks) {
+    const FinetunePlan planned = plan(o, PlannedRanks{.ranks = ranks, .memory = int64_t{80} << 30});
+    return Json::parse(planned.json)["a_rank"]["memory_bytes"]["program"].get<size_t>();
+  };
+  EXPECT_EQ(program(1), Device::kBesideBytes);
+  EXPECT_EQ(program(4) - program(1), NcclRanks::room_bytes(4) + (size_t{512} << 20));
 }
 
 TEST(RankPlan, SaysWhatIsWrong) {

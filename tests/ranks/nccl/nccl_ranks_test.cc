@@ -127,6 +127,21 @@ TEST_P(NcclRanksOf, CallsAndTheDevicesWorkAreDoneInTheirOrder) {
   });
 }
 
+// It queues what it has to, and goes on: rank 0 meets the others before they have sent anything.
+TEST(NcclRanks, TheHostWaitsForNobody) {
+  const EmulatedNccl nccl;
+  on_gpus(2, false, [](Ranks& ranks, Device& device, NcclRanks& tensors) {
+    const Pieces pieces{.n = 3000, .ranks = 2};
+    const GpuFloats whole(device, std::vector<float>(3000, 1)),
+        home(device, std::vector<float>(static_cast<size_t>(pieces.count(ranks.rank()))));
+    if (!ranks.first()) ranks.barrier();
+    tensors.wait(tensors.reduce(whole.data(), pieces, home.data()));
+    tensors.wait(tensors.gather(whole.data(), pieces, sizeof(float)));
+    if (ranks.first()) ranks.barrier();
+    EXPECT_EQ(home.read().front(), 2);
+  });
+}
+
 INSTANTIATE_TEST_SUITE_P(Counts, NcclRanksOf,
                          ::testing::Combine(::testing::Values(1, 2, 3, 5), ::testing::Bool()),
                          [](const auto& tested) {
