@@ -67,22 +67,22 @@ for name, settings in (("nf4", {"load_in_4bit": True, "bnb_4bit_quant_type": "nf
     same = all(np.array_equal(ours[key].view(np.uint32), value.numpy().view(np.uint32)) for key, value in weights.items())
     checks.check(f"{name}: every weight has bitsandbytes' bits", same)
     checks.close(f"{name}: logits, as transformers' of the unpacked model", largest(checks.logits(folder, ROWS), plain_logits(plain)), BOUND)
-    with torch.no_grad():
-        theirs = [model(torch.tensor([row])).logits[0].float().numpy() for row in ROWS]
-    # In 8 bits it rounds what goes into a layer as well; in 4 bits a small product may round weights to bf16.
-    off = largest(checks.logits(folder, ROWS), theirs)
-    checks.close(f"{name}: logits, as bitsandbytes'", off, 0.5 if name == "int8" else 0.05)
+    # With gradients it unpacks weights of 4 bits; without, its product on CPUs with AVX512 is in bf16. In 8 bits what goes
+    # into a layer is rounded as well.
+    theirs = [model(torch.tensor([row])).logits[0].detach().float().numpy() for row in ROWS]
+    checks.close(f"{name}: logits, as bitsandbytes'", largest(checks.logits(folder, ROWS), theirs), 0.5 if name == "int8" else BOUND)
     words = checks.run("inspect", "--checkpoint", folder)
     checks.check(f"{name}: inspect says so", name.split("-")[0] in words.lower())
 
-# GGUF: f32 by falconer, its matrices quantised by gguf.
-checks.run("export", "--checkpoint", source, "--format", "gguf", "--dtype", "f32", "--out", checks.folder / "f32.gguf")
+# GGUF: f32 by falconer, its matrices of whole blocks quantised by gguf.
+checks.run("export", "--checkpoint", checks.goldens / "models/falcon40b-tiny", "--format", "gguf", "--dtype", "f32", "--out",
+           checks.folder / "f32.gguf")
 reader = gguf.GGUFReader(checks.folder / "f32.gguf")
 for kind in ("Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "MXFP4"):
     number = gguf.GGMLQuantizationType[kind]
     path, plain = checks.folder / f"{kind}.gguf", checks.folder / f"{kind}-plain.gguf"
     for target, packs in ((path, True), (plain, False)):
-        writer = gguf.GGUFWriter(target, "llama")
+        writer = gguf.GGUFWriter(target, "falcon")
         for field in reader.fields.values():
             if field.name.startswith("GGUF.") or field.name == "general.architecture":
                 continue
@@ -90,7 +90,7 @@ for kind in ("Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "MXFP4"):
             writer.add_key_value(field.name, field.contents(), field.types[0], sub_type=sub)
         for tensor in reader.tensors:
             data = tensor.data.reshape([int(n) for n in reversed(tensor.shape)])
-            if data.ndim < 2:
+            if data.ndim < 2 or data.shape[1] % 32:
                 writer.add_tensor(tensor.name, data)
                 continue
             packed = gguf.quants.quantize(data, number)
@@ -102,10 +102,11 @@ for kind in ("Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "MXFP4"):
         writer.write_kv_data_to_file()
         writer.write_tensors_to_file()
         writer.close()
-    checks.check(f"{kind}: scores as gguf's own unpacking of it does",
+    count = sum(tensor.tensor_type == number for tensor in gguf.GGUFReader(path).tensors)
+    checks.check(f"{kind}: scores of {count} matrices as gguf's own unpacking of it does",
                  largest(checks.logits(path, ROWS), checks.logits(plain, ROWS)) == 0)
 
-# What others pack in another way is refused by name.
+# The tensors say what is quantised, and config.json does not.
 bad = checks.folder / "bad"
 shutil.copytree(checks.folder / "nf4", bad)
 (bad / "config.json").write_text(json.dumps(json.loads((bad / "config.json").read_text()) | {"quantization_config": None}))

@@ -13,6 +13,7 @@
 #include "model/arch/gguf_config.h"
 #include "model/open_model.h"
 #include "report/table.h"
+#include "tensor/blocks/format.h"
 
 namespace falconer {
 namespace {
@@ -58,8 +59,9 @@ std::vector<TensorLine> lines_of(const Gguf& gguf) {
 std::vector<TensorLine> lines_of(const TensorFiles& files, const ModelConfig& config) {
   std::vector<TensorLine> lines;
   for (const auto& [name, t] : files.tensors())
-    lines.push_back({name_in_files(config, name), std::string(name_of(t.dtype)), t.shape,
-                     t.shape_text(), t.byte_count()});
+    lines.push_back({name_in_files(config, name),
+                     std::string(label_of(t.blocks().value_or(t.dtype))), t.shape, t.shape_text(),
+                     t.byte_count()});
   return lines;
 }
 
@@ -141,9 +143,7 @@ InspectReport inspect_gguf(const std::string& path) {
   if (knows_gguf_architecture(gguf) && gguf.tensor("token_embd.weight") != nullptr) {
     const ModelConfig config = read_model_config(path);
     describe_model(config, json, text);
-    const auto readable = [](const GgufTensor& t) {
-      return t.type.dtype.has_value();
-    };
+    const auto readable = [](const GgufTensor& t) { return t.type.dtype.has_value(); };
     if (std::all_of(gguf.tensors().begin(), gguf.tensors().end(), readable))
       describe_precision(open_weights(path, config), json, text);
   }
