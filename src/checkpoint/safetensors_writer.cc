@@ -93,7 +93,8 @@ struct SafetensorsWriter::State {
 
 SafetensorsWriter::SafetensorsWriter(std::vector<TensorSpec> specs)
     : TensorWriter(std::move(specs)), state_(std::make_unique<State>()) {
-  for (const auto& spec : this->specs()) FALCONER_CHECK(spec.name != "__metadata__" && !is_blocks(spec.dtype));
+  for (const auto& spec : this->specs())
+    FALCONER_CHECK(spec.name != "__metadata__" && !is_blocks(spec.dtype));
 }
 SafetensorsWriter::SafetensorsWriter(SafetensorsWriter&&) noexcept = default;
 SafetensorsWriter::~SafetensorsWriter() = default;

@@ -22,8 +22,7 @@ using scalar::for_rows;
 
 void set_zero_kernel(const View& x) {
   for_rows(x.rows, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i)
-      std::memset(x.at(i), 0, bytes_of(x.dtype, x.cols));
+    for (int64_t i = begin; i < end; ++i) std::memset(x.at(i), 0, bytes_of(x.dtype, x.cols));
   });
 }
 

@@ -185,7 +185,8 @@ constexpr char kIq1[] =
 int hex_digit(char c) { return c <= '9' ? c - '0' : c - 'a' + 10; }
 
 template <size_t Count>
-void unpack_grid(const char* digits, int bits, const int (&sizes)[8], std::array<int8_t, Count>& to) {
+void unpack_grid(const char* digits, int bits, const int (&sizes)[8],
+                 std::array<int8_t, Count>& to) {
   for (size_t i = 0; i < Count; digits += 2) {
     const int both = hex_digit(digits[0]) << 4 | hex_digit(digits[1]);
     for (int at = 0; at < 8; at += bits)
@@ -195,7 +196,8 @@ void unpack_grid(const char* digits, int bits, const int (&sizes)[8], std::array
 
 GridTables unpacked_tables() {
   constexpr int kTwo[8] = {8, 25, 43}, kOne[8] = {-8, 0, 8};
-  constexpr int kThreeXxs[8] = {4, 12, 20, 28, 36, 44, 52, 62}, kThree[8] = {1, 3, 5, 7, 9, 11, 13, 15};
+  constexpr int kThreeXxs[8] = {4, 12, 20, 28, 36, 44, 52, 62},
+                kThree[8] = {1, 3, 5, 7, 9, 11, 13, 15};
   GridTables made;
   unpack_grid(kIq2Xxs, 2, kTwo, made.iq2_xxs);
   unpack_grid(kIq2Xs, 2, kTwo, made.iq2_xs);

@@ -67,8 +67,8 @@ class KSearch {
 
   static int code(float value, float unit, int lowest, int most) {
     const float exact = unit == 0 ? 0 : std::round(value / unit);
-    return static_cast<int>(
-        std::clamp(exact, static_cast<float>(lowest), static_cast<float>(most)));
+    if (!(exact > static_cast<float>(lowest))) return lowest;  // or no number: the unit is infinite
+    return exact < static_cast<float>(most) ? static_cast<int>(exact) : most;
   }
 
   /// For each group the codes of scale and minimum around those that it has with which it is best.

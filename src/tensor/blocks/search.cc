@@ -21,10 +21,10 @@ struct Lanes {
   }
 };
 
-/// The nearest whole number from `lowest` to `most`, without a call: by the bits that a large addend leaves.
+/// The nearest whole number from `lowest` to `most` (the lowest for what is none), without a call: by the bits that a large addend leaves.
 inline float nearest_code(float x, float lowest, float most) {
   constexpr float kShift = 12582912;  // 1.5 * 2^23
-  return (std::min(std::max(x, lowest), most) + kShift) - kShift;
+  return (std::min(std::max(lowest, x), most) + kShift) - kShift;
 }
 
 struct Sums {
