@@ -124,9 +124,11 @@ float searched_scale(const Weighted& values, int lowest, int most) {
   if (!(std::fabs(1 / largest) < 1e37f)) return 0;
   const auto low = static_cast<float>(lowest), high = static_cast<float>(most);
   Gain best;
-  // The largest magnitude a little inside of the last code, on it, or beyond, at either end.
+  // The largest magnitude a little inside of the last code, on it, or beyond, at either end. Where there are many codes,
+  // little changes from one step to the next.
+  const int stride = most - lowest < 16 ? 2 : 4;
   for (const float end : {low, high})
-    for (int step = -9; step <= 9; ++step) {
+    for (int step = -8; step <= 8; step += stride) {
       const float inverse = (end + 0.1f * static_cast<float>(step)) / largest;
       const Gain next = gain_of(values, inverse, low, high);
       if (next.gain > best.gain) best = next;
@@ -152,7 +154,8 @@ ScaleMinimum searched_scale_minimum(const Weighted& values, int most, AnyMinimum
     if (better) best = next;
     return better;
   };
-  for (int step = -10; step <= 10; ++step)
+  const int stride = most < 16 ? 1 : 2;  // of many codes, little changes from one step to the next
+  for (int step = -10; step <= 10; step += stride)
     take(tried((top + 0.1f * static_cast<float>(step)) / (high - low), -low));
   for (int round = 0; round < kMostRounds && best.chosen.scale > 0; ++round)
     if (!take(tried(1 / best.chosen.scale, best.chosen.minimum))) break;
