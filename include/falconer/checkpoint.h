@@ -66,7 +66,7 @@ struct ExportOptions {
   /// "hf" and "gguf" write the model, with the adapter folded in; "litgpt" and "lit-parrot" write
   /// the model, or the adapter where one is given; "peft" and "gguf-lora" write the adapter.
   std::string format;
-  std::string dtype = "auto";  // as it is stored, "f32", "f16", "bf16", for gguf "q8_0"
+  std::string dtype = "auto";  // as it is stored, "f32", "f16", "bf16", for gguf "q8_0", "q4_k" ...
   int64_t max_shard_bytes = 5'000'000'000;  // of hf
   bool verify = false, force = false, any_base = false;
 };

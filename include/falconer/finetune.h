@@ -117,6 +117,8 @@ struct FinetuneOptions {
   // Of several ranks (mpirun): what each has a part of: "none", gradients and the optimizer's state
   // ("optimizer"), weights too ("all"), or, as "auto" says, the first of these that fits.
   std::string shard = ShardName::kAuto;
+  // lora, adapter and adapter-v2: matrices of layers become "nf4", "q8_0", ... as they are read; "none": as stored.
+  std::string quantize = "none";
   bool low_memory = false;  // keep about one layer of a mapped model resident, and read it again
   std::string on_spike = OnSpikeName::kWarn;  // steps far above those before
   bool check_finite = false;  // look at all that is computed, and stop at the first op that

@@ -19,10 +19,11 @@ struct ScoreOptions {
   std::string
       dump_activations;  // as Model::dump_activations() writes it, of the first row; empty: none
   std::string precision = "auto";
-  std::string device;          // as in FinetuneOptions
-  std::string shard = "none";  // as in ModelOptions
-  bool any_base = false;       // as in ModelOptions
-  bool overwrite = false;      // files at these paths that Falconer did not write
+  std::string device;                               // as in FinetuneOptions
+  std::string quantize = "none", compute = "auto";  // as in ModelOptions, but auto is exact
+  std::string shard = "none";                       // as in ModelOptions
+  bool any_base = false;                            // as in ModelOptions
+  bool overwrite = false;  // files at these paths that Falconer did not write
 };
 /// In a job of several ranks (ranks.h) all call it: rows are divided among them, and the first writes the files.
 void score(const ScoreOptions& options);
@@ -34,6 +35,11 @@ struct ModelOptions {
   bool random_weights = false;  // for config.json, for measuring: no weights are read
   std::string prompt_style;  // empty: as recorded with the adapter, else the checkpoint's template
   bool parse_special = false;  // special tokens that a prompt spells are control tokens
+  // As FinetuneOptions::quantize.
+  std::string quantize = "none";
+  // Products with quantised matrices: "exact", with their very numbers, "int8", where activations are rounded to 8
+  // bits, which is several times as fast, or "auto": int8.
+  std::string compute = "auto";
   // In a job of several ranks (ranks.h): what each has a part of; "none": all have the whole model, or "all"
   // weights, which then come from all ranks for every pass.
   std::string shard = "none";

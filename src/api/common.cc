@@ -19,6 +19,7 @@
 #include "ops/cpu/instruction_sets.h"
 #include "ops/device_names.h"
 #include "ranks/rank_cores.h"
+#include "tensor/blocks/format.h"
 
 namespace falconer {
 
@@ -64,6 +65,21 @@ std::optional<ModelConfig> find_model_config(const std::string& checkpoint) {
 TemplateFiles template_files(const std::string& model) {
   if (is_gguf(model)) return {side_files(model), model};
   return std::filesystem::path(model);
+}
+
+bool in_whole_numbers(const std::string& compute, bool usual) {
+  if (compute == "int8") return true;
+  if (compute == "exact") return false;
+  if (compute != "auto") fail_choice("--compute", compute, {"auto", "exact", "int8"});
+  return usual;
+}
+
+std::optional<Dtype> parse_quantise(const std::string& name) {
+  if (name.empty() || name == "none") return {};
+  const BlockFormat* const format = block_format_named(name);
+  if (format == nullptr || format->encode == nullptr)
+    fail_choice("--quantize", name, written_formats());
+  return format->dtype;
 }
 
 TrainOn train_on_of(const std::string& train_on, bool mask_prompt) {

@@ -26,6 +26,13 @@ std::optional<ModelConfig> find_model_config(const std::string& checkpoint);
 /// Where the chat template of a folder or a GGUF file is.
 TemplateFiles template_files(const std::string& model);
 
+/// --compute: whether products with quantised matrices round activations to 8 bits. `usual`: what "auto" is. Error
+/// (usage): another word.
+bool in_whole_numbers(const std::string& compute, bool usual);
+
+/// --quantize: nothing for "". Error (usage): no format that is written.
+std::optional<Dtype> parse_quantise(const std::string& name);
+
 /// --train-on and --no-mask-prompt, which is its short form for "everything". Error (usage): they
 /// contradict each other.
 TrainOn train_on_of(const std::string& train_on, bool mask_prompt);

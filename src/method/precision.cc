@@ -83,10 +83,9 @@ ComputedIn computed_in(Precision precision, const TensorFiles& files) {
   if (precision == Precision::kBF16) return {Dtype::kBF16, {}};
   const Matrices m(files);
   if (m.blocks > 0)
-    return {Dtype::kBF16,
-            worded("computing in bf16: {} of {} matrices are {} and are rounded to it "
-                   "(--precision f32 keeps every bit, in twice the memory)",
-                   m.blocks, m.all, joined(m.formats, ", "))};
+    return {Dtype::kBF16, worded("computing in bf16: {} of {} matrices are {}, which it rounds "
+                                 "(--precision f32 keeps every bit)",
+                                 m.blocks, m.all, joined(m.formats, ", "))};
   if (m.all > 0 && m.bf16 == m.all) return {Dtype::kBF16, {}};
   return {Dtype::kF32, why_f32(m)};
 }

@@ -55,6 +55,7 @@ std::unique_ptr<Session> Session::open(const SessionOptions& options) {
   session->run_.kernels = options.kernels != nullptr ? options.kernels : session->device_.kernels;
   session->run_.recompute = options.recompute;
   session->refuse_division();
+  session->refuse_quantising();
   if (device == nullptr && options.optimizer.offload)
     fail_usage("--offload-optimizer keeps memory of a GPU free, and the run is on the CPU");
   Arena measure = Arena::measuring_for(device), state = Arena::measuring_for(device);
@@ -132,9 +133,9 @@ void Session::build(Arena& fixed, Arena& state) {
   else if (options_.from_scratch)
     init_weights(run_, weights_, config_, options_.seed, matrix, fixed);
   else if (options_.assumed)
-    assume_weights(weights_, *options_.assumed, matrix, fixed);
+    assume_weights(weights_, *options_.assumed, matrix, fixed, options_.quantise);
   else
-    load_weights(weights_, config_, *files_, matrix, fixed);
+    load_weights(weights_, config_, *files_, matrix, fixed, options_.quantise);
   decoder_ = std::make_unique<Decoder>(config_, weights_, run_, fixed);
   if (!options_.adapter.empty()) {
     adapter_.emplace(open_adapter(options_.adapter, options_.lora_dropout));
@@ -151,6 +152,7 @@ void Session::build(Arena& fixed, Arena& state) {
   if (method_ != nullptr) attach_method(fixed, state);
   place_weights(weights_, run_.activation, fixed);
   make_visits(fixed);
+  pack_lanes(fixed);
   if (fixed.measuring()) building_bytes_ = measuring_scratch.high_water();
   run_.dry = false;
   run_.scratch = &scratch_;
@@ -192,6 +194,41 @@ void Session::make_visits(Arena& fixed) {
   }
   run_.visits = visits_.get();
   if (options_.division.many()) run_.head_chunk = kRanksHeadChunk;
+}
+
+void Session::refuse_quantising() const {
+  if (!options_.quantise) return;
+  if (device() != nullptr)
+    fail_usage(
+        "--quantize makes blocks of 4 to 8 bits for the CPU, and --device is {}: leave one of them "
+        "out",
+        options_.device);
+  if (options_.method && options_.method->method == "full")
+    fail_usage(
+        "--quantize is of weights that do not learn, and full finetuning changes all: use lora, "
+        "adapter or "
+        "adapter-v2, or leave it out");
+  if (options_.from_scratch)
+    fail_usage("--quantize is of weights that are read, and random ones are not");
+  if (options_.division.weights())
+    fail_usage("--quantize goes with --shard none or optimizer, and not with all");
+}
+
+// Of what is packed the pages of the file are not needed again.
+void Session::pack_lanes(Arena& fixed) {
+  const Kernels& kernels = *run_.kernels;
+  if (!options_.whole_numbers || options_.low_memory || options_.division.many()) return;
+  for (const Module& module : weights_.modules) {
+    Param& w = *module.w;
+    if (module.kind != ModuleKind::kLinear || w.lanes || w.learns || !is_blocks(w.value.dtype))
+      continue;
+    const int64_t bytes = kernels.lane_bytes(w.value.dtype, w.rows(), w.cols());
+    if (bytes == 0) continue;
+    w.lanes = fixed.push(1, bytes, Dtype::kU8);
+    if (fixed.measuring()) continue;
+    kernels.pack_lanes(w.value, w.lanes);
+    if (w.mapped) forget(w);
+  }
 }
 
 void Session::refuse_division() const {

@@ -41,11 +41,13 @@ struct SessionOptions {
   std::string device = "cpu";        // as open_device() takes it
   bool deterministic = false;        // as Device::deterministic
   const Kernels* kernels = nullptr;  // in the place of the device's, for checking one by another
-  bool low_memory = false;           // forget mapped weights behind their use
-  bool recompute = false;            // keep a block's input alone for backward
-  Division division = {};            // of a job's ranks
-  Ranks* ranks = nullptr;            // null: this process is alone, or memory is planned
-  bool planning = false;             // sizes only: no memory is taken, no weight is read
+  std::optional<Dtype> quantise;  // matrices of layers, which then do not learn, become such blocks
+  bool whole_numbers = false;     // products with matrices in blocks round activations to 8 bits
+  bool low_memory = false;        // forget mapped weights behind their use
+  bool recompute = false;         // keep a block's input alone for backward
+  Division division = {};         // of a job's ranks
+  Ranks* ranks = nullptr;         // null: this process is alone, or memory is planned
+  bool planning = false;          // sizes only: no memory is taken, no weight is read
   // The adapter's own tensors and no weights, which need not be there: it can be saved and merged,
   // and nothing can be run.
   bool adapter_only = false;
@@ -135,8 +137,10 @@ class Session {
   void build(Arena& fixed, Arena& state);
   void attach_method(Arena& fixed, Arena& state);
   void make_visits(Arena& fixed);
+  void pack_lanes(Arena& fixed);
   void divide_fixed(MemoryPlan& plan) const;
   void refuse_division() const;
+  void refuse_quantising() const;
   /// The most head rows of all ranks in the pass to come; 0: none makes any.
   int64_t most_head_rows(int64_t mine) const;
   /// What the ranks put this session's tensors together by; null: alone, or planned.

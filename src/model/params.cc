@@ -11,6 +11,7 @@
 #include "model/arch/architecture.h"
 #include "model/weight_pages.h"
 #include "ops/fill.h"
+#include "tensor/blocks/format.h"
 
 namespace falconer {
 namespace {
@@ -64,8 +65,18 @@ bool stays_as_stored(const Param& param, Dtype stored, Dtype wanted) {
   return as_stored && !param.vector();
 }
 
-/// Blocks are unpacked as they are loaded.
-bool is_used_in_place(const StoredTensor& stored) { return stored.plain() && !stored.blocks(); }
+// Products read blocks as they are. On a device, and where ranks divide a matrix element by element, it is numbers.
+bool stays_in_blocks(const Param& param, std::optional<Dtype> blocks, const Arena& fixed) {
+  return blocks && !param.vector() && fixed.device() == nullptr && !param.division.weights();
+}
+
+// Embedding and head stay as they are stored: what they lose would be in every token.
+std::optional<Dtype> quantised_to(const Param& param, std::optional<Dtype> quantise,
+                                  const Arena& fixed) {
+  if (!quantise || param.layer == ModuleId::kOutside || !stays_in_blocks(param, quantise, fixed))
+    return {};
+  return fitting_format(*quantise, param.cols());
+}
 
 // What is divided from the start: of the rows that this rank's pieces lie in.
 void load_own_piece(Param& param, const StoredTensor& stored, Dtype dtype, Arena& fixed) {
@@ -224,15 +235,20 @@ Weights declare_weights(const ModelConfig& config, const Division& division) {
 }
 
 void load_weights(Weights& weights, const ModelConfig& config, const TensorFiles& files,
-                  Dtype matrix, Arena& fixed) {
+                  Dtype matrix, Arena& fixed, std::optional<Dtype> quantise) {
   const bool on_device = fixed.device() != nullptr;
   const Architecture& arch = architecture(config.family);
   check_names(weights, arch, files);
   for (const auto& param : weights.params) {
     const StoredTensor& stored = find_checked(*param, files);
-    const Dtype wanted = param->vector() ? Dtype::kF32 : matrix;
-    const bool as_stored = stays_as_stored(*param, stored.dtype, wanted);
-    if ((as_stored || (on_device && !param->vector())) && is_used_in_place(stored)) {
+    const std::optional<Dtype> blocks = stored.blocks();
+    const bool in_blocks = stays_in_blocks(*param, blocks, fixed);
+    const std::optional<Dtype> made =
+        in_blocks ? std::nullopt : quantised_to(*param, quantise, fixed);
+    const Dtype wanted =
+        param->vector() ? Dtype::kF32 : made.value_or(in_blocks ? *blocks : matrix);
+    const bool as_stored = in_blocks || (!blocks && stays_as_stored(*param, stored.dtype, wanted));
+    if (!made && (as_stored || (on_device && !param->vector() && !blocks)) && stored.plain()) {
       param->value = stored.view();
       param->mapped = stored.mapped;
       continue;
@@ -249,12 +265,14 @@ void load_weights(Weights& weights, const ModelConfig& config, const TensorFiles
   }
 }
 
-void assume_weights(Weights& weights, Dtype stored, Dtype matrix, Arena& fixed) {
+void assume_weights(Weights& weights, Dtype stored, Dtype matrix, Arena& fixed,
+                    std::optional<Dtype> quantise) {
   FALCONER_CHECK(fixed.measuring());
   Arena files;
   for (const auto& param : weights.params) {
-    const Dtype wanted = param->vector() ? Dtype::kF32 : matrix;
-    const bool as_stored = stays_as_stored(*param, stored, wanted);
+    const std::optional<Dtype> made = quantised_to(*param, quantise, fixed);
+    const Dtype wanted = param->vector() ? Dtype::kF32 : made.value_or(matrix);
+    const bool as_stored = !made && stays_as_stored(*param, stored, wanted);
     if (as_stored || (fixed.device() != nullptr && !param->vector())) {
       param->value = files.push(param->rows(), param->cols(), stored);
       param->mapped = true;

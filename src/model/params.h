@@ -38,6 +38,8 @@ struct Param {
   int64_t layer = ModuleId::kOutside;  // of the decoder, that it belongs to
   bool in_arena = false;               // value is private memory, not a read-only map
   bool mapped = false;                 // value lies in a mapped file
+  View
+      lanes;  // of a value in blocks: once more, as products in whole numbers read it (Kernels::pack_lanes)
 
   Division division;         // one rank: nothing of what follows is there
   View own_value, own_grad;  // (1, own_count()); own_grad is the sum over all ranks
@@ -94,16 +96,18 @@ struct Weights {
 /// Names and shapes, no values yet. Matrices are divided as `division` says.
 Weights declare_weights(const ModelConfig& config, const Division& division = {});
 
-/// Values from files. A matrix whose stored dtype is `matrix` or bf16, or f16 where `matrix` is f32, is
-/// used where it is mapped; others are converted to `matrix` into `fixed`; vectors always become f32. On a device that is left
+/// Values from files. A matrix whose stored dtype is `matrix` or bf16, or f16 where `matrix` is f32, or that is in
+/// blocks, is used where it is mapped (blocks that a file has in pieces are put together); others are converted to `matrix` into `fixed`; vectors always become f32. On a device that is left
 /// to place_weights(), once it is known what will learn, but for what is in another order or packed in
-/// files. With a measuring arena nothing is read. Errors: a tensor is missing, has another shape, or is
+/// files. `quantise`: matrices of layers that are not in blocks become blocks of this format, or of one that fits their
+/// rows (fitting_format()), in the host's memory. With a measuring arena nothing is read. Errors: a tensor is missing, has another shape, or is
 /// one that this architecture does not have.
 void load_weights(Weights& weights, const ModelConfig& config, const TensorFiles& files,
-                  Dtype matrix, Arena& fixed);
+                  Dtype matrix, Arena& fixed, std::optional<Dtype> quantise = {});
 
 /// For a plan, with a measuring arena: as load_weights() would, of files with plain matrices of `stored`.
-void assume_weights(Weights& weights, Dtype stored, Dtype matrix, Arena& fixed);
+void assume_weights(Weights& weights, Dtype stored, Dtype matrix, Arena& fixed,
+                    std::optional<Dtype> quantise = {});
 
 /// Matrices of `dtype` from N(0, init_std), norms that multiply by 1, biases 0 in f32, by counted random
 /// numbers from `seed`.

@@ -26,7 +26,8 @@ void LinearSite::forward(Run& run, const View& x, const View& y, HookKept& kept)
                  linear_forward(run, {.x = x,
                                       .w = w,
                                       .b = bias.col_range(band.row, band.rows),
-                                      .y = out.col_range(band.row, band.rows)});
+                                      .y = out.col_range(band.row, band.rows),
+                                      .lanes = tensors_.w->lanes});
                });
   if (hook_ != nullptr) hook_->forward(run, x, out, kept);
 }

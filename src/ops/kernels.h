@@ -70,6 +70,10 @@ struct Kernels {
   void (*dora_norms)(const DoraNorms&);
   void (*divide)(const Divide&);
   void (*fill_normal)(const NormalFill&);
+  /// Bytes of a matrix of `dtype` as this device's products in whole numbers read it; 0: there are none with it.
+  int64_t (*lane_bytes)(Dtype dtype, int64_t rows, int64_t cols);
+  /// Makes LinearForward::lanes, (1, lane_bytes()) in u8, of w.
+  void (*pack_lanes)(const View& w, const View& lanes);
 };
 
 /// The readable definitions, on any CPU: the portable baseline and the oracle of tests.

@@ -6,9 +6,11 @@ namespace falconer {
 namespace {
 
 // A trainable matrix stays f32; products in a bf16 run read it as bf16. Those of files may be bf16 or
-// f16, which products widen as they read.
+// f16, which products widen as they read, or in blocks.
 View in_activation_dtype(Run& run, const View& w, Dtype activation) {
-  if (w.dtype == activation || w.dtype == Dtype::kBF16 || w.dtype == Dtype::kF16) return w;
+  if (w.dtype == activation || w.dtype == Dtype::kBF16 || w.dtype == Dtype::kF16 ||
+      is_blocks(w.dtype))
+    return w;
   FALCONER_CHECK(w.dtype == Dtype::kF32 && activation == Dtype::kBF16);
   const View narrow = run.scratch->push(w.rows, w.cols, activation);
   if (!run.dry) run.kernels->convert(w, narrow);

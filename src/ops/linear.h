@@ -11,13 +11,16 @@ namespace falconer {
 //
 // x (N,K)  W (M,K)  b (1,M) f32  y (N,M). x is of the activation's dtype. W is too, or it is bf16
 // or f16 where x is f32 (a frozen matrix of such a checkpoint stays as it is mapped), which changes
-// no result; where x is bf16 and W f32 (a trainable matrix in a bf16 run) W is narrowed first. y may be
+// no result; or it is in blocks (tensor/blocks), and each device says to what it rounds their numbers; where x is bf16 and W f32 (a trainable matrix in a bf16 run) W is narrowed first. y may be
 // f32 where x is bf16.
 
 struct LinearForward {
   View x, w, b, y;
   float scale = 1;
   bool add = false;  // y += instead of y =
+  // w once more, as products in whole numbers read it (Kernels::pack_lanes): x is then rounded to 8 bits. Empty: w is
+  // read.
+  View lanes;
 };
 
 /// Keeps x where dw is wanted. dx overwrites unless add_dx; dw and db (f32) add. An empty output is

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cstddef>
+
 #include "support/tiny_session.h"
 
 namespace falconer::test {
@@ -11,7 +13,8 @@ TEST(Profile, HasEveryKernel) {
   const Profile profile(cpu_kernels(), nullptr);
   const auto* members = reinterpret_cast<void* const*>(&profile.kernels());
   const auto* real = reinterpret_cast<void* const*>(&cpu_kernels());
-  for (size_t i = 1; i < sizeof(Kernels) / sizeof(void*); ++i) {
+  // What comes behind is of building a model, and of no pass.
+  for (size_t i = 1; i < offsetof(Kernels, lane_bytes) / sizeof(void*); ++i) {
     EXPECT_NE(members[i], nullptr) << i;
     EXPECT_NE(members[i], real[i]) << i;
   }

@@ -18,6 +18,7 @@
 #include "base/path.h"
 #include "base/plural.h"
 #include "checkpoint/gguf_tokenizer.h"
+#include "tensor/blocks/format.h"
 
 namespace falconer {
 namespace {
@@ -85,14 +86,25 @@ std::string foreign_name_in(const fs::path& folder) {
   return {};
 }
 
-ExportDtype parse_export_dtype(const std::string& name, Dtype otherwise, bool q8_0_too) {
+std::vector<std::string> gguf_block_names() {
+  std::vector<std::string> names;
+  for (const BlockFormat* format : block_formats())
+    if (format->ggml >= 0 && format->encode != nullptr) names.emplace_back(format->name());
+  return names;
+}
+
+ExportDtype parse_export_dtype(const std::string& name, Dtype otherwise, bool blocks_too) {
   if (name == "auto") return {otherwise, true};
   if (name == "f32") return {Dtype::kF32};
   if (name == "f16") return {Dtype::kF16};
   if (name == "bf16") return {Dtype::kBF16};
-  if (name == "q8_0" && q8_0_too) return {Dtype::kQ8_0};
-  if (name == "q8_0") fail_usage("--dtype q8_0 goes with --format gguf alone");
-  fail_choice("--dtype", name, {"auto", "f32", "f16", "bf16", "q8_0"});
+  std::vector<std::string> names = gguf_block_names();
+  if (std::find(names.begin(), names.end(), name) != names.end()) {
+    if (!blocks_too) fail_usage("--dtype {} goes with --format gguf alone", name);
+    return {block_format_named(name)->dtype};
+  }
+  names.insert(names.begin(), {"auto", "f32", "f16", "bf16"});
+  fail_choice("--dtype", name, names);
 }
 
 Dtype dtype_for(const ExportDtype& asked, const ModelSource& source, const Param& param) {

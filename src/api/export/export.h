@@ -21,8 +21,10 @@ struct ExportDtype {
 Dtype dtype_for(const ExportDtype& asked, const ModelSource& source, const Param& param);
 /// f32 where its pieces are stored as several.
 Dtype dtype_for(const ExportDtype& asked, const ModelSource& source, const ExportedTensor& tensor);
-/// `otherwise` for "auto". Error (usage): another name, or q8_0 where it cannot be.
-ExportDtype parse_export_dtype(const std::string& name, Dtype otherwise, bool q8_0_too = false);
+/// `otherwise` for "auto". Error (usage): another name, or a format in blocks where it cannot be.
+ExportDtype parse_export_dtype(const std::string& name, Dtype otherwise, bool blocks_too = false);
+/// Formats in blocks that a GGUF can be written in: "q8_0", "q4_0" ...
+std::vector<std::string> gguf_block_names();
 
 /// A single file, not a folder.
 bool writes_a_file(const ExportOptions& options);

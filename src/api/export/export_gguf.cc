@@ -1,17 +1,20 @@
 // A GGUF file of a model: tensors under llama.cpp's names, and the tokenizer.
 #include <cmath>
 #include <filesystem>
+#include <map>
 
 #include "api/export/export.h"
 #include "api/measure/verify.h"
 #include "api/model/adapter_tokenizer.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/joined.h"
 #include "base/log.h"
 #include "checkpoint/gguf_tokenizer.h"
 #include "checkpoint/gguf_writer.h"
 #include "model/arch/gguf_config.h"
 #include "model/arch/other_names.h"
+#include "tensor/blocks/format.h"
 #include "text/prompt.h"
 #include "text/token_additions.h"
 
@@ -23,8 +26,30 @@ namespace fs = std::filesystem;
 /// llama.cpp's numbers for what most of a file is stored as.
 uint32_t file_type(const ExportDtype& dtype) {
   switch (dtype.dtype) {
+    case Dtype::kQ4_0:
+      return 2;
+    case Dtype::kQ4_1:
+      return 3;
     case Dtype::kQ8_0:
       return 7;
+    case Dtype::kQ5_0:
+      return 8;
+    case Dtype::kQ5_1:
+      return 9;
+    case Dtype::kQ2_K:
+      return 10;
+    case Dtype::kQ3_K:
+      return 11;
+    case Dtype::kQ4_K:
+      return 14;
+    case Dtype::kQ5_K:
+      return 16;
+    case Dtype::kQ6_K:
+      return 18;
+    case Dtype::kIQ4_NL:
+      return 25;
+    case Dtype::kMXFP4:
+      return 38;
     case Dtype::kF16:
       return 1;
     case Dtype::kBF16:
@@ -50,16 +75,23 @@ std::string last_name(const std::string& path) {
   return (clean.extension() == ".gguf" ? clean.stem() : clean.filename()).string();
 }
 
-/// Vectors stay f32, as llama.cpp's own converter has them; where rows are no whole blocks of 32, it
-/// falls back to f16, and so does this.
+/// Embedding and head, whose errors are in every token, have 8 bits beside what has fewer. Where rows are no whole
+/// blocks of a K-quant it is another format, as llama.cpp chooses, or f16.
+Dtype stored_as(const ExportDtype& dtype, const ModelSource& source, const ExportedTensor& tensor) {
+  if (!is_blocks(dtype.dtype)) return dtype_for(dtype, source, tensor);
+  const bool outside = tensor.pieces.front().source->layer == ModuleId::kOutside;
+  return fitting_format(outside ? Dtype::kQ8_0 : dtype.dtype, tensor.spec.shape[1])
+      .value_or(Dtype::kF16);
+}
+
+/// Vectors stay f32, as llama.cpp's own converter has them.
 std::vector<ExportedTensor> gguf_tensors(const ModelSource& source, const ExportDtype& dtype) {
   std::vector<ExportedTensor> tensors =
       tensors_elsewhere(source, OtherFormat::kGguf, gguf_has_head(source.config()));
   for (ExportedTensor& tensor : tensors) {
     TensorSpec& spec = tensor.spec;
     if (tensor.vector()) continue;
-    const bool whole = spec.shape[1] % block_of(dtype.dtype) == 0;
-    spec.dtype = whole ? dtype_for(dtype, source, tensor) : Dtype::kF16;
+    spec.dtype = stored_as(dtype, source, tensor);
   }
   for (auto& [name, values] : gguf_rotations(source.config()))
     tensors.push_back({.pieces = {},
@@ -98,12 +130,17 @@ GgufMetadata metadata_of(const ModelSource& source, const std::string& named,
 }
 
 void say_fallbacks(const std::vector<ExportedTensor>& tensors, Dtype dtype) {
-  int64_t count = 0;
+  std::map<Dtype, int64_t> others;
   for (const ExportedTensor& tensor : tensors)
-    count += !tensor.vector() && tensor.spec.dtype == Dtype::kF16;
-  if (count > 0)
-    log_info("{} of {} tensors are f16: their rows are not whole blocks of {} values", count,
-             tensors.size(), block_of(dtype));
+    if (!tensor.vector() && tensor.spec.dtype != dtype) ++others[tensor.spec.dtype];
+  std::vector<std::string> parts;
+  for (const auto& [other, count] : others)
+    parts.push_back(fmt::format("{} {}", count, label_of(other)));
+  if (!parts.empty())
+    log_info(
+        "of {} tensors {} are not {}: embedding and head, and rows that are no whole blocks of {} "
+        "values",
+        tensors.size(), joined(parts, ", "), label_of(dtype), block_of(dtype));
 }
 
 }  // namespace
@@ -127,7 +164,8 @@ std::string export_gguf(const ExportOptions& options, const std::string& named) 
   std::string text = fmt::format("wrote {}: GGUF in {}, {}\n", options.out, dtype.name(),
                                  amount_of(specs_of(tensors)));
   text += chat_template_text(trained);
-  text += is_blocks(dtype.dtype) ? "read back: every value is there, within Q8_0's rounding\n"
+  text += is_blocks(dtype.dtype) ? fmt::format("read back: every value is there, as {} rounds it\n",
+                                               label_of(dtype.dtype))
                                  : "read back: every value is there\n";
   if (options.verify)
     text += compare_logits({options.checkpoint, options.adapter}, {file.partial().string(), ""},

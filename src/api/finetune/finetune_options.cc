@@ -69,6 +69,7 @@ SessionOptions session_options(const FinetuneOptions& o, const std::filesystem::
                    .seed = o.seed,
                    .device = o.device,
                    .deterministic = o.deterministic,
+                   .quantise = parse_quantise(o.quantize),
                    .low_memory = o.low_memory,
                    .recompute = o.recompute == "on",
                    .planning = planning};

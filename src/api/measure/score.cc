@@ -203,6 +203,8 @@ void score(const ScoreOptions& options) {
                                       .adapter = adapter,
                                       .precision = parse_precision(options.precision),
                                       .device = device_of_rank(ranks, options.device),
+                                      .quantise = parse_quantise(options.quantize),
+                                      .whole_numbers = in_whole_numbers(options.compute, false),
                                       .division = division_for_use(ranks, options.shard),
                                       .ranks = ranks});
   check_prepared(data, tokenizer ? &*tokenizer : nullptr, checkpoint, options.any_base);

@@ -132,6 +132,8 @@ Model Model::open(const ModelOptions& named) {
                                  .precision = parse_precision(options.precision),
                                  .from_scratch = options.random_weights,
                                  .device = device_of_rank(impl->ranks, options.device),
+                                 .quantise = parse_quantise(options.quantize),
+                                 .whole_numbers = in_whole_numbers(options.compute, true),
                                  .division = division_for_use(impl->ranks, options.shard),
                                  .ranks = impl->ranks});
   impl->styles.emplace(impl->session->adapter(), choose_style(options, options.adapter));

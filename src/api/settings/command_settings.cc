@@ -1,6 +1,7 @@
 // The settings of the other commands, a line for each. What finetune has too is as it has it.
 #include <algorithm>
 
+#include "api/export/export.h"
 #include "api/settings/ranges.h"
 #include "api/settings/settings.h"
 #include "base/error.h"
@@ -55,6 +56,20 @@ Rows adapter_rows(Adapted& o, bool required = false) {
 
 SettingRow overwrite(bool& value, const char* help) {
   return {.names = "overwrite,force", .value = &value, .help = help};
+}
+
+std::vector<std::string> export_dtypes() {
+  std::vector<std::string> names = gguf_block_names();
+  names.insert(names.begin(), {"auto", "f32", "f16", "bf16"});
+  return names;
+}
+
+SettingRow compute(std::string& value, const char* help) {
+  return {.names = "compute",
+          .value = &value,
+          .help = help,
+          .choices = {"auto", "exact", "int8"},
+          .shows_default = true};
 }
 
 SettingRow shard(std::string& value) {
@@ -202,6 +217,8 @@ Rows rows_of(ModelOptions& o) {
   append(rows, adapter_rows(o));
   append(rows, {
       as_finetune("precision", &o.precision),
+      as_finetune("quantize", &o.quantize, "matrices of layers in 4 to 8 bits, nf4, q8_0 and so on, made as they are read"),
+      compute(o.compute, "products with quantised matrices: exact, or int8 (activations in 8 bits: fast); auto: int8"),
       as_finetune("device", &o.device),
       shard(o.shard),
       {.names = "random-weights", .value = &o.random_weights,
@@ -277,7 +294,7 @@ Rows rows_of(EvaluateOptions& o) {
       {.names = "batch-size", .value = &o.batch_size, .help = "rows that are answered together",
        .range = kRowsTogether, .shows_default = true},
   });
-  for (const char* name : {"prompt-style", "parse-special", "precision", "device", "shard"})
+  for (const char* name : {"prompt-style", "parse-special", "precision", "quantize", "compute", "device", "shard"})
     rows.push_back(find_in(model, name));
   Rows sampling = rows_of(o.sampling);
   // An answer that never ends is never right, and one to each row is judged.
@@ -306,6 +323,8 @@ Rows rows_of(ScoreOptions& o) {
        .help = "safetensors file for what every part of the model makes of the first row",
        .kind = ValueKind::kFile},
       as_finetune("precision", &o.precision),
+      as_finetune("quantize", &o.quantize, "matrices of layers in 4 to 8 bits, nf4, q8_0 and so on, made as they are read"),
+      compute(o.compute, "products with quantised matrices: exact, or int8 (activations in 8 bits: fast); auto: exact"),
       as_finetune("device", &o.device),
       shard(o.shard),
       overwrite(o.overwrite, "replace files that Falconer did not write"),
@@ -338,8 +357,8 @@ Rows rows_of(ExportOptions& o) {
        .help = "new folder; a file for gguf and gguf-lora, or ending in .pth",
        .kind = ValueKind::kPath, .required = true},
       {.names = "dtype", .value = &o.dtype,
-       .help = "f32, f16, bf16, for gguf also q8_0 (auto: as stored; adapters f32)",
-       .choices = {"auto", "f32", "f16", "bf16", "q8_0"}, .shows_default = true},
+       .help = "f32, f16, bf16, for gguf also q8_0, q4_k and so on (auto: as stored; adapters f32)",
+       .choices = export_dtypes(), .shows_default = true},
       shard_size(o.max_shard_bytes),
       {.names = "verify", .value = &o.verify, .help = "open what was written and compare logits"},
       overwrite(o.force, "replace a model, an adapter or a file that is there"),

@@ -4,6 +4,7 @@
 #include "data/formats.h"
 #include "falconer/finetune.h"
 #include "method/method.h"
+#include "tensor/blocks/format.h"
 #include "text/prompt.h"
 
 namespace falconer {
@@ -14,8 +15,16 @@ using Rows = std::vector<SettingRow>;
 const std::vector<std::string> kLora = {MethodName::kLora},
                                kPrompted = {MethodName::kAdapter, MethodName::kAdapterV2},
                                kFull = {MethodName::kFull},
-                               kResizing = {MethodName::kLora, MethodName::kFull};
+                               kResizing = {MethodName::kLora, MethodName::kFull},
+                               kFrozenBase = {MethodName::kLora, MethodName::kAdapter,
+                                              MethodName::kAdapterV2};
 const std::vector<std::string> kAutoOnOff = {AutoOnOff::kAuto, AutoOnOff::kOn, AutoOnOff::kOff};
+std::vector<std::string> quantize_choices() {
+  std::vector<std::string> names = written_formats();
+  names.insert(names.begin(), "none");
+  return names;
+}
+
 const std::vector<std::string> kPrecisions = {PrecisionName::kAuto, PrecisionName::kF32,
                                               PrecisionName::kBF16};
 
@@ -155,6 +164,10 @@ Rows length_rows(FinetuneOptions& o) {
                "auto: the first that fits",
        .choices = {ShardName::kAuto, ShardName::kNone, ShardName::kOptimizer, ShardName::kAll},
        .shows_default = true},
+      {.names = "quantize", .value = &o.quantize,
+       .help = "lora and adapters: matrices of layers in 4 to 8 bits, nf4 (QLoRA), q8_0 and so on, made as they are "
+               "read",
+       .choices = quantize_choices(), .methods = kFrozenBase, .shows_default = true, .open = true, .since_records = true},
       {.names = "low-memory", .value = &o.low_memory,
        .help = "keep little more than one layer's weights resident, and read them again"},
   };

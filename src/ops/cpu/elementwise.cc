@@ -261,8 +261,9 @@ void rope(const Rope& args) {
 }
 
 void embedding_forward(const EmbeddingForward& args) {
-  // A few rows for each token: the readable definition reads f16 fast enough.
-  if (args.w.dtype == Dtype::kF16) return scalar_kernels().embedding_forward(args);
+  // A few rows for each token: the readable definition reads f16 and blocks fast enough.
+  if (args.w.dtype == Dtype::kF16 || is_blocks(args.w.dtype))
+    return scalar_kernels().embedding_forward(args);
   parallel_for(args.y.rows, grain_of(args.y.cols), [&](int64_t begin, int64_t end) {
     HWY_DYNAMIC_DISPATCH(embedding_rows)(args, begin, end);
   });

@@ -1,12 +1,14 @@
 #include "ops/cpu/linear.h"
 
+#include "ops/cpu/lane_product.h"
 #include "ops/cpu/product.h"
 #include "ops/cpu/small_product.h"
 
 namespace falconer::cpu {
 
 void linear_forward(const LinearForward& args) {
-  if (args.x.rows <= kSmallRows) return small_product(args);
+  if (args.lanes) return lane_product(args);
+  if (args.x.rows <= kSmallRows && !is_blocks(args.w.dtype)) return small_product(args);
   product({args.x}, {args.w, true}, args.y, args.scale, args.add, args.b);
 }
 

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/threads.h"
+#include "ops/cpu/block_product.h"
 #include "ops/cpu/onednn.h"
 #include "ops/cpu/packed_product.h"
 
@@ -60,6 +61,7 @@ void product(const Factor& a, const Factor& b, const View& c, float scale, bool 
   FALCONER_CHECK(a.cols() == b.rows() && a.rows() == c.rows && b.cols() == c.cols);
   FALCONER_CHECK(!bias || scale == 1);
   if (c.rows == 0 || c.cols == 0) return;
+  if (is_blocks(b.view.dtype)) return block_product(a, b, c, scale, add, bias);
   const bool mixed = a.view.dtype != b.view.dtype;
   if (mixed || (a.view.dtype == Dtype::kBF16 && !has_bf16_products()))
     packed_product(a, b, c, scale, add, bias);

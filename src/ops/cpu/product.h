@@ -14,7 +14,7 @@ struct Factor {
   int64_t cols() const { return transposed ? view.rows : view.cols; }
 };
 
-/// c (M,N) = scale a (M,K) b (K,N) + bias, or c += where `add`. a, b and c are f32 or bf16 each;
+/// c (M,N) = scale a (M,K) b (K,N) + bias, or c += where `add`. a, b and c are f32 or bf16 each, and b may be f16 or in blocks;
 /// bias (1,N) f32 or empty, and then scale is 1. Sums are f32, in an order that does not depend on the
 /// number of threads.
 void product(const Factor& a, const Factor& b, const View& c, float scale, bool add,

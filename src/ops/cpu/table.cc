@@ -4,6 +4,7 @@
 #include "ops/cpu/attention.h"
 #include "ops/cpu/dropout.h"
 #include "ops/cpu/elementwise.h"
+#include "ops/cpu/lane_product.h"
 #include "ops/cpu/linear.h"
 #include "ops/cpu/rowwise.h"
 #include "ops/cpu/sums.h"
@@ -49,6 +50,8 @@ const Kernels& cpu_kernels() {
     made.sgd = cpu::sgd;
     made.sum_of_squares = cpu::sum_of_squares;
     made.row_squares = cpu::row_squares;
+    made.lane_bytes = cpu::lane_bytes;
+    made.pack_lanes = cpu::pack_lanes;
     return made;
   }();
   return table;

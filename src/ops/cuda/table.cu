@@ -48,6 +48,8 @@ const Kernels& kernels() {
       .dora_norms = dora_norms,
       .divide = divide,
       .fill_normal = fill_normal,
+      .lane_bytes = [](Dtype, int64_t, int64_t) { return int64_t{0}; },
+      .pack_lanes = [](const View&, const View&) {},
   };
   return table;
 }

@@ -11,6 +11,7 @@
 #include "ops/scalar/loss.h"
 #include "ops/scalar/optimizer.h"
 #include "ops/scalar/passes.h"
+#include "ops/scalar/plain.h"
 #include "ops/scalar/prefix_attention.h"
 #include "ops/scalar/rope.h"
 #include "ops/with_type.h"
@@ -27,11 +28,12 @@ void set_zero_kernel(const View& x) {
 }
 
 void linear_forward_kernel(const LinearForward& a) {
+  const scalar::Plain w(a.w);
   with_type(a.x.dtype, [&]<class A>(Type<A>) {
-    with_weight_type(a.w.dtype, [&]<class W>(Type<W>) {
+    with_weight_type(w.view().dtype, [&]<class W>(Type<W>) {
       with_type(a.y.dtype, [&]<class Y>(Type<Y>) {
         for_rows(a.y.rows, [&](int64_t begin, int64_t end) {
-          scalar::linear_forward<A, W, Y>(a.x.as<const A>(), a.w.as<const W>(),
+          scalar::linear_forward<A, W, Y>(a.x.as<const A>(), w.view().as<const W>(),
                                           a.b.as<const float>(), a.y.as<Y>(), a.scale, a.add, begin,
                                           end);
         });
@@ -41,10 +43,11 @@ void linear_forward_kernel(const LinearForward& a) {
 }
 
 void linear_backward_x_kernel(const LinearBackward& a) {
+  const scalar::Plain w(a.w);
   with_type(a.dy.dtype, [&]<class A>(Type<A>) {
-    with_weight_type(a.w.dtype, [&]<class W>(Type<W>) {
+    with_weight_type(w.view().dtype, [&]<class W>(Type<W>) {
       for_rows(a.dx.rows, [&](int64_t begin, int64_t end) {
-        scalar::linear_backward_x<A, W>(a.dy.as<const A>(), a.w.as<const W>(), a.dx.as<A>(),
+        scalar::linear_backward_x<A, W>(a.dy.as<const A>(), w.view().as<const W>(), a.dx.as<A>(),
                                         a.scale, a.add_dx, begin, end);
       });
     });
@@ -69,6 +72,11 @@ void linear_backward_b_kernel(const LinearBackward& a) {
 }
 
 void embedding_forward_kernel(const EmbeddingForward& a) {
+  if (is_blocks(a.w.dtype))
+    return for_rows(a.y.rows, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i)
+        copy_converted(a.w.row_range(a.ids.row<int32_t>(0)[i], 1), a.y.row_range(i, 1));
+    });
   with_type(a.y.dtype, [&]<class A>(Type<A>) {
     with_weight_type(a.w.dtype, [&]<class W>(Type<W>) {
       for_rows(a.y.rows, [&](int64_t begin, int64_t end) {
@@ -327,6 +335,8 @@ const Kernels& scalar_kernels() {
       .dora_norms = dora_norms_kernel,
       .divide = divide_kernel,
       .fill_normal = fill_normal_kernel,
+      .lane_bytes = [](Dtype, int64_t, int64_t) { return int64_t{0}; },
+      .pack_lanes = [](const View&, const View&) {},
   };
   return table;
 }

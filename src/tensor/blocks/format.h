@@ -4,8 +4,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "tensor/dtype.h"
 
@@ -52,6 +55,12 @@ const BlockFormat* block_format_of_ggml(uint32_t number);
 const BlockFormat* block_format_named(std::string_view name);
 /// All, in the order of the table.
 std::span<const BlockFormat* const> block_formats();
+
+/// `wanted`, or what has whole blocks of `cols` values in its place: as llama.cpp chooses for the K-quants and IQ4_XS
+/// (Q2_K and Q3_K become Q4_0, Q4_K Q5_0, Q5_K Q5_1, Q6_K Q8_0, IQ4_XS IQ4_NL). Nothing where nothing fits.
+std::optional<Dtype> fitting_format(Dtype wanted, int64_t cols);
+/// Names of the formats that Falconer writes, in the order of the table.
+std::vector<std::string> written_formats();
 
 /// What people call a dtype: "Q4_K", "bf16".
 std::string_view label_of(Dtype dtype);

@@ -45,6 +45,36 @@ const BlockFormat* block_format_named(std::string_view name) {
 
 std::span<const BlockFormat* const> block_formats() { return kBlockFormats; }
 
+std::optional<Dtype> fitting_format(Dtype wanted, int64_t cols) {
+  const auto instead = [&]() -> std::optional<Dtype> {
+    switch (wanted) {
+      case Dtype::kQ2_K:
+      case Dtype::kQ3_K:
+        return Dtype::kQ4_0;
+      case Dtype::kQ4_K:
+        return Dtype::kQ5_0;
+      case Dtype::kQ5_K:
+        return Dtype::kQ5_1;
+      case Dtype::kQ6_K:
+        return Dtype::kQ8_0;
+      case Dtype::kIQ4_XS:
+        return Dtype::kIQ4_NL;
+      default:
+        return {};
+    }
+  };
+  if (cols % block_of(wanted) == 0) return wanted;
+  const std::optional<Dtype> other = instead();
+  return other && cols % block_of(*other) == 0 ? other : std::nullopt;
+}
+
+std::vector<std::string> written_formats() {
+  std::vector<std::string> names;
+  for (const BlockFormat* format : kBlockFormats)
+    if (format->encode != nullptr) names.emplace_back(format->name());
+  return names;
+}
+
 std::string_view label_of(Dtype dtype) {
   return is_blocks(dtype) ? block_format(dtype).label : name_of(dtype);
 }

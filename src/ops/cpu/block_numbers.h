@@ -1,0 +1,11 @@
+// The numbers of a matrix in blocks, for products that read numbers.
+#pragma once
+
+#include "tensor/view.h"
+
+namespace falconer::cpu {
+
+/// copy_converted() from rows in blocks to f32 or bf16, on the thread that calls it, to the same bits.
+void numbers_of_blocks(const View& from, const View& to);
+
+}  // namespace falconer::cpu
