@@ -209,7 +209,9 @@ void Session::refuse_quantising() const {
         "adapter or "
         "adapter-v2, or leave it out");
   if (options_.from_scratch)
-    fail_usage("--quantize is of weights that are read, and random ones are not");
+    fail_usage(
+        "--quantize is of weights that are read, and --from-scratch or --random-weights makes "
+        "them");
   if (options_.division.weights())
     fail_usage("--quantize goes with --shard none or optimizer, and not with all");
 }

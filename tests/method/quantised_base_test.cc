@@ -23,7 +23,8 @@ SessionOptions quantised(const TinyRun& run, Dtype format, const MethodOptions& 
 /// A checkpoint of the numbers that a session's blocks have.
 std::string numbers_of(Session& session, const TinyRun& run, const std::string& name) {
   make_folder(run.path(name));
-  copy_file(std::filesystem::path(run.checkpoint) / "config.json", run.path(name) / "config.json");
+  write_file(run.path(name) / "config.json",
+             read_text_file(std::filesystem::path(run.checkpoint) / "config.json"));
   std::vector<Tensor> numbers;
   std::vector<NamedView> views;
   for (const auto& param : session.weights().params) {
@@ -38,6 +39,7 @@ std::string numbers_of(Session& session, const TinyRun& run, const std::string& 
 TEST(QuantisedBase, IsTheModelOfItsNumbersAndTrainsAsThatDoes) {
   const TinyRun run(kWide);
   const BatchBuffer batch = batch_of(rows_of(run));
+  int tried = 0;
   for (const Dtype format : {Dtype::kNF4, Dtype::kFP4, Dtype::kInt8, Dtype::kQ8_0, Dtype::kQ4_0,
                              Dtype::kQ5_1, Dtype::kIQ4_NL, Dtype::kQ4_K})
     for (const MethodOptions& method : all_methods()) {
@@ -47,7 +49,7 @@ TEST(QuantisedBase, IsTheModelOfItsNumbersAndTrainsAsThatDoes) {
       int64_t packed = 0;
       for (const auto& param : blocks->weights().params) packed += is_blocks(param->value.dtype);
       EXPECT_EQ(packed, 3 * 4);  // of each layer; not embedding and head
-      const std::string plain = numbers_of(*blocks, run, "numbers");
+      const std::string plain = numbers_of(*blocks, run, fmt::format("numbers-{}", ++tried));
       SessionOptions options = quantised(run, format, method);
       options.checkpoint = plain;
       options.quantise.reset();

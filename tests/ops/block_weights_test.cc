@@ -40,6 +40,19 @@ TEST_P(Tables, LinearOfBlocks) {
     }
 }
 
+TEST_P(Tables, RowSquaresAndCopiesOfBlocks) {
+  if (test_device != nullptr) GTEST_SKIP() << "a device has their numbers";
+  for (const BlockFormat* format : written_formats()) {
+    const Tensor w = in_blocks(9, 512, *format, 2);
+    compare([&](falconer::Run& run) {
+      std::vector<TestView> out = list(TestView(1, 9), TestView(9, 512));
+      row_squares(run, {.w = w.view(), .out = out[0]});
+      copy(run, w.view(), out[1]);
+      return out;
+    });
+  }
+}
+
 TEST_P(Tables, EmbeddingOfBlocks) {
   if (test_device != nullptr) GTEST_SKIP() << "a device has their numbers";
   for (const BlockFormat* format : written_formats()) {

@@ -11,20 +11,13 @@
 
 #include "ops/cpu/half-inl.h"
 #include "ops/cpu/lane_matrix.h"
+#include "ops/cpu/lane_rows.h"
 #include "ops/cpu/vector-inl.h"
 
 #ifndef FALCONER_OPS_CPU_LANE_PRODUCT_ROWS_
 #define FALCONER_OPS_CPU_LANE_PRODUCT_ROWS_
 namespace falconer::cpu {
 
-/// Rows of x that go through the registers together, in units of 32 columns, in 8 bits: number n of unit u is at
-/// [u * rows + n], and its groups at [(u * groups + g) * rows + n].
-struct LaneRows {
-  const int8_t* codes;    // Dot::kXBytes each
-  const float* scales;    // of the unit's codes
-  const int32_t* starts;  // of a group: -offset times the sum of its codes
-  const float* sums;      // of a group: the scale times the sum of its codes
-};
 using StripSums = void (*)(const std::byte* strip, int64_t units, const uint8_t* table16,
                            const LaneRows& x, float* sums);
 
@@ -165,30 +158,6 @@ StripSums find_lane_kernel([[maybe_unused]] LaneDots dots, [[maybe_unused]] cons
 #endif
 }
 
-/// 32 numbers as whole ones of 8 bits: their scale. Where they are not finite, neither is the scale.
-float round_unit(const float* from, int8_t* codes) {
-  const F32 d;
-  const hn::RebindToSigned<F32> di;
-  VecF most = hn::Zero(d), all = hn::Zero(d);
-  for (int64_t i = 0; i < kUnitCols; i += lanes()) {
-    const VecF x = load(from + i);
-    most = hn::Max(most, hn::Abs(x));
-    all = hn::Add(all, hn::Mul(x, hn::Zero(d)));  // NaN, where one is not finite
-  }
-  const float broken = hn::GetLane(hn::SumOfLanes(d, all));
-  const float largest = hn::GetLane(hn::MaxOfLanes(d, most));
-  if (largest == 0 || broken != 0) {
-    std::memset(codes, 0, kUnitCols);
-    return broken != 0 ? broken : 0;
-  }
-  const VecF inverse = hn::Set(d, 127 / largest);
-  HWY_ALIGN int32_t whole[kUnitCols];
-  for (int64_t i = 0; i < kUnitCols; i += lanes())
-    hn::Store(hn::NearestInt(hn::Mul(load(from + i), inverse)), di, whole + i);
-  for (int64_t i = 0; i < kUnitCols; ++i) codes[i] = static_cast<int8_t>(whole[i]);
-  return largest / 127;
-}
-
 }  // namespace falconer::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -206,7 +175,6 @@ namespace {
 
 HWY_EXPORT(most_lane_rows);
 HWY_EXPORT(find_lane_kernel);
-HWY_EXPORT(round_unit);
 
 /// Strips between which tiles of x go round, and stay near: some hundred kilobytes.
 constexpr int64_t kStripsTogether = 8;
@@ -237,86 +205,6 @@ LaneDots dots_for(const LaneShape& shape) {
   const bool wide = shape.bits == 8 || shape.table != nullptr;
   return best == LaneDots::kMaddubs && wide ? LaneDots::kPairs : best;
 }
-
-/// Rows of x, rounded, in tiles of as many as go through the registers; the last one has 1, 2, 4 .. of them.
-class RoundedRows {
- public:
-  RoundedRows(const View& x, const LaneShape& shape, LaneDots dots)
-      : x_(x),
-        shape_(shape),
-        units_(x.cols / kUnitCols),
-        bytes_(dots == LaneDots::kPairs ? 64 : 32),
-        most_(HWY_DYNAMIC_DISPATCH(most_lane_rows)()) {
-    const int64_t rows = (x.rows + most_ - 1) / most_ * most_;
-    codes_.resize(static_cast<size_t>(rows * units_ * bytes_));
-    scales_.resize(static_cast<size_t>(rows * units_));
-    starts_.resize(static_cast<size_t>(rows * units_ * shape.groups));
-    sums_.resize(starts_.size());
-    parallel_for(tiles(), 1, [&](int64_t begin, int64_t end) {
-      for (int64_t t = begin; t < end; ++t) fill(t);
-    });
-  }
-
-  int64_t tiles() const { return (x_.rows + most_ - 1) / most_; }
-  int64_t first(int64_t tile) const { return tile * most_; }
-  int64_t rows(int64_t tile) const { return std::min(most_, x_.rows - first(tile)); }
-  /// What the kernel computes with: a power of two.
-  int64_t width(int64_t tile) const {
-    int64_t width = 1;
-    while (width < rows(tile)) width *= 2;
-    return width;
-  }
-  LaneRows at(int64_t tile) const {
-    const auto unit = static_cast<size_t>(first(tile) * units_),
-               group = unit * static_cast<size_t>(shape_.groups);
-    return {codes_.data() + unit * static_cast<size_t>(bytes_), scales_.data() + unit,
-            starts_.data() + group, sums_.data() + group};
-  }
-
- private:
-  void fill(int64_t tile) {
-    const int64_t width = this->width(tile);
-    const LaneRows to = at(tile);
-    std::vector<float> row(static_cast<size_t>(x_.cols));
-    for (int64_t n = 0; n < width; ++n) {
-      if (n < rows(tile))
-        copy_converted(x_.row_range(first(tile) + n, 1),
-                       {row.data(), 1, x_.cols, x_.cols, Dtype::kF32});
-      else
-        std::fill(row.begin(), row.end(), 0.0f);
-      for (int64_t u = 0; u < units_; ++u) fill_unit(row.data() + u * kUnitCols, u, n, width, to);
-    }
-  }
-  void fill_unit(const float* from, int64_t u, int64_t n, int64_t width, const LaneRows& to) {
-    int8_t codes[kUnitCols];
-    const float scale = HWY_DYNAMIC_DISPATCH(round_unit)(from, codes);
-    const_cast<float*>(to.scales)[u * width + n] = scale;
-    const int64_t values = kUnitCols / shape_.groups;
-    for (int64_t g = 0; g < shape_.groups; ++g) {
-      int32_t sum = 0;
-      for (int64_t i = 0; i < values; ++i) sum += codes[g * values + i];
-      const int64_t place = (u * shape_.groups + g) * width + n;
-      const_cast<int32_t*>(to.starts)[place] = -shape_.offset * sum;
-      const_cast<float*>(to.sums)[place] = scale * static_cast<float>(sum);
-    }
-    auto* out = const_cast<int8_t*>(to.codes) + (u * width + n) * bytes_;
-    if (bytes_ == 32) {
-      std::memcpy(out, codes, sizeof codes);
-      return;
-    }
-    for (int64_t j = 0; j < kUnitCols; j += 4) {
-      const int16_t pairs[4] = {codes[j], codes[j + 2], codes[j + 1], codes[j + 3]};
-      std::memcpy(out + 2 * j, pairs, sizeof pairs);
-    }
-  }
-
-  const View& x_;
-  const LaneShape& shape_;
-  int64_t units_, bytes_, most_;
-  std::vector<int8_t> codes_;
-  std::vector<float> scales_, sums_;
-  std::vector<int32_t> starts_;
-};
 
 /// A format's table in steps of 1/127 of its largest value, plus 128.
 void steps_of_table(const float* table, uint8_t* steps) {
@@ -393,7 +281,8 @@ void hold_lane_dots(std::string_view name) {
 void lane_product(const LinearForward& args) {
   const LaneShape shape = lane_shape(args.w.dtype);
   const LaneDots dots = dots_for(shape);
-  const RoundedRows x(args.x, shape, dots);
+  const RoundedRows x(args.x, shape, dots == LaneDots::kPairs ? 64 : 32,
+                      HWY_DYNAMIC_DISPATCH(most_lane_rows)());
   const int64_t strips = (args.y.cols + kStripRows - 1) / kStripRows;
   parallel_for(
       strips, std::max<int64_t>(1, (1 << 13) / args.x.cols),

@@ -71,14 +71,14 @@ double sum_of_squares(const View& x) {
 void row_squares(const RowSquares& args) {
   float* out = args.out.row<float>(0);
   parallel_for(args.w.rows, 16, [&](int64_t begin, int64_t end) {
-    std::vector<float> wide;  // a row that is stored in f16
+    std::vector<float> wide;  // a row that is stored in f16 or in blocks
     for (int64_t m = begin; m < end; ++m) {
       View row = args.w.row_range(m, 1);
-      if (row.dtype == Dtype::kF16) {
+      if (row.dtype != Dtype::kF32 && row.dtype != Dtype::kBF16) {
         wide.resize(static_cast<size_t>(row.cols));
-        for (int64_t k = 0; k < row.cols; ++k)
-          wide[static_cast<size_t>(k)] = static_cast<float>(args.w.row<F16>(m)[k]);
-        row = {wide.data(), 1, row.cols, row.cols, Dtype::kF32};
+        const View numbers{wide.data(), 1, row.cols, row.cols, Dtype::kF32};
+        copy_converted(row, numbers);
+        row = numbers;
       }
       out[m] = static_cast<float>(HWY_DYNAMIC_DISPATCH(squares_of)(row, 0, 0, row.cols));
     }

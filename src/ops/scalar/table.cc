@@ -257,9 +257,10 @@ double sum_of_squares_kernel(const View& x) {
 }
 
 void row_squares_kernel(const RowSquares& a) {
-  with_weight_type(a.w.dtype, [&]<class W>(Type<W>) {
+  const scalar::Plain w(a.w);
+  with_weight_type(w.view().dtype, [&]<class W>(Type<W>) {
     for_rows(a.w.rows, [&](int64_t begin, int64_t end) {
-      scalar::row_squares<W, float>(a.w.as<const W>(), a.out.as<float>(), begin, end);
+      scalar::row_squares<W, float>(w.view().as<const W>(), a.out.as<float>(), begin, end);
     });
   });
 }

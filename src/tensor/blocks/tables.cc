@@ -11,6 +11,8 @@ namespace {
 
 constexpr int8_t kUneven[16] = {-127, -104, -83, -65, -49, -35, -22, -10,
                                 1,    13,   25,  38,  53,  69,  89,  113};
+constexpr float kUnevenFloats[16] = {-127, -104, -83, -65, -49, -35, -22, -10,
+                                     1,    13,   25,  38,  53,  69,  89,  113};
 /// Twice the values of a float of 4 bits, so that they are whole.
 constexpr int8_t kTwiceFloat4[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
 
@@ -24,18 +26,31 @@ void look_up(const std::byte* from, int64_t half, const int8_t* table, int8_t* c
   }
 }
 
+/// 32 codes in 16 bytes, the first 16 in the low halves.
+void take_codes(const std::byte* from, int8_t* codes) {
+  for (int64_t i = 0; i < 16; ++i) {
+    codes[i] = static_cast<int8_t>(unsigned_at(from, i) & 15);
+    codes[i + 16] = static_cast<int8_t>(unsigned_at(from, i) >> 4);
+  }
+}
+
 void store_looked_up(const uint8_t* codes, std::byte* to) {
   for (int64_t i = 0; i < 16; ++i) to[i] = static_cast<std::byte>(codes[i] | codes[i + 16] << 4);
 }
 
-struct IQ4_NL : PlainCodes<Dtype::kIQ4_NL, 32, -127, 113> {
+template <Dtype D>
+struct UnevenCodes : PlainCodes<D, 32, 0, 15> {
+  static constexpr const float* kTable = kUnevenFloats;
+};
+
+struct IQ4_NL : UnevenCodes<Dtype::kIQ4_NL> {
   static void load(const std::byte* block, int8_t* codes, float* scale, float*) {
     *scale = half_at(block);
-    look_up(block + 2, 16, kUneven, codes);
+    take_codes(block + 2, codes);
   }
 };
 
-struct IQ4_XS : PlainCodes<Dtype::kIQ4_XS, 32, -127, 113> {
+struct IQ4_XS : UnevenCodes<Dtype::kIQ4_XS> {
   // d, 16 bits with the high 2 of each scale, 4 bytes with the low 4, codes.
   static void load(const std::byte* block, int8_t* codes, float* scales, float*) {
     const float d = half_at(block);
@@ -44,7 +59,7 @@ struct IQ4_XS : PlainCodes<Dtype::kIQ4_XS, 32, -127, 113> {
       const int scale = (unsigned_at(block, 4 + g / 2) >> (g % 2 * 4) & 15) | (high >> (2 * g) & 3)
                                                                                   << 4;
       scales[g] = d * static_cast<float>(scale - 32);
-      look_up(block + 8 + g * 16, 16, kUneven, codes + g * 32);
+      take_codes(block + 8 + g * 16, codes + g * 32);
     }
   }
 };
