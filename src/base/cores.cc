@@ -71,11 +71,15 @@ int usable_cores(const std::filesystem::path& root) {
   return std::max(1, static_cast<int>(std::ceil(least)));
 }
 
-int default_thread_count() {
+int chosen_thread_count() {
   const char* wanted = std::getenv("OMP_NUM_THREADS");
   const long count = wanted == nullptr ? 0 : std::strtol(wanted, nullptr, 10);
-  return count > 0 && count <= std::numeric_limits<int>::max() ? static_cast<int>(count)
-                                                               : usable_cores();
+  return count > 0 && count <= std::numeric_limits<int>::max() ? static_cast<int>(count) : 0;
+}
+
+int default_thread_count() {
+  const int chosen = chosen_thread_count();
+  return chosen > 0 ? chosen : usable_cores();
 }
 
 }  // namespace falconer

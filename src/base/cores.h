@@ -10,7 +10,9 @@ namespace falconer {
 /// `root` is where the system's files are looked for.
 int usable_cores(const std::filesystem::path& root = "/");
 
-/// OMP_NUM_THREADS where it is a number above 0 (of a list, its first), else usable_cores().
+/// OMP_NUM_THREADS where it is a number above 0 (of a list, its first), else 0.
+int chosen_thread_count();
+/// The same, or usable_cores() where nothing was chosen.
 int default_thread_count();
 
 }  // namespace falconer

@@ -13,7 +13,7 @@
 namespace falconer {
 namespace {
 
-std::atomic<bool> many = false, silent = false;
+std::atomic<bool> many = false, silent = false, by_mpirun = false;
 std::atomic<bool> continued = false;  // by a signal handler
 
 }  // namespace
@@ -24,9 +24,12 @@ void be_one_of_many(bool first) {
 }
 
 bool is_one_of_many() { return many; }
+void be_started_by_mpirun() { by_mpirun = true; }
 bool speaks() { return !silent; }
 
-bool stdout_is_terminal() { return !many && ::isatty(STDOUT_FILENO) != 0; }
+bool stdout_is_terminal() { 
+  return !many && !by_mpirun && ::isatty(STDOUT_FILENO) != 0;
+}
 
 // Open MPI sends SIGCONT before all else to those whom it will end.
 bool told_to_end(double seconds) {

@@ -11,6 +11,8 @@ namespace falconer {
 /// SIGUSR1 and SIGUSR2, which launchers pass on, are to them what SIGINT and SIGTERM are to a process alone.
 void be_one_of_many(bool first);
 bool is_one_of_many();
+/// The same of stdout alone, for a process that mpirun started as its only one.
+void be_started_by_mpirun();
 /// Whether this process talks to the user: it is alone, or the first.
 bool speaks();
 

@@ -82,7 +82,7 @@ std::string styled(std::string_view text, const char* code, bool yes) {
 
 // `other` is what becomes of text that is not a style of our own.
 template <class Other>
-std::string with_own_styles(std::string_view text, Other&& other) {
+std::string with_own_styles(std::string_view text, Other&& other, bool keep = true) {
   const std::string& mark = style_mark();
   std::string shown;
   size_t taken = 0;
@@ -90,8 +90,7 @@ std::string with_own_styles(std::string_view text, Other&& other) {
     const size_t end = std::min(text.find_first_not_of("0123456789", at + 2), text.size());
     if (!text.substr(end).starts_with(mark)) continue;
     shown += other(text.substr(taken, at - taken));
-    shown += text.substr(at, end - at);
-    shown += 'm';
+    if (keep) shown.append(text.substr(at, end - at)).push_back('m');
     taken = end + mark.size();
   }
   return shown += other(text.substr(taken));
@@ -116,7 +115,9 @@ bool takes_colours(int descriptor) {
   const char* force = std::getenv("CLICOLOR_FORCE");
   if (force != nullptr && *force != '\0' && std::string_view(force) != "0") return true;
   const char* term = std::getenv("TERM");
-  return ::isatty(descriptor) != 0 && term != nullptr && *term != '\0' &&
+  const bool terminal =
+      descriptor == STDOUT_FILENO ? stdout_is_terminal() : ::isatty(descriptor) != 0;
+  return terminal && term != nullptr && *term != '\0' &&
          std::string_view(term) != "dumb";
 }
 
@@ -211,7 +212,9 @@ std::string without_controls(std::string_view text) {
   return shown;
 }
 
-std::string visible(std::string_view text) {
+std::string visible(std::string_view styled) {
+  const auto as_it_is = [](std::string_view other) { return other; };
+  const std::string text = with_own_styles(styled, as_it_is, false);
   std::string shown;
   for_each_character(text, [&](const Utf8Char& c, std::string_view bytes, std::string_view rest) {
     if (c.length == 0)

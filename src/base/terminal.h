@@ -54,7 +54,7 @@ std::string without_controls(std::string_view text);
 /// For a terminal: what could command it or turn text around is spelled, as \u001B, which is also
 /// what JSON takes it for. These are control characters but tabs and ends of lines, those of C1,
 /// and what overrides the direction of writing. A byte that is no UTF-8 becomes \x9B. Whole
-/// characters are taken one by one, so that text may come in pieces.
+/// characters are taken one by one, so that text may come in pieces. Styles of our own are left out.
 std::string visible(std::string_view text);
 /// The same, but bold(), red() and yellow() stay styles: the last thing before text is written.
 std::string on_terminal(std::string_view text);

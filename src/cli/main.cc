@@ -56,7 +56,7 @@ constexpr Entry kCommands[] = {
     {"check", "look for what is wrong with data before training on it", falconer::cli::add_check},
     {"plan", "show the memory a finetuning run would take", falconer::cli::add_plan},
     {"finetune", "train with lora, adapter, adapter-v2 or full", falconer::cli::add_finetune, true,
-     ", and --resume auto goes on from the last checkpoint"},
+     "; --resume auto goes on from the last checkpoint, or begins anew where there is none"},
     {"generate", "answer prompts", falconer::cli::add_generate, true},
     {"chat", "talk to a model in the terminal", falconer::cli::add_chat},
     {"score", "losses, log-probabilities and logits of rows", falconer::cli::add_score, true},
@@ -255,6 +255,7 @@ int main(int argc, char** argv) {
   return ended([&] {
     falconer::prepare_streams();
     const falconer::StartedRank rank = falconer::started_rank();
+    if (rank.by_mpirun) falconer::be_started_by_mpirun();
     if (!rank.alone()) falconer::be_one_of_many(rank.first());
     const int code = run(argc, argv);
     if (code == 0) falconer::finish_results();

@@ -31,6 +31,11 @@ void check_rank_flags(const RankFlags& flags, const StartedRank& started) {
   if (flags.ranks && !started.alone() && started.size != 0 && started.size != *flags.ranks)
     fail_usage("--ranks is {}, and this job has {} ranks already: leave the flag out", *flags.ranks,
                started.size);
+  if (flags.ranks.value_or(1) > 1 && started.alone() && started.by_mpirun)
+    fail_usage(
+        "--ranks is {0}, and this process was started by mpirun, which starts no other within "
+        "itself: leave mpirun out, or start them all by mpirun -n {0}, without the flag",
+        *flags.ranks);
 }
 
 }  // namespace falconer::cli

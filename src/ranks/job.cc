@@ -194,7 +194,7 @@ void leave_job() {
 StartedRank started_rank() {
   try {
     const JobPlace place = job_place();
-    return {.rank = place.rank, .size = place.size};
+    return {.rank = place.rank, .size = place.size, .by_mpirun = place.launcher == "mpirun"};
   } catch (const Error&) {  // join_job() says it
     return {};
   }
@@ -204,7 +204,7 @@ StartedRank join_job(double timeout) {
   set_rank_timeout(timeout);
   const Ranks* const ranks = job_ranks();
   if (ranks == nullptr) return {};
-  return {.rank = ranks->rank(), .size = ranks->size()};
+  return {.rank = ranks->rank(), .size = ranks->size(), .by_mpirun = started_rank().by_mpirun};
 }
 
 bool end_job_together() {

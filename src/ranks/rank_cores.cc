@@ -144,7 +144,7 @@ std::vector<int> take_share_of_cpus(std::span<const int> cpus, int local, int ra
   const int threads =
       std::max(1, std::min(static_cast<int>(share.size()),
                            granted * (local + 1) / ranks - granted * local / ranks));
-  const bool chosen = keeps_threads || process_environment("OMP_NUM_THREADS") != nullptr;
+  const bool chosen = keeps_threads || chosen_thread_count() > 0;
   if (!chosen) set_thread_count(threads);
   const bool crowded =
       static_cast<int>(cpus.size()) < ranks || thread_count() > static_cast<int>(share.size());

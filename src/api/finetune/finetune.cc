@@ -179,14 +179,16 @@ class Finetuning {
 
   // All that can be wrong is found here, before anything in the run's folder is touched.
   TrainOptions check(bool dry) {
+    refuse_other_settings(ranks_, settings_of(o_));
     refuse_difference(ranks_, "program or CPU", program_and_cpu());
     device_ = training_device_of_rank(ranks_, o_.device);
     if (is_first(ranks_)) {
-      folder_.emplace(o_, dry);
+      folder_.emplace(o_, dry, ranks_ == nullptr ? 1 : ranks_->size());
       checkpoint_ = find_checkpoint(o_, dry);
     }
     checkpoint_ = first_ranks_path(ranks_, checkpoint_);
     open_before_data();
+    refuse_other_tensors(ranks_, session_->weights());
     load_data();
     if (ranks_ != nullptr) refuse_difference(ranks_, "set of rows", fingerprint(data_.rows()));
     check_held_out(data_.held_out(), o_);

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <sstream>
 
+#include "base/digest.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/nearest.h"
@@ -66,10 +68,14 @@ std::filesystem::path first_ranks_path(Ranks* ranks, const std::filesystem::path
                           : std::filesystem::path(ranks->gather_texts(path.string()).front());
 }
 
+std::filesystem::path rank_log(const std::filesystem::path& out, int rank) {
+  return out / fmt::format("rank-{}.log", rank);
+}
+
 void open_rank_log(Ranks* ranks, const std::filesystem::path& out) {
   if (ranks == nullptr) return;
   ranks->barrier();
-  if (!ranks->first()) log_to_file(out / fmt::format("rank-{}.log", ranks->rank()));
+  if (!ranks->first()) log_to_file(rank_log(out, ranks->rank()));
 }
 
 bool all_of(Ranks* ranks, bool here) {
@@ -112,17 +118,73 @@ std::string device_of_rank(Ranks* ranks, const std::string& name) {
 
 std::string training_device_of_rank(Ranks* ranks, const std::string& name) {
   std::string device = device_of_rank(ranks, name);
-  if (ranks != nullptr && device.starts_with("cuda")) static_cast<void>(nccl());
+  // Where there is no GPU, "cuda" has no number, and opening it says why.
+  if (ranks != nullptr && device.starts_with("cuda:")) static_cast<void>(nccl());
   return device;
+}
+
+namespace {
+
+[[noreturn]] void fail_difference(size_t rank, const std::string& what, const std::string& has,
+                                  const std::string& first) {
+  const auto shown = [](const std::string& text) { return text.empty() ? "none" : printable(text); };
+  fail("rank {} has another {} than rank 0: {} and {}; give all ranks the same", rank, what,
+       shown(has), shown(first));
+}
+
+/// What the places of one machine may have other names for than another's.
+bool is_of_a_machine(const Setting& setting) {
+  switch (setting.kind) {
+    case ValueKind::kText:
+    case ValueKind::kTime:
+    case ValueKind::kSize:
+      return false;
+    default:
+      return true;
+  }
+}
+
+}  // namespace
+
+void refuse_other_settings(Ranks* ranks, const std::vector<Setting>& settings) {
+  if (ranks == nullptr) return;
+  std::string mine;  // no text of the command line has a zero in it
+  for (const Setting& setting : settings)
+    if (!is_of_a_machine(setting))
+      mine += setting.name + '\0' + text_of(setting.value) + '\0';
+  const std::vector<std::string> all = ranks->gather_texts(mine);
+  for (size_t rank = 1; rank < all.size(); ++rank) {
+    std::istringstream first(all.front()), other(all[rank]);
+    for (std::string name, value, their_name, theirs;
+         std::getline(first, name, '\0') && std::getline(first, value, '\0');) {
+      if (!std::getline(other, their_name, '\0') || !std::getline(other, theirs, '\0') ||
+          their_name != name)
+        fail("rank {} works on another command than rank 0; give all ranks the same", rank);
+      if (theirs != value) fail_difference(rank, spelled_name(name), theirs, value);
+    }
+  }
+}
+
+void refuse_other_tensors(Ranks* ranks, const Weights& weights) {
+  if (ranks == nullptr) return;
+  Digest digest = Digest::sha256();
+  int64_t numbers = 0;
+  for (const auto& param : weights.params) {
+    digest.update(param->name);
+    for (const int64_t size : param->shape) digest.update(fmt::format(" {}", size));
+    numbers += param->size();
+  }
+  constexpr size_t kShown = 12;
+  refuse_difference(ranks, "model",
+                    fmt::format("{} numbers in {} tensors ({})", numbers, weights.params.size(),
+                                digest.finish().substr(0, kShown)));
 }
 
 void refuse_difference(Ranks* ranks, const std::string& what, const std::string& here) {
   if (ranks == nullptr) return;
   const std::vector<std::string> all = ranks->gather_texts(here);
   for (size_t rank = 1; rank < all.size(); ++rank)
-    if (all[rank] != all.front())
-      fail("rank {} has another {} than rank 0: {} and {}; give all ranks the same", rank, what,
-           printable(all[rank]), printable(all.front()));
+    if (all[rank] != all.front()) fail_difference(rank, what, all[rank], all.front());
 }
 
 }  // namespace falconer

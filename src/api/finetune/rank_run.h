@@ -6,7 +6,9 @@
 #include <vector>
 
 #include "falconer/finetune.h"
+#include "falconer/settings.h"
 #include "model/division.h"
+#include "model/params.h"
 #include "ranks/ranks.h"
 
 namespace falconer {
@@ -25,7 +27,9 @@ inline bool is_first(const Ranks* ranks) { return ranks == nullptr || ranks->fir
 /// What the first rank found, on all.
 std::filesystem::path first_ranks_path(Ranks* ranks, const std::filesystem::path& path);
 
-/// When the first rank has made the run's folder: the others log into files there, rank-1.log and so on.
+/// "rank-1.log" in the run's folder.
+std::filesystem::path rank_log(const std::filesystem::path& out, int rank);
+/// When the first rank has made the run's folder: the others log into files there.
 void open_rank_log(Ranks* ranks, const std::filesystem::path& out);
 
 /// True on every rank, or on none.
@@ -42,6 +46,12 @@ std::string device_of_rank(Ranks* ranks, const std::string& name);
 std::string training_device_of_rank(Ranks* ranks, const std::string& name);
 /// device_of_rank() for a rank at `place` of a machine that shows it `gpus`.
 std::string device_of_rank(const RankPlace& place, const std::string& name, int gpus);
+
+/// Error, on all ranks: one has another of `settings` than the first, which is named. Paths may differ, and devices;
+/// what is read there has its own tests.
+void refuse_other_settings(Ranks* ranks, const std::vector<Setting>& settings);
+/// The same of tensors' names and shapes.
+void refuse_other_tensors(Ranks* ranks, const Weights& weights);
 
 /// Error, on all ranks: `what` ("rows", "program and CPU") is not the same on every rank, which is named.
 void refuse_difference(Ranks* ranks, const std::string& what, const std::string& here);

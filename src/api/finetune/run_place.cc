@@ -7,6 +7,7 @@
 
 #include "api/export/export.h"
 #include "api/finetune/finetune_options.h"
+#include "api/finetune/rank_run.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -136,13 +137,14 @@ void tell_reads(OutputRule& rule, const std::string& input, const fs::path& out)
 }
 
 // Nothing is written over that the run reads, or that no run wrote. A run's own recipe is gone on with.
-void check_outputs(const FinetuneOptions& o, bool ours) {
+void check_outputs(const FinetuneOptions& o, bool ours, int ranks) {
   const fs::path out = o.out;
   OutputRule rule(o.overwrite || ours);
   for (const std::string& input : {o.checkpoint, o.data, o.init_adapter})
     tell_reads(rule, input, out);
   if (!ours) rule.reads(o.recipe);
   for (const char* name : kFiles) rule.check_file(out / name, "--out");
+  for (int rank = 1; rank < ranks; ++rank) rule.check_file(rank_log(out, rank), "--out");
   if (!o.profile.empty()) {
     rule.check_file(o.profile, "--profile");
     const fs::path profile = fs::path(o.profile).lexically_normal(),
@@ -216,7 +218,7 @@ std::string earlier_run_hint(const fs::path& out) {
       earlier_run(out).string(), out.string());
 }
 
-RunFolder::RunFolder(const FinetuneOptions& o, bool dry)
+RunFolder::RunFolder(const FinetuneOptions& o, bool dry, int ranks)
     : out_(o.out), overwrite_(o.overwrite && o.resume.empty()) {
   if (o.out.empty()) fail_usage("--out is required: the folder of this run");
   refuse_inside_model(o.out, o.checkpoint);
@@ -241,7 +243,7 @@ RunFolder::RunFolder(const FinetuneOptions& o, bool dry)
           "{}: holds an earlier run; go on with --resume, start anew with --overwrite, or choose "
           "another --out",
           o.out);
-  check_outputs(o, ours);
+  check_outputs(o, ours, ranks);
 }
 
 RunFolder::~RunFolder() {

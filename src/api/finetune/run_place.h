@@ -18,7 +18,8 @@ class RunFolder {
   /// Takes the lock where the folder is there; looks only where `dry`. Errors: a run trains in it now,
   /// an earlier run that is neither to be gone on with nor replaced, an input inside of what
   /// --overwrite would remove or the run would write over, files there that no run wrote, no permission.
-  RunFolder(const FinetuneOptions& options, bool dry);
+  /// Each of `ranks` but the first has a log there.
+  RunFolder(const FinetuneOptions& options, bool dry, int ranks = 1);
   RunFolder(const RunFolder&) = delete;
   RunFolder& operator=(const RunFolder&) = delete;
   /// What was moved aside is put back where the run did not begin.
