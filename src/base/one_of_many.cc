@@ -27,9 +27,7 @@ bool is_one_of_many() { return many; }
 void be_started_by_mpirun() { by_mpirun = true; }
 bool speaks() { return !silent; }
 
-bool stdout_is_terminal() { 
-  return !many && !by_mpirun && ::isatty(STDOUT_FILENO) != 0;
-}
+bool stdout_is_terminal() { return !many && !by_mpirun && ::isatty(STDOUT_FILENO) != 0; }
 
 // Open MPI sends SIGCONT before all else to those whom it will end.
 bool told_to_end(double seconds) {

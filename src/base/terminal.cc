@@ -117,8 +117,7 @@ bool takes_colours(int descriptor) {
   const char* term = std::getenv("TERM");
   const bool terminal =
       descriptor == STDOUT_FILENO ? stdout_is_terminal() : ::isatty(descriptor) != 0;
-  return terminal && term != nullptr && *term != '\0' &&
-         std::string_view(term) != "dumb";
+  return terminal && term != nullptr && *term != '\0' && std::string_view(term) != "dumb";
 }
 
 std::string bold(std::string_view text) { return styled(text, "1", look.styled); }

@@ -183,7 +183,7 @@ class Launched {
   const pid_t mpirun_;
   const bool is_open_mpi_;
   const size_t ranks_;
-  const std::string next_step_;    // behind a rank's end
+  const std::string next_step_;     // behind a rank's end
   std::vector<pid_t> there_, now_;  // at most; the last time
   bool looked_ = false, unbegun_ = false;
   std::optional<size_t> missing_;

@@ -27,8 +27,7 @@ size_t begun_character(std::string_view text) {
 
 Relay::Relay(std::function<void(std::string_view)> take) : take_(std::move(take)) {
   std::array<int, 2> ends{};
-  if (::pipe2(ends.data(), O_CLOEXEC) != 0)
-    fail("a pipe cannot be made: {}", std::strerror(errno));
+  if (::pipe2(ends.data(), O_CLOEXEC) != 0) fail("a pipe cannot be made: {}", std::strerror(errno));
   own_end_ = ends[0];
   child_end_ = ends[1];
 }

@@ -127,12 +127,14 @@ namespace {
 
 [[noreturn]] void fail_difference(size_t rank, const std::string& what, const std::string& has,
                                   const std::string& first) {
-  const auto shown = [](const std::string& text) { return text.empty() ? "none" : printable(text); };
+  const auto shown = [](const std::string& text) {
+    return text.empty() ? "none" : printable(text);
+  };
   fail("rank {} has another {} than rank 0: {} and {}; give all ranks the same", rank, what,
        shown(has), shown(first));
 }
 
-/// What the places of one machine may have other names for than another's.
+/// Paths and devices, which may have other names on another machine.
 bool is_of_a_machine(const Setting& setting) {
   switch (setting.kind) {
     case ValueKind::kText:
@@ -150,8 +152,7 @@ void refuse_other_settings(Ranks* ranks, const std::vector<Setting>& settings) {
   if (ranks == nullptr) return;
   std::string mine;  // no text of the command line has a zero in it
   for (const Setting& setting : settings)
-    if (!is_of_a_machine(setting))
-      mine += setting.name + '\0' + text_of(setting.value) + '\0';
+    if (!is_of_a_machine(setting)) mine += setting.name + '\0' + text_of(setting.value) + '\0';
   const std::vector<std::string> all = ranks->gather_texts(mine);
   for (size_t rank = 1; rank < all.size(); ++rank) {
     std::istringstream first(all.front()), other(all[rank]);

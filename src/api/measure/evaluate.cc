@@ -121,12 +121,14 @@ EvaluatedRow judged(const Question& question, const std::string& answer, const M
 EvaluateReport evaluate(const EvaluateOptions& options) {
   check_bounds(options);
   check_device_name(options.model.device);
+  Ranks* const ranks = joined_ranks();
+  EvaluateOptions mine = options;
+  refuse_other_settings(ranks, settings_of(mine));
   constexpr int64_t kAnyId =
       std::numeric_limits<int32_t>::max();  // the model's own bound is tested
   FormatParser parser(find_data_format(options.data_format), kAnyId,
                       Columns::parse(options.columns));
   const std::string data = resolve_data(options.data);
-  const Ranks* const ranks = joined_ranks();
   std::optional<ResultWriter> output;
   if (!options.output.empty() && is_first(ranks)) {
     OutputRule rule(options.overwrite);

@@ -187,10 +187,12 @@ class Results {
 }  // namespace
 
 void score(const ScoreOptions& options) {
+  Ranks* const ranks = joined_ranks();
+  ScoreOptions mine = options;
+  refuse_other_settings(ranks, settings_of(mine));
   const std::string checkpoint = resolve_checkpoint(options.checkpoint);
   const std::string adapter = resolve_adapter(options.adapter);
   const std::string data = resolve_data(options.data);
-  Ranks* const ranks = joined_ranks();
   OutputRule rule(options.overwrite);
   for (const std::string& input : {checkpoint, adapter, data}) rule.reads(input);
   if (!options.logits.empty()) rule.check_result(options.logits, "--logits");
@@ -207,6 +209,7 @@ void score(const ScoreOptions& options) {
                                       .whole_numbers = in_whole_numbers(options.compute, false),
                                       .division = division_for_use(ranks, options.shard),
                                       .ranks = ranks});
+  refuse_other_tensors(ranks, session->weights());
   check_prepared(data, tokenizer ? &*tokenizer : nullptr, checkpoint, options.any_base);
   Scorer scorer(*session, !options.logits.empty());
   std::string dump = options.dump_activations;  // of the first row

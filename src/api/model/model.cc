@@ -123,6 +123,7 @@ Model Model::open(const ModelOptions& named) {
   options.adapter = resolve_adapter(named.adapter);
   auto impl = std::make_unique<Impl>();
   impl->ranks = joined_ranks();
+  refuse_other_settings(impl->ranks, settings_of(options));
   impl->base_tokenizer = find_tokenizer(options.checkpoint);
   if (!options.random_weights)
     check_base(options.adapter, options.checkpoint,
@@ -136,6 +137,7 @@ Model Model::open(const ModelOptions& named) {
                                  .whole_numbers = in_whole_numbers(options.compute, true),
                                  .division = division_for_use(impl->ranks, options.shard),
                                  .ranks = impl->ranks});
+  refuse_other_tensors(impl->ranks, impl->session->weights());
   impl->styles.emplace(impl->session->adapter(), choose_style(options, options.adapter));
   impl->keep_tokenizer_of(impl->session->adapter(), options.adapter);
   impl->options = std::move(options);
@@ -310,7 +312,11 @@ std::vector<Completion> Model::generate(const std::vector<std::vector<int32_t>>&
     options.stop.push_back(std::move(end));
   std::vector<std::vector<int32_t>> asked = each_so_often(prompts, settings);
   const RowRange own = own_rows(std::ssize(asked), impl_->ranks);
-  if (impl_->ranks != nullptr) refuse_other_prompts(*impl_->ranks, asked);
+  if (impl_->ranks != nullptr) {
+    SamplingSettings mine = settings;
+    refuse_other_settings(impl_->ranks, settings_of(mine));
+    refuse_other_prompts(*impl_->ranks, asked);
+  }
   options.first_number = settings.first_prompt + static_cast<uint32_t>(own.begin);
   options.cancel = cancel;
   const Answering answering(impl_->answering);

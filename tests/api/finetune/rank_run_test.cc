@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "falconer/finetune.h"
+#include "falconer/use.h"
 #include "ranks/thread_transport.h"
 #include "support/errors.h"
 
@@ -43,6 +45,54 @@ TEST(DeviceOfRank, RanksAgreeOnIt) {
     EXPECT_EQ(device_of_rank(&ranks, "cpu"), "cpu");
     expect_mentions(message_of([&] { device_of_rank(&ranks, ranks.first() ? "cpu" : "cuda"); }),
                     {"rank 1 has another device than rank 0: cuda and cpu"});
+  });
+}
+
+TEST(RefuseOtherSettings, NamesTheSettingAndTheRank) {
+  const auto said_on_ranks = [](const auto& change) {
+    std::string of_first;
+    on_ranks(3, [&](Ranks& ranks) {
+      FinetuneOptions options;
+      if (ranks.rank() == 2) change(options);
+      const std::string said =
+          message_of([&] { refuse_other_settings(&ranks, settings_of(options)); });
+      if (ranks.first()) of_first = said;
+    });
+    return of_first;
+  };
+  expect_mentions(said_on_ranks([](FinetuneOptions& o) { o.lr = 0.5; }),
+                  {"rank 2 has another --lr than rank 0: 0.5 and none"});
+  expect_mentions(said_on_ranks([](FinetuneOptions& o) { o.method = "full"; }),
+                  {"rank 2 has another --method than rank 0: full and "});
+  expect_mentions(said_on_ranks([](FinetuneOptions& o) {
+                    o.lora_targets = {"q\nv", "k"};
+                  }),
+                  {"rank 2 has another --lora-targets"});
+  on_ranks(2, [](Ranks& ranks) {
+    FinetuneOptions finetune;
+    if (ranks.first()) finetune.checkpoint = "/of/this/machine";
+    EXPECT_NO_THROW(refuse_other_settings(&ranks, settings_of(finetune)));
+    SamplingSettings generate;
+    expect_mentions(message_of([&] {
+                      refuse_other_settings(
+                          &ranks, ranks.first() ? settings_of(finetune) : settings_of(generate));
+                    }),
+                    {"rank 1 works on another command than rank 0"});
+  });
+  FinetuneOptions alone;
+  EXPECT_NO_THROW(refuse_other_settings(nullptr, settings_of(alone)));
+}
+
+TEST(RefuseOtherTensors, ThoseOfOneNameAndAnotherShapeAreOthers) {
+  on_ranks(2, [](Ranks& ranks) {
+    Weights weights;
+    weights.params.push_back(std::make_unique<Param>());
+    weights.params[0]->name = "head";
+    weights.params[0]->shape = {2, 6};
+    EXPECT_NO_THROW(refuse_other_tensors(&ranks, weights));
+    if (!ranks.first()) weights.params[0]->shape = {3, 4};
+    expect_mentions(message_of([&] { refuse_other_tensors(&ranks, weights); }),
+                    {"rank 1 has another model than rank 0: 12 numbers in 1 tensors"});
   });
 }
 

@@ -274,6 +274,26 @@ TEST(RunFolder, WhatARunReadsStays) {
     }
 }
 
+// Each rank but the first has a log beside the run's other files.
+TEST(RunFolder, LogsOfRanksAreNotWrittenOverOthersFiles) {
+  const TinyRun run;
+  FinetuneOptions o = run.options("lora", "out");
+  make_folder(o.out);
+  const fs::path log = run.path("out/rank-1.log");
+  fs::create_symlink(o.data, log);
+  for (const bool overwrite : {false, true}) {
+    o.overwrite = overwrite;
+    expect_mentions(message_of([&] { RunFolder(o, false, 2); }), {"rank-1.log", "is read"});
+  }
+  fs::remove(log);
+  write_file(log, "mine");
+  EXPECT_NO_THROW(RunFolder(o, false, 2)) << "with --overwrite";
+  o.overwrite = false;
+  EXPECT_NO_THROW(RunFolder(o, false, 1));
+  expect_mentions(message_of([&] { RunFolder(o, false, 2); }), {"rank-1.log", "did not write"});
+  EXPECT_EQ(file_bytes(log), "mine");
+}
+
 // That of a run may be given again; one that somebody wrote is not replaced.
 TEST(RunFolder, ItsRecipeIsReplacedOnlyWhereARunIs) {
   const TinyRun run;
