@@ -13,7 +13,8 @@ struct ProcessResult {
 };
 
 /// Runs `words` (the program's path first) with this process's environment and stderr; where `log`
-/// is given, its stderr goes there instead. Error: it cannot be started.
+/// is given, its stderr goes there instead. Errors: it cannot be started, or not be waited for, as
+/// where SIGCHLD is ignored.
 ProcessResult run_process(const std::vector<std::string>& words,
                           const std::filesystem::path& log = {});
 

@@ -34,6 +34,7 @@ void prepare_streams() {
       throw Error(fmt::format("/dev/null: cannot be opened: {}", std::strerror(errno)));
   std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGXFSZ, SIG_IGN);
+  std::signal(SIGCHLD, SIG_DFL);
 }
 
 void print_result(std::string_view text) {
@@ -53,7 +54,8 @@ void finish_results() {
 }
 
 void print_message(std::string_view text) {
-  const std::string shown = on_terminal(text);
+  // Styles are made for stdout, and are none of this one's where it does not take them.
+  const std::string shown = takes_colours(STDERR_FILENO) ? on_terminal(text) : visible(text);
   std::fwrite(shown.data(), 1, shown.size(), stderr);
   std::fflush(stderr);
 }

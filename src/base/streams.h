@@ -20,7 +20,8 @@ class OutputError : public Error {
 
 /// At the start of a program. What of stdin, stdout and stderr is closed is taken, so that no file
 /// that is opened later gets its place and is written into; reading and writing there still fail.
-/// SIGPIPE and SIGXFSZ are ignored: the write that they would have ended says what is wrong.
+/// SIGPIPE and SIGXFSZ are ignored: the write that they would have ended says what is wrong. SIGCHLD is
+/// not, whoever started the program: else no process of its own could be waited for.
 void prepare_streams();
 
 /// Writes to stdout at once. Where that is a terminal, control characters are shown (on_terminal() in

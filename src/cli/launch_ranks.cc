@@ -195,7 +195,6 @@ class Launched {
 sigset_t awaited_signals() {
   sigset_t awaited;
   ::sigemptyset(&awaited);
-  std::signal(SIGCHLD, SIG_DFL);  // where it is ignored no child can be waited for
   ::sigaddset(&awaited, SIGCHLD);
   for (const int number : {SIGINT, SIGTERM, SIGHUP}) {
     struct sigaction action = {};

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <csignal>
+
 #include "base/file.h"
 #include "support/errors.h"
 #include "support/temp_folder.h"
@@ -28,6 +30,17 @@ TEST(Process, WhatItSaysCanGoToALog) {
   const TempFolder folder;
   run_process({"/bin/sh", "-c", "echo said >&2"}, folder / "log");
   EXPECT_EQ(read_text_file(folder / "log"), "said\n");
+}
+
+TEST(Process, AnEndThatNobodyCanTellIsAnError) {
+  struct sigaction before = {}, ignored = {};
+  ignored.sa_handler = SIG_IGN;
+  ::sigaction(SIGCHLD, &ignored, &before);
+  expect_mentions(message_of([] {
+                    run_process({"/bin/sh", "-c", "exit 0"});
+                  }),
+                  {"how a process ended cannot be told"});
+  ::sigaction(SIGCHLD, &before, nullptr);
 }
 
 TEST(Process, AProgramThatIsNotThereIsAnError) {

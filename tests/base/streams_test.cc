@@ -13,6 +13,8 @@
 #include <string>
 
 #include "base/log.h"
+#include "base/process.h"
+#include "base/terminal.h"
 
 namespace falconer {
 namespace {
@@ -153,6 +155,35 @@ TEST(Streams, APipeGetsTheBytesAsTheyAre) {
   EXPECT_EQ(::read(ends[0], seen, sizeof seen), 5);
   EXPECT_EQ(std::string(seen, 5), "\x1b[2J\xFF");
   ::close(ends[0]);
+}
+
+// They are made where stdout is a terminal, whatever stderr is.
+TEST(Streams, AMessageThatGoesToAFileHasNoStyles) {
+  int ends[2];
+  ASSERT_EQ(::pipe(ends), 0);
+  EXPECT_EQ(in_child([&] {
+              ::unsetenv("CLICOLOR_FORCE");
+              ::dup2(ends[1], STDERR_FILENO);
+              set_output_look({.columns = 80, .styled = true});
+              print_message(bold("head") + "\n");
+              log_info("{}", bold("line"));
+              return 0;
+            }),
+            0);
+  ::close(ends[1]);
+  char seen[32];
+  const ssize_t bytes = ::read(ends[0], seen, sizeof seen);
+  EXPECT_EQ(std::string(seen, static_cast<size_t>(bytes)), "head\nline\n");
+  ::close(ends[0]);
+}
+
+TEST(Streams, AProgramWaitsForItsChildrenWhoeverStartedIt) {
+  EXPECT_EQ(in_child([] {
+              std::signal(SIGCHLD, SIG_IGN);
+              prepare_streams();
+              return run_process({"/bin/sh", "-c", "exit 3"}).exit_code;
+            }),
+            3);
 }
 
 }  // namespace
