@@ -83,6 +83,12 @@ void catch_interrupts() {
 
 bool interrupted() { return requested; }
 
+void interrupt_as(int exit_code) {
+  int none = 0;
+  first.compare_exchange_strong(none, exit_code - 128);
+  requested = true;
+}
+
 void forget_interrupts() {
   first = 0;
   asked = false;

@@ -8,6 +8,8 @@ namespace falconer {
 /// where the process was told to ignore it, as by nohup.
 void catch_interrupts();
 bool interrupted();
+/// As if this process had got the signal that another rank of its job got, whose interrupt_exit_code() this is.
+void interrupt_as(int exit_code);
 /// As if none had come yet.
 void forget_interrupts();
 

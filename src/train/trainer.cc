@@ -315,11 +315,18 @@ void Trainer::tell(const StepMetrics& step, const std::optional<EvalMetrics>& ev
 
 // All ranks stop where one of them is to, and save when the first one's clock says so.
 Trainer::Wishes Trainer::wishes() const {
-  const bool stop = interrupted() || (cancel_ != nullptr && *cancel_);
+  constexpr int kCancelled = 1;  // no exit code of a signal's
+  const int stop = interrupted()                      ? interrupt_exit_code()
+                   : (cancel_ != nullptr && *cancel_) ? kCancelled
+                                                      : 0;
   const std::vector<double> all =
-      numbers_of_all(ranks_, {stop ? 1.0 : 0.0, time_to_save() ? 1.0 : 0.0});
+      numbers_of_all(ranks_, {static_cast<double>(stop), time_to_save() ? 1.0 : 0.0});
   Wishes wanted{.save = all[1] != 0};
-  for (size_t i = 0; i < all.size(); i += 2) wanted.stop |= all[i] != 0;
+  for (size_t i = 0; i < all.size(); i += 2) {
+    wanted.stop |= all[i] != 0;
+    // All end as the one that a signal came to.
+    if (ranks_ != nullptr && all[i] > kCancelled) interrupt_as(static_cast<int>(all[i]));
+  }
   return wanted;
 }
 

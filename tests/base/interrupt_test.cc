@@ -62,6 +62,18 @@ TEST(Interrupts, EveryThreadHasAHandlerStackOfItsOwn) {
   EXPECT_EQ(WEXITSTATUS(status), 0);
 }
 
+TEST(Interrupts, AnotherRanksCountsAsOnesOwn) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    interrupt_as(128 + SIGTERM);
+    interrupt_as(128 + SIGINT);  // the first counts
+    ::_exit(interrupted() ? interrupt_exit_code() : 1);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_EQ(WEXITSTATUS(status), 128 + SIGTERM);
+}
+
 TEST(Interrupts, OnesThatAreForgottenStopNothingMore) {
   const pid_t child = ::fork();
   if (child == 0) {
