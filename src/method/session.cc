@@ -227,6 +227,7 @@ void Session::pack_lanes(Arena& fixed) {
     const int64_t bytes = kernels.lane_bytes(w.value.dtype, w.rows(), w.cols());
     if (bytes == 0) continue;
     w.lanes = fixed.push(1, bytes, Dtype::kU8);
+    w.packed = w.value.data;
     if (fixed.measuring()) continue;
     kernels.pack_lanes(w.value, w.lanes);
     if (w.mapped) forget(w);

@@ -38,8 +38,10 @@ struct Param {
   int64_t layer = ModuleId::kOutside;  // of the decoder, that it belongs to
   bool in_arena = false;               // value is private memory, not a read-only map
   bool mapped = false;                 // value lies in a mapped file
-  View
-      lanes;  // of a value in blocks: once more, as products in whole numbers read it (Kernels::pack_lanes)
+  // Of a value in blocks: once more, as products in whole numbers read it (Kernels::pack_lanes), and what it was packed
+  // from, in whose place an adapter may have put another value.
+  View lanes;
+  const void* packed = nullptr;
 
   Division division;         // one rank: nothing of what follows is there
   View own_value, own_grad;  // (1, own_count()); own_grad is the sum over all ranks

@@ -21,14 +21,14 @@ void LinearSite::forward(Run& run, const View& x, const View& y, HookKept& kept)
   const ArenaScope scope(*run.scratch);
   const View out = y ? y : run.scratch->push(x.rows, this->out(), x.dtype);
   const View bias = tensors_.b != nullptr ? tensors_.b->value : View{};
-  for_bands_of(run, *tensors_.w, VisitFor::kForward,
-               [&](const Band& band, const View& w, const View&) {
-                 linear_forward(run, {.x = x,
-                                      .w = w,
-                                      .b = bias.col_range(band.row, band.rows),
-                                      .y = out.col_range(band.row, band.rows),
-                                      .lanes = tensors_.w->lanes});
-               });
+  const Param& weight = *tensors_.w;
+  for_bands_of(run, weight, VisitFor::kForward, [&](const Band& band, const View& w, const View&) {
+    linear_forward(run, {.x = x,
+                         .w = w,
+                         .b = bias.col_range(band.row, band.rows),
+                         .y = out.col_range(band.row, band.rows),
+                         .lanes = w.data == weight.packed ? weight.lanes : View{}});
+  });
   if (hook_ != nullptr) hook_->forward(run, x, out, kept);
 }
 

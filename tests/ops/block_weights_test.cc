@@ -40,6 +40,18 @@ TEST_P(Tables, LinearOfBlocks) {
     }
 }
 
+TEST_P(Tables, LinearOfBlocksGivesARowWhatItGivesItAmongMany) {
+  if (test_device != nullptr) GTEST_SKIP() << "a device has their numbers";
+  const Tensor w = in_blocks(300, 512, block_format(Dtype::kQ4_0), 2);
+  const TestView x(13, 512, dtype(), 1), all(13, 300, Dtype::kF32), one(1, 300, Dtype::kF32);
+  OpRun run(kernels());
+  linear_forward(run.run, {.x = x, .w = w.view(), .y = all});
+  for (int64_t i = 0; i < 13; ++i) {
+    linear_forward(run.run, {.x = x.view().row_range(i, 1), .w = w.view(), .y = one});
+    for (int64_t j = 0; j < 300; ++j) ASSERT_EQ(one.values()(0, j), all.values()(i, j));
+  }
+}
+
 TEST_P(Tables, RowSquaresAndCopiesOfBlocks) {
   if (test_device != nullptr) GTEST_SKIP() << "a device has their numbers";
   for (const BlockFormat* format : written_formats()) {

@@ -4,6 +4,7 @@
 
 #include "base/threads.h"
 #include "ops/cpu/block_numbers.h"
+#include "ops/cpu/small_product.h"
 #include "tensor/buffer.h"
 
 namespace falconer::cpu {
@@ -35,6 +36,22 @@ void block_product(const Factor& a, const Factor& b, const View& c, float scale,
       const View panel = panel_of(from.rows, from.cols, dtype);
       numbers_of_blocks(from, panel);
       product(a, {panel, b.transposed}, c.col_range(n, cols), scale, add, bias.col_range(n, cols));
+    }
+  });
+}
+
+void small_block_product(const LinearForward& args) {
+  parallel_for((args.w.rows + kPanel - 1) / kPanel, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t m = i * kPanel, rows = std::min(kPanel, args.w.rows - m);
+      const View panel = panel_of(rows, args.w.cols, Dtype::kF32);
+      numbers_of_blocks(args.w.row_range(m, rows), panel);
+      small_product({.x = args.x,
+                     .w = panel,
+                     .b = args.b.col_range(m, rows),
+                     .y = args.y.col_range(m, rows),
+                     .scale = args.scale,
+                     .add = args.add});
     }
   });
 }

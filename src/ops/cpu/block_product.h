@@ -2,6 +2,7 @@
 #pragma once
 
 #include "ops/cpu/product.h"
+#include "ops/linear.h"
 
 namespace falconer::cpu {
 
@@ -9,5 +10,8 @@ namespace falconer::cpu {
 /// products run in that.
 void block_product(const Factor& a, const Factor& b, const View& c, float scale, bool add,
                    const View& bias);
+
+/// As small_product(), with w in blocks: what a row gives does not depend on the others.
+void small_block_product(const LinearForward& args);
 
 }  // namespace falconer::cpu

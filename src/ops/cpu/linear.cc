@@ -1,5 +1,6 @@
 #include "ops/cpu/linear.h"
 
+#include "ops/cpu/block_product.h"
 #include "ops/cpu/lane_product.h"
 #include "ops/cpu/product.h"
 #include "ops/cpu/small_product.h"
@@ -8,7 +9,8 @@ namespace falconer::cpu {
 
 void linear_forward(const LinearForward& args) {
   if (args.lanes) return lane_product(args);
-  if (args.x.rows <= kSmallRows && !is_blocks(args.w.dtype)) return small_product(args);
+  if (args.x.rows <= kSmallRows)
+    return is_blocks(args.w.dtype) ? small_block_product(args) : small_product(args);
   product({args.x}, {args.w, true}, args.y, args.scale, args.add, args.b);
 }
 
