@@ -10,7 +10,7 @@ inline constexpr int64_t kMostRanks = 4096;
 
 struct StartedRank {
   int rank = 0;
-  int size = 1;  // 0: more than can be known before the job is joined
+  int size = 1;            // 0: more than can be known before the job is joined
   bool by_mpirun = false;  // which may start one alone
   bool alone() const { return size == 1; }
   bool first() const { return rank == 0; }

@@ -31,11 +31,9 @@
 #include "data/load.h"
 #include "data/prepared.h"
 #include "falconer/data.h"
-#include "model/arch/architecture.h"
 #include "model/open_model.h"
 #include "ops/watched.h"
 #include "ranks/job.h"
-#include "text/prompt_encoder.h"
 #include "train/optimizer_file.h"
 #include "train/run_status.h"
 #include "train/trainer.h"
@@ -179,8 +177,7 @@ class Finetuning {
 
   // All that can be wrong is found here, before anything in the run's folder is touched.
   TrainOptions check(bool dry) {
-    refuse_other_settings(ranks_, settings_of(o_));
-    refuse_difference(ranks_, "program or CPU", program_and_cpu());
+    refuse_other_start(ranks_, settings_of(o_));
     device_ = training_device_of_rank(ranks_, o_.device);
     if (is_first(ranks_)) {
       folder_.emplace(o_, dry, ranks_ == nullptr ? 1 : ranks_->size());

@@ -148,6 +148,11 @@ bool is_of_a_machine(const Setting& setting) {
 
 }  // namespace
 
+void refuse_other_start(Ranks* ranks, const std::vector<Setting>& settings) {
+  refuse_other_settings(ranks, settings);
+  refuse_difference(ranks, "program or CPU", program_and_cpu());
+}
+
 void refuse_other_settings(Ranks* ranks, const std::vector<Setting>& settings) {
   if (ranks == nullptr) return;
   std::string mine;  // no text of the command line has a zero in it

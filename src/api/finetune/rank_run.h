@@ -50,6 +50,8 @@ std::string device_of_rank(const RankPlace& place, const std::string& name, int 
 /// Error, on all ranks: one has another of `settings` than the first, which is named. Paths may differ, and devices;
 /// what is read there has its own tests.
 void refuse_other_settings(Ranks* ranks, const std::vector<Setting>& settings);
+/// The same, and of the program and its CPU.
+void refuse_other_start(Ranks* ranks, const std::vector<Setting>& settings);
 /// The same of tensors' names and shapes.
 void refuse_other_tensors(Ranks* ranks, const Weights& weights);
 
