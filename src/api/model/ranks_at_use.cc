@@ -11,6 +11,7 @@ namespace falconer {
 Division division_for_use(const Ranks* ranks, const std::string& shard) {
   if (shard != ShardName::kNone && shard != ShardName::kAll)
     fail_choice("--shard", shard, {ShardName::kNone, ShardName::kAll});
+  if (shard == ShardName::kNone) return {};  // each computes as a process alone does
   return division_of(ranks, shard);
 }
 
