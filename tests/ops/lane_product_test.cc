@@ -2,6 +2,8 @@
 // that has them, and every way to multiply that this CPU knows.
 #include "ops/cpu/lane_product.h"
 
+#include <hwy/targets.h>
+
 #include <cmath>
 
 #include "ops/kernels.h"
@@ -111,6 +113,20 @@ TEST(LaneProduct, ARowDoesNotDependOnTheOthersNorOnHowItIsMultiplied) {
   }
   cpu::hold_lane_dots("vnni");
 }
+
+#if HWY_ARCH_X86
+TEST(LaneProduct, IsTheSameOnALesserCpu) {
+  const LaneWeights w(Dtype::kQ5_0);
+  const TestView x(5, kLaneCols);
+  const Tensor all = product_of(w, x);
+  hwy::SetSupportedTargetsForTest(HWY_AVX2);
+  const Tensor lesser = product_of(w, x);
+  hwy::SetSupportedTargetsForTest(0);
+  for (int64_t i = 0; i < 5; ++i)
+    for (int64_t m = 0; m < kLaneRows; ++m)
+      ASSERT_EQ(lesser.view().row<float>(i)[m], all.view().row<float>(i)[m]);
+}
+#endif
 
 TEST(LaneProduct, ScalesAddsAndTakesABias) {
   for (const Dtype out : {Dtype::kF32, Dtype::kBF16}) {

@@ -77,8 +77,6 @@ struct Dot {
     return Whole32{_mm512_madd_epi16(a.raw, b.raw)};
 #elif HWY_TARGET <= HWY_AVX2 && HWY_ARCH_X86
     return Whole32{_mm256_madd_epi16(a.raw, b.raw)};
-#elif HWY_ARCH_X86
-    return Whole32{_mm_madd_epi16(a.raw, b.raw)};
 #else
     const WholeTag d;
     const hn::Repartition<int16_t, WholeTag> d16;
@@ -162,6 +160,10 @@ StripSums find_lane_kernel([[maybe_unused]] LaneDots dots, [[maybe_unused]] cons
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
+#if HWY_ARCH_X86
+#include <cpuid.h>
+#endif
+
 #include <atomic>
 #include <cmath>
 #include <vector>
@@ -184,16 +186,22 @@ std::atomic<LaneDots>& held_dots() {
   return held;
 }
 
+#if HWY_ARCH_X86
+// Compilers that are older than the instruction do not know its name.
+bool has_avx_vnni() {
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  return __get_cpuid_count(7, 1, &a, &b, &c, &d) != 0 && (a & 1u << 4) != 0;
+}
+#endif
+
+// Of the instruction set that kernels are taken of now: a process may be held to less than its CPU has.
 LaneDots best_dots() {
 #if HWY_ARCH_X86
-  static const LaneDots best = [] {
-    const int64_t targets = hwy::SupportedTargets();
-    if ((targets & HWY_AVX3) != 0)
-      return __builtin_cpu_supports("avx512vnni") ? LaneDots::kVnni : LaneDots::kMaddubs;
-    if ((targets & HWY_AVX2) == 0) return LaneDots::kPairs;
-    return __builtin_cpu_supports("avxvnni") ? LaneDots::kVnni : LaneDots::kMaddubs;
-  }();
-  return std::min(best, held_dots().load());
+  const int64_t targets = hwy::SupportedTargets();
+  if ((targets & (HWY_AVX3 | HWY_AVX2)) == 0) return LaneDots::kPairs;
+  const bool vnni =
+      (targets & HWY_AVX3) != 0 ? __builtin_cpu_supports("avx512vnni") : has_avx_vnni();
+  return std::min(vnni ? LaneDots::kVnni : LaneDots::kMaddubs, held_dots().load());
 #else
   return LaneDots::kPairs;
 #endif
