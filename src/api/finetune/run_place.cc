@@ -144,7 +144,10 @@ void check_outputs(const FinetuneOptions& o, bool ours, int ranks) {
     tell_reads(rule, input, out);
   if (!ours) rule.reads(o.recipe);
   for (const char* name : kFiles) rule.check_file(out / name, "--out");
-  for (int rank = 1; rank < ranks; ++rank) rule.check_file(rank_log(out, rank), "--out");
+  for (int rank = 1; rank < ranks; ++rank) {
+    const fs::path log = rank_log(out, rank);
+    rule.check_file(log, "--out");
+  }
   if (!o.profile.empty()) {
     rule.check_file(o.profile, "--profile");
     const fs::path profile = fs::path(o.profile).lexically_normal(),
