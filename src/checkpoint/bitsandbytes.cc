@@ -16,7 +16,6 @@ namespace {
 using nlohmann::json;
 
 constexpr std::string_view kState = ".quant_state.bitsandbytes__";
-constexpr float kOneOf127 = 7.874015718698502e-3f;
 
 float float_in(std::span<const std::byte> bytes, int64_t i) {
   float value;

@@ -86,8 +86,8 @@ std::string foreign_name_in(const fs::path& folder) {
   return {};
 }
 
-std::vector<std::string> gguf_block_names() {
-  std::vector<std::string> names;
+std::vector<std::string> export_dtype_names() {
+  std::vector<std::string> names = {"auto", "f32", "f16", "bf16"};
   for (const BlockFormat* format : block_formats())
     if (format->ggml >= 0 && format->encode != nullptr) names.emplace_back(format->name());
   return names;
@@ -98,13 +98,11 @@ ExportDtype parse_export_dtype(const std::string& name, Dtype otherwise, bool bl
   if (name == "f32") return {Dtype::kF32};
   if (name == "f16") return {Dtype::kF16};
   if (name == "bf16") return {Dtype::kBF16};
-  std::vector<std::string> names = gguf_block_names();
-  if (std::find(names.begin(), names.end(), name) != names.end()) {
-    if (!blocks_too) fail_usage("--dtype {} goes with --format gguf alone", name);
-    return {block_format_named(name)->dtype};
-  }
-  names.insert(names.begin(), {"auto", "f32", "f16", "bf16"});
-  fail_choice("--dtype", name, names);
+  const std::vector<std::string> names = export_dtype_names();
+  if (std::find(names.begin(), names.end(), name) == names.end())
+    fail_choice("--dtype", name, names);
+  if (!blocks_too) fail_usage("--dtype {} goes with --format gguf alone", name);
+  return {block_format_named(name)->dtype};
 }
 
 Dtype dtype_for(const ExportDtype& asked, const ModelSource& source, const Param& param) {

@@ -23,8 +23,8 @@ Dtype dtype_for(const ExportDtype& asked, const ModelSource& source, const Param
 Dtype dtype_for(const ExportDtype& asked, const ModelSource& source, const ExportedTensor& tensor);
 /// `otherwise` for "auto". Error (usage): another name, or a format in blocks where it cannot be.
 ExportDtype parse_export_dtype(const std::string& name, Dtype otherwise, bool blocks_too = false);
-/// Formats in blocks that a GGUF can be written in: "q8_0", "q4_0" ...
-std::vector<std::string> gguf_block_names();
+/// All that it knows: "auto", "f32", ... and the formats in blocks that a GGUF can be written in.
+std::vector<std::string> export_dtype_names();
 
 /// A single file, not a folder.
 bool writes_a_file(const ExportOptions& options);

@@ -58,12 +58,6 @@ SettingRow overwrite(bool& value, const char* help) {
   return {.names = "overwrite,force", .value = &value, .help = help};
 }
 
-std::vector<std::string> export_dtypes() {
-  std::vector<std::string> names = gguf_block_names();
-  names.insert(names.begin(), {"auto", "f32", "f16", "bf16"});
-  return names;
-}
-
 SettingRow compute(std::string& value, const char* help) {
   return {.names = "compute",
           .value = &value,
@@ -358,7 +352,7 @@ Rows rows_of(ExportOptions& o) {
        .kind = ValueKind::kPath, .required = true},
       {.names = "dtype", .value = &o.dtype,
        .help = "f32, f16, bf16, for gguf also q8_0, q4_k and so on (auto: as stored; adapters f32)",
-       .choices = export_dtypes(), .shows_default = true},
+       .choices = export_dtype_names(), .shows_default = true},
       shard_size(o.max_shard_bytes),
       {.names = "verify", .value = &o.verify, .help = "open what was written and compare logits"},
       overwrite(o.force, "replace a model, an adapter or a file that is there"),

@@ -17,12 +17,6 @@ struct RowCodes {
   float factor = 0;
 };
 
-float largest_in_table(const float* table) {
-  float most = 0;
-  for (int i = 0; i < 16; ++i) most = std::max(most, std::fabs(table[i]));
-  return most;
-}
-
 class RowReader {
  public:
   RowReader(Dtype dtype, int64_t cols)
@@ -119,6 +113,12 @@ void put_codes(const uint8_t* codes, int bits, int64_t r, std::byte* out) {
 }
 
 }  // namespace
+
+float largest_in_table(const float* table) {
+  float most = 0;
+  for (int i = 0; i < 16; ++i) most = std::max(most, std::fabs(table[i]));
+  return most;
+}
 
 LaneShape lane_shape(Dtype dtype) {
   const BlockCodes& codes = block_format(dtype).codes;

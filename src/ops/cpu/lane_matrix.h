@@ -37,6 +37,9 @@ struct LaneShape {
   }
 };
 
+/// The largest magnitude of a format's table of 16 values.
+float largest_in_table(const float* table);
+
 /// Of a dtype in blocks.
 LaneShape lane_shape(Dtype dtype);
 

@@ -216,8 +216,7 @@ LaneDots dots_for(const LaneShape& shape) {
 
 /// A format's table in steps of 1/127 of its largest value, plus 128.
 void steps_of_table(const float* table, uint8_t* steps) {
-  float most = 0;
-  for (int i = 0; i < 16; ++i) most = std::max(most, std::fabs(table[i]));
+  const float most = largest_in_table(table);
   for (int i = 0; i < 16; ++i)
     steps[i] = static_cast<uint8_t>(128 + std::lround(table[i] * 127 / most));
 }

@@ -62,7 +62,6 @@ struct Int8 : PlainCodes<Dtype::kInt8, 64, -128, 127> {
 
 /// bitsandbytes multiplies twice.
 void decode_int8(const std::byte* blocks, int64_t count, float* values) {
-  constexpr float kOneOf127 = 7.874015718698502e-3f;
   for (int64_t b = 0; b < count; ++b, blocks += 68, values += kBlock64) {
     const float largest = float_at(blocks);
     for (int64_t i = 0; i < kBlock64; ++i)

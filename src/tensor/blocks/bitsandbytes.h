@@ -15,6 +15,9 @@ namespace falconer {
 
 extern const BlockFormat kFormatNF4, kFormatFP4, kFormatInt8;
 
+/// What bitsandbytes multiplies by where it says "/ 127".
+inline constexpr float kOneOf127 = 7.874015718698502e-3f;
+
 /// The block of 32 bytes as bitsandbytes has it, its first value in the high half of the first byte, with its scale.
 void make_block4(float largest, const std::byte* codes, std::byte* block);
 
