@@ -99,11 +99,11 @@ struct Weights {
 Weights declare_weights(const ModelConfig& config, const Division& division = {});
 
 /// Values from files. A matrix whose stored dtype is `matrix` or bf16, or f16 where `matrix` is f32, or that is in
-/// blocks, is used where it is mapped (blocks that a file has in pieces are put together); others are converted to `matrix` into `fixed`; vectors always become f32. On a device that is left
-/// to place_weights(), once it is known what will learn, but for what is in another order or packed in
-/// files. `quantise`: matrices of layers that are not in blocks become blocks of this format, or of one that fits their
-/// rows (fitting_format()), in the host's memory. With a measuring arena nothing is read. Errors: a tensor is missing, has another shape, or is
-/// one that this architecture does not have.
+/// blocks, is used where it is mapped (blocks that a file has in pieces are put together); others are converted to
+/// `matrix` into `fixed`; vectors always become f32. On a device that is left to place_weights(), once it is known what
+/// will learn, but for what is in another order or packed in files. `quantise`: matrices of layers that are not in blocks
+/// become blocks of this format, or of one that fits their rows (fitting_format()), in the host's memory. With a measuring
+/// arena nothing is read. Errors: a tensor is missing, has another shape, or is one that this architecture does not have.
 void load_weights(Weights& weights, const ModelConfig& config, const TensorFiles& files,
                   Dtype matrix, Arena& fixed, std::optional<Dtype> quantise = {});
 

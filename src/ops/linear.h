@@ -11,8 +11,8 @@ namespace falconer {
 //
 // x (N,K)  W (M,K)  b (1,M) f32  y (N,M). x is of the activation's dtype. W is too, or it is bf16
 // or f16 where x is f32 (a frozen matrix of such a checkpoint stays as it is mapped), which changes
-// no result; or it is in blocks (tensor/blocks), and each device says to what it rounds their numbers; where x is bf16 and W f32 (a trainable matrix in a bf16 run) W is narrowed first. y may be
-// f32 where x is bf16.
+// no result; or it is in blocks (tensor/blocks), and each device says to what it rounds their numbers; where
+// x is bf16 and W f32 (a trainable matrix in a bf16 run) W is narrowed first. y may be f32 where x is bf16.
 
 struct LinearForward {
   View x, w, b, y;
