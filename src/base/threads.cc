@@ -3,7 +3,6 @@
 #include <hwy/cache_control.h>
 #include <linux/futex.h>
 #include <pthread.h>
-#include <signal.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -18,6 +17,7 @@
 #include <vector>
 
 #include "base/cores.h"
+#include "base/quiet_thread.h"
 
 namespace falconer {
 namespace {
@@ -158,18 +158,13 @@ class Pool {
     threads_ = threads;
     spins_ = threads <= cores_;
     shares_ = std::vector<Share>(static_cast<size_t>(threads));
-    // Signals are for the program's own threads, whose system calls they end.
-    sigset_t all, before;
-    ::sigfillset(&all);
-    ::pthread_sigmask(SIG_SETMASK, &all, &before);
     const uint32_t seen = number_.load(std::memory_order_relaxed);
     try {
       for (int rank = 1; rank < threads; ++rank)
-        workers_.emplace_back([this, rank, seen] { serve(rank, seen); });
+        workers_.push_back(quiet_thread([this, rank, seen] { serve(rank, seen); }));
     } catch (const std::system_error&) {
       // The system gives no more threads: these will do.
     }
-    ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
   }
 
   void end_workers() {
