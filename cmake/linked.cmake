@@ -19,6 +19,7 @@ pkg_check_modules(UTF8PROC REQUIRED IMPORTED_TARGET libutf8proc)
 pkg_check_modules(ZLIB REQUIRED IMPORTED_TARGET zlib)
 pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd)
 pkg_check_modules(LZ4 REQUIRED IMPORTED_TARGET liblz4)
+pkg_check_modules(EVENT REQUIRED IMPORTED_TARGET libevent_core)
 # Debian and Ubuntu package it without a file for pkg-config.
 if(NOT TARGET Snappy::falconer)
   find_path(SNAPPY_INCLUDE_DIR snappy-c.h REQUIRED)
@@ -29,5 +30,5 @@ if(NOT TARGET Snappy::falconer)
 endif()
 
 set(FALCONER_LINKED OpenMP::OpenMP_CXX fmt::fmt spdlog::spdlog DNNL::dnnl OpenSSL::Crypto PkgConfig::HWY PkgConfig::ZIP
-    PkgConfig::PCRE2 PkgConfig::UTF8PROC PkgConfig::ZLIB PkgConfig::ZSTD PkgConfig::LZ4 Snappy::falconer
+    PkgConfig::PCRE2 PkgConfig::UTF8PROC PkgConfig::ZLIB PkgConfig::ZSTD PkgConfig::LZ4 PkgConfig::EVENT Snappy::falconer
     ${CMAKE_DL_LIBS})
