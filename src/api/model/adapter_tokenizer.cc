@@ -26,27 +26,25 @@ struct Other {
   std::string why;
 };
 
-std::optional<Other> other_tokenizer(const std::string& adapter,
-                                     const std::optional<Tokenizer>& base) {
+std::optional<Other> other_tokenizer(const std::string& adapter, const Tokenizer* base) {
   if (!has_tokenizer(adapter)) return {};
   Tokenizer own = Tokenizer::load(adapter);
   std::string why = "the checkpoint has none";
-  if (base && base->vocab_size() != own.vocab_size())
+  if (base != nullptr && base->vocab_size() != own.vocab_size())
     why = fmt::format("it has {} tokens, and the checkpoint's {}", own.vocab_size(),
                       base->vocab_size());
-  else if (base && base->fingerprint() != own.fingerprint())
+  else if (base != nullptr && base->fingerprint() != own.fingerprint())
     why = "it gives other ids than the checkpoint's";
-  else if (base && base->eos_id() != own.eos_id())
+  else if (base != nullptr && base->eos_id() != own.eos_id())
     why = "its end of text is another token than the checkpoint's";
-  else if (base)
+  else if (base != nullptr)
     return {};
   return Other{std::move(own), std::move(why)};
 }
 
 }  // namespace
 
-std::optional<Tokenizer> own_tokenizer(const std::string& adapter,
-                                       const std::optional<Tokenizer>& base) {
+std::optional<Tokenizer> own_tokenizer(const std::string& adapter, const Tokenizer* base) {
   std::optional<Other> other = other_tokenizer(adapter, base);
   if (!other) return {};
   log_info("{}: its own tokenizer is used: {}", adapter, other->why);
@@ -55,7 +53,7 @@ std::optional<Tokenizer> own_tokenizer(const std::string& adapter,
 
 void check_init_tokenizer(const std::string& adapter, const std::optional<Tokenizer>& base,
                           bool any) {
-  const std::optional<Other> other = other_tokenizer(adapter, base);
+  const std::optional<Other> other = other_tokenizer(adapter, base ? &*base : nullptr);
   if (!other) return;
   const std::string said = fmt::format(
       "{}: has its own tokenizer ({}), and rows are read by the checkpoint's", adapter, other->why);
@@ -69,7 +67,7 @@ void check_init_tokenizer(const std::string& adapter, const std::optional<Tokeni
 
 std::optional<Tokenizer> find_tokenizer(const std::string& checkpoint, const std::string& adapter) {
   std::optional<Tokenizer> base = find_tokenizer(checkpoint);
-  std::optional<Tokenizer> own = own_tokenizer(adapter, base);
+  std::optional<Tokenizer> own = own_tokenizer(adapter, base ? &*base : nullptr);
   return own ? std::move(own) : std::move(base);
 }
 

@@ -10,9 +10,8 @@
 namespace falconer {
 
 /// The tokenizer in an adapter's folder, where it gives other ids than the base's, or another end of text;
-/// nothing where there is none, or it is the base's. Says so once where it is another one.
-std::optional<Tokenizer> own_tokenizer(const std::string& adapter,
-                                       const std::optional<Tokenizer>& base);
+/// nothing where there is none, or it is the base's (null: that has none). Says so once where it is another one.
+std::optional<Tokenizer> own_tokenizer(const std::string& adapter, const Tokenizer* base);
 
 /// The tokenizer that a model is used with: the adapter's own, else the checkpoint's; nothing where there is
 /// none. `adapter` may be empty.

@@ -1,17 +1,16 @@
 // falconer::Model: a checkpoint with an adapter, ready to answer.
 #include <algorithm>
 #include <cmath>
-#include <filesystem>
 #include <map>
 
 #include "api/common.h"
 #include "api/finetune/rank_run.h"
 #include "api/measure/profiling.h"
 #include "api/model/activations.h"
-#include "api/model/adapter_tokenizer.h"
 #include "api/model/base_check.h"
 #include "api/model/chat.h"
 #include "api/model/logits.h"
+#include "api/model/open_texts.h"
 #include "api/model/ranks_at_use.h"
 #include "api/model/resolve.h"
 #include "api/settings/bounds.h"
@@ -22,8 +21,6 @@
 #include "generate/ends.h"
 #include "generate/generator.h"
 #include "ranks/job.h"
-#include "text/prompt_encoder.h"
-#include "train/run_folder.h"
 
 namespace falconer {
 
@@ -31,9 +28,9 @@ struct Model::Impl {
   ModelOptions options;    // its paths are local ones
   Ranks* ranks = nullptr;  // of the job; null: this process is alone
   std::unique_ptr<Session> session;
-  std::optional<Tokenizer> base_tokenizer;
-  std::map<std::string, Tokenizer> own_tokenizers;           // by adapter, of those that have one
-  std::map<std::string, std::optional<PromptStyle>> styles;  // by adapter; of "" once it is in use
+  std::shared_ptr<const Tokenizer> base_tokenizer;  // null: there is none
+  std::map<std::string, std::shared_ptr<const ModelTexts>>
+      texts_of;  // by adapter; of "" once it is in use
   int answering = 0;
   std::unique_ptr<Profiling> profiling;  // before the session is let go
 
@@ -43,20 +40,15 @@ struct Model::Impl {
       fail_usage("the model is answering, and its adapter cannot be another one before it has");
   }
 
-  /// Of the adapter that is used, where it has its own; null where there is none.
-  const Tokenizer* tokenizer() const {
-    const auto own = own_tokenizers.find(session->adapter());
-    if (own != own_tokenizers.end()) return &own->second;
-    return base_tokenizer ? &*base_tokenizer : nullptr;
-  }
-  void keep_tokenizer_of(const std::string& name, const std::string& adapter) {
-    if (std::optional<Tokenizer> own = own_tokenizer(adapter, base_tokenizer))
-      own_tokenizers.emplace(name, std::move(*own));
+  /// Of the adapter that is used.
+  const ModelTexts& texts() const { return *texts_of.at(session->adapter()); }
+  void open_texts_of(const std::string& name, const std::string& adapter) {
+    texts_of.emplace(name, open_texts(options, adapter, base_tokenizer));
   }
   const Tokenizer& needed_tokenizer() const {
-    if (tokenizer() == nullptr)
+    if (texts().tokenizer() == nullptr)
       fail("{}: has no tokenizer; give token ids with --prompt-ids", session->options().checkpoint);
-    return *tokenizer();
+    return *texts().tokenizer();
   }
   // Error: the file may not be written.
   void check_output(const std::string& file, const char* flag, bool overwrite) const {
@@ -66,17 +58,6 @@ struct Model::Impl {
     rule.check_result(file, flag);
   }
   bool first() const { return ranks == nullptr || ranks->first(); }  // files are its to write
-  const std::optional<PromptStyle>& style() const { return styles.at(session->adapter()); }
-  // Special tokens that end an answer beside end-of-text.
-  std::vector<int32_t> ends_of_turn() const {
-    if (!style() || tokenizer() == nullptr) return {};
-    return PromptEncoder(*tokenizer(), *style()).end_of_turn_ids();
-  }
-  // What ends an answer where no special token does.
-  std::string text_behind_turn() const {
-    if (!style() || tokenizer() == nullptr) return {};
-    return PromptEncoder(*tokenizer(), *style()).end_of_turn_text();
-  }
 };
 
 namespace {
@@ -93,23 +74,6 @@ class Answering {
   int& count_;
 };
 
-// What the flag says; what was recorded with the adapter, or with a fully finetuned model; the chat
-// template of a checkpoint of which nothing was recorded.
-std::optional<PromptStyle> choose_style(const ModelOptions& options, const std::string& adapter) {
-  // An adapter that transformers' trainer saved has the template that it was trained with beside it.
-  const bool own = !adapter.empty() && std::filesystem::is_directory(adapter) &&
-                   PromptStyle::has_chat_template(template_files(adapter));
-  const TemplateFiles files = template_files(own ? adapter : options.checkpoint);
-  if (!options.prompt_style.empty()) return PromptStyle::of_checkpoint(options.prompt_style, files);
-  const auto record = read_record(adapter.empty() ? options.checkpoint : adapter);
-  if (!record) {
-    if (!PromptStyle::has_chat_template(files)) return {};
-    return PromptStyle::of_checkpoint("chat", files);
-  }
-  if (record->prompt_style.empty()) return {};
-  return PromptStyle::recorded(record->prompt_style, record->prompt_template, files);
-}
-
 }  // namespace
 
 Model::Model(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -124,10 +88,10 @@ Model Model::open(const ModelOptions& named) {
   auto impl = std::make_unique<Impl>();
   impl->ranks = joined_ranks();
   refuse_other_settings(impl->ranks, settings_of(options));
-  impl->base_tokenizer = find_tokenizer(options.checkpoint);
+  if (std::optional<Tokenizer> found = find_tokenizer(options.checkpoint))
+    impl->base_tokenizer = std::make_shared<const Tokenizer>(std::move(*found));
   if (!options.random_weights)
-    check_base(options.adapter, options.checkpoint,
-               impl->base_tokenizer ? &*impl->base_tokenizer : nullptr, options.any_base);
+    check_base(options.adapter, options.checkpoint, impl->base_tokenizer.get(), options.any_base);
   impl->session = Session::open({.checkpoint = options.checkpoint,
                                  .adapter = options.adapter,
                                  .precision = parse_precision(options.precision),
@@ -138,45 +102,35 @@ Model Model::open(const ModelOptions& named) {
                                  .division = division_for_use(impl->ranks, options.shard),
                                  .ranks = impl->ranks});
   refuse_other_tensors(impl->ranks, impl->session->weights());
-  impl->styles.emplace(impl->session->adapter(), choose_style(options, options.adapter));
-  impl->keep_tokenizer_of(impl->session->adapter(), options.adapter);
   impl->options = std::move(options);
+  impl->open_texts_of(impl->session->adapter(), impl->options.adapter);
   return Model(std::move(impl));
 }
 
-std::string Model::prompt_style() const { return impl_->style() ? impl_->style()->name() : ""; }
+std::string Model::prompt_style() const {
+  const std::optional<PromptStyle>& style = impl_->texts().style();
+  return style ? style->name() : "";
+}
 
 int64_t Model::context() const { return impl_->session->config().context; }
 
 std::string Model::decode(const std::vector<int32_t>& ids) const {
   const Tokenizer& tokenizer = impl_->needed_tokenizer();
   const std::vector<int32_t> ends =
-      ends_of_answer(impl_->session->config(), &tokenizer, impl_->ends_of_turn());
+      ends_of_answer(impl_->session->config(), &tokenizer, impl_->texts().ends_of_turn());
   const bool ended = !ids.empty() && std::binary_search(ends.begin(), ends.end(), ids.back());
   return tokenizer.decode({ids.begin(), ids.end() - (ended ? 1 : 0)});
 }
 
 std::vector<int32_t> Model::encode_prompt(const std::string& instruction, const std::string& input,
                                           bool raw) const {
-  const Tokenizer& tokenizer = impl_->needed_tokenizer();
-  if (raw || !impl_->style()) {
-    if (input.empty()) return tokenizer.encode(instruction);
-    return PromptEncoder(tokenizer, PromptStyle::named("raw"), impl_->options.parse_special)
-        .prompt(Conversation::of(instruction, input));
-  }
-  return PromptEncoder(tokenizer, *impl_->style(), impl_->options.parse_special)
-      .prompt(Conversation::of(instruction, input));
+  impl_->needed_tokenizer();
+  return impl_->texts().encode_prompt(instruction, input, raw);
 }
 
 std::vector<int32_t> Model::encode_chat(const Chat& chat, bool raw) const {
-  const Tokenizer& tokenizer = impl_->needed_tokenizer();
-  const std::optional<PromptStyle> as_they_stand =
-      raw || !impl_->style() ? std::optional(PromptStyle::named("raw")) : std::nullopt;
-  Conversation conversation = conversation_of(chat);
-  drop_spelled_ends(conversation, tokenizer);
-  return PromptEncoder(tokenizer, as_they_stand ? *as_they_stand : *impl_->style(),
-                       impl_->options.parse_special)
-      .prompt(conversation);
+  impl_->needed_tokenizer();
+  return impl_->texts().encode_chat(conversation_of(chat), raw);
 }
 
 void check_sampling(const SamplingSettings& settings) { check_bounds(settings); }
@@ -229,18 +183,15 @@ void Model::load_adapter(const std::string& name, const std::string& adapter) {
     fail_usage("the adapter \"{}\" has no path; name its folder", printable(name));
   const std::string path = resolve_adapter(adapter);
   if (!options.random_weights)
-    check_base(path, options.checkpoint, impl_->base_tokenizer ? &*impl_->base_tokenizer : nullptr,
-               options.any_base);
-  std::optional<PromptStyle> style = choose_style(options, path);
+    check_base(path, options.checkpoint, impl_->base_tokenizer.get(), options.any_base);
+  std::shared_ptr<const ModelTexts> texts = open_texts(options, path, impl_->base_tokenizer);
   impl_->session->load_adapter(name, path);
-  impl_->keep_tokenizer_of(name, path);
-  impl_->styles.emplace(name, std::move(style));
+  impl_->texts_of.emplace(name, std::move(texts));
 }
 
 void Model::set_adapter(const std::string& name) {
   impl_->check_idle();
-  if (name.empty() && !impl_->styles.contains(""))
-    impl_->styles.emplace("", choose_style(impl_->options, ""));
+  if (name.empty() && !impl_->texts_of.contains("")) impl_->open_texts_of("", "");
   impl_->session->use_adapter(name);
 }
 
@@ -248,8 +199,7 @@ void Model::unload_adapter(const std::string& name) {
   impl_->check_idle();
   if (!name.empty() && name == adapter()) set_adapter("");
   impl_->session->unload_adapter(name);
-  impl_->styles.erase(name);
-  impl_->own_tokenizers.erase(name);
+  impl_->texts_of.erase(name);
 }
 
 std::vector<std::string> Model::adapters() const { return impl_->session->adapters(); }
@@ -302,13 +252,13 @@ std::vector<Completion> Model::generate(const std::vector<std::vector<int32_t>>&
                                         const SamplingSettings& settings, const OnText& on_text,
                                         const std::atomic<bool>* cancel) {
   check_sampling(settings);
-  Generator generator(*impl_->session, impl_->tokenizer());
+  Generator generator(*impl_->session, impl_->texts().tokenizer());
   GenerateOptions options{.max_new_tokens = settings.max_new_tokens,
                           .sampling = sampling_options(settings, vocab()),
                           .stop = settings.stop,
                           .ignore_eos = settings.ignore_eos};
-  options.stop_ids = impl_->ends_of_turn();
-  if (std::string end = impl_->text_behind_turn(); !end.empty() && !settings.ignore_eos)
+  options.stop_ids = impl_->texts().ends_of_turn();
+  if (std::string end = impl_->texts().text_behind_turn(); !end.empty() && !settings.ignore_eos)
     options.stop.push_back(std::move(end));
   std::vector<std::vector<int32_t>> asked = each_so_often(prompts, settings);
   const RowRange own = own_rows(std::ssize(asked), impl_->ranks);
