@@ -73,4 +73,18 @@ struct ExportOptions {
 /// A model or an adapter in another program's files.
 ExportReport export_model(const ExportOptions& options);
 
+struct QuantizeOptions {
+  std::string checkpoint;  // as ExportOptions has it
+  std::string adapter;     // folded in first; empty: none
+  std::string out;
+  /// A GGUF as llama.cpp's names mean it, "q4_k_m", "q8_0" and so on, or a folder as transformers
+  /// saves it with bitsandbytes, "nf4", "fp4", "int8". In capitals too.
+  std::string format;
+  bool double_quant = false;                // of nf4 and fp4: scales in 8 bits
+  int64_t max_shard_bytes = 5'000'000'000;  // of a folder
+  bool verify = false, force = false, any_base = false;
+};
+/// A model with its matrices in blocks of few bits.
+ExportReport quantize(const QuantizeOptions& options);
+
 }  // namespace falconer

@@ -24,6 +24,7 @@ struct CompareOptions;
 struct DownloadOptions;
 struct MergeOptions;
 struct ExportOptions;
+struct QuantizeOptions;
 struct VerifyOptions;
 
 /// The field of the options that a setting stands for.
@@ -86,6 +87,7 @@ std::vector<Setting> settings_of(CompareOptions& options);
 std::vector<Setting> settings_of(DownloadOptions& options);
 std::vector<Setting> settings_of(MergeOptions& options);
 std::vector<Setting> settings_of(ExportOptions& options);
+std::vector<Setting> settings_of(QuantizeOptions& options);
 std::vector<Setting> settings_of(VerifyOptions& options);
 
 /// "bool", "int", "uint", "float", "string" or "list".
@@ -108,6 +110,7 @@ void set(CompareOptions& options, const std::string& name, const std::string& te
 void set(DownloadOptions& options, const std::string& name, const std::string& text);
 void set(MergeOptions& options, const std::string& name, const std::string& text);
 void set(ExportOptions& options, const std::string& name, const std::string& text);
+void set(QuantizeOptions& options, const std::string& name, const std::string& text);
 void set(VerifyOptions& options, const std::string& name, const std::string& text);
 
 }  // namespace falconer

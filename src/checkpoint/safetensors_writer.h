@@ -11,6 +11,11 @@
 
 namespace falconer {
 
+/// What config.json calls a dtype of weights: "bfloat16".
+constexpr const char* torch_name(Dtype dtype) {
+  return dtype == Dtype::kBF16 ? "bfloat16" : dtype == Dtype::kF16 ? "float16" : "float32";
+}
+
 inline constexpr int64_t kShardBytes = 5'000'000'000;  // of a Hugging Face folder, unless told
 
 class SafetensorsWriter : public TensorWriter {

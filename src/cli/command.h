@@ -21,6 +21,7 @@ void add_inspect(Command& command);
 void add_merge(Command& command);
 void add_plan(Command& command);
 void add_prepare(Command& command);
+void add_quantize(Command& command);
 void add_runs(Command& command);
 void add_score(Command& command);
 void add_selftest(Command& command);

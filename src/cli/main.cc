@@ -65,6 +65,8 @@ constexpr Entry kCommands[] = {
     {"merge", "fold an adapter into a model of its own", falconer::cli::add_merge},
     {"export", "write a model or an adapter for transformers, PEFT, LitGPT or llama.cpp",
      falconer::cli::add_export},
+    {"quantize", "write a model in 2 to 8 bits, for llama.cpp and Falconer",
+     falconer::cli::add_quantize},
     {"runs", "list finetuning runs side by side", falconer::cli::add_runs},
     {"verify", "look again at all that a run saved, and at what it was made from",
      falconer::cli::add_verify},

@@ -70,9 +70,7 @@ void write_model_folder(const fs::path& folder, const fs::path& source, const Mo
   for (const auto& [key, value] : plain.items()) json[key] = value;
   json.erase("auto_map");             // code of a repository that is not here
   json.erase("quantization_config");  // the numbers are plain ones
-  const char* name = dtype == Dtype::kBF16  ? "bfloat16"
-                     : dtype == Dtype::kF16 ? "float16"
-                                            : "float32";
+  const char* name = torch_name(dtype);
   json.contains("dtype") ? json["dtype"] = name : json["torch_dtype"] = name;
   write_file(folder / "config.json", json.dump(2) + "\n");
   for (const auto& [file, content] :

@@ -1,6 +1,7 @@
 // What the formats of falconer export share, and the functions that write each.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -25,6 +26,9 @@ Dtype dtype_for(const ExportDtype& asked, const ModelSource& source, const Expor
 ExportDtype parse_export_dtype(const std::string& name, Dtype otherwise, bool blocks_too = false);
 /// All that it knows: "auto", "f32", ... and the formats in blocks that a GGUF can be written in.
 std::vector<std::string> export_dtype_names();
+
+/// All that --format of quantize knows.
+std::vector<std::string> quantize_formats();
 
 /// A single file, not a folder.
 bool writes_a_file(const ExportOptions& options);
@@ -51,6 +55,21 @@ std::string export_hf(const ExportOptions& options, const std::string& named);
 std::string export_gguf(const ExportOptions& options, const std::string& named);
 std::string export_lit(const ExportOptions& options, const std::string& named);
 std::string export_adapter(const ExportOptions& options, const std::string& named);
+
+/// What the tensors of a file are stored as.
+struct MatrixTypes {
+  std::string name;           // for people: "q4_k_m"
+  Dtype dtype = Dtype::kF32;  // of most matrices
+  uint32_t file_type = 0;     // GGUF's number
+  Dtype plain = Dtype::kF32;  // of a folder: what config.json says of what is no blocks
+  bool double_quant = false;  // of a folder with blocks
+  std::function<Dtype(const ExportedTensor&)> of = nullptr;
+};
+// Each returns text for people, as those above do. A folder with blocks is one of bitsandbytes.
+std::string write_gguf(const ModelSource& source, const ExportOptions& options,
+                       const std::string& named, const MatrixTypes& types);
+std::string write_hf(const ModelSource& source, const ExportOptions& options,
+                     const MatrixTypes& types);
 
 /// What was written, of which `text` tells.
 ExportReport export_report(const ExportOptions& options, std::string text);

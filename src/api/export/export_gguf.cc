@@ -4,12 +4,13 @@
 #include <map>
 
 #include "api/export/export.h"
+#include "api/export/gguf_mix.h"
 #include "api/measure/verify.h"
 #include "api/model/adapter_tokenizer.h"
+#include "api/model/compare_written.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/joined.h"
-#include "base/log.h"
 #include "checkpoint/gguf_tokenizer.h"
 #include "checkpoint/gguf_writer.h"
 #include "model/arch/gguf_config.h"
@@ -24,39 +25,9 @@ namespace {
 namespace fs = std::filesystem;
 
 /// llama.cpp's numbers for what most of a file is stored as.
-uint32_t file_type(const ExportDtype& dtype) {
-  switch (dtype.dtype) {
-    case Dtype::kQ4_0:
-      return 2;
-    case Dtype::kQ4_1:
-      return 3;
-    case Dtype::kQ8_0:
-      return 7;
-    case Dtype::kQ5_0:
-      return 8;
-    case Dtype::kQ5_1:
-      return 9;
-    case Dtype::kQ2_K:
-      return 10;
-    case Dtype::kQ3_K:
-      return 11;
-    case Dtype::kQ4_K:
-      return 14;
-    case Dtype::kQ5_K:
-      return 16;
-    case Dtype::kQ6_K:
-      return 18;
-    case Dtype::kIQ4_NL:
-      return 25;
-    case Dtype::kMXFP4:
-      return 38;
-    case Dtype::kF16:
-      return 1;
-    case Dtype::kBF16:
-      return 32;
-    default:
-      return 0;
-  }
+uint32_t file_type(Dtype dtype) {
+  if (is_blocks(dtype)) return gguf_mix_of(dtype).file_type;
+  return dtype == Dtype::kF16 ? 1 : dtype == Dtype::kBF16 ? 32 : 0;
 }
 
 /// "7.2B", "163K"
@@ -75,23 +46,12 @@ std::string last_name(const std::string& path) {
   return (clean.extension() == ".gguf" ? clean.stem() : clean.filename()).string();
 }
 
-/// Embedding and head, whose errors are in every token, have 8 bits beside what has fewer. Where rows are no whole
-/// blocks of a K-quant it is another format, as llama.cpp chooses, or f16.
-Dtype stored_as(const ExportDtype& dtype, const ModelSource& source, const ExportedTensor& tensor) {
-  if (!is_blocks(dtype.dtype)) return dtype_for(dtype, source, tensor);
-  const bool outside = tensor.pieces.front().source->layer == ModuleId::kOutside;
-  return fitting_format(outside ? Dtype::kQ8_0 : dtype.dtype, tensor.spec.shape[1])
-      .value_or(Dtype::kF16);
-}
-
 /// Vectors stay f32, as llama.cpp's own converter has them.
-std::vector<ExportedTensor> gguf_tensors(const ModelSource& source, const ExportDtype& dtype) {
+std::vector<ExportedTensor> gguf_tensors(const ModelSource& source, const MatrixTypes& types) {
   std::vector<ExportedTensor> tensors =
       tensors_elsewhere(source, OtherFormat::kGguf, gguf_has_head(source.config()));
   for (ExportedTensor& tensor : tensors) {
-    TensorSpec& spec = tensor.spec;
-    if (tensor.vector()) continue;
-    spec.dtype = stored_as(dtype, source, tensor);
+    if (!tensor.vector()) tensor.spec.dtype = types.of(tensor);
   }
   for (auto& [name, values] : gguf_rotations(source.config()))
     tensors.push_back({.pieces = {},
@@ -109,9 +69,8 @@ SideFiles tokenizer_files(const std::string& checkpoint, const std::string& adap
   return with_chat_template(std::move(files), source.value_or(""));
 }
 
-GgufMetadata metadata_of(const ModelSource& source, const std::string& named,
-                         const ExportDtype& dtype, const std::string& adapter,
-                         const std::string& chat_template) {
+GgufMetadata metadata_of(const ModelSource& source, const std::string& named, uint32_t file_type,
+                         const std::string& adapter, const std::string& chat_template) {
   const ModelConfig& config = source.config();
   GgufMetadata metadata;
   metadata.add("general.architecture", gguf_architecture(config));
@@ -119,7 +78,7 @@ GgufMetadata metadata_of(const ModelSource& source, const std::string& named,
   metadata.add("general.name", last_name(named));
   metadata.add("general.size_label", size_label(source));
   metadata.add("general.quantization_version", uint32_t{2});
-  metadata.add("general.file_type", file_type(dtype));
+  metadata.add("general.file_type", file_type);
   add_gguf_config(config, metadata);
   const GgufTokenizerOptions options{
       .vocab = config.vocab, .bos_id = config.bos_id, .ends = config.eos_ids};
@@ -129,49 +88,59 @@ GgufMetadata metadata_of(const ModelSource& source, const std::string& named,
   return metadata;
 }
 
-void say_fallbacks(const std::vector<ExportedTensor>& tensors, Dtype dtype) {
-  std::map<Dtype, int64_t> others;
-  for (const ExportedTensor& tensor : tensors)
-    if (!tensor.vector() && tensor.spec.dtype != dtype) ++others[tensor.spec.dtype];
+/// "24 Q4_K, 8 Q6_K, 41 f32"
+std::string types_text(const std::vector<ExportedTensor>& tensors) {
+  std::map<Dtype, int64_t> counts;
+  for (const ExportedTensor& tensor : tensors) ++counts[tensor.spec.dtype];
   std::vector<std::string> parts;
-  for (const auto& [other, count] : others)
-    parts.push_back(fmt::format("{} {}", count, label_of(other)));
-  if (!parts.empty())
-    log_info(
-        "of {} tensors {} are not {}: embedding and head, and rows that are no whole blocks of {} "
-        "values",
-        tensors.size(), joined(parts, ", "), label_of(dtype), block_of(dtype));
+  for (const auto& [dtype, count] : counts)
+    if (is_blocks(dtype)) parts.push_back(fmt::format("{} {}", count, label_of(dtype)));
+  for (const auto& [dtype, count] : counts)
+    if (!is_blocks(dtype)) parts.push_back(fmt::format("{} {}", count, name_of(dtype)));
+  return joined(parts, ", ");
 }
 
 }  // namespace
 
-std::string export_gguf(const ExportOptions& options, const std::string& named) {
-  const ModelSource source(options.checkpoint, options.adapter);
+std::string write_gguf(const ModelSource& source, const ExportOptions& options,
+                       const std::string& named, const MatrixTypes& types) {
   check_gguf_model(source.config());
   if (source.method() != nullptr && !source.method()->unmerged().tensors.empty())
     fail("{}: its prompts cannot be folded into weights, and llama.cpp has none", options.adapter);
-  const ExportDtype dtype = parse_export_dtype(options.dtype, source.dtype(), true);
-  const std::vector<ExportedTensor> tensors = gguf_tensors(source, dtype);
+  const std::vector<ExportedTensor> tensors = gguf_tensors(source, types);
   const ModelRecord trained = trained_as(options);
   const GgufMetadata metadata =
-      metadata_of(source, named, dtype, options.adapter, trained.chat_template());
-  if (is_blocks(dtype.dtype)) say_fallbacks(tensors, dtype.dtype);
-  if (dtype.kept) source.say_narrowed();
+      metadata_of(source, named, types.file_type, options.adapter, trained.chat_template());
   PendingFile file(options.out);
   GgufWriter writer(file.partial(), specs_of(tensors), metadata);
   write_tensors(source, tensors, writer);
-  compare_with_source(source, tensors, file.partial().string());
-  std::string text = fmt::format("wrote {}: GGUF in {}, {}\n", options.out, dtype.name(),
+  const BlockErrors errors = compare_with_source(source, tensors, file.partial().string());
+  std::string text = fmt::format("wrote {}: GGUF in {}, {}\n", options.out, types.name,
                                  amount_of(specs_of(tensors)));
   text += chat_template_text(trained);
-  text += is_blocks(dtype.dtype) ? fmt::format("read back: every value is there, as {} rounds it\n",
-                                               label_of(dtype.dtype))
-                                 : "read back: every value is there\n";
+  if (errors.any()) text += fmt::format("tensors: {}\n", types_text(tensors));
+  text += errors.text();
   if (options.verify)
     text += compare_logits({options.checkpoint, options.adapter}, {file.partial().string(), ""},
-                           dtype.dtype, options.out);
+                           types.dtype, options.out);
   file.commit();
   return text;
+}
+
+std::string export_gguf(const ExportOptions& options, const std::string& named) {
+  const ModelSource source(options.checkpoint, options.adapter);
+  const ExportDtype dtype = parse_export_dtype(options.dtype, source.dtype(), true);
+  if (dtype.kept) source.say_narrowed();
+  const MatrixTypes types{.name = dtype.name(),
+                          .dtype = dtype.dtype,
+                          .file_type = file_type(dtype.dtype),
+                          .of = [&](const ExportedTensor& tensor) {
+                            if (!is_blocks(dtype.dtype)) return dtype_for(dtype, source, tensor);
+                            return type_in_mix(gguf_mix_of(dtype.dtype), source.config(),
+                                               tensor.spec, tensor.pieces.front().source->layer,
+                                               false);
+                          }};
+  return write_gguf(source, options, named, types);
 }
 
 }  // namespace falconer

@@ -6,6 +6,7 @@
 #include "api/measure/verify.h"
 #include "api/model/adapter_files.h"
 #include "api/model/adapter_tokenizer.h"
+#include "api/model/compare_written.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/log.h"

@@ -1,14 +1,12 @@
 #include "api/model/model_source.h"
 
-#include <chrono>
 #include <cmath>
 #include <cstring>
-#include <map>
 #include <set>
 
+#include "api/model/tensor_watch.h"
 #include "base/error.h"
 #include "base/file.h"
-#include "base/interrupt.h"
 #include "base/joined.h"
 #include "base/log.h"
 #include "model/arch/architecture.h"
@@ -180,28 +178,13 @@ std::vector<ExportedTensor> tensors_elsewhere(const ModelSource& source, OtherFo
   return tensors;
 }
 
-namespace {
-
-/// A line every few seconds, and an end where the user asks for one.
-class Watch {
- public:
-  Watch(const char* done, size_t tensors) : done_(done), tensors_(tensors) {}
-
-  void look(size_t tensor) {
-    if (interrupted()) throw Error("stopped; nothing was left behind", interrupt_exit_code());
-    const auto now = std::chrono::steady_clock::now();
-    if (now - last_ < std::chrono::seconds(5)) return;
-    last_ = now;
-    log_info("{} {} of {} tensors", done_, tensor, tensors_);
-  }
-
- private:
-  const char* done_;
-  size_t tensors_;
-  std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
-};
-
-}  // namespace
+Tensor shifted(const View& rows, float added) {
+  Tensor sum(rows.rows, rows.cols, Dtype::kF32);
+  copy_converted(rows, sum.view());
+  for (int64_t i = 0; i < rows.rows; ++i)
+    for (int64_t j = 0; j < rows.cols; ++j) sum.view().row<float>(i)[j] += added;
+  return sum;
+}
 
 namespace {
 
@@ -223,15 +206,6 @@ void refuse_not_finite(const ModelSource& source, const ExportedPiece& piece, co
        source.checkpoint(), name, found->value, at);
 }
 
-// x + added, in f32.
-Tensor shifted(const View& rows, float added) {
-  Tensor sum(rows.rows, rows.cols, Dtype::kF32);
-  copy_converted(rows, sum.view());
-  for (int64_t i = 0; i < rows.rows; ++i)
-    for (int64_t j = 0; j < rows.cols; ++j) sum.view().row<float>(i)[j] += added;
-  return sum;
-}
-
 void write_rows(const View& rows, float added, TensorWriter& writer) {
   if (added == 0) return writer.write(rows);
   writer.write(shifted(rows, added).view());
@@ -241,7 +215,7 @@ void write_rows(const View& rows, float added, TensorWriter& writer) {
 
 void write_tensors(const ModelSource& source, const std::vector<ExportedTensor>& tensors,
                    TensorWriter& writer) {
-  Watch watch("wrote", tensors.size());
+  TensorWatch watch("wrote", tensors.size());
   for (size_t i = 0; i < tensors.size(); ++i) {
     if (!tensors[i].values.empty()) {
       const auto count = static_cast<int64_t>(tensors[i].values.size());
@@ -258,77 +232,6 @@ void write_tensors(const ModelSource& source, const std::vector<ExportedTensor>&
     }
   }
   writer.commit();
-}
-
-namespace {
-
-constexpr int64_t kQ8Block = block_of(Dtype::kQ8_0);
-
-/// The largest difference that Q8_0 makes in a block: half of its step d = most / 127, and 127 times
-/// what d loses in f16, which has 11 bits and no step below 2^-24.
-void check_q8_0(const View& expected, const View& found, const std::string& name) {
-  for (int64_t i = 0; i < expected.rows; ++i)
-    for (int64_t j = 0; j < expected.cols; j += kQ8Block) {
-      const float *x = expected.row<float>(i) + j, *y = found.row<float>(i) + j;
-      float most = 0;
-      for (int64_t k = 0; k < kQ8Block; ++k) most = std::max(most, std::fabs(x[k]));
-      const float d = most / 127;
-      const float bound = 1.001f * (d / 2 + 127 * std::max(d * 0x1p-11f, 0x1p-25f));
-      for (int64_t k = 0; k < kQ8Block; ++k)
-        if (!(std::fabs(x[k] - y[k]) <= bound))
-          fail("{}: reads back as {} at {}, {}; expected {} within {}", name, y[k], i, j + k, x[k],
-               bound);
-    }
-}
-
-void check_equal(const View& expected, const View& found, const std::string& name) {
-  for (int64_t i = 0; i < expected.rows; ++i)
-    for (int64_t j = 0; j < expected.cols; ++j) {
-      const float x = expected.row<float>(i)[j], y = found.row<float>(i)[j];
-      if (x != y && !(std::isnan(x) && std::isnan(y)))
-        fail("{}: reads back as {} at {}, {}; expected {}", name, y, i, j, x);
-    }
-}
-
-void compare_rows(const ExportedTensor& tensor, const StoredTensor& written, const View& rows,
-                  int64_t first) {
-  const Tensor expected(rows.rows, rows.cols, Dtype::kF32);
-  const Tensor found(rows.rows, rows.cols, Dtype::kF32);
-  written.copy_rows_to(first, found.view());
-  if (tensor.spec.dtype == Dtype::kQ8_0) {
-    copy_converted(rows, expected.view());
-    return check_q8_0(expected.view(), found.view(), tensor.spec.name);
-  }
-  const Tensor rounded(rows.rows, rows.cols, tensor.spec.dtype);
-  copy_converted(tensor.added == 0 ? rows : shifted(rows, tensor.added).view(), rounded.view());
-  copy_converted(tensor.added == 0 ? rounded.view() : shifted(rounded.view(), -tensor.added).view(),
-                 expected.view());
-  check_equal(expected.view(), found.view(), tensor.spec.name);
-}
-
-}  // namespace
-
-void compare_with_source(const ModelSource& source, const std::vector<ExportedTensor>& tensors,
-                         const std::string& path) {
-  const ModelConfig config = read_model_config(path);
-  const TensorFiles files = open_weights(path, config);
-  Watch watch("compared", tensors.size());
-  std::set<std::string> done;  // ours that lie in two of theirs
-  for (size_t i = 0; i < tensors.size(); ++i)
-    for (const ExportedPiece& piece : tensors[i].pieces) {
-      if (!done.insert(piece.name).second) continue;
-      const StoredTensor* written = files.find(piece.name);
-      if (written == nullptr || written->rows() != piece.source->rows() ||
-          written->cols() != piece.source->cols())
-        fail("{}: {} was not written, or with another shape", path, tensors[i].spec.name);
-      int64_t first = 0;
-      source.read(*piece.source, {}, [&](const View& rows) {
-        watch.look(i);
-        compare_rows(tensors[i], *written, rows, first);
-        first += rows.rows;
-        written->forget();
-      });
-    }
 }
 
 }  // namespace falconer

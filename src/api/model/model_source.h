@@ -72,10 +72,7 @@ std::vector<ExportedTensor> tensors_elsewhere(const ModelSource& source, OtherFo
 /// with the adapter folded in; its dtype cannot hold one (TensorWriter).
 void write_tensors(const ModelSource& source, const std::vector<ExportedTensor>& tensors,
                    TensorWriter& writer);
-
-/// Opens what was written at `path` as a model and compares every value with the source's. Errors:
-/// one differs by more than its dtype explains.
-void compare_with_source(const ModelSource& source, const std::vector<ExportedTensor>& tensors,
-                         const std::string& path);
+/// x + added, in f32.
+Tensor shifted(const View& rows, float added);
 
 }  // namespace falconer

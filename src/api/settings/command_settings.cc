@@ -360,6 +360,25 @@ Rows rows_of(ExportOptions& o) {
   return rows;
 }
 
+Rows rows_of(QuantizeOptions& o) {
+  Rows rows = {as_finetune("checkpoint", &o.checkpoint)};
+  append(rows, adapter_rows(o));
+  append(rows, {
+      {.names = "format", .value = &o.format,
+       .help = "q8_0, q4_k_m and so on: a GGUF as llama.cpp's names mean it; nf4, fp4, int8: a folder "
+               "as transformers saves it with bitsandbytes",
+       .choices = quantize_formats(), .required = true, .open = true},
+      {.names = "out", .value = &o.out, .help = "new file, or new folder", .kind = ValueKind::kPath,
+       .required = true},
+      {.names = "double-quant", .value = &o.double_quant,
+       .help = "of nf4 and fp4: scales in 8 bits, too"},
+      shard_size(o.max_shard_bytes),
+      {.names = "verify", .value = &o.verify, .help = "open what was written and compare logits"},
+      overwrite(o.force, "replace a model that is there"),
+  });
+  return rows;
+}
+
 Rows rows_of(CompareOptions& o) {
   return {
       {.names = "out,out-dir", .value = &o.out, .help = "folder of the comparison",

@@ -169,7 +169,7 @@ std::optional<FlagForm> first_form(std::string_view flag) {
   set_flag_forms(
       first_form<FinetuneOptions, ModelOptions, SamplingSettings, EvaluateOptions, ScoreOptions,
                  TokenizeOptions, PrepareOptions, CheckOptions, CompareOptions, DownloadOptions,
-                 MergeOptions, ExportOptions, VerifyOptions>);
+                 MergeOptions, ExportOptions, QuantizeOptions, VerifyOptions>);
   return true;
 }();
 
@@ -291,6 +291,7 @@ std::vector<Setting> settings_of(CompareOptions& options) { return shown(rows_of
 std::vector<Setting> settings_of(DownloadOptions& options) { return shown(rows_of(options)); }
 std::vector<Setting> settings_of(MergeOptions& options) { return shown(rows_of(options)); }
 std::vector<Setting> settings_of(ExportOptions& options) { return shown(rows_of(options)); }
+std::vector<Setting> settings_of(QuantizeOptions& options) { return shown(rows_of(options)); }
 std::vector<Setting> settings_of(VerifyOptions& options) { return shown(rows_of(options)); }
 
 void set(FinetuneOptions& options, const std::string& name, const std::string& text) {
@@ -327,6 +328,9 @@ void set(MergeOptions& options, const std::string& name, const std::string& text
   set_one(options, name, text);
 }
 void set(ExportOptions& options, const std::string& name, const std::string& text) {
+  set_one(options, name, text);
+}
+void set(QuantizeOptions& options, const std::string& name, const std::string& text) {
   set_one(options, name, text);
 }
 void set(VerifyOptions& options, const std::string& name, const std::string& text) {

@@ -48,6 +48,7 @@ std::vector<SettingRow> rows_of(CompareOptions& options);
 std::vector<SettingRow> rows_of(DownloadOptions& options);
 std::vector<SettingRow> rows_of(MergeOptions& options);
 std::vector<SettingRow> rows_of(ExportOptions& options);
+std::vector<SettingRow> rows_of(QuantizeOptions& options);
 std::vector<SettingRow> rows_of(VerifyOptions& options);
 
 /// "lora-r"; `bare` where there is no flag.

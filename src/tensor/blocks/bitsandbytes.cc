@@ -143,4 +143,13 @@ void make_block4(float largest, const std::byte* codes, std::byte* block) {
     block[4 + i] = static_cast<std::byte>(code(i) | code(i + kHalf64) << 4);
 }
 
+float split_block4(const std::byte* block, std::byte* codes) {
+  const auto code = [&](int64_t i) {
+    return std::to_integer<int>(block[4 + i % kHalf64]) >> (i < kHalf64 ? 0 : 4) & 15;
+  };
+  for (int64_t i = 0; i < kHalf64; ++i)
+    codes[i] = static_cast<std::byte>(code(2 * i) << 4 | code(2 * i + 1));
+  return float_at(block);
+}
+
 }  // namespace falconer

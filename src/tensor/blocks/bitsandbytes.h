@@ -20,5 +20,7 @@ inline constexpr float kOneOf127 = 7.874015718698502e-3f;
 
 /// The block of 32 bytes as bitsandbytes has it, its first value in the high half of the first byte, with its scale.
 void make_block4(float largest, const std::byte* codes, std::byte* block);
+/// The same the other way round; returns the scale.
+float split_block4(const std::byte* block, std::byte* codes);
 
 }  // namespace falconer

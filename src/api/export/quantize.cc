@@ -1,0 +1,89 @@
+// falconer quantize: a model with its matrices in blocks of few bits, tensor by tensor.
+#include "api/export/export.h"
+#include "api/export/gguf_mix.h"
+#include "api/model/base_check.h"
+#include "api/model/resolve.h"
+#include "api/settings/bounds.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/nearest.h"
+#include "base/small_letters.h"
+#include "tensor/blocks/format.h"
+
+namespace falconer {
+namespace {
+
+/// bitsandbytes': folders as transformers saves them.
+constexpr Dtype kFolderFormats[] = {Dtype::kNF4, Dtype::kFP4, Dtype::kInt8};
+
+const Dtype* folder_format(const std::string& name) {
+  for (const Dtype& dtype : kFolderFormats)
+    if (name_of(dtype) == small_letters(name)) return &dtype;
+  return nullptr;
+}
+
+std::string quantize_to_gguf(const ExportOptions& options, const GgufMix& mix,
+                             const std::string& named) {
+  const ModelSource source(options.checkpoint, options.adapter);
+  return write_gguf(source, options, named,
+                    {.name = mix.name,
+                     .dtype = mix.dtype,
+                     .file_type = mix.file_type,
+                     .of = [&](const ExportedTensor& tensor) {
+                       return type_in_mix(mix, source.config(), tensor.spec,
+                                          tensor.pieces.front().source->layer, false);
+                     }});
+}
+
+/// Matrices of layers whose rows are whole blocks; embedding and head stay as they are, as with transformers.
+std::string quantize_to_folder(const ExportOptions& options, Dtype format, bool double_quant) {
+  const ModelSource source(options.checkpoint, options.adapter);
+  if (source.config().family == "falcon")
+    log_warning(
+        "transformers quantises nothing of a Falcon, and cannot load such a folder of one; "
+        "Falconer "
+        "loads it");
+  return write_hf(source, options,
+                  {.name = std::string(name_of(format)) + (double_quant ? ", double" : ""),
+                   .dtype = format,
+                   .plain = source.dtype(),
+                   .double_quant = double_quant,
+                   .of = [&](const ExportedTensor& tensor) {
+                     const Param& param = *tensor.pieces.front().source;
+                     const bool fits = !param.vector() && param.layer != ModuleId::kOutside &&
+                                       param.cols() % block_of(format) == 0;
+                     return fits ? format : source.dtype_of(param);
+                   }});
+}
+
+}  // namespace
+
+std::vector<std::string> quantize_formats() {
+  std::vector<std::string> names = gguf_mix_names();
+  for (const Dtype dtype : kFolderFormats) names.emplace_back(name_of(dtype));
+  return names;
+}
+
+ExportReport quantize(const QuantizeOptions& options) {
+  check_shard_size(options.max_shard_bytes);
+  const GgufMix* mix = gguf_mix_named(options.format);
+  const Dtype* folder = folder_format(options.format);
+  if (mix == nullptr && folder == nullptr)
+    fail_choice("--format", options.format, quantize_formats());
+  if (options.double_quant && (folder == nullptr || *folder == Dtype::kInt8))
+    fail_usage("--double-quant goes with --format nf4 and fp4 alone");
+  ExportOptions all{.out = options.out,
+                    .format = mix != nullptr ? "gguf" : "hf",
+                    .max_shard_bytes = options.max_shard_bytes,
+                    .verify = options.verify,
+                    .force = options.force};
+  all.checkpoint = resolve_checkpoint(options.checkpoint);
+  all.adapter = resolve_adapter(options.adapter);
+  check_base(all.adapter, all.checkpoint, options.any_base);
+  check_target(all);
+  return export_report(all, mix != nullptr
+                                ? quantize_to_gguf(all, *mix, options.checkpoint)
+                                : quantize_to_folder(all, *folder, options.double_quant));
+}
+
+}  // namespace falconer
