@@ -1,27 +1,14 @@
-// The only decode loop: prompts in, tokens out, with a cache of keys and values.
+// Prompts in, answers out: as many as there are, by the scheduler.
 #pragma once
 
-#include <atomic>
 #include <functional>
-#include <span>
 #include <string>
 #include <vector>
 
-#include "generate/sampling.h"
+#include "generate/answer.h"
 #include "method/session.h"
-#include "text/tokenizer.h"
 
 namespace falconer {
-
-struct GenerateOptions {
-  int64_t max_new_tokens = 256;
-  SamplingOptions sampling;
-  std::vector<std::string> stop;  // text that ends an answer and is not part of it
-  std::vector<int32_t> stop_ids;  // tokens that end an answer beside the model's own (ends.h)
-  bool ignore_eos = false;
-  const std::atomic<bool>* cancel = nullptr;  // looked at before each token, as Ctrl-C is
-  uint32_t first_number = 0;  // of the first prompt: it names the random stream that it draws from
-};
 
 struct Answer {
   std::vector<int32_t> prompt_ids, ids;  // ids: new tokens, without the end-of-text token
@@ -37,8 +24,8 @@ struct Answer {
 
 class Generator {
  public:
-  /// `tokenizer` may be null where only ids are wanted (then there are no stop strings and no
-  /// text).
+  /// Answers as the session is now. `tokenizer` may be null where only ids are wanted (then there are no stop strings
+  /// and no text).
   Generator(Session& session, const Tokenizer* tokenizer)
       : session_(session), tokenizer_(tokenizer) {}
 
@@ -53,25 +40,8 @@ class Generator {
                                const GenerateOptions& options, const OnText& on_text = {});
 
  private:
-  struct Sequence;
-  void check_prompt(const std::vector<int32_t>& ids) const;
-  /// Reads the first `count` tokens of a sequence into the cache, as those of one of `length`; the logits
-  /// behind the last of them go to `logits`, if it is not empty.
-  void read(const Sequence& sequence, int64_t count, int64_t length, KvCache& cache,
-            const View& logits);
-  void prefill(Sequence& sequence, KvCache& cache, const GenerateOptions& options);
-  void read_again(Sequence& sequence, KvCache& cache);
-  void decode_step(std::span<Sequence* const> active, KvCache& cache,
-                   const GenerateOptions& options);
-  void accept(Sequence& sequence, int32_t id, const GenerateOptions& options);
-  /// The next token of a sequence, out of its logits.
-  int32_t choose(const Sequence& sequence, std::span<const float> logits,
-                 const GenerateOptions& options) const;
-
   Session& session_;
   const Tokenizer* tokenizer_;
-  std::vector<int32_t> ends_;
-  OnText on_text_;
 };
 
 }  // namespace falconer

@@ -184,7 +184,7 @@ void LoraHook::forward(Run& run, const View& x, const View& y, HookKept& kept) c
     linear_forward(run, {.x = ranks_of(kept.a, block),
                          .w = block_of(b, block),
                          .y = rows_of(y, block),
-                         .scale = static_cast<float>(spec_.scale),
+                         .scale = static_cast<float>(spec_.scale) * run.adapter_scale,
                          .add = true});
   if (!spec_.dora) return;
   // The base's bias is outside of the magnitude: scale about it.

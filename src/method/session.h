@@ -13,6 +13,7 @@
 #include "method/method.h"
 #include "method/precision.h"
 #include "model/divided_weights.h"
+#include "model/mixed_rows.h"
 #include "ops/devices.h"
 
 namespace falconer {
@@ -68,6 +69,22 @@ struct MemoryPlan {
 };
 
 class Session {
+ private:
+  /// What the decoder computes with: hooks, and where the base's tensors have their values.
+  struct Attached {
+    struct Place {
+      View value;
+      bool in_arena = false, mapped = false;
+    };
+    std::vector<const LinearHook*> sites;
+    std::vector<SiteTensors> tensors;  // of the sites
+    std::vector<const AttentionHook*> blocks;
+    std::vector<Place> places;
+    const EmbeddingHook* embedding = nullptr;
+    int64_t vocab = 0;  // rows of the embedding, and of the head
+    Method* method = nullptr;
+  };
+
  public:
   /// Errors: whatever is wrong with the checkpoint, the adapter or the options.
   static std::unique_ptr<Session> open(const SessionOptions& options);
@@ -114,6 +131,29 @@ class Session {
   const std::string& adapter() const { return used_; }
   /// Where the one that is used was read from; "": none.
   std::string adapter_path() const;
+  /// What a loaded adapter computes its rows by, as long as it is loaded; "": nothing, the base alone. Error (usage):
+  /// none of that name is loaded.
+  const AdapterParts& parts(const std::string& name);
+  /// What is in use, as it is now; valid until that changes, by training too.
+  AdapterParts parts() const;
+  /// Whether one pass may have rows of this adapter and of others: it changes nothing of the base but norms.
+  bool mixes(const std::string& name);
+  /// While it lives, passes have MixedRows, and their rows are computed by the parts that these name. Tensors are the
+  /// base's, or those of an adapter that does not mix, or of what is in use where none is given.
+  class Mixing {
+   public:
+    explicit Mixing(Session& session) : Mixing(session, session.attached()) {}
+    Mixing(Session& session, const std::string& adapter);
+    Mixing(const Mixing&) = delete;
+    Mixing& operator=(const Mixing&) = delete;
+    ~Mixing();
+
+   private:
+    struct Before;
+    Mixing(Session& session, Attached tensors);
+    Session& session_;
+    std::unique_ptr<Before> before_;
+  };
 
   /// Runs `pass` dry, then makes kept and scratch arenas that are large enough for it (never
   /// smaller than before).
@@ -148,30 +188,18 @@ class Session {
   /// The tensors of an adapter's file that are the base's own.
   std::set<std::string> copies_in(const OpenedAdapter& adapter, const Method& method);
 
-  /// What the decoder computes with: hooks, and where the base's tensors have their values.
-  struct Attached {
-    struct Place {
-      View value;
-      bool in_arena = false, mapped = false;
-    };
-    std::vector<const LinearHook*> sites;
-    std::vector<SiteTensors> tensors;  // of the sites
-    std::vector<const AttentionHook*> blocks;
-    std::vector<Place> places;
-    const EmbeddingHook* embedding = nullptr;
-    int64_t vocab = 0;  // rows of the embedding, and of the head
-    Method* method = nullptr;
-  };
   struct LoadedAdapter {
     std::string path;
     Arena memory;
     std::unique_ptr<Method> method;  // null of kFirstAdapter, which is method_
     Attached attached;
+    std::optional<AdapterParts> parts;  // once they were asked for
   };
   class Build;
   /// Of scratch, for building what needs `measured` bytes.
   size_t building_room(size_t measured) const;
   Attached attached() const;
+  AdapterParts parts_of(const Attached& attached) const;
   void attach(const Attached& wanted);
   LoadedAdapter& loaded(const std::string& name);
 
@@ -188,6 +216,8 @@ class Session {
   std::unique_ptr<Method> method_;
   Method* attached_ = nullptr;
   Attached base_;  // without an adapter
+  std::optional<AdapterParts> base_parts_;
+  std::unique_ptr<RowRoutes> routes_;
   std::map<std::string, LoadedAdapter> loaded_;
   int64_t base_vocab_ = 0;  // rows of the checkpoint's embedding
   std::string used_;        // of loaded_; "": none

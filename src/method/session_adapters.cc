@@ -110,6 +110,80 @@ void Session::use_adapter(const std::string& name) {
   used_ = name;
 }
 
+namespace {
+
+bool same_tensors(const SiteTensors& a, const SiteTensors& b) { return a.w == b.w && a.b == b.b; }
+
+// The parameters that Norm computes with (norm.h).
+std::set<const Param*> norms_of(const Weights& weights) {
+  std::set<const Param*> all;
+  for (const Module& module : weights.modules) {
+    if (module.kind != ModuleKind::kNorm || module.id.role == Role::kQNorm ||
+        module.id.role == Role::kKNorm)
+      continue;
+    all.insert(module.w);
+    all.insert(module.b);
+  }
+  return all;
+}
+
+}  // namespace
+
+AdapterParts Session::parts_of(const Attached& attached) const {
+  AdapterParts parts{.sites = attached.sites, .blocks = attached.blocks};
+  const std::set<const Param*> norms = norms_of(weights_);
+  for (size_t i = 0; i < weights_.params.size(); ++i)
+    if (const Param* param = weights_.params[i].get();
+        norms.contains(param) && i < base_.places.size() &&
+        attached.places[i].value.data != base_.places[i].value.data)
+      parts.norms.emplace(param, attached.places[i].value);
+  if (attached.method != nullptr && attached.method->name() == "lora") {
+    const auto settings = attached.method->settings();
+    const auto dora = settings.find("lora_dora");
+    parts.scales = dora == settings.end() || dora->second != "true";
+  }
+  return parts;
+}
+
+AdapterParts Session::parts() const { return parts_of(attached()); }
+
+const AdapterParts& Session::parts(const std::string& name) {
+  std::optional<AdapterParts>& parts = name.empty() ? base_parts_ : loaded(name).parts;
+  if (!parts) parts = parts_of(name.empty() ? base_ : loaded(name).attached);
+  return *parts;
+}
+
+bool Session::mixes(const std::string& name) {
+  if (name.empty()) return true;
+  const Attached& own = loaded(name).attached;
+  if (own.embedding != base_.embedding || own.vocab != base_.vocab) return false;
+  for (size_t i = 0; i < own.tensors.size(); ++i)
+    if (!same_tensors(own.tensors[i], base_.tensors[i])) return false;
+  const std::set<const Param*> norms = norms_of(weights_);
+  for (size_t i = 0; i < weights_.params.size(); ++i)
+    if (own.places[i].value.data != base_.places[i].value.data &&
+        !norms.contains(weights_.params[i].get()))
+      return false;
+  return true;
+}
+
+struct Session::Mixing::Before {
+  Attached attached;
+};
+
+Session::Mixing::Mixing(Session& session, Attached tensors)
+    : session_(session), before_(std::make_unique<Before>(Before{session.attached()})) {
+  if (session.routes_ == nullptr) session.routes_ = std::make_unique<RowRoutes>(session.decoder());
+  tensors.sites = session.routes_->sites();
+  tensors.blocks = session.routes_->blocks();
+  session.attach(tensors);
+}
+
+Session::Mixing::Mixing(Session& session, const std::string& adapter)
+    : Mixing(session, session.mixes(adapter) ? session.base_ : session.loaded(adapter).attached) {}
+
+Session::Mixing::~Mixing() { session_.attach(before_->attached); }
+
 std::string Session::adapter_path() const {
   return used_.empty() ? std::string() : loaded_.at(used_).path;
 }

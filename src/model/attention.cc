@@ -42,12 +42,13 @@ std::vector<LinearSite*> Attention::sites() {
   return all;
 }
 
-MixerCache Attention::make_cache(int64_t slots, int64_t capacity, Dtype dtype,
-                                 Device* device) const {
+MixerCache Attention::make_cache(int64_t rows, Dtype dtype, Device* device) const {
   const int64_t width = qkv_.layout().groups * qkv_.layout().size;
-  return {.k = Tensor(slots * capacity, width, dtype, device),
-          .v = Tensor(slots * capacity, width, dtype, device),
-          .prefix = {}};
+  return {.k = Tensor(rows, width, dtype, device), .v = Tensor(rows, width, dtype, device)};
+}
+
+int64_t Attention::cache_bytes(Dtype dtype) const {
+  return 2 * static_cast<int64_t>(bytes_of(dtype, qkv_.layout().groups * qkv_.layout().size));
 }
 
 Attention::Scored Attention::scored(const View& qkv, const View& qk) const {
@@ -104,12 +105,11 @@ void Attention::forward(Run& run, const MixerPass& pass, const View& n, const Vi
                           .out = kept.out,
                           .lse = kept.lse,
                           .spans = batch.spans,
+                          .pages = batch.pages,
                           .scale = layout.scale,
                           .window = window_,
                           .cap = layout.cap});
-  if (hook_ != nullptr)
-    hook_->forward(run, qkv_, q, kept.out, kept.prefix,
-                   cache != nullptr ? &cache->prefix : nullptr);
+  if (hook_ != nullptr) hook_->forward(run, qkv_, q, kept.out, kept.prefix, nullptr);
   View out = kept.out;
   const LabelledRows labelled(run, static_cast<bool>(wanted));
   if (wanted) {

@@ -25,8 +25,8 @@ class Attention : public Mixer {
   bool trainable() const override;
   bool needs_input() const override { return qkv_.needs_x(); }
   std::vector<LinearSite*> sites() override;
-  MixerCache make_cache(int64_t slots, int64_t capacity, Dtype dtype,
-                        Device* device) const override;
+  MixerCache make_cache(int64_t rows, Dtype dtype, Device* device) const override;
+  int64_t cache_bytes(Dtype dtype) const override;
 
   /// y = dense(attention(qkv(n))).
   void forward(Run& run, const MixerPass& pass, const View& n, const View& y, MixerCache* cache,

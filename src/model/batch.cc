@@ -50,20 +50,23 @@ BatchBuffer BatchBuffer::for_training(std::span<const Sequence> sequences) {
   return made;
 }
 
-BatchBuffer BatchBuffer::for_generation(std::span<const Continuation> sequences, int64_t capacity) {
+BatchBuffer BatchBuffer::for_generation(std::span<const Continuation> sequences) {
   BatchBuffer made;
   std::vector<int32_t> ids, positions, cache_rows;
   for (const Continuation& sequence : sequences) {
-    const int64_t count = static_cast<int64_t>(sequence.ids.size());
-    const int64_t first = sequence.slot * capacity;
-    FALCONER_CHECK(sequence.past + count <= capacity);
-    made.batch_.spans.push_back(
-        {static_cast<int64_t>(ids.size()), count, first, sequence.past + count});
+    const int64_t count = std::ssize(sequence.ids), end = sequence.past + count;
+    const AttentionSpan span{.q_begin = std::ssize(ids),
+                             .q_count = count,
+                             .kv_count = end,
+                             .first_page = std::ssize(made.batch_.pages)};
+    FALCONER_CHECK(end <= std::ssize(sequence.pages) * kPageRows);
+    made.batch_.pages.insert(made.batch_.pages.end(), sequence.pages.begin(), sequence.pages.end());
+    made.batch_.spans.push_back(span);
     made.batch_.lengths.push_back(sequence.length);
-    for (int64_t i = 0; i < count; ++i) {
-      ids.push_back(sequence.ids[i]);
-      positions.push_back(static_cast<int32_t>(sequence.past + i));
-      cache_rows.push_back(static_cast<int32_t>(first + sequence.past + i));
+    for (int64_t i = sequence.past; i < end; ++i) {
+      ids.push_back(sequence.ids[static_cast<size_t>(i - sequence.past)]);
+      positions.push_back(static_cast<int32_t>(i));
+      cache_rows.push_back(static_cast<int32_t>(key_row(span, made.batch_.pages.data(), i)));
     }
   }
   take_range(made.batch_, ids);

@@ -16,6 +16,7 @@ namespace falconer {
 struct Batch {
   View ids, positions, cache_rows;
   std::vector<AttentionSpan> spans;
+  std::vector<int32_t> pages;    // of spans that have any
   std::vector<int64_t> lengths;  // of each span's sequence, where it goes beyond this batch
   View target_rows, targets;
   int32_t least_id = 0, most_id = 0;  // of ids and targets
@@ -39,13 +40,14 @@ class BatchBuffer {
   /// Sequences end to end, each with its own causal range and positions from 0.
   static BatchBuffer for_training(std::span<const Sequence> sequences);
 
-  /// For generation: `ids` continue the sequence in `slot`, which holds `past` tokens. `length`: of the
-  /// whole that they are a part of, which may be more than is there by now.
+  /// For generation: `ids` continue a sequence of which `past` tokens are in a cache's `pages`, where the new ones have
+  /// room too. `length`: of the whole that they are a part of, which may be more than is there by now.
   struct Continuation {
     std::span<const int32_t> ids;
-    int64_t slot = 0, past = 0, length = 0;
+    std::span<const int32_t> pages;
+    int64_t past = 0, length = 0;
   };
-  static BatchBuffer for_generation(std::span<const Continuation> sequences, int64_t capacity);
+  static BatchBuffer for_generation(std::span<const Continuation> sequences);
 
   const Batch& batch() const { return batch_; }
 

@@ -289,7 +289,8 @@ View Decoder::through_blocks(Run& run, const Batch& batch, const View& rows, KvC
     BlockKept kept;
     const Visit visit(run, l, l + 1 < config_.layers ? l + 1 : kAtHead);
     const InPart part(run, {"layer", l});
-    const bool some = rows && l + 1 == config_.layers && rows.size() < x.rows;
+    // A part of a prompt has few of them, if it is one row.
+    const bool some = rows && l + 1 == config_.layers && (rows.size() < x.rows || run.as_many);
     const View y = some ? run.scratch->push(rows.size(), config_.width, run.activation) : x;
     blocks_[l].forward(run, batch, x, some ? rows : View{}, y, tables_,
                        cache != nullptr ? &cache->layer(l) : nullptr, false, kept);
@@ -316,6 +317,7 @@ void Decoder::logits(Run& run, const Batch& batch, const View& rows, const View&
   if (!out) return;
   NormKept norm;
   const InPart part(run, {"head"});
+  const LabelledRows labelled(run, true);
   const View n = last_norm(run, x, false, norm);
   const Visit visit(run, kAtHead, kNowhere);
   if (run.device() == nullptr) {
@@ -350,14 +352,20 @@ void Decoder::hidden_states(Run& run, const Batch& batch, const View& out) const
   hand_out(config_.layers, last_norm(run, x, false, norm));
 }
 
-KvCache::KvCache(const Decoder& decoder, int64_t slots, int64_t capacity, Dtype dtype,
-                 Device* device)
-    : capacity_(capacity) {
+KvCache::KvCache(const Decoder& decoder, int64_t pages, Dtype dtype, Device* device)
+    : pages_(pages) {
   for (const Block& block : decoder.blocks()) {
     BlockCache& caches = layers_.emplace_back();
     for (const Mixer* mixer : block.mixers())
-      caches.push_back(mixer->make_cache(slots, capacity, dtype, device));
+      caches.push_back(mixer->make_cache(pages * kPageRows, dtype, device));
   }
+}
+
+int64_t KvCache::page_bytes(const Decoder& decoder, Dtype dtype) {
+  int64_t bytes = 0;
+  for (const Block& block : decoder.blocks())
+    for (const Mixer* mixer : block.mixers()) bytes += kPageRows * mixer->cache_bytes(dtype);
+  return bytes;
 }
 
 }  // namespace falconer

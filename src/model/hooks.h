@@ -50,8 +50,8 @@ struct PrefixKept {
   QkvKept sites;
 };
 
-/// A prompt's keys and values, computed once for a whole generation. Belongs to that generation's
-/// cache: while training there is none, so nothing can go stale.
+/// A prompt's keys and values, computed once for as long as its adapter stays as it is (AdapterParts). While training
+/// there is none, so nothing can go stale.
 struct PrefixCache {
   Tensor qkv;
 };
@@ -61,7 +61,7 @@ class AttentionHook {
  public:
   virtual ~AttentionHook() = default;
   virtual bool trainable() const = 0;
-  /// Adds to out (N, H*D). q is rotated already. `cache` is null while training.
+  /// Adds to out (N, H*D). q is rotated already. `cache`: null, or of this hook.
   virtual void forward(Run& run, const QkvProjection& qkv, const Heads& q, const View& out,
                        PrefixKept& kept, PrefixCache* cache) const = 0;
   /// Writes dq (its share), corrects delta (see ops/prefix_attention.h), adds the own gradients.

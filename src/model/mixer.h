@@ -55,9 +55,10 @@ class Mixer {
   virtual bool needs_input() const = 0;
   /// Its linear layers, in the order of declaration.
   virtual std::vector<LinearSite*> sites() = 0;
-  /// For a sequence's tokens so far, of `slots` sequences with `capacity` tokens each.
-  virtual MixerCache make_cache(int64_t slots, int64_t capacity, Dtype dtype,
-                                Device* device) const = 0;
+  /// For `rows` tokens.
+  virtual MixerCache make_cache(int64_t rows, Dtype dtype, Device* device) const = 0;
+  /// What make_cache() takes of memory for a row.
+  virtual int64_t cache_bytes(Dtype dtype) const = 0;
 
   /// y (R,C) from n (N,C). Of an empty y only what backward reads is made. want_dn: the backward will be
   /// asked for dn. `cache`: null while training.

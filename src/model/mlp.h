@@ -17,7 +17,8 @@ class Mlp : public Mixer {
   bool trainable() const override { return learns_before() || down_.trainable(); }
   bool needs_input() const override { return up_.needs_x() || (gate_ && gate_->needs_x()); }
   std::vector<LinearSite*> sites() override;
-  MixerCache make_cache(int64_t, int64_t, Dtype, Device*) const override { return {}; }
+  MixerCache make_cache(int64_t, Dtype, Device*) const override { return {}; }
+  int64_t cache_bytes(Dtype) const override { return 0; }
 
   void forward(Run& run, const MixerPass& pass, const View& n, const View& y, MixerCache* cache,
                bool want_dn, MixerKept& kept) const override;

@@ -1,5 +1,6 @@
 #include "model/norm.h"
 
+#include "model/mixed_rows.h"
 #include "ops/norm.h"
 #include "ops/rms_norm.h"
 
@@ -16,17 +17,34 @@ View Norm::forward(Run& run, const View& x, bool want_dy, bool keep_output, Norm
   kept.x = x;
   kept.stats = run.store(want_dy).push(x.rows, rms_ ? 1 : 2, Dtype::kF32);
   const View n = run.push(keep_output, x.rows, x.cols);
-  const View w = module_->w->value, b = module_->b != nullptr ? module_->b->value : View{};
+  if (run.mixed == nullptr) {
+    rows_forward(run, x, n, kept.stats, {});
+    return n;
+  }
+  run.mixed->for_each(x.rows, [&](const RowsOfAdapter& of, int64_t begin, int64_t count) {
+    rows_forward(run, x.row_range(begin, count), n.row_range(begin, count),
+                 kept.stats.row_range(begin, count), of.parts->norms);
+  });
+  return n;
+}
+
+void Norm::rows_forward(Run& run, const View& x, const View& y, const View& stats,
+                        const std::map<const Param*, View>& others) const {
+  const auto value_of = [&](const Param* param) {
+    if (param == nullptr) return View{};
+    const auto other = others.find(param);
+    return other == others.end() ? param->value : other->second;
+  };
+  const View w = value_of(module_->w), b = value_of(module_->b);
   if (rms_)
     rms_norm_forward(run, {.x = one_head(x),
-                           .y = one_head(n),
+                           .y = one_head(y),
                            .w = w,
-                           .stats = kept.stats,
+                           .stats = stats,
                            .eps = eps_,
                            .offset = offset_});
   else
-    norm_forward(run, {.x = x, .w = w, .b = b, .y = n, .stats = kept.stats, .eps = eps_});
-  return n;
+    norm_forward(run, {.x = x, .w = w, .b = b, .y = y, .stats = stats, .eps = eps_});
 }
 
 void Norm::backward(Run& run, const View& dy, const View& dx_add, const NormKept& kept) const {

@@ -1,6 +1,8 @@
 // A normalisation in a block, or behind the last one: a layer norm, or by the root mean square.
 #pragma once
 
+#include <map>
+
 #include "model/params.h"
 #include "ops/heads.h"
 #include "ops/run.h"
@@ -34,6 +36,10 @@ class Norm {
   void backward(Run& run, const View& dy, const View& dx_add, const NormKept& kept) const;
 
  private:
+  /// `others`: values in the place of parameters' own (mixed_rows.h).
+  void rows_forward(Run& run, const View& x, const View& y, const View& stats,
+                    const std::map<const Param*, View>& others) const;
+
   const Module* module_;
   bool rms_;
   float eps_, offset_;

@@ -5,11 +5,20 @@
 namespace falconer {
 namespace {
 
-void check_spans(const Heads& q, const Heads& k, std::span<const AttentionSpan> spans) {
+void check_spans(const Heads& q, const Heads& k, std::span<const AttentionSpan> spans,
+                 std::span<const int32_t> pages = {}) {
   for (const AttentionSpan& s : spans) {
     FALCONER_CHECK(s.q_begin >= 0 && s.q_count >= 0 && s.q_begin + s.q_count <= q.rows.rows);
-    FALCONER_CHECK(s.kv_begin >= 0 && s.kv_begin + s.kv_count <= k.rows.rows);
     FALCONER_CHECK(s.kv_count >= s.q_count);
+    if (s.first_page < 0) {
+      FALCONER_CHECK(s.kv_begin >= 0 && s.kv_begin + s.kv_count <= k.rows.rows);
+      continue;
+    }
+    const int64_t end = s.first_page + (s.kv_count + kPageRows - 1) / kPageRows;
+    FALCONER_CHECK(end <= std::ssize(pages));
+    for (int64_t i = s.first_page; i < end; ++i)
+      FALCONER_CHECK(pages[static_cast<size_t>(i)] >= 0 &&
+                     (pages[static_cast<size_t>(i)] + 1) * kPageRows <= k.rows.rows);
   }
 }
 
@@ -17,7 +26,7 @@ void check_spans(const Heads& q, const Heads& k, std::span<const AttentionSpan> 
 
 void attention_forward(Run& run, const AttentionForward& args) {
   check_grouped(args.q, args.k, args.v);
-  check_spans(args.q, args.k, args.spans);
+  check_spans(args.q, args.k, args.spans, args.pages);
   FALCONER_CHECK(args.out.rows == args.q.rows.rows &&
                  args.out.cols == args.q.count() * args.q.size);
   FALCONER_CHECK(args.out.dtype == args.q.rows.dtype);
@@ -25,7 +34,9 @@ void attention_forward(Run& run, const AttentionForward& args) {
   FALCONER_CHECK(!args.alibi || args.alibi.size() == args.q.count());
   FALCONER_CHECK(args.window >= 0 && args.cap >= 0);
   if (run.dry || args.out.rows == 0) return;
-  run.kernels->attention_forward(args);
+  AttentionForward call = args;
+  call.as_many = run.as_many;
+  run.kernels->attention_forward(call);
 }
 
 void attention_delta(Run& run, const AttentionDelta& args) {

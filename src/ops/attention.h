@@ -10,11 +10,20 @@
 namespace falconer {
 
 /// One sequence: queries q_begin .. q_begin + q_count - 1 of the rows; its keys and values are rows
-/// kv_begin .. kv_begin + kv_count - 1. Query i of it sees the first kv_count - q_count + i + 1 of
-/// them.
+/// kv_begin .. kv_begin + kv_count - 1, or, where first_page is not negative, those of the pages from it on in the
+/// list that comes with the call. Query i of it sees the first kv_count - q_count + i + 1 of them.
 struct AttentionSpan {
-  int64_t q_begin = 0, q_count = 0, kv_begin = 0, kv_count = 0;
+  int64_t q_begin = 0, q_count = 0, kv_begin = 0, kv_count = 0, first_page = -1;
 };
+
+/// Rows of keys and values of a page: page p is rows p * kPageRows and on.
+inline constexpr int64_t kPageRows = 64;
+
+/// The row of key j of a span; `pages` is the call's list.
+constexpr int64_t key_row(const AttentionSpan& span, const int32_t* pages, int64_t j) {
+  if (span.first_page < 0) return span.kv_begin + j;
+  return pages[span.first_page + j / kPageRows] * kPageRows + j % kPageRows;
+}
 
 /// Keys first .. end-1 of a span, counted in it, that its query i sees: of those up to its own position
 /// all, or the last `window`.
@@ -40,13 +49,16 @@ constexpr SeenKeys seen_keys(const AttentionSpan& span, int64_t i, int64_t windo
 //
 // q, out (N,H,D); k, v (rows,G,D); lse, delta (N,H) f32; alibi (1,H) f32 slopes or empty.
 
+/// With `as_many` a span of one query is computed as one of many are (Run::as_many); set by attention_forward().
 struct AttentionForward {
   Heads q, k, v;
   View alibi, out, lse;  // lse may be empty where no backward follows
   std::span<const AttentionSpan> spans;
+  std::span<const int32_t> pages = {};  // of all spans that have any, in the host's memory
   float scale = 1;
   int64_t window = 0;  // 0: none
   float cap = 0;       // 0: none
+  bool as_many = false;
 };
 
 /// Keeps q, k, v, lse (and out, for delta). dq, dk, dv overwrite; dq adds where add_dq.

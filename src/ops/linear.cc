@@ -27,6 +27,7 @@ void linear_forward(Run& run, const LinearForward& args) {
   const ArenaScope scope(*run.scratch);
   LinearForward call = args;
   call.w = in_activation_dtype(run, args.w, args.x.dtype);
+  call.as_many = run.as_many;
   if (run.dry || args.y.size() == 0) return;
   run.kernels->linear_forward(call);
 }

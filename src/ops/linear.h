@@ -21,6 +21,8 @@ struct LinearForward {
   // w once more, as products in whole numbers read it (Kernels::pack_lanes): x is then rounded to 8 bits. Empty: w is
   // read.
   View lanes;
+  bool as_many =
+      false;  // each row as if it were one of many (Run::as_many); set by linear_forward()
 };
 
 /// Keeps x where dw is wanted. dx overwrites unless add_dx; dw and db (f32) add. An empty output is

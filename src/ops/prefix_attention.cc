@@ -19,7 +19,9 @@ void prefix_attention_forward(Run& run, const PrefixAttentionForward& args) {
   check_out(args.q, args.out);
   FALCONER_CHECK(args.gate.size() == args.q.count() && args.gate.dtype == Dtype::kF32);
   if (run.dry || args.out.rows == 0) return;
-  run.kernels->prefix_attention_forward(args);
+  PrefixAttentionForward call = args;
+  call.apart = run.as_many;
+  run.kernels->prefix_attention_forward(call);
 }
 
 void prefix_attention_backward(Run& run, const PrefixAttentionBackward& args) {

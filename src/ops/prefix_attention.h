@@ -25,7 +25,8 @@ struct PrefixAttentionForward {
   Heads q, k, v;
   View gate, out;
   float scale = 1;
-  float cap = 0;  // 0: none
+  float cap = 0;       // 0: none
+  bool apart = false;  // rows belong to sequences that must not depend on each other; set by the op
 };
 
 /// dq, dk, dv overwrite, dgate adds, delta is corrected in place. An empty dgate is not computed.

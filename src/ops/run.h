@@ -9,6 +9,7 @@
 namespace falconer {
 
 struct Kernels;
+struct MixedRows;
 class PassObserver;
 class WeightVisits;
 
@@ -22,6 +23,11 @@ struct Run {
   bool training = false;     // dropout is on
   bool keep = false;         // a backward will follow: forward keeps what it needs
   bool recompute = false;    // of a block its input alone is kept: backward computes the rest anew
+  // The rows are a part of a prompt, whose numbers must not depend on how it was cut: kernels compute them as they
+  // do many rows, however few they are.
+  bool as_many = false;
+  const MixedRows* mixed = nullptr;  // whose rows they are (model/mixed_rows.h); null: nobody asks
+  float adapter_scale = 1;           // LoRA's part times this
   Dtype activation = Dtype::kF32;
   WeightVisits* visits =
       nullptr;  // what brings weights before their use (visits.h); null: all are there
@@ -47,16 +53,23 @@ struct Run {
 /// While it lives, the rows that hooks are given are the labelled ones alone, from `begin` on.
 class LabelledRows {
  public:
-  LabelledRows(Run& run, bool labelled, int64_t begin = 0) : run_(run), first_row_(run.first_row) {
-    if (labelled) run.first_row = run.first_target + begin;
+  LabelledRows(Run& run, bool labelled, int64_t begin = 0)
+      : run_(run), first_row_(run.first_row), as_many_(run.as_many) {
+    if (!labelled) return;
+    run.first_row = run.first_target + begin;
+    run.as_many = false;
   }
   LabelledRows(const LabelledRows&) = delete;
   LabelledRows& operator=(const LabelledRows&) = delete;
-  ~LabelledRows() { run_.first_row = first_row_; }
+  ~LabelledRows() {
+    run_.first_row = first_row_;
+    run_.as_many = as_many_;
+  }
 
  private:
   Run& run_;
   int64_t first_row_;
+  bool as_many_;
 };
 
 }  // namespace falconer

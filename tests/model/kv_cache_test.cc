@@ -15,16 +15,20 @@ TinyShape wide(bool grouped) {
 
 /// The logits of the second tokens of sequences, which are decoded together.
 Tensor decoded(Session& session, const std::vector<int32_t>& ids) {
-  const int64_t n = static_cast<int64_t>(ids.size()), capacity = 4;
-  KvCache cache(session.decoder(), n, capacity, session.run().activation);
+  const int64_t n = static_cast<int64_t>(ids.size());
+  KvCache cache(session.decoder(), n, session.run().activation);
+  std::vector<int32_t> pages;  // one for each, in another order
+  for (int64_t i = 0; i < n; ++i) pages.push_back(static_cast<int32_t>(n - 1 - i));
   Tensor rows(1, n, Dtype::kI32), logits(n, session.config().vocab, Dtype::kF32);
   for (int64_t past = 0; past < 2; ++past) {
     std::vector<BatchBuffer::Continuation> parts;
     for (int64_t i = 0; i < n; ++i) {
       rows.view().row<int32_t>(0)[i] = static_cast<int32_t>(i);
-      parts.push_back({.ids = {&ids[static_cast<size_t>(i)], 1}, .slot = i, .past = past});
+      parts.push_back({.ids = {&ids[static_cast<size_t>(i)], 1},
+                       .pages = {&pages[static_cast<size_t>(i)], 1},
+                       .past = past});
     }
-    const BatchBuffer batch = BatchBuffer::for_generation(parts, capacity);
+    const BatchBuffer batch = BatchBuffer::for_generation(parts);
     const auto pass = [&](Run& run) {
       session.decoder().logits(run, batch.batch(), rows.view(), logits.view(), &cache);
     };
@@ -81,11 +85,13 @@ TEST(Decoding, AnswersManyPromptsAsEachAlone) {
 // Logits of the last of `ids`, token by token through a cache.
 Tensor cached_logits(Session& session, const std::vector<int32_t>& ids) {
   const int64_t n = std::ssize(ids);
-  KvCache cache(session.decoder(), 1, n, session.run().activation);
+  KvCache cache(session.decoder(), 3, session.run().activation);
+  const int32_t page = 2;
   Tensor row(1, 1, Dtype::kI32), logits(1, session.config().vocab, Dtype::kF32);
   for (int64_t i = 0; i < n; ++i) {
-    const BatchBuffer::Continuation part{.ids = {&ids[static_cast<size_t>(i)], 1}, .past = i};
-    const BatchBuffer buffer = BatchBuffer::for_generation({&part, 1}, n);
+    const BatchBuffer::Continuation part{
+        .ids = {&ids[static_cast<size_t>(i)], 1}, .pages = {&page, 1}, .past = i};
+    const BatchBuffer buffer = BatchBuffer::for_generation({&part, 1});
     const auto pass = [&](Run& run) {
       session.decoder().logits(run, buffer.batch(), row.view(), logits.view(), &cache);
     };
@@ -100,7 +106,7 @@ TEST(Defects, TheCacheHoldsTheActivationsDtypeAndChangesNoLogit) {
   for (const Precision precision : {Precision::kF32, Precision::kBF16}) {
     const TinyRun run({.init_std = 0.2});
     const auto session = Session::open({.checkpoint = run.checkpoint, .precision = precision});
-    KvCache cache(session->decoder(), 1, 8, session->run().activation);
+    KvCache cache(session->decoder(), 1, session->run().activation);
     EXPECT_EQ(cache.layer(0).front().k.view().dtype, session->run().activation);
     EXPECT_EQ(cache.layer(0).front().v.view().dtype, session->run().activation);
     const std::vector<int32_t> ids = {5, 9, 1, 44, 23, 17, 60, 2};
@@ -120,9 +126,9 @@ TEST(Defects, TheCacheHoldsGroupsAndNotHeads) {
   for (const bool grouped : {false, true}) {
     const TinyRun run({.grouped = grouped});
     const auto session = Session::open({.checkpoint = run.checkpoint});
-    KvCache cache(session->decoder(), 3, 10, Dtype::kF32);
-    EXPECT_EQ(cache.layer(0).front().k.view().size(), 3 * 10 * (grouped ? 2 : 1) * 8);
-    EXPECT_EQ(cache.layer(0).front().v.view().size(), 3 * 10 * (grouped ? 2 : 1) * 8);
+    KvCache cache(session->decoder(), 3, Dtype::kF32);
+    EXPECT_EQ(cache.layer(0).front().k.view().size(), 3 * kPageRows * (grouped ? 2 : 1) * 8);
+    EXPECT_EQ(cache.layer(0).front().v.view().size(), 3 * kPageRows * (grouped ? 2 : 1) * 8);
   }
 }
 

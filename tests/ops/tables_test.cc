@@ -335,6 +335,77 @@ TEST_P(Tables, AttentionOfManyKeys) {
   }
 }
 
+// Keys in pages, of which two sequences share the first; and rows as parts of prompts, which have the bits of the whole
+// on the CPU.
+TEST_P(Tables, AttentionOverPages) {
+  const HeadsShape s{150, 2, 3, 24};
+  const std::vector<int32_t> pages = {5, 2, 7, 5, 0, 3};
+  const auto run_spans = [&](falconer::Run& run, const std::vector<AttentionSpan>& spans,
+                             int64_t window) {
+    const TestView qkv(s.rows, s.fused(), dtype(), 1), k(8 * kPageRows, 48, dtype(), 2),
+        v(8 * kPageRows, 48, dtype(), 3);
+    std::vector<TestView> out =
+        list(TestView(s.rows, s.width(), dtype(), 4), TestView(s.rows, s.heads()));
+    attention_forward(run, {.q = s.q(qkv.view()),
+                            .k = {k, 2, 1, 24, 24},
+                            .v = {v, 2, 1, 24, 24},
+                            .out = out[0],
+                            .lse = out[1],
+                            .spans = spans,
+                            .pages = pages,
+                            .scale = 0.3f,
+                            .window = window});
+    return out;
+  };
+  for (const int64_t window : {0, 50}) {
+    const std::vector<AttentionSpan> all = {
+        {0, 1, 0, 130, 0}, {1, 9, 0, 70, 3}, {10, 140, 0, 140, 3}};
+    compare([&](falconer::Run& run) { return run_spans(run, all, window); }, 1024);
+    if (on_device()) continue;
+    OpRun fast(kernels(), 1 << 24);
+    fast.run.as_many = true;
+    const Block<double> whole = run_spans(fast.run, {{0, 129, 0, 129, 0}}, window)[0].values();
+    for (const int64_t first : {64, 128}) {
+      // The same queries, which begin at a page.
+      const TestView qkv(s.rows, s.fused(), dtype(), 1);
+      const Block<double> part =
+          run_spans(fast.run, {{first, 129 - first, 0, 129, 0}}, window)[0].values();
+      for (int64_t i = first; i < 129; ++i)
+        for (int64_t c = 0; c < s.width(); ++c) ASSERT_EQ(part(i, c), whole(i, c)) << i;
+    }
+  }
+}
+
+// What a row of a product gives as one of many does not depend on how many there are.
+TEST_P(Tables, LinearForwardAsMany) {
+  if (on_device()) return;
+  for (const auto& [cols, depth] :
+       {std::pair<int64_t, int64_t>{130, 70}, {8, 300}, {300, 8}, {600, 256}})
+    for (const Dtype weights : {dtype(), Dtype::kBF16}) {
+      const TestView w(cols, depth, weights, 2), b(1, cols, Dtype::kF32, 3);
+      const Block<double> x = random_block(150, depth, 1);
+      const auto rows_from = [&](int64_t first, int64_t count) {
+        OpRun fast(kernels(), 1 << 24);
+        fast.run.as_many = true;
+        Block<double> some(count, depth);
+        for (int64_t i = 0; i < count; ++i)
+          for (int64_t j = 0; j < depth; ++j) some(i, j) = x(first + i, j);
+        const TestView in(some, dtype()), y(count, cols, dtype(), 4);
+        linear_forward(fast.run, {.x = in, .w = w, .b = b, .y = y});
+        linear_forward(fast.run, {.x = in, .w = w, .y = y, .scale = 0.5f, .add = true});
+        return y.values();
+      };
+      const Block<double> whole = rows_from(0, 150);
+      for (const int64_t count : {1, 2, 7, 15, 16, 17, 31, 33, 64, 127, 128, 129})
+        for (const int64_t first : {0, 13}) {
+          const Block<double> part = rows_from(first, count);
+          for (int64_t i = 0; i < count; ++i)
+            for (int64_t c = 0; c < cols; ++c)
+              ASSERT_EQ(part(i, c), whole(first + i, c)) << count << " rows from " << first;
+        }
+    }
+}
+
 // A prompt that goes on in pieces.
 TEST_P(Tables, AttentionOfAWindowDoesNotHangOnHiddenKeys) {
   const HeadsShape s{40, 1, 2, 16};

@@ -1,5 +1,7 @@
 #include "ops/cpu/attention.h"
 
+#include <bit>
+
 #include "base/threads.h"
 #include "ops/cpu/decode_attention.h"
 #include "ops/cpu/tiles.h"
@@ -10,6 +12,12 @@ namespace {
 
 /// Lines (query, head) of a tile. The scores of a tile are that many times the keys seen.
 constexpr int64_t kTileLines = 128;
+/// Queries of a forward tile: a part of a page, so that parts of a prompt that begin at one have the tiles that the
+/// whole has, and so its very numbers.
+int64_t forward_queries(int64_t per_group) {
+  const auto most = std::clamp<int64_t>(kTileLines / per_group, 1, kPageRows);
+  return static_cast<int64_t>(std::bit_floor(static_cast<uint64_t>(most)));
+}
 /// The gradients of keys and values of a sequence are summed in so many parts, whatever the
 /// threads.
 constexpr int64_t kParts = 8;
@@ -59,6 +67,7 @@ struct Scoring {
   const Heads& q;
   const View& alibi;
   float scale, cap;
+  int64_t first_row;  // where the span's first key lies in what keys are read from
 };
 
 /// scale (q k' + alibi) of a tile, capped; work.slopes with it where they are wanted.
@@ -74,7 +83,7 @@ ScoreTile scores(const QueryTile& tile, const Scoring& of, const FloatHeads& key
   float* queries = room(work.q, tile.lines() * q.size);
   gather_heads(q, tile.queries(), of.scale, queries);
   const int64_t first_key = tile.first_key();
-  Tile k = keys.group(tile.group, tile.span->kv_begin + first_key);
+  Tile k = keys.group(tile.group, of.first_row + first_key);
   k.transposed = true;
   tile_product(tile.lines(), score.cols, q.size, 1, {queries, q.size}, k, 0, score.s, score.cols);
   if (of.alibi) {
@@ -95,12 +104,12 @@ void forward_tile(const AttentionForward& a, const QueryTile& tile, const FloatH
                   const FloatHeads& values) {
   Work& work = Work::mine();
   const int64_t size = a.q.size;
-  const ScoreTile score = scores(tile, {a.q, a.alibi, a.scale, a.cap}, keys, false, work);
+  const ScoreTile score = scores(tile, {a.q, a.alibi, a.scale, a.cap, 0}, keys, false, work);
   float* lse = room(work.lse, tile.lines());
   softmax(score, lse);
   float* out = room(work.out, tile.lines() * size);
   tile_product(tile.lines(), size, score.cols, 1, {score.s, score.cols},
-               values.group(tile.group, tile.span->kv_begin + tile.first_key()), 0, out, size);
+               values.group(tile.group, tile.first_key()), 0, out, size);
   scatter_heads(out, tile.queries(), plain_heads(a.out, a.q, size), false);
   if (a.lse) scatter_heads(lse, tile.queries(), plain_heads(a.lse, a.q, 1), false);
 }
@@ -111,7 +120,8 @@ void backward_tile(const AttentionBackward& a, const QueryTile& tile, const Floa
   Work& work = Work::mine();
   const int64_t size = a.q.size, lines = tile.lines();
   const HeadRange queries = tile.queries();
-  const ScoreTile p = scores(tile, {a.q, a.alibi, a.scale, a.cap}, keys, true, work);
+  const ScoreTile p =
+      scores(tile, {a.q, a.alibi, a.scale, a.cap, tile.span->kv_begin}, keys, true, work);
   float* lse = room(work.lse, lines);
   float* delta = room(work.delta, lines);
   float* dout = room(work.dout, lines * size);
@@ -136,27 +146,16 @@ void backward_tile(const AttentionBackward& a, const QueryTile& tile, const Floa
   scatter_heads(dq, queries, a.dq, a.add_dq);
 }
 
-/// The rows that the spans of several queries see: what a cache holds beyond is not converted.
-std::pair<int64_t, int64_t> seen_rows(std::span<const AttentionSpan> spans, int64_t window) {
-  int64_t begin = INT64_MAX, end = 0;
-  for (const AttentionSpan& span : spans) {
-    if (span.q_count < 2) continue;
-    begin = std::min(begin, span.kv_begin + seen_keys(span, 0, window).first);
-    end = std::max(end, span.kv_begin + span.kv_count);
-  }
-  return {std::min(begin, end), end};
-}
-
 }  // namespace
 
 void attention_forward(const AttentionForward& args) {
-  decode_attention(args);
-  const auto [row, end_row] = seen_rows(args.spans, args.window);
-  if (row == end_row) return;
-  const FloatHeads keys(args.k, row, end_row), values(args.v, row, end_row);
-  const int64_t per_tile = std::max<int64_t>(1, kTileLines / args.q.per_group);
+  if (!args.as_many) decode_attention(args);
+  const int64_t per_tile = forward_queries(args.q.per_group);
   for (const AttentionSpan& span : args.spans) {
-    if (span.q_count < 2) continue;
+    if (span.q_count < (args.as_many ? 1 : 2)) continue;
+    // What a cache holds beyond is not converted.
+    const SpanKeys seen{span, args.pages, seen_keys(span, 0, args.window).first};
+    const FloatHeads keys(args.k, seen), values(args.v, seen);
     const int64_t tiles = tile_count(span, per_tile);
     parallel_for(tiles * args.q.groups, 1, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {

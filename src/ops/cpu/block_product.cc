@@ -26,7 +26,8 @@ View panel_of(int64_t rows, int64_t cols, Dtype dtype) {
 
 // A panel is one thread's: what it computes does not depend on how many there are.
 void block_product(const Factor& a, const Factor& b, const View& c, float scale, bool add,
-                   const View& bias) {
+                   const View& bias, bool by_rows) {
+  const auto multiply = by_rows ? product_by_rows : product;
   const Dtype dtype =
       a.view.dtype == Dtype::kBF16 && has_bf16_products() ? Dtype::kBF16 : Dtype::kF32;
   parallel_for((c.cols + kPanel - 1) / kPanel, 1, [&](int64_t begin, int64_t end) {
@@ -35,7 +36,7 @@ void block_product(const Factor& a, const Factor& b, const View& c, float scale,
       const View from = b.transposed ? b.view.row_range(n, cols) : b.view.col_range(n, cols);
       const View panel = panel_of(from.rows, from.cols, dtype);
       numbers_of_blocks(from, panel);
-      product(a, {panel, b.transposed}, c.col_range(n, cols), scale, add, bias.col_range(n, cols));
+      multiply(a, {panel, b.transposed}, c.col_range(n, cols), scale, add, bias.col_range(n, cols));
     }
   });
 }

@@ -61,6 +61,19 @@ void widen(const Heads& from, int64_t head, int64_t row, int64_t count, int64_t 
   });
 }
 
+/// Keys first .. first+count-1 of the unit's span, counted in it.
+void widen_keys(const AttentionForward& a, const DecodeUnit& unit, const Heads& from, int64_t first,
+                int64_t count, int64_t padded, float* to) {
+  const AttentionSpan& span = *unit.span;
+  while (count > 0) {
+    const int64_t n = span.first_page < 0 ? count : std::min(count, kPageRows - first % kPageRows);
+    widen(from, unit.group, key_row(span, a.pages.data(), first), n, padded, to);
+    first += n;
+    count -= n;
+    to += n * padded;
+  }
+}
+
 /// Dot products of one query with R keys: the sums do not wait for one another.
 template <int R>
 HWY_INLINE void dot_keys(const float* query, const float* keys, int64_t padded, float* scores) {
@@ -154,7 +167,7 @@ void put_head(const AttentionForward& a, const DecodeUnit& unit, int64_t h, cons
 void decode_unit(const AttentionForward& a, const DecodeUnit& unit, DecodeWork& work) {
   const int64_t size = a.q.size, padded = padded_size(size);
   const SeenKeys keys = seen_keys(*unit.span, 0, a.window);
-  const int64_t seen = keys.end - keys.first, first_key = unit.span->kv_begin + keys.first;
+  const int64_t seen = keys.end - keys.first;
   float* rows = room(work.rows, kKeyBlock * padded);
   float* queries = room(work.q, unit.heads * padded);
   float* scores = room(work.scores, unit.heads * seen);
@@ -165,7 +178,7 @@ void decode_unit(const AttentionForward& a, const DecodeUnit& unit, DecodeWork& 
   for (int64_t i = 0; i < unit.heads * padded; ++i) queries[i] *= a.scale;
   for (int64_t j = 0; j < seen; j += kKeyBlock) {
     const int64_t count = std::min(kKeyBlock, seen - j);
-    widen(a.k, unit.group, first_key + j, count, padded, rows);
+    widen_keys(a, unit, a.k, keys.first + j, count, padded, rows);
     score_block(unit, queries, rows, count, padded, scores + j, seen);
   }
   std::vector<float> totals(static_cast<size_t>(unit.heads));
@@ -182,7 +195,7 @@ void decode_unit(const AttentionForward& a, const DecodeUnit& unit, DecodeWork& 
   }
   for (int64_t j = 0; j < seen; j += kKeyBlock) {
     const int64_t count = std::min(kKeyBlock, seen - j);
-    widen(a.v, unit.group, first_key + j, count, padded, rows);
+    widen_keys(a, unit, a.v, keys.first + j, count, padded, rows);
     value_block(unit, scores + j, seen, rows, count, padded, out);
   }
   for (int64_t h = 0; h < unit.heads; ++h)

@@ -9,6 +9,8 @@ namespace falconer::cpu {
 
 void linear_forward(const LinearForward& args) {
   if (args.lanes) return lane_product(args);
+  if (args.as_many)
+    return product_by_rows({args.x}, {args.w, true}, args.y, args.scale, args.add, args.b);
   if (args.x.rows <= kSmallRows)
     return is_blocks(args.w.dtype) ? small_block_product(args) : small_product(args);
   product({args.x}, {args.w, true}, args.y, args.scale, args.add, args.b);

@@ -10,9 +10,11 @@ namespace {
 
 /// Token rows of a tile, whatever the heads of a group.
 constexpr int64_t kTileRows = 8;
-/// Few rows may be ends of sequences that are decoded together: a tile for each, so that none depends
-/// on the others.
-int64_t forward_rows(int64_t rows) { return rows <= kSmallRows ? 1 : kTileRows; }
+/// Rows that are apart, and few, which may be ends of sequences that are decoded together: a tile for each, so that
+/// none depends on the others.
+int64_t forward_rows(const PrefixAttentionForward& a) {
+  return a.apart || a.out.rows <= kSmallRows ? 1 : kTileRows;
+}
 /// Gradients of the prompt are summed in so many parts, whatever the threads.
 constexpr int64_t kParts = 8;
 
@@ -106,7 +108,7 @@ void backward_tile(const PrefixAttentionBackward& a, const FloatHeads& keys,
 void prefix_attention_forward(const PrefixAttentionForward& args) {
   const FloatHeads keys(args.k), values(args.v);
   const int64_t size = args.q.size, slots = args.k.rows.rows;
-  const int64_t per_tile = forward_rows(args.out.rows);
+  const int64_t per_tile = forward_rows(args);
   const int64_t tiles = (args.out.rows + per_tile - 1) / per_tile;
   parallel_for(tiles * args.q.groups, 1, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {

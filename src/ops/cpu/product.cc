@@ -1,12 +1,14 @@
 #include "ops/cpu/product.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "base/error.h"
 #include "base/threads.h"
 #include "ops/cpu/block_product.h"
 #include "ops/cpu/onednn.h"
 #include "ops/cpu/packed_product.h"
+#include "tensor/buffer.h"
 
 namespace falconer::cpu {
 namespace {
@@ -67,6 +69,30 @@ void product(const Factor& a, const Factor& b, const View& c, float scale, bool 
     packed_product(a, b, c, scale, add, bias);
   else
     library_product(a, b, c, scale, add, bias);
+}
+
+// oneDNN has other code for fewer than 16 rows, and without AVX512 its f32 products end in columns and rows that are
+// summed in another order.
+void product_by_rows(const Factor& a, const Factor& b, const View& c, float scale, bool add,
+                     const View& bias) {
+  constexpr int64_t kLeastRows = 16;
+  if (is_blocks(b.view.dtype)) return block_product(a, b, c, scale, add, bias, true);
+  if (c.rows >= kLeastRows) {
+    const bool f32 = a.view.dtype == Dtype::kF32 && b.view.dtype == Dtype::kF32;
+    if (f32 && !has_bf16_products()) return packed_product(a, b, c, scale, add, bias);
+    return product(a, b, c, scale, add, bias);
+  }
+  if (c.rows == 0) return;
+  FALCONER_CHECK(!a.transposed);
+  const Tensor x(kLeastRows, a.view.cols, a.view.dtype), y(kLeastRows, c.cols, c.dtype);
+  const auto copy_rows = [&](const View& from, const View& to) {
+    for (int64_t i = 0; i < c.rows; ++i)
+      std::memcpy(to.at(i), from.at(i), bytes_of(from.dtype, from.cols));
+  };
+  copy_rows(a.view, x.view());
+  if (add) copy_rows(c, y.view());
+  product_by_rows({x.view()}, b, y.view(), scale, add, bias);
+  copy_rows(y.view(), c);
 }
 
 }  // namespace falconer::cpu

@@ -20,6 +20,10 @@ struct Factor {
 void product(const Factor& a, const Factor& b, const View& c, float scale, bool add,
              const View& bias = {});
 
+/// The same, and what a row of c gets is the same to the bit however many rows there are and whatever they hold.
+void product_by_rows(const Factor& a, const Factor& b, const View& c, float scale, bool add,
+                     const View& bias = {});
+
 /// The same by oneDNN, for a and b of one dtype. No size is 0.
 void library_product(const Factor& a, const Factor& b, const View& c, float scale, bool add,
                      const View& bias = {});

@@ -191,20 +191,45 @@ void tile_product(int64_t m, int64_t n, int64_t k, float alpha, Tile a, Tile b, 
   onednn::sgemm(m, n, k, alpha, a, b, beta, c, c_stride);
 }
 
-FloatHeads::FloatHeads(const Heads& heads, int64_t first, int64_t last) {
-  if (heads.rows.dtype == Dtype::kF32) {
-    data_ = heads.rows.row<float>(0);
-    stride_ = heads.rows.stride;
-    group_step_ = heads.group_stride;
-    return;
+void FloatHeads::lie_where_they_are(const Heads& heads) {
+  data_ = heads.rows.row<float>(0);
+  stride_ = heads.rows.stride;
+  group_step_ = heads.group_stride;
+}
+
+FloatHeads::FloatHeads(const Heads& heads) {
+  const AttentionSpan all{.kv_count = heads.rows.rows};
+  if (heads.rows.dtype == Dtype::kF32)
+    lie_where_they_are(heads);
+  else
+    convert(heads, {all, {}});
+}
+
+FloatHeads::FloatHeads(const Heads& heads, const SpanKeys& keys) {
+  if (heads.rows.dtype != Dtype::kF32 || keys.span.first_page >= 0) {
+    convert(heads, keys);
+  } else {
+    lie_where_they_are(heads);
+    first_ = -keys.span.kv_begin;
   }
-  const int64_t rows = last - first;
-  first_ = first;
+}
+
+void FloatHeads::convert(const Heads& heads, const SpanKeys& keys) {
+  const AttentionSpan& span = keys.span;
+  const int64_t rows = span.kv_count - keys.first;
+  first_ = keys.first;
   store_.resize(static_cast<size_t>(rows * heads.groups * heads.size));
   parallel_for(rows, 64, [&](int64_t begin, int64_t end) {
-    for (int64_t g = 0; g < heads.groups; ++g)
-      gather_heads(heads, {first + begin, end - begin, g, 1}, 1,
-                   store_.data() + (g * rows + begin) * heads.size);
+    for (int64_t j = keys.first + begin; j < keys.first + end;) {
+      // Rows that lie behind each other: of a page, or all.
+      const int64_t count = span.first_page < 0
+                                ? keys.first + end - j
+                                : std::min(keys.first + end - j, kPageRows - j % kPageRows);
+      for (int64_t g = 0; g < heads.groups; ++g)
+        gather_heads(heads, {key_row(span, keys.pages.data(), j), count, g, 1}, 1,
+                     store_.data() + (g * rows + j - first_) * heads.size);
+      j += count;
+    }
   });
   data_ = store_.data();
   stride_ = heads.size;

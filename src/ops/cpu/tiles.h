@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <vector>
 
-#include "ops/heads.h"
+#include "ops/attention.h"
 
 namespace falconer::cpu {
 
@@ -57,15 +57,27 @@ struct Tile {
 void tile_product(int64_t m, int64_t n, int64_t k, float alpha, Tile a, Tile b, float beta,
                   float* c, int64_t c_stride);
 
-/// Keys or values as f32, one matrix for each group: where they lie if they are f32, else
-/// converted. Only rows first .. last-1 may be asked for where these are given.
+/// Keys of a span from `first` on, counted in it.
+struct SpanKeys {
+  const AttentionSpan& span;
+  std::span<const int32_t> pages;  // of the call
+  int64_t first = 0;
+};
+
+/// Keys or values as f32, one matrix for each group: where they lie if they are f32 and behind each other, else
+/// converted.
 class FloatHeads {
  public:
-  explicit FloatHeads(const Heads& heads) : FloatHeads(heads, 0, heads.rows.rows) {}
-  FloatHeads(const Heads& heads, int64_t first, int64_t last);
+  /// Of all rows, counted as they lie.
+  explicit FloatHeads(const Heads& heads);
+  /// Of a span, counted in it; keys before the first may not be asked for.
+  FloatHeads(const Heads& heads, const SpanKeys& keys);
   Tile group(int64_t g, int64_t row) const;
 
  private:
+  void lie_where_they_are(const Heads& heads);
+  void convert(const Heads& heads, const SpanKeys& keys);
+
   std::vector<float> store_;
   const float* data_;
   int64_t stride_, group_step_, first_ = 0;

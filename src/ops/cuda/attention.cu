@@ -27,6 +27,7 @@ struct ForwardTask {
   float scale, cap;
   int64_t window;
   bool wide, split;
+  const int32_t* pages;
   Parts parts;
 };
 
@@ -108,13 +109,13 @@ __global__ void __launch_bounds__(kAttentionThreads) forward_kernel(ForwardTask<
   const int64_t hidden = lines.keys(first).first / kTile * kTile;
   const int64_t begin = chunk > hidden ? chunk : hidden;
   for (int64_t j = begin; j < end; j += kTile) {
-    const auto key_row = [&](int i) { return found.span.kv_begin + j + i; };
+    const auto row_of_key = [&](int i) { return key_row(found.span, t.pages, j + i); };
     const int64_t keys = min(end - j, static_cast<int64_t>(kTile));
     __syncthreads();  // the tiles before are done with
     fill_rows<A, kTile>(k, width, keys, size, t.wide,
-                        [&](int i) { return t.k.head(key_row(i), lines.group); });
+                        [&](int i) { return t.k.head(row_of_key(i), lines.group); });
     fill_rows<A, kTile>(v, width, keys, size, t.wide,
-                        [&](int i) { return t.v.head(key_row(i), lines.group); });
+                        [&](int i) { return t.v.head(row_of_key(i), lines.group); });
     __syncthreads();
     block_product<false, true>(q, stride, k, stride, s, s_stride, kTile, kTile, width, false);
     __syncthreads();
@@ -209,6 +210,11 @@ int64_t split_keys(const AttentionForward& a, Parts& parts) {
   return count;
 }
 
+const int32_t* staged_pages(Device* device, std::span<const int32_t> pages) {
+  if (pages.empty()) return nullptr;
+  return static_cast<const int32_t*>(device->staged(pages.data(), pages.size_bytes()));
+}
+
 template <class A>
 void forward(const AttentionForward& a) {
   Device* device = a.out.device;
@@ -235,6 +241,7 @@ void forward(const AttentionForward& a) {
                         a.window,
                         wide_heads({a.q, a.k, a.v}),
                         false,
+                        staged_pages(device, a.pages),
                         {}};
     const int64_t parts = split_keys(a, task.parts);
     task.split = parts > 1;

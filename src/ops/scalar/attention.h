@@ -19,6 +19,7 @@ inline float alibi_bias(float slope, int64_t position) {
 struct ScoreShape {
   int64_t window = 0;
   float cap = 0;
+  const int32_t* pages = nullptr;
 };
 
 /// Probabilities of query row t (the i-th of its span) over the keys it sees; returns log-sum-exp.
@@ -35,7 +36,7 @@ Real<A> attention_row(HeadsMat<const A> q, HeadsMat<const A> k, Mat<const float>
   p.resize(seen);
   if (slopes != nullptr) slopes->assign(seen, R(1));
   for (int64_t j = 0; j < seen; ++j) {
-    const A* key = k.head(span.kv_begin + keys.first + j, g);
+    const A* key = k.head(key_row(span, shape.pages, keys.first + j), g);
     R sum = 0;
     for (int64_t d = 0; d < q.size; ++d) sum += R(query[d]) * R(key[d]);
     if (alibi) sum += R(alibi_bias(alibi(0, h), keys.first + j));
@@ -66,13 +67,14 @@ void attention_forward(HeadsMat<const A> q, HeadsMat<const A> k, HeadsMat<const 
     for (int64_t i = 0; i < span.q_count; ++i)
       for (int64_t h = begin; h < end; ++h) {
         const int64_t t = span.q_begin + i, g = h / q.per_group;
-        const int64_t first = span.kv_begin + seen_keys(span, i, shape.window).first;
+        const int64_t first = seen_keys(span, i, shape.window).first;
         const R log_sum = attention_row<A>(q, k, alibi, span, i, h, scale, shape, p);
         if (lse) lse(t, h) = log_sum;
         for (int64_t d = 0; d < q.size; ++d) {
           R sum = 0;
           for (size_t j = 0; j < p.size(); ++j)
-            sum += p[j] * R(v.head(first + static_cast<int64_t>(j), g)[d]);
+            sum +=
+                p[j] * R(v.head(key_row(span, shape.pages, first + static_cast<int64_t>(j)), g)[d]);
           out(t, h * q.size + d) = A(sum);
         }
       }

@@ -126,7 +126,7 @@ void attention_forward_kernel(const AttentionForward& a) {
       scalar::attention_forward<A>(as_heads<const A>(a.q), as_heads<const A>(a.k),
                                    as_heads<const A>(a.v), a.alibi.as<const float>(), a.out.as<A>(),
                                    a.lse.as<float>(), a.spans, a.scale, begin, end,
-                                   {a.window, a.cap});
+                                   {a.window, a.cap, a.pages.data()});
     });
   });
 }

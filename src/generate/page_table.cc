@@ -1,0 +1,123 @@
+#include "generate/page_table.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+
+namespace falconer {
+
+PageTable::PageTable(int64_t pages)
+    : holders_(static_cast<size_t>(pages)), node_of_(static_cast<size_t>(pages)) {
+  for (int64_t page = pages; page-- > 0;) free_.push_back(static_cast<int32_t>(page));
+}
+
+PageTable::~PageTable() = default;
+
+PageTable::Ids PageTable::ids_of(std::span<const int32_t> ids, size_t page) {
+  Ids own;
+  std::copy_n(ids.begin() + static_cast<int64_t>(page) * kPageRows, kPageRows, own.begin());
+  return own;
+}
+
+std::optional<int32_t> PageTable::take() {
+  if (free_.empty()) {
+    if (idle_.empty()) return {};
+    // Whoever holds a page holds those before it, and they were used later: this one has none behind it.
+    Node* const node = node_of_[static_cast<size_t>(idle_.begin()->second)];
+    FALCONER_CHECK(node->after.empty());
+    node->parent->after.erase(Ids(node->ids));
+    const int32_t page = idle_.begin()->second;
+    idle_.erase(idle_.begin());
+    node_of_[static_cast<size_t>(page)] = nullptr;
+    --kept_;
+    free_.push_back(page);
+  }
+  const int32_t page = free_.back();
+  free_.pop_back();
+  holders_[static_cast<size_t>(page)] = 1;
+  return page;
+}
+
+void PageTable::add_holder(int32_t page) {
+  if (holders_[static_cast<size_t>(page)]++ > 0) return;
+  idle_.erase({node_of_[static_cast<size_t>(page)]->used, page});
+}
+
+void PageTable::release(int32_t page) {
+  FALCONER_CHECK(holders_[static_cast<size_t>(page)] > 0);
+  if (--holders_[static_cast<size_t>(page)] > 0) return;
+  if (const Node* node = node_of_[static_cast<size_t>(page)])
+    idle_.emplace(node->used, page);
+  else
+    free_.push_back(page);
+}
+
+// A page is used later than those behind it, so that the one used longest ago is always a last one.
+void PageTable::touch(Node* last) {
+  for (Node* node = last; node->parent != nullptr; node = node->parent) {
+    const bool idle = holders_[static_cast<size_t>(node->page)] == 0;
+    if (idle) idle_.erase({node->used, node->page});
+    node->used = ++clock_;
+    if (idle) idle_.emplace(node->used, node->page);
+  }
+}
+
+std::vector<int32_t> PageTable::find(const std::string& key, std::span<const int32_t> ids,
+                                     int64_t most) {
+  std::vector<int32_t> pages;
+  const auto root = roots_.find(key);
+  if (root == roots_.end()) return pages;
+  Node* node = &root->second;
+  most = std::min(most, std::ssize(ids) / kPageRows);
+  while (std::ssize(pages) < most) {
+    const auto next = node->after.find(ids_of(ids, pages.size()));
+    if (next == node->after.end()) break;
+    node = next->second.get();
+    pages.push_back(node->page);
+  }
+  touch(node);
+  for (const int32_t page : pages) add_holder(page);
+  return pages;
+}
+
+void PageTable::keep(const std::string& key, std::span<const int32_t> ids,
+                     std::span<const int32_t> pages) {
+  FALCONER_CHECK(std::ssize(pages) * kPageRows <= std::ssize(ids));
+  Node* node = &roots_[key];
+  for (size_t i = 0; i < pages.size(); ++i) {
+    const auto [at, added] = node->after.try_emplace(ids_of(ids, i));
+    if (added) {
+      FALCONER_CHECK(node_of_[static_cast<size_t>(pages[i])] == nullptr);
+      at->second = std::make_unique<Node>();
+      *at->second = {.parent = node, .ids = at->first, .page = pages[i]};
+      node_of_[static_cast<size_t>(pages[i])] = at->second.get();
+      ++kept_;
+    }
+    node = at->second.get();
+    // Another's page with the same: what follows is kept behind pages that its holder has.
+    if (node->page != pages[i]) break;
+  }
+  touch(node);
+}
+
+void PageTable::forget(Node& node) {
+  for (auto& [_, next] : node.after) forget(*next);
+  node.after.clear();
+  if (node.parent == nullptr) return;
+  const auto page = static_cast<size_t>(node.page);
+  node_of_[page] = nullptr;
+  --kept_;
+  if (holders_[page] > 0) return;
+  idle_.erase({node.used, node.page});
+  free_.push_back(node.page);
+}
+
+void PageTable::forget(const std::string& beginning) {
+  for (auto at = roots_.lower_bound(beginning);
+       at != roots_.end() && at->first.starts_with(beginning);) {
+    forget(at->second);
+    at = roots_.erase(at);
+  }
+}
+
+}  // namespace falconer

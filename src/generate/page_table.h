@@ -1,0 +1,67 @@
+// Whose the pages of a cache are: sequences', shared where they begin alike, or nobody's; and what is kept of
+// beginnings that nobody has any more, until a page is needed.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "ops/attention.h"
+
+namespace falconer {
+
+class PageTable {
+ public:
+  explicit PageTable(int64_t pages);
+  PageTable(const PageTable&) = delete;
+  PageTable& operator=(const PageTable&) = delete;
+  ~PageTable();
+
+  /// A page for one holder. Where none is free, the kept one that was used longest ago is forgotten; nothing where all
+  /// have holders.
+  std::optional<int32_t> take();
+  /// One holder less.
+  void release(int32_t page);
+  /// The pages that hold the first whole pages of `ids`, at most `most`, as they were kept under `key`: their caller is
+  /// one more holder of each.
+  std::vector<int32_t> find(const std::string& key, std::span<const int32_t> ids, int64_t most);
+  /// Remembers that `pages` hold the first pages.size() whole pages of `ids`. What is known already stays.
+  void keep(const std::string& key, std::span<const int32_t> ids, std::span<const int32_t> pages);
+  /// Forgets what was kept under keys that begin so.
+  void forget(const std::string& beginning);
+
+  int64_t pages() const { return static_cast<int64_t>(holders_.size()); }
+  /// Pages that take() can give.
+  int64_t available() const { return std::ssize(free_) + std::ssize(idle_); }
+  int64_t kept() const { return kept_; }
+
+ private:
+  using Ids = std::array<int32_t, kPageRows>;
+  struct Node {
+    Node* parent = nullptr;
+    Ids ids{};
+    int32_t page = -1;
+    uint64_t used = 0;  // later than of all that follow it
+    std::map<Ids, std::unique_ptr<Node>> after;
+  };
+  static Ids ids_of(std::span<const int32_t> ids, size_t page);
+  void touch(Node* last);
+  void add_holder(int32_t page);
+  void forget(Node& node);
+
+  std::vector<int32_t> holders_, free_;
+  std::vector<Node*> node_of_;  // of pages that are kept; null
+  std::set<std::pair<uint64_t, int32_t>>
+      idle_;  // kept pages without a holder, by when they were used
+  std::map<std::string, Node> roots_;
+  uint64_t clock_ = 0;
+  int64_t kept_ = 0;
+};
+
+}  // namespace falconer
