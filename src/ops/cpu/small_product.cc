@@ -56,6 +56,10 @@ struct LastStep {
   }
 };
 
+namespace widened {
+
+using X = float;
+
 /// One step of a row of x, in the order in which load_half reads a row of W.
 HWY_INLINE void put_step(const float* from, [[maybe_unused]] bool alternate, float* to) {
   VecF first = load(from), second = load(from + lanes());
@@ -74,26 +78,6 @@ HWY_INLINE void put_step(const BF16* from, bool alternate, float* to) {
   store(alternate ? load_half<1>(from) : load(from + lanes()), to + lanes());
 }
 
-/// Puts the rows of x into `packed` as f32: for each step the rows one behind the other, so that
-/// they are read as one stream; inside in the order of W's load_half, padded with zeros.
-void pack_rows(const View& x, Dtype w, float* packed) {
-  const int64_t step = step_width();
-  const auto put = [&](const auto* from) HWY_ATTR {
-    put_step(from, w == Dtype::kBF16, packed);
-    packed += step;
-  };
-  with_type(x.dtype, [&]<class T>(Type<T>) {
-    for (int64_t at = 0; at < x.cols; at += step)
-      for (int64_t n = 0; n < x.rows; ++n) {
-        const T* from = x.row<T>(n) + at;
-        if (at + step <= x.cols)
-          put(from);
-        else
-          put(LastStep<T>(from, x.cols - at).values);
-      }
-  });
-}
-
 /// sums(r, n) += half a step of N rows of x with R rows of W.
 template <int kHalf, int N, int R, class W>
 HWY_INLINE void half_step(const float* x, const W* const* w, int64_t at, VecF* sums) {
@@ -108,186 +92,82 @@ HWY_INLINE void half_step(const float* x, const W* const* w, int64_t at, VecF* s
   }
 }
 
-/// Where to ask memory for what is read later, so that its latency is hidden: `ahead` elements further, and
-/// from column `turn` on `after` elements further.
-struct Asking {
-  int64_t ahead = 0, turn = 0, after = 0;
-};
+template <int N, int R, class W>
+HWY_INLINE void add_step(const X* x, const W* const* w, int64_t at, VecF* sums) {
+  half_step<0, N, R>(x, w, at, sums);
+  half_step<1, N, R>(x, w, at, sums);
+}
 
-/// Vectors of sums(r, n) += N rows of x with R rows of W, over `cols` columns. Where kAsk, what is read later is
-/// asked for at the same time.
-template <int N, int R, bool kAsk, class W>
-HWY_INLINE void add_tile(const float* x, const W* const* w, const Asking& asking, int64_t cols,
-                         float* sums) {
-  const int64_t step = step_width(), whole = cols / step * step;
-  VecF acc[R * N];
-#pragma GCC unroll 32
-  for (int i = 0; i < R * N; ++i) acc[i] = hn::Load(F32(), sums + i * lanes());
-  const auto steps = [&](int64_t begin, int64_t end, int64_t ahead) HWY_ATTR {
-    for (int64_t at = begin; at < end; at += step, x += N * step) {
-      if constexpr (kAsk) {
+#include "ops/cpu/small_kernel-inl.h"
+
+}  // namespace widened
+
+}  // namespace falconer::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+// Products of pairs of bf16 as they are, where the CPU has them: half the bytes of x, twice the products.
+#if HWY_TARGET == HWY_AVX3 && HWY_ARCH_X86
+#define FALCONER_BF16_PAIRS 1
+HWY_PUSH_ATTRIBUTES(HWY_TARGET_STR_AVX3 ",avx512bf16")
+namespace falconer::cpu::HWY_NAMESPACE::pairs {
+
+using X = BF16;
+
+template <class T>
+HWY_INLINE void put_step(const T* from, bool, X* to) {
+  for (int64_t i = 0; i < step_width(); ++i) to[i] = X(static_cast<float>(from[i]));
+}
+HWY_INLINE void put_step(const BF16* from, bool, X* to) {
+  _mm512_storeu_si512(to, _mm512_loadu_si512(from));
+}
+
+template <int N, int R>
+HWY_INLINE void add_step(const X* x, const BF16* const* w, int64_t at, VecF* sums) {
+  __m512bh rows[R];
 #pragma GCC unroll 8
-        for (int r = 0; r < R; ++r) hwy::Prefetch(w[r] + at + ahead);
-      }
-      half_step<0, N, R>(x, w, at, acc);
-      half_step<1, N, R>(x, w, at, acc);
-    }
-  };
-  const int64_t turn = kAsk ? std::clamp<int64_t>(asking.turn / step * step, 0, whole) : whole;
-  steps(0, turn, asking.ahead);
-  steps(turn, whole, asking.after);
-  if (whole < cols) {
-    for (int r = 0; r < R; ++r) {
-      const LastStep<W> last(w[r] + whole, cols - whole);
-      for (int n = 0; n < N; ++n) {
-        const float* xn = x + n * step;
-        acc[r * N + n] = hn::MulAdd(load_half<0>(last.values), hn::Load(F32(), xn), acc[r * N + n]);
-        acc[r * N + n] =
-            hn::MulAdd(load_half<1>(last.values), hn::Load(F32(), xn + lanes()), acc[r * N + n]);
-      }
-    }
+  for (int r = 0; r < R; ++r) rows[r] = (__m512bh)_mm512_loadu_si512(w[r] + at);
+#pragma GCC unroll 8
+  for (int n = 0; n < N; ++n) {
+    const auto xn = (__m512bh)_mm512_loadu_si512(x + n * step_width());
+#pragma GCC unroll 8
+    for (int r = 0; r < R; ++r)
+      sums[r * N + n] = VecF{_mm512_dpbf16_ps(sums[r * N + n].raw, rows[r], xn)};
   }
-#pragma GCC unroll 32
-  for (int i = 0; i < R * N; ++i) hn::Store(acc[i], F32(), sums + i * lanes());
 }
 
-/// Rows of x that go through the registers together.
-#if HWY_TARGET <= HWY_AVX3
-constexpr int kMostTogether = 8;
+#include "ops/cpu/small_kernel-inl.h"
+
+}  // namespace falconer::cpu::HWY_NAMESPACE::pairs
+HWY_POP_ATTRIBUTES
 #else
-constexpr int kMostTogether = 4;
+#define FALCONER_BF16_PAIRS 0
 #endif
 
-/// Rows of W that are read side by side with N rows of x. The sums (R N), the rows of W (R) and one
-/// of x must fit the registers, of which AVX512 has 32 and the others 16.
-template <int N>
-constexpr int rows_side_by_side() {
-#if HWY_TARGET <= HWY_AVX3
-  constexpr int kRows[] = {8, 8, 6, 5, 5, 4, 3, 3};
-#else
-  constexpr int kRows[] = {4, 4, 3, 3};
+HWY_BEFORE_NAMESPACE();
+namespace falconer::cpu::HWY_NAMESPACE {
+
+/// Packs the rows of x, each to `padded` numbers; `pairs`: as they are multiplied in pairs.
+void pack_small([[maybe_unused]] bool pairs, const View& x, Dtype w, int64_t padded,
+                std::byte* packed) {
+#if FALCONER_BF16_PAIRS
+  if (pairs) return pairs::pack_parts(x, w, padded, reinterpret_cast<BF16*>(packed));
 #endif
-  return kRows[N - 1];
-}
-
-/// Where x goes through the registers in several parts: rows of W side by side, rows of W between
-/// which the parts of x stay in the caches, and columns that go through at one time.
-constexpr int kPartRows = 3;
-constexpr int kPanelRows = 8 * kPartRows;
-constexpr int64_t kPartCols = 512;
-
-/// Bytes ahead that one part asks for.
-constexpr int64_t kAhead = 512;
-
-template <class Y>
-void finish(const LinearForward& a, int64_t n, int64_t m, float sum) {
-  float out = a.scale * sum;
-  if (a.b) out += a.b.row<float>(0)[m];
-  Y& y = a.y.row<Y>(n)[m];
-  y = a.add ? Y(static_cast<float>(y) + out) : Y(out);
-}
-
-/// y(n, m) for R rows of W and N rows of x, out of their vectors of sums.
-void finish_tile(const LinearForward& a, int64_t first_n, int64_t count_n, int64_t m,
-                 int64_t count_m, const float* sums) {
-  const F32 d;
-  with_type(a.y.dtype, [&]<class Y>(Type<Y>) {
-    for (int64_t r = 0; r < count_m; ++r)
-      for (int64_t n = 0; n < count_n; ++n) {
-        const VecF sum = hn::Load(d, sums + (r * count_n + n) * lanes());
-        finish<Y>(a, first_n + n, m + r, hn::GetLane(hn::SumOfLanes(d, sum)));
-      }
-  });
-}
-
-/// Columns [begin, end) of y where all rows of x go through the registers together.
-template <int N, class W>
-void columns_together(const LinearForward& a, const float* packed, int64_t begin, int64_t end) {
-  constexpr int R = rows_side_by_side<N>();
-  HWY_ALIGN float sums[R * N * kMostLanes];
-  for (int64_t m = begin; m < end; m += R) {
-    const W* w[R];
-    for (int r = 0; r < R; ++r) w[r] = a.w.row<W>(std::min(m + r, end - 1));
-    std::memset(sums, 0, sizeof sums);
-    // At the end of these rows the beginnings of the next ones are asked for.
-    constexpr int64_t kElements = kAhead / static_cast<int64_t>(sizeof(W));
-    const Asking asking{kElements, a.w.cols - kElements, R * a.w.stride - a.w.cols + kElements};
-    add_tile<N, R, true>(packed, w, asking, a.w.cols, sums);
-    finish_tile(a, 0, N, m, std::min<int64_t>(R, end - m), sums);
-  }
-}
-
-/// Calls work(N as a constant) for n = 1 .. kMostTogether.
-template <class Work>
-HWY_INLINE void with_count(int64_t n, Work&& work) {
-  [&]<int... N>(std::integer_sequence<int, N...>) {
-    ((n == N + 1 ? work(std::integral_constant<int, N + 1>()) : void()), ...);
-  }
-  (std::make_integer_sequence<int, kMostTogether>());
-}
-
-/// All parts of x with kPartRows rows of W and some columns: the first part brings W into the
-/// cache.
-template <class W>
-void add_parts(const LinearForward& a, const float* packed, int64_t padded, int64_t m, int64_t end,
-               int64_t first_col, float* sums) {
-  const int64_t cols = std::min(kPartCols, a.w.cols - first_col);
-  const bool last = first_col + cols == a.w.cols;  // then the next panel comes
-  const int64_t ahead = last ? kPanelRows * a.w.stride - first_col : kPartCols;
-  const W* w[kPartRows];
-  for (int r = 0; r < kPartRows; ++r) w[r] = a.w.row<W>(std::min(m + r, end - 1)) + first_col;
-  for (int64_t n = 0; n < a.x.rows; n += kMostTogether) {
-    const int64_t count = std::min<int64_t>(kMostTogether, a.x.rows - n);
-    const float* x = packed + n * padded + first_col * count;
-    with_count(count, [&](auto N) {
-      if (n == 0)
-        add_tile<N(), kPartRows, true>(x, w, {ahead, cols, ahead}, cols, sums);
-      else
-        add_tile<N(), kPartRows, false>(x, w, {}, cols, sums);
-    });
-    sums += kPartRows * count * lanes();
-  }
-}
-
-/// Columns [begin, end) of y where x goes through the registers in parts. What each sum adds, and
-/// in which order, is the same as for a single row.
-template <class W>
-void columns_in_parts(const LinearForward& a, const float* packed, int64_t padded, int64_t begin,
-                      int64_t end) {
-  thread_local hwy::AlignedFreeUniquePtr<float[]> store =
-      hwy::AllocateAligned<float>(kPanelRows * kSmallRows * kMostLanes);
-  const int64_t tile = kPartRows * a.x.rows * lanes();  // sums of kPartRows rows of W
-  for (int64_t panel = begin; panel < end; panel += kPanelRows) {
-    const int64_t panel_end = std::min<int64_t>(panel + kPanelRows, end);
-    std::memset(store.get(), 0, kPanelRows * static_cast<size_t>(a.x.rows * lanes()) * 4);
-    for (int64_t col = 0; col < a.w.cols; col += kPartCols)
-      for (int64_t m = panel; m < panel_end; m += kPartRows)
-        add_parts<W>(a, packed, padded, m, end, col, store.get() + (m - panel) / kPartRows * tile);
-    for (int64_t m = panel; m < panel_end; m += kPartRows) {
-      const float* sums = store.get() + (m - panel) / kPartRows * tile;
-      for (int64_t n = 0; n < a.x.rows; n += kMostTogether) {
-        const int64_t count = std::min<int64_t>(kMostTogether, a.x.rows - n);
-        finish_tile(a, n, count, m, std::min<int64_t>(kPartRows, panel_end - m), sums);
-        sums += kPartRows * count * lanes();
-      }
-    }
-  }
+  widened::pack_parts(x, w, padded, reinterpret_cast<float*>(packed));
 }
 
 /// Columns [begin, end) of y.
-void small_product_columns(const LinearForward& a, const float* packed, int64_t padded,
-                           int64_t begin, int64_t end) {
+void small_product_columns([[maybe_unused]] bool pairs, const LinearForward& a,
+                           const std::byte* packed, int64_t padded, int64_t begin, int64_t end) {
+#if FALCONER_BF16_PAIRS
+  if (pairs)
+    return pairs::columns<BF16>(a, reinterpret_cast<const BF16*>(packed), padded, begin, end);
+#endif
   with_weight_type(a.w.dtype, [&]<class W>(Type<W>) {
-    if (a.x.rows > kMostTogether) return columns_in_parts<W>(a, packed, padded, begin, end);
-    with_count(a.x.rows, [&](auto N) { columns_together<N(), W>(a, packed, begin, end); });
+    widened::columns<W>(a, reinterpret_cast<const float*>(packed), padded, begin, end);
   });
 }
 
-/// Packs the rows of x, each to `padded` numbers, in the parts that go through the registers.
-void pack_parts(const View& x, Dtype w, int64_t padded, float* packed) {
-  for (int64_t n = 0; n < x.rows; n += kMostTogether)
-    pack_rows(x.row_range(n, std::min<int64_t>(kMostTogether, x.rows - n)), w, packed + n * padded);
-}
+#undef FALCONER_BF16_PAIRS
 
 int64_t width_of_step() { return step_width(); }
 
@@ -296,28 +176,47 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 #include "base/threads.h"
+#include "ops/cpu/onednn.h"
 
 namespace falconer::cpu {
 
-HWY_EXPORT(pack_parts);
+HWY_EXPORT(pack_small);
 HWY_EXPORT(small_product_columns);
 HWY_EXPORT(width_of_step);
 
+namespace {
+
+// Where oneDNN multiplies in pairs too: which instructions it may use it was told.
+bool multiplies_pairs(const LinearForward& a) {
+#if HWY_ARCH_X86
+  static const bool here = onednn::uses(onednn::Isa::kAvx512Bf16);
+  return here && (hwy::SupportedTargets() & HWY_AVX3) != 0 && a.x.dtype == Dtype::kBF16 &&
+         a.w.dtype == Dtype::kBF16;
+#else
+  return false;
+#endif
+}
+
+}  // namespace
+
 void small_product(const LinearForward& args) {
   FALCONER_CHECK(args.x.rows <= kSmallRows);
-  thread_local hwy::AlignedFreeUniquePtr<float[]> store;
+  thread_local hwy::AlignedFreeUniquePtr<std::byte[]> store;
   thread_local size_t size = 0;
+  const bool pairs = multiplies_pairs(args);
   const int64_t width = HWY_DYNAMIC_DISPATCH(width_of_step)();
   const int64_t padded = (args.x.cols + width - 1) / width * width;
-  if (size < static_cast<size_t>(args.x.rows * padded)) {
-    size = static_cast<size_t>(args.x.rows * padded);
-    store = hwy::AllocateAligned<float>(size);
+  const size_t needed = bytes_of(pairs ? Dtype::kBF16 : Dtype::kF32, args.x.rows * padded);
+  if (size < needed) {
+    size = needed;
+    store = hwy::AllocateAligned<std::byte>(size);
   }
-  HWY_DYNAMIC_DISPATCH(pack_parts)(args.x, args.w.dtype, padded, store.get());
-  const float* packed = store.get();  // the threads share it
+  HWY_DYNAMIC_DISPATCH(pack_small)(pairs, args.x, args.w.dtype, padded, store.get());
+  const std::byte* packed = store.get();  // the threads share it
   parallel_for(args.y.cols, std::max<int64_t>(1, (1 << 16) / args.x.cols),
                [&](int64_t begin, int64_t end) {
-                 HWY_DYNAMIC_DISPATCH(small_product_columns)(args, packed, padded, begin, end);
+                 HWY_DYNAMIC_DISPATCH(small_product_columns)
+                 (pairs, args, packed, padded, begin, end);
                });
 }
 
