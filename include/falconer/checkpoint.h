@@ -80,6 +80,9 @@ struct QuantizeOptions {
   /// A GGUF as llama.cpp's names mean it, "q4_k_m", "q8_0" and so on, or a folder as transformers
   /// saves it with bitsandbytes, "nf4", "fp4", "int8". In capitals too.
   std::string format;
+  /// Rows, as finetuning has them: errors count as what goes through the model makes them count.
+  /// Empty: all the same. Of q2_k to q6_k, q4_0 to q5_1 and iq4_nl.
+  std::string calibrate;
   bool double_quant = false;                // of nf4 and fp4: scales in 8 bits
   int64_t max_shard_bytes = 5'000'000'000;  // of a folder
   bool verify = false, force = false, any_base = false;

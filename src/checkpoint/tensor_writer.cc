@@ -100,17 +100,18 @@ void TensorWriter::write_pieces(const View& values) {
   for (int64_t row = 0; row < values.rows; row += rows) {
     const View band = values.row_range(row, std::min(rows, values.rows - row));
     for (int64_t col = 0; col < values.cols; col += cols)
-      put_piece(band.col_range(col, std::min(cols, values.cols - col)));
+      put_piece(band.col_range(col, std::min(cols, values.cols - col)), col);
   }
 }
 
-void TensorWriter::put_piece(const View& values) {
+void TensorWriter::put_piece(const View& values, int64_t col) {
   const TensorSpec& spec = specs_[next_];
+  const float* const importances = spec.importances ? spec.importances->data() + col : nullptr;
   const auto converted = [&](const View& from, Dtype dtype, Buffer& memory) {
     const size_t bytes = bytes_of(dtype, from.size());
     if (memory.size() < bytes) memory = Buffer(bytes);
     const View to{memory.data(), from.rows, from.cols, from.cols, dtype};
-    copy_converted(from, to);
+    copy_converted(from, to, importances);
     return to;
   };
   View written;

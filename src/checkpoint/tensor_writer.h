@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -10,11 +11,15 @@
 
 namespace falconer {
 
+/// What an error in each column counts; null: the same in all.
+using ColumnWeights = std::shared_ptr<const std::vector<float>>;
+
 /// What will be written; the order of declaration is the order of writing.
 struct TensorSpec {
   std::string name;
   Dtype dtype = Dtype::kF32;  // GGUF's alone may be in blocks
   std::vector<int64_t> shape;
+  ColumnWeights importances = {};  // where it is in blocks
 };
 
 /// Bytes that the tensor has in a file.
@@ -50,7 +55,7 @@ class TensorWriter {
 
  private:
   void write_pieces(const View& values);
-  void put_piece(const View& values);
+  void put_piece(const View& values, int64_t col);
 
   std::vector<TensorSpec> specs_;
   size_t next_ = 0;     // the tensor whose turn it is

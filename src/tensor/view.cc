@@ -75,7 +75,8 @@ void decode_band(const View& from, const View& to, int64_t begin, int64_t end) {
 }
 
 /// A row is written as a whole: some formats have a scale for all of it.
-void encode_band(const View& from, const View& to, int64_t begin, int64_t end) {
+void encode_band(const View& from, const View& to, const float* importances, int64_t begin,
+                 int64_t end) {
   const BlockFormat& format = block_format(to.dtype);
   FALCONER_CHECK(format.encode != nullptr);
   std::vector<float> row(from.dtype == Dtype::kF32 ? 0 : static_cast<size_t>(from.cols));
@@ -88,7 +89,7 @@ void encode_band(const View& from, const View& to, int64_t begin, int64_t end) {
       decode_band(from.row_range(i, 1), values, 0, 1);
     else
       convert_band(from.row_range(i, 1), values, 0, 1);
-    format.encode(source, from.cols / format.block(), nullptr, to.at(i));
+    format.encode(source, from.cols / format.block(), importances, to.at(i));
   }
 }
 
@@ -106,7 +107,7 @@ void copy_bytes(const View& from, const View& to) {
 }
 
 /// Conversion is the host's: by way of a few rows at a time.
-void copy_with_device(const View& from, const View& to) {
+void copy_with_device(const View& from, const View& to, const float* importances) {
   FALCONER_CHECK(from.device == nullptr || to.device == nullptr);
   if (from.dtype == to.dtype) return copy_bytes(from, to);
   constexpr int64_t kElements = int64_t{4} << 20;
@@ -117,25 +118,28 @@ void copy_with_device(const View& from, const View& to) {
   for (int64_t row = 0; row < from.rows; row += most) {
     const int64_t count = std::min(most, from.rows - row);
     const View middle = piece.view().row_range(0, count);
-    copy_converted(from.row_range(row, count), middle);
-    copy_converted(middle, to.row_range(row, count));
+    copy_converted(from.row_range(row, count), middle, importances);
+    copy_converted(middle, to.row_range(row, count), importances);
   }
 }
 
 }  // namespace
 
-void copy_converted(const View& from, const View& to) {
+void copy_converted(const View& from, const View& to, const float* importances) {
   FALCONER_CHECK(same_shape(from, to));
   if (from.size() == 0) return;
-  if (from.device != nullptr || to.device != nullptr) return copy_with_device(from, to);
+  if (from.device != nullptr || to.device != nullptr)
+    return copy_with_device(from, to, importances);
   const int64_t grain = 1 + (1 << 16) / std::max<int64_t>(1, from.cols);
   parallel_for(from.rows, grain, [&](int64_t begin, int64_t end) {
     if (from.dtype == to.dtype) return copy_rows(from, to, begin, end);
-    if (is_blocks(to.dtype)) return encode_band(from, to, begin, end);
+    if (is_blocks(to.dtype)) return encode_band(from, to, importances, begin, end);
     if (is_blocks(from.dtype)) return decode_band(from, to, begin, end);
     convert_band(from, to, begin, end);
   });
 }
+
+void copy_converted(const View& from, const View& to) { copy_converted(from, to, nullptr); }
 
 std::vector<float> host_values(const View& from) {
   std::vector<float> values(static_cast<size_t>(from.size()));

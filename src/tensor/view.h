@@ -87,6 +87,8 @@ inline bool same_shape(const View& a, const View& b) {
 /// blocks, and to blocks of a format that can be written, row by row (tensor/blocks/format.h); shapes must agree. One of
 /// the two may be on a device.
 void copy_converted(const View& from, const View& to);
+/// Where numbers become blocks, `importances`, one for each column, say what errors count; null: the same.
+void copy_converted(const View& from, const View& to, const float* importances);
 
 // What reads and writes single tensors wherever they lie, for loading, saving and tests. Each waits
 // for the work of the device.

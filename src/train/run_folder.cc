@@ -146,6 +146,7 @@ void write_record(const fs::path& folder, const ModelRecord& record) {
   json["prompt_style"] = record.prompt_style;
   json["prompt_template"] = record.prompt_template;
   json["base_checkpoint"] = record.base_checkpoint;
+  if (!record.quantisation.empty()) json["quantisation"] = record.quantisation;
   json["settings"] = record.settings;
   if (!record.data.empty()) json["data"] = record.data;
   for (const auto& [name, hash] : record.hashes)
@@ -255,7 +256,8 @@ std::optional<ModelRecord> read_record(const fs::path& folder) {
                      .settings = texts("settings"),
                      .prompt_template = text("prompt_template"),
                      .data = texts("data"),
-                     .hashes = texts("hashes")};
+                     .hashes = texts("hashes"),
+                     .quantisation = text("quantisation")};
 }
 
 namespace {

@@ -24,6 +24,8 @@ struct ModelRecord {
   /// Fingerprints of what the run read: "base" (weights_fingerprint()), "tokenizer", "data",
   /// "held_out", and "settings". Empty ones are left out.
   std::map<std::string, std::string> hashes;
+  /// What the matrices of the base's layers were in blocks of, "NF4" or "Q4_K, Q6_K"; empty: of nothing.
+  std::string quantisation;
 
   /// What belongs into a model's own files as its chat template: the style that was trained, unless that is
   /// the checkpoint's own, or none at all. Empty: nothing.

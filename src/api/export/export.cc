@@ -239,8 +239,10 @@ ExportReport export_model(const ExportOptions& named) {
     options.checkpoint =
         resolve_checkpoint(named.checkpoint, part_needed(named, format.adapter_needed));
     options.adapter = resolve_adapter(named.adapter);
-    if (part_needed(named, format.adapter_needed) == CheckpointPart::kAll)
+    if (part_needed(named, format.adapter_needed) == CheckpointPart::kAll) {
       check_base(options.adapter, options.checkpoint, options.any_base);
+      warn_of_quantisation(options.adapter, options.checkpoint, {});
+    }
     check_target(options);
     return export_report(options, format.write(options, named.checkpoint));
   }

@@ -64,6 +64,8 @@ struct MatrixTypes {
   Dtype plain = Dtype::kF32;  // of a folder: what config.json says of what is no blocks
   bool double_quant = false;  // of a folder with blocks
   std::function<Dtype(const ExportedTensor&)> of = nullptr;
+  std::function<ColumnWeights(const ExportedTensor&)> importances =
+      nullptr;  // none: nothing is known
 };
 // Each returns text for people, as those above do. A folder with blocks is one of bitsandbytes.
 std::string write_gguf(const ModelSource& source, const ExportOptions& options,

@@ -51,7 +51,10 @@ std::vector<ExportedTensor> gguf_tensors(const ModelSource& source, const Matrix
   std::vector<ExportedTensor> tensors =
       tensors_elsewhere(source, OtherFormat::kGguf, gguf_has_head(source.config()));
   for (ExportedTensor& tensor : tensors) {
-    if (!tensor.vector()) tensor.spec.dtype = types.of(tensor);
+    if (tensor.vector()) continue;
+    tensor.spec.dtype = types.of(tensor);
+    if (types.importances && is_blocks(tensor.spec.dtype))
+      tensor.spec.importances = types.importances(tensor);
   }
   for (auto& [name, values] : gguf_rotations(source.config()))
     tensors.push_back({.pieces = {},

@@ -18,6 +18,7 @@ ExportReport merge(const MergeOptions& options) {
   all.checkpoint = resolve_checkpoint(options.checkpoint);
   all.adapter = resolve_adapter(options.adapter);
   check_base(all.adapter, all.checkpoint, options.any_base);
+  warn_of_quantisation(all.adapter, all.checkpoint, {});
   check_target(all);
   return export_report(all, fmt::format("merged {} into {}\n", all.adapter, all.out) +
                                 export_hf(all, options.checkpoint));

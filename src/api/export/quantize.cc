@@ -1,6 +1,7 @@
 // falconer quantize: a model with its matrices in blocks of few bits, tensor by tensor.
 #include "api/export/export.h"
 #include "api/export/gguf_mix.h"
+#include "api/export/importance.h"
 #include "api/model/base_check.h"
 #include "api/model/resolve.h"
 #include "api/settings/bounds.h"
@@ -8,6 +9,7 @@
 #include "base/log.h"
 #include "base/nearest.h"
 #include "base/small_letters.h"
+#include "model/arch/gguf_config.h"
 #include "tensor/blocks/format.h"
 
 namespace falconer {
@@ -22,17 +24,35 @@ const Dtype* folder_format(const std::string& name) {
   return nullptr;
 }
 
+/// Formats whose scales are searched for.
+bool has_search(Dtype dtype) { return dtype != Dtype::kQ8_0 && dtype != Dtype::kMXFP4; }
+
+std::optional<Importances> importances_of(const ExportOptions& options, const std::string& data) {
+  if (data.empty()) return {};
+  Importances found(options.checkpoint, options.adapter, data, trained_as(options).prompt_style);
+  log_info("{} tokens of {} say what columns count", found.tokens(), data);
+  return found;
+}
+
 std::string quantize_to_gguf(const ExportOptions& options, const GgufMix& mix,
-                             const std::string& named) {
+                             const std::string& named, const std::string& calibrate) {
   const ModelSource source(options.checkpoint, options.adapter);
-  return write_gguf(source, options, named,
-                    {.name = mix.name,
-                     .dtype = mix.dtype,
-                     .file_type = mix.file_type,
-                     .of = [&](const ExportedTensor& tensor) {
-                       return type_in_mix(mix, source.config(), tensor.spec,
-                                          tensor.pieces.front().source->layer, false);
-                     }});
+  check_gguf_model(source.config());
+  const std::optional<Importances> importances = importances_of(options, calibrate);
+  return write_gguf(
+      source, options, named,
+      {.name = mix.name,
+       .dtype = mix.dtype,
+       .file_type = mix.file_type,
+       .of =
+           [&](const ExportedTensor& tensor) {
+             return type_in_mix(mix, source.config(), tensor.spec,
+                                tensor.pieces.front().source->layer, importances.has_value());
+           },
+       .importances =
+           [&](const ExportedTensor& tensor) {
+             return importances ? importances->of(tensor.pieces.front().source->name) : nullptr;
+           }});
 }
 
 /// Matrices of layers whose rows are whole blocks; embedding and head stay as they are, as with transformers.
@@ -72,6 +92,9 @@ ExportReport quantize(const QuantizeOptions& options) {
     fail_choice("--format", options.format, quantize_formats());
   if (options.double_quant && (folder == nullptr || *folder == Dtype::kInt8))
     fail_usage("--double-quant goes with --format nf4 and fp4 alone");
+  if (!options.calibrate.empty() && (mix == nullptr || !has_search(mix->dtype)))
+    fail_usage("--calibrate changes nothing in {}, whose scales follow from values by a rule",
+               options.format);
   ExportOptions all{.out = options.out,
                     .format = mix != nullptr ? "gguf" : "hf",
                     .max_shard_bytes = options.max_shard_bytes,
@@ -80,9 +103,11 @@ ExportReport quantize(const QuantizeOptions& options) {
   all.checkpoint = resolve_checkpoint(options.checkpoint);
   all.adapter = resolve_adapter(options.adapter);
   check_base(all.adapter, all.checkpoint, options.any_base);
+  warn_of_quantisation(all.adapter, all.checkpoint, {});
   check_target(all);
+  const std::string rows = options.calibrate.empty() ? "" : resolve_data(options.calibrate);
   return export_report(all, mix != nullptr
-                                ? quantize_to_gguf(all, *mix, options.checkpoint)
+                                ? quantize_to_gguf(all, *mix, options.checkpoint, rows)
                                 : quantize_to_folder(all, *folder, options.double_quant));
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "api/common.h"
 #include "api/finetune/memory_plan.h"
 #include "api/finetune/recipe.h"
 #include "api/finetune/run_texts.h"
@@ -101,9 +102,13 @@ void record_rows_and_settings(ModelRecord& record, const LoadedData& data) {
 void record_base(ModelRecord& record, const FinetuneOptions& o, const fs::path& checkpoint,
                  const Tokenizer* tokenizer) {
   Hashes base = base_hashes(o.checkpoint, tokenizer);
-  for (const std::string& adapter : {o.init_adapter, checkpoint.string()})
+  const std::optional<Dtype> quantise = parse_quantise(o.quantize);
+  for (const std::string& adapter : {o.init_adapter, checkpoint.string()}) {
     check_base(adapter, o.checkpoint, base, o.any_base);
+    warn_of_quantisation(adapter, o.checkpoint, quantise);
+  }
   record.hashes.merge(base);
+  record.quantisation = quantisation_of(o.checkpoint, quantise);
 }
 
 std::string hash_in(const ModelRecord& record, const char* what) {

@@ -200,6 +200,7 @@ void score(const ScoreOptions& options) {
     rule.check_result(options.dump_activations, "--dump-activations");
   Results results(options, rule, ranks);
   check_base(adapter, checkpoint, options.any_base);
+  warn_of_quantisation(adapter, checkpoint, parse_quantise(options.quantize));
   const std::optional<Tokenizer> tokenizer = find_tokenizer(checkpoint, adapter);
   const auto session = Session::open({.checkpoint = checkpoint,
                                       .adapter = adapter,

@@ -1,12 +1,18 @@
 #include "api/model/base_check.h"
 
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "api/common.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/joined.h"
 #include "base/log.h"
+#include "model/arch/architecture.h"
 #include "model/fingerprint.h"
+#include "model/open_model.h"
+#include "model/params.h"
+#include "tensor/blocks/format.h"
 #include "train/run_folder.h"
 
 namespace falconer {
@@ -61,6 +67,35 @@ void check_base(const std::string& adapter, const std::string& checkpoint, const
                 bool any) {
   if (const auto record = record_with_base(adapter))
     compare(adapter, *record, checkpoint, found, any);
+}
+
+std::string quantisation_of(const std::string& checkpoint, std::optional<Dtype> quantise) {
+  const ModelConfig config = read_model_config(checkpoint);
+  const TensorFiles files = open_weights(checkpoint, config);
+  std::set<Dtype> formats;
+  for (const auto& param : declare_weights(config).params) {
+    const StoredTensor* stored = files.find(param->name);
+    if (stored == nullptr || param->vector() || param->layer == ModuleId::kOutside) continue;
+    std::optional<Dtype> format = stored->blocks();
+    if (!format && quantise) format = fitting_format(*quantise, param->cols());
+    if (format) formats.insert(*format);
+  }
+  std::vector<std::string> labels;
+  for (const Dtype format : formats) labels.emplace_back(label_of(format));
+  return joined(labels, ", ");
+}
+
+void warn_of_quantisation(const std::string& adapter, const std::string& checkpoint,
+                          std::optional<Dtype> quantise) {
+  const auto record = adapter.empty() ? std::nullopt : read_record(adapter);
+  if (!record || record->quantisation.empty()) return;
+  const std::string here = quantisation_of(checkpoint, quantise);
+  if (here == record->quantisation) return;
+  log_warning(
+      "{}: was trained on a base in {}, and {} is {} here; it has learned to make up for what it "
+      "saw",
+      adapter, record->quantisation, checkpoint,
+      here.empty() ? "not quantised" : fmt::format("in {}", here));
 }
 
 void name_base(const std::string& adapter, const std::string& checkpoint, const std::string& name) {

@@ -2,8 +2,10 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 
+#include "tensor/dtype.h"
 #include "text/tokenizer.h"
 
 namespace falconer {
@@ -24,6 +26,13 @@ void check_base(const std::string& adapter, const std::string& checkpoint, bool 
 /// The same where base_hashes() of the checkpoint were made.
 void check_base(const std::string& adapter, const std::string& checkpoint, const Hashes& found,
                 bool any);
+
+/// What the matrices of a checkpoint's layers are in blocks of, "NF4" or "Q4_K, Q6_K", with those that --quantize makes;
+/// empty: of nothing.
+std::string quantisation_of(const std::string& checkpoint, std::optional<Dtype> quantise);
+/// Warns where `adapter` was trained on a base in other blocks, naming both.
+void warn_of_quantisation(const std::string& adapter, const std::string& checkpoint,
+                          std::optional<Dtype> quantise);
 
 /// Writes into the record of `adapter` that it belongs to the model in the folder `checkpoint`, which
 /// will be called `name`.

@@ -41,24 +41,32 @@ void check_equal(const View& expected, const View& found, const std::string& nam
     }
 }
 
-/// Sums of squares of the numbers, and of what they are off, row by row, so that their order is one.
-void add_errors(const View& expected, const View& found, const std::string& name,
+/// Of a row; `weight`: of each column, null: 1.
+BlockErrors::Sums sums_of(const float* x, const float* y, const float* weight, int64_t count) {
+  BlockErrors::Sums sums;
+  for (int64_t j = 0; j < count; ++j) {
+    const double w = weight == nullptr ? 1 : static_cast<double>(weight[j]);
+    const double value = static_cast<double>(x[j]), off = value - static_cast<double>(y[j]);
+    sums.squares += w * value * value;
+    sums.errors += w * off * off;
+  }
+  return sums;
+}
+
+/// Row by row, so that the order of sums is one.
+void add_errors(const View& expected, const View& found, const TensorSpec& spec,
                 BlockErrors& errors) {
-  std::vector<double> squares(static_cast<size_t>(expected.rows)), off(squares.size());
+  const float* weights = spec.importances ? spec.importances->data() : nullptr;
+  std::vector<BlockErrors::Sums> plain(static_cast<size_t>(expected.rows)), weighed(plain.size());
   parallel_for(expected.rows, 1 + (1 << 16) / expected.cols, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       const float *x = expected.row<float>(i), *y = found.row<float>(i);
-      double square = 0, error = 0;
-      for (int64_t j = 0; j < expected.cols; ++j) {
-        square += static_cast<double>(x[j]) * static_cast<double>(x[j]);
-        const double d = static_cast<double>(x[j]) - static_cast<double>(y[j]);
-        error += d * d;
-      }
-      squares[static_cast<size_t>(i)] = square;
-      off[static_cast<size_t>(i)] = error;
+      plain[static_cast<size_t>(i)] = sums_of(x, y, nullptr, expected.cols);
+      if (weights != nullptr)
+        weighed[static_cast<size_t>(i)] = sums_of(x, y, weights, expected.cols);
     }
   });
-  for (size_t i = 0; i < squares.size(); ++i) errors.add(name, squares[i], off[i]);
+  for (size_t i = 0; i < plain.size(); ++i) errors.add(spec.name, plain[i], weighed[i]);
 }
 
 void compare_rows(const ExportedTensor& tensor, const StoredTensor& written, const View& rows,
@@ -68,7 +76,7 @@ void compare_rows(const ExportedTensor& tensor, const StoredTensor& written, con
   written.copy_rows_to(first, found.view());
   if (is_blocks(tensor.spec.dtype)) {
     copy_converted(rows, expected.view());
-    add_errors(expected.view(), found.view(), tensor.spec.name, errors);
+    add_errors(expected.view(), found.view(), tensor.spec, errors);
     if (tensor.spec.dtype == Dtype::kQ8_0)
       check_q8_0(expected.view(), found.view(), tensor.spec.name);
     return;
@@ -86,10 +94,14 @@ double BlockErrors::Sums::share() const {
   return squares > 0 ? std::sqrt(errors / squares) : errors > 0 ? INFINITY : 0;
 }
 
-void BlockErrors::add(const std::string& tensor, double squares, double errors) {
-  Sums& sums = tensors_[tensor];
-  sums.squares += squares;
-  sums.errors += errors;
+void BlockErrors::Sums::add(const Sums& other) {
+  squares += other.squares;
+  errors += other.errors;
+}
+
+void BlockErrors::add(const std::string& tensor, const Sums& plain, const Sums& weighed) {
+  tensors_[tensor].add(plain);
+  weighed_.add(weighed);
 }
 
 void BlockErrors::check(const std::string& path) const {
@@ -102,10 +114,7 @@ void BlockErrors::check(const std::string& path) const {
 
 double BlockErrors::share() const {
   Sums all;
-  for (const auto& [tensor, sums] : tensors_) {
-    all.squares += sums.squares;
-    all.errors += sums.errors;
-  }
+  for (const auto& [tensor, sums] : tensors_) all.add(sums);
   return all.share();
 }
 
@@ -117,10 +126,13 @@ double BlockErrors::most() const {
 
 std::string BlockErrors::text() const {
   if (!any()) return "read back: every value is there\n";
-  return fmt::format(
+  std::string text = fmt::format(
       "read back: blocks are off by {:.3g} % of their values (root of the mean square), {:.3g} % "
       "in the worst tensor\n",
       100 * share(), 100 * most());
+  if (weighed_.squares > 0)
+    text += fmt::format("as the rows weigh columns: by {:.3g} %\n", 100 * weighed());
+  return text;
 }
 
 BlockErrors compare_with_source(const ModelSource& source,

@@ -12,7 +12,13 @@ namespace falconer {
 /// What blocks made of numbers: roots of mean squares, as shares of those of the numbers.
 class BlockErrors {
  public:
-  void add(const std::string& tensor, double squares, double errors);
+  struct Sums {
+    double squares = 0, errors = 0;
+    double share() const;
+    void add(const Sums& other);
+  };
+  /// `weighed`: the same with what each column counts.
+  void add(const std::string& tensor, const Sums& plain, const Sums& weighed);
   /// Error: the values of a tensor are none of its numbers.
   void check(const std::string& path) const;
 
@@ -20,15 +26,14 @@ class BlockErrors {
   /// Of all, and the largest of one tensor.
   double share() const;
   double most() const;
+  /// Of those whose columns count differently; 0 where there are none.
+  double weighed() const { return weighed_.share(); }
   /// A line for people; without blocks, that every value is there.
   std::string text() const;
 
  private:
-  struct Sums {
-    double squares = 0, errors = 0;
-    double share() const;
-  };
   std::map<std::string, Sums> tensors_;
+  Sums weighed_;
 };
 
 /// Opens what was written at `path` as a model and compares every value with the source's. Errors:

@@ -90,8 +90,10 @@ Model Model::open(const ModelOptions& named) {
   refuse_other_settings(impl->ranks, settings_of(options));
   if (std::optional<Tokenizer> found = find_tokenizer(options.checkpoint))
     impl->base_tokenizer = std::make_shared<const Tokenizer>(std::move(*found));
-  if (!options.random_weights)
+  if (!options.random_weights) {
     check_base(options.adapter, options.checkpoint, impl->base_tokenizer.get(), options.any_base);
+    warn_of_quantisation(options.adapter, options.checkpoint, parse_quantise(options.quantize));
+  }
   impl->session = Session::open({.checkpoint = options.checkpoint,
                                  .adapter = options.adapter,
                                  .precision = parse_precision(options.precision),
@@ -182,8 +184,10 @@ void Model::load_adapter(const std::string& name, const std::string& adapter) {
   if (adapter.empty())
     fail_usage("the adapter \"{}\" has no path; name its folder", printable(name));
   const std::string path = resolve_adapter(adapter);
-  if (!options.random_weights)
+  if (!options.random_weights) {
     check_base(path, options.checkpoint, impl_->base_tokenizer.get(), options.any_base);
+    warn_of_quantisation(path, options.checkpoint, parse_quantise(options.quantize));
+  }
   std::shared_ptr<const ModelTexts> texts = open_texts(options, path, impl_->base_tokenizer);
   impl_->session->load_adapter(name, path);
   impl_->texts_of.emplace(name, std::move(texts));

@@ -85,8 +85,11 @@ void ModelSource::say_narrowed() const {
   }
   if (doubles > 0) log_info("{}: {} tensors are f64, and are written as f32", checkpoint_, doubles);
   if (blocks > 0)
-    log_info("{}: {} tensors are {}, and are rounded to bf16; --dtype f32 holds every bit",
-             checkpoint_, blocks, joined(formats, ", "));
+    log_info(
+        "{}: {} tensors are {}, and their numbers are rounded to bf16; the command export holds "
+        "every "
+        "bit with --dtype f32, and the command quantize writes blocks",
+        checkpoint_, blocks, joined(formats, ", "));
 }
 
 /// Null: a bias that the base does not have. A head that was tied is the embedding.

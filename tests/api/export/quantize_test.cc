@@ -1,14 +1,21 @@
 // falconer quantize: which types its names mean, and that what it writes is opened as a model.
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "api/export/gguf_mix.h"
+#include "api/export/importance.h"
+#include "api/model/base_check.h"
 #include "checkpoint/gguf.h"
+#include "model/arch/architecture.h"
 #include "model/modules.h"
+#include "model/open_model.h"
 #include "support/errors.h"
 #include "support/paths.h"
 #include "support/said.h"
 #include "support/tiny_session.h"
 #include "tensor/blocks/format.h"
+#include "train/run_folder.h"
 
 namespace falconer::test {
 namespace {
@@ -156,7 +163,95 @@ TEST_F(Quantized, AFolderOfBitsandbytesIsReadAsOne) {
     }
 }
 
+/// What the matrices of layers are off, each column's squared error counted as `importances` say.
+double weighed_error(const std::string& before, const std::string& after,
+                     const Importances& importances) {
+  const ModelConfig config = read_model_config(before);
+  const TensorFiles a = open_weights(before, config), b = open_weights(after, config);
+  double squares = 0, errors = 0;
+  for (const auto& [name, stored] : a.tensors()) {
+    const ColumnWeights weights = importances.of(name);
+    if (weights == nullptr) continue;
+    const Tensor x(stored.rows(), stored.cols(), Dtype::kF32),
+        y(x.view().rows, x.view().cols, Dtype::kF32);
+    stored.copy_to(x.view());
+    b.find(name)->copy_to(y.view());
+    for (int64_t i = 0; i < x.view().rows; ++i)
+      for (int64_t j = 0; j < x.view().cols; ++j) {
+        const double value = x.view().row<float>(i)[j], off = value - y.view().row<float>(i)[j];
+        squares += (*weights)[static_cast<size_t>(j)] * value * value;
+        errors += (*weights)[static_cast<size_t>(j)] * off * off;
+      }
+  }
+  EXPECT_GT(squares, 0);
+  return std::sqrt(errors / squares);
+}
+
+TEST_F(Quantized, RowsSayWhatErrorsCount) {
+  const std::string rows = run.path("rows.jsonl").string();
+  const Importances importances(run.checkpoint, "", rows, "");
+  EXPECT_GT(importances.tokens(), 100);
+  for (const char* format : {"q2_k", "q3_k_s", "q4_0", "q4_k_s", "q5_1", "iq4_nl"}) {
+    QuantizeOptions asked = options(format, "plain.gguf");
+    asked.force = true;
+    quantize(asked);
+    const double plain = weighed_error(run.checkpoint, asked.out, importances);
+    asked.out = run.path("weighed.gguf").string();
+    asked.calibrate = rows;
+    expect_mentions(quantize(asked).text, {"as the rows weigh columns"});
+    EXPECT_LT(weighed_error(run.checkpoint, asked.out, importances), plain) << format;
+  }
+}
+
+TEST_F(Quantized, ImportancesAreMeansOfSquares) {
+  const Importances importances(run.checkpoint, "", run.path("rows.jsonl").string(), "");
+  const ColumnWeights down = importances.of("transformer.h.1.mlp.dense_4h_to_h.weight");
+  ASSERT_NE(down, nullptr);
+  ASSERT_EQ(down->size(), 1024u);
+  double sum = 0;
+  for (const float one : *down) {
+    EXPECT_GT(one, 0);
+    sum += one;
+  }
+  EXPECT_NEAR(sum / 1024, 1, 0.01);
+  EXPECT_EQ(importances.of("transformer.word_embeddings.weight"), nullptr);
+}
+
+TEST_F(Quantized, AnAdapterSaysWhatItSaw) {
+  FinetuneOptions training = run.options("lora", "qlora");
+  training.quantize = "nf4";
+  const std::string adapter = finetune(training).final_folder;
+  EXPECT_EQ(read_record(adapter)->quantisation, "NF4");
+  const auto warned = [&](const std::string& base, const std::string& quantise) {
+    return log_and_error(LogLevel::kWarning, [&] {
+      Model::open({.checkpoint = base, .adapter = adapter, .quantize = quantise});
+    });
+  };
+  EXPECT_EQ(warned(run.checkpoint, "nf4").find("trained on a base in"), std::string::npos);
+  expect_mentions(warned(run.checkpoint, "q4_0"), {"trained on a base in NF4", "in Q4_0 here"});
+  expect_mentions(warned(run.checkpoint, ""), {"trained on a base in NF4", "not quantised here"});
+  const QuantizeOptions asked = options("nf4", "base");
+  quantize(asked);
+  EXPECT_EQ(quantisation_of(asked.out, {}), "NF4");
+  EXPECT_EQ(quantisation_of(run.checkpoint, Dtype::kQ4_K), "Q4_K");
+  EXPECT_EQ(quantisation_of(run.checkpoint, {}), "");
+  // Merged numbers are those of the blocks with the adapter's.
+  const ExportReport merged = merge({.checkpoint = asked.out,
+                                     .adapter = adapter,
+                                     .out = run.path("merged").string(),
+                                     .verify = true,
+                                     .any_base = true});
+  expect_mentions(merged.text, {"in bf16", "verified: logits differ"});
+}
+
 TEST_F(Quantized, WhatCannotBeIsRefused) {
+  QuantizeOptions weighed = options("q8_0", "no");
+  weighed.calibrate = run.path("rows.jsonl").string();
+  expect_mentions(message_of([&] { quantize(weighed); }), {"--calibrate", "q8_0"});
+  weighed.format = "q4_0";
+  weighed.calibrate = run.path("none.jsonl").string();
+  expect_mentions(message_of([&] { quantize(weighed); }), {"none.jsonl"});
+
   QuantizeOptions doubled = options("int8", "no");
   doubled.double_quant = true;
   expect_mentions(message_of([&] { quantize(doubled); }), {"--double-quant", "nf4"});
