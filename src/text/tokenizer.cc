@@ -324,6 +324,8 @@ std::string Tokenizer::fingerprint() const {
 
 int32_t Tokenizer::vocab_size() const { return impl_->vocabulary.size(); }
 
+bool Tokenizer::has(int32_t id) const { return impl_->vocabulary.has(id); }
+
 std::optional<int32_t> Tokenizer::token_id(std::string_view token) const {
   return impl_->find(std::string(token));
 }

@@ -67,6 +67,8 @@ class Tokenizer {
 
   /// One past the largest id.
   int32_t vocab_size() const;
+  /// Ids may leave holes.
+  bool has(int32_t id) const;
   std::optional<int32_t> token_id(std::string_view token) const;
   bool is_special(int32_t id) const;
   std::optional<int32_t> eos_id() const;
