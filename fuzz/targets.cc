@@ -5,6 +5,7 @@ namespace {
 
 constexpr Target kTargets[] = {
     {"safetensors", fuzz_safetensors},
+    {"quant_state", fuzz_quant_state},
     {"shards", fuzz_shards},
     {"pickle", fuzz_pickle},
     {"torch_zip", fuzz_torch_zip},

@@ -29,6 +29,7 @@ const Target* find_target(std::string_view name);
 // ---- by the room that they look into
 
 void fuzz_safetensors(Input input);    // model.safetensors
+void fuzz_quant_state(Input input);    // what bitsandbytes says of a tensor in 4 bits
 void fuzz_shards(Input input);         // model.safetensors.index.json beside two good shards
 void fuzz_pickle(Input input);         // data.pkl of a PyTorch file
 void fuzz_torch_zip(Input input);      // a whole PyTorch file

@@ -1,6 +1,8 @@
 // Files of tensors: safetensors, shards, PyTorch, GGUF. What a file is said to hold is also read.
 #include "tensors.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cstring>
 #include <vector>
@@ -44,6 +46,24 @@ void fuzz_safetensors(Input input) {
   static const Folder folder("safetensors");
   TensorFiles files = TensorFiles::open_file(folder.put("model.safetensors", input));
   read_all(files);
+  take_bitsandbytes(files);
+  read_all(files);
+}
+
+// The state alone, in a file that is whole around it: of a matrix of 2 x 64 whose scales are in 8 bits.
+void fuzz_quant_state(Input input) {
+  static const Folder folder("quant_state");
+  constexpr size_t kParts = 64 + 2 + 4 + 1024;
+  const std::string header = fmt::format(
+      R"({{"a.weight":{{"dtype":"U8","shape":[64,1],"data_offsets":[0,64]}},)"
+      R"("a.weight.absmax":{{"dtype":"U8","shape":[2],"data_offsets":[64,66]}},)"
+      R"("a.weight.nested_absmax":{{"dtype":"F32","shape":[1],"data_offsets":[66,70]}},)"
+      R"("a.weight.nested_quant_map":{{"dtype":"F32","shape":[256],"data_offsets":[70,1094]}},)"
+      R"("a.weight.quant_state.bitsandbytes__nf4":{{"dtype":"U8","shape":[{}],)"
+      R"("data_offsets":[1094,{}]}}}})",
+      input.size(), kParts + input.size());
+  TensorFiles files = TensorFiles::open_file(
+      folder.put("model.safetensors", safetensors_of(header, kParts) + std::string(input)));
   take_bitsandbytes(files);
   read_all(files);
 }

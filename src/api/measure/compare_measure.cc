@@ -57,6 +57,8 @@ Measurements::Measurements(const CompareOptions& options, const FinetuneOptions&
       longest_answer_(longest_answer),
       prompt_(std::move(prompt)) {
   if (!common.device.empty()) where_.push_back("--device=" + common.device);
+  // Of merged models as well: what is served is what was trained.
+  if (!common.quantize.empty()) where_.push_back("--quantize=" + common.quantize);
 }
 
 // One falconer with these words, to its end; what it wrote to stdout.

@@ -104,6 +104,18 @@ TEST_F(Compare, WhatCannotBeIsSaidBeforeAnythingIsTrained) {
   EXPECT_FALSE(fs::exists(options.out));
 }
 
+// What was trained on blocks is asked, and timed, on them; merged models as well.
+TEST_F(Compare, AQuantisedBaseIsAskedAsOne) {
+  options.ask = 2;
+  options.new_tokens = 2;
+  add("lora");
+  options.runs.back().options.quantize = "q8_0";
+  EXPECT_TRUE(compare(options).complete);
+  const auto all = figures();
+  EXPECT_FALSE(all["runs"][0]["exact"].is_null());
+  EXPECT_GT(all["runs"][0]["answer"]["tokens_per_second"], 0);
+}
+
 TEST_F(Compare, RowsWithoutAPromptAreNotAsked) {
   write_file(folder / "rows.jsonl", [] {
     std::string text;
