@@ -30,6 +30,8 @@ constexpr Target kTargets[] = {
     {"hub_listing", fuzz_hub_listing},
     {"hub_headers", fuzz_hub_headers},
     {"hub_cache", fuzz_hub_cache},
+    {"http_request", fuzz_http_request},
+    {"serve_request", fuzz_serve_request},
     {"run_folder", fuzz_run_folder},
     {"adapter", fuzz_adapter},
     {"adapter_tensors", fuzz_adapter_tensors},

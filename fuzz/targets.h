@@ -55,6 +55,8 @@ void fuzz_recipe(Input input);           // a recipe's TOML
 void fuzz_hub_listing(Input input);      // the hub's list of files
 void fuzz_hub_headers(Input input);      // headers of an answer, a line each
 void fuzz_hub_cache(Input input);        // files that others left in the cache
+void fuzz_http_request(Input input);     // bytes of a connection to the server
+void fuzz_serve_request(Input input);    // a byte that chooses the endpoint, and the body
 void fuzz_run_folder(Input input);       // what a run left
 void fuzz_adapter(Input input);          // adapter_config.json, loaded and attached
 void fuzz_adapter_tensors(Input input);  // adapter_model.safetensors, likewise

@@ -10,6 +10,7 @@
 #include "falconer/process.h"
 #include "falconer/ranks.h"
 #include "falconer/selftest.h"
+#include "falconer/serve.h"
 #include "falconer/settings.h"
 #include "falconer/use.h"
 #include "falconer/watch.h"

@@ -25,6 +25,7 @@ void add_quantize(Command& command);
 void add_runs(Command& command);
 void add_score(Command& command);
 void add_selftest(Command& command);
+void add_serve(Command& command);
 void add_tokenize(Command& command);
 void add_verify(Command& command);
 

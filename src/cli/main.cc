@@ -59,6 +59,8 @@ constexpr Entry kCommands[] = {
      "; --resume auto goes on from the last checkpoint, or begins anew where there is none"},
     {"generate", "answer prompts", falconer::cli::add_generate, true},
     {"chat", "talk to a model in the terminal", falconer::cli::add_chat},
+    {"serve", "answer clients of OpenAI's interface over HTTP, with any number of adapters",
+     falconer::cli::add_serve},
     {"score", "losses, log-probabilities and logits of rows", falconer::cli::add_score, true},
     {"evaluate", "answer rows and count the answers that are exactly right",
      falconer::cli::add_evaluate, true},

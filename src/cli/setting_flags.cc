@@ -15,9 +15,12 @@ std::string names_of(const Setting& setting) {
   return setting.negation.empty() ? names : names + ",!--" + setting.negation;
 }
 
-// "5GB"
+// "5GB", "8MB"
 std::string size_text(const Setting& setting) {
-  return std::to_string(*std::get<int64_t*>(setting.value) / 1'000'000'000) + "GB";
+  const int64_t bytes = *std::get<int64_t*>(setting.value);
+  constexpr int64_t kMega = 1'000'000, kGiga = 1'000'000'000;
+  if (bytes % kGiga == 0) return std::to_string(bytes / kGiga) + "GB";
+  return bytes % kMega == 0 ? std::to_string(bytes / kMega) + "MB" : std::to_string(bytes);
 }
 
 // What stands alone on the command line is told from other words at once, and so is what says how the other

@@ -7,6 +7,7 @@
 #include "base/joined.h"
 #include "base/log.h"
 #include "base/nearest.h"
+#include "base/quiet_thread.h"
 #include "base/threads.h"
 
 namespace falconer {
@@ -20,7 +21,7 @@ Engine::Engine(std::unique_ptr<Session> session, const SchedulerOptions& options
   for (const std::string& name : session_->adapters())
     generations_[name] = {name, scheduler_->limits(name)};
   state_.cache_pages = options.pages;
-  thread_ = std::thread([this] { run(); });
+  thread_ = quiet_thread([this] { run(); });
 }
 
 Engine::~Engine() { shut_down(0); }

@@ -88,6 +88,7 @@ TEST(MessageSpelling, EveryMessageGoesThroughIt) {
                                          "api/finetune/recipe.cc",
                                          "api/settings/finetune_settings.cc",
                                          "api/settings/command_settings.cc",
+                                         "api/settings/serve_settings.cc",
                                          "data/finding_kinds.cc",
                                          "ops/cuda/driver_state.h",
                                          "ops/cuda/device/cuda_device.cu",

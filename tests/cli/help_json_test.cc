@@ -45,7 +45,7 @@ class HelpJson : public ::testing::Test {
 
 TEST_F(HelpJson, HasEveryCommandAndFlag) {
   EXPECT_EQ(all["name"], "falconer");
-  EXPECT_EQ(commands.size(), 19u);
+  EXPECT_EQ(commands.size(), 20u);
   for (const auto& [name, command] : commands) {
     const std::string help = output_of(name + " --help");
     EXPECT_GE(command["flags"].size(), name == "completions" ? 2u : 3u) << name;

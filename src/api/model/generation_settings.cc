@@ -1,6 +1,7 @@
 // What a checkpoint's authors recommend for generating with it: generation_config.json.
+#include "api/model/generation_settings.h"
+
 #include <algorithm>
-#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "api/model/resolve.h"
@@ -10,7 +11,6 @@
 #include "base/json_number.h"
 #include "base/log.h"
 #include "base/path.h"
-#include "falconer/use.h"
 
 namespace falconer {
 
@@ -60,18 +60,9 @@ void name_others(const nlohmann::json& json, const std::string& where) {
 
 }  // namespace
 
-SamplingSettings generation_settings(const std::string& checkpoint) {
-  const auto folder =
-      std::filesystem::path(resolve_checkpoint(checkpoint, CheckpointPart::kTokenizer));
-  const auto path = folder / "generation_config.json";
-  if (!is_there(path))
-    fail(
-        "{}: has no generation_config.json; leave --generation-config out, or give the settings "
-        "themselves",
-        folder.string());
-  const auto json = read_json_object(path, size_t{1} << 24, "download it again");
-  const JsonFields fields(json, path.string());
-  SamplingSettings s;
+std::optional<bool> take_generation_config(const std::filesystem::path& file, SamplingSettings& s) {
+  const auto json = read_json_object(file, size_t{1} << 24, "download it again");
+  const JsonFields fields(json, file.string());
   const auto take = [&](auto& to, const auto& value) {
     if (value) to = *value;
   };
@@ -84,8 +75,22 @@ SamplingSettings generation_settings(const std::string& checkpoint) {
   take(s.repetition_penalty, fields.real("repetition_penalty", kPenaltyFactors));
   take(s.no_repeat_ngram_size, fields.whole("no_repeat_ngram_size", kNgrams));
   take(s.num_return_sequences, fields.whole("num_return_sequences", kRepeats));
-  name_others(json, path.string());
-  if (!fields.boolean("do_sample").value_or(false)) s.temperature = 0;  // transformers' default
+  name_others(json, file.string());
+  return fields.boolean("do_sample");
+}
+
+SamplingSettings generation_settings(const std::string& checkpoint) {
+  const auto folder =
+      std::filesystem::path(resolve_checkpoint(checkpoint, CheckpointPart::kTokenizer));
+  const auto path = folder / "generation_config.json";
+  if (!is_there(path))
+    fail(
+        "{}: has no generation_config.json; leave --generation-config out, or give the settings "
+        "themselves",
+        folder.string());
+  SamplingSettings s;
+  const std::optional<bool> draws = take_generation_config(path, s);
+  if (!draws.value_or(false)) s.temperature = 0;  // transformers' default
   return s;
 }
 

@@ -29,6 +29,7 @@ void check_bounds(const SamplingSettings& s) {
         s.num_return_sequences);
 }
 void check_bounds(const EvaluateOptions& o) { check_ranges_of(o); }
+void check_bounds(const ServeOptions& o) { check_ranges_of(o); }
 void check_bounds(const DownloadOptions& o) { check_ranges_of(o); }
 void check_bounds(const CompareOptions& o) {
   check_ranges_of(o);

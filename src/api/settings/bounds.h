@@ -10,6 +10,7 @@
 #include "falconer/compare.h"
 #include "falconer/data.h"
 #include "falconer/finetune.h"
+#include "falconer/serve.h"
 #include "falconer/use.h"
 
 namespace falconer {
@@ -28,6 +29,7 @@ void check_bounds(const PrepareOptions& options);
 void check_bounds(const CheckOptions& options);
 void check_bounds(const SamplingSettings& settings);
 void check_bounds(const EvaluateOptions& options);
+void check_bounds(const ServeOptions& options);
 void check_bounds(const CompareOptions& options);
 void check_bounds(const DownloadOptions& options);
 void check_threads(int threads);

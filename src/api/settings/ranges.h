@@ -20,6 +20,13 @@ inline constexpr WholeRange kJobs{1, 64};
 inline constexpr WholeRange kThreads{0, 4096};
 inline constexpr WholeRange kTopK{0, INT32_MAX};
 inline constexpr WholeRange kNgrams{0, 1 << 20};
+inline constexpr WholeRange kPorts{0, 65535};
+inline constexpr WholeRange kAnswers{1, 1'000'000};
+inline constexpr WholeRange kConnections{1, 1'000'000};
+inline constexpr WholeRange kCaches{1, INT64_MAX};
+inline constexpr WholeRange kBodies{1024, int64_t{1} << 32};
+inline constexpr RealRange kTimeouts{.least = 0.001, .most = 1e6};
+inline constexpr RealRange kStopTimes{.least = 0, .most = 1e6};
 inline constexpr WholeRange kShardSizes{1, INT64_MAX};
 
 inline constexpr RealRange kRates{.least = 0, .most = 1e6};

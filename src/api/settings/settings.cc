@@ -167,9 +167,9 @@ std::optional<FlagForm> first_form(std::string_view flag) {
 
 [[maybe_unused]] const bool kFlagsAreKnown = [] {
   set_flag_forms(
-      first_form<FinetuneOptions, ModelOptions, SamplingSettings, EvaluateOptions, ScoreOptions,
-                 TokenizeOptions, PrepareOptions, CheckOptions, CompareOptions, DownloadOptions,
-                 MergeOptions, ExportOptions, QuantizeOptions, VerifyOptions>);
+      first_form<FinetuneOptions, ModelOptions, SamplingSettings, EvaluateOptions, ServeOptions,
+                 ScoreOptions, TokenizeOptions, PrepareOptions, CheckOptions, CompareOptions,
+                 DownloadOptions, MergeOptions, ExportOptions, QuantizeOptions, VerifyOptions>);
   return true;
 }();
 
@@ -283,6 +283,7 @@ std::vector<Setting> settings_of(FinetuneOptions& options) { return shown(rows_o
 std::vector<Setting> settings_of(ModelOptions& options) { return shown(rows_of(options)); }
 std::vector<Setting> settings_of(SamplingSettings& options) { return shown(rows_of(options)); }
 std::vector<Setting> settings_of(EvaluateOptions& options) { return shown(rows_of(options)); }
+std::vector<Setting> settings_of(ServeOptions& options) { return shown(rows_of(options)); }
 std::vector<Setting> settings_of(ScoreOptions& options) { return shown(rows_of(options)); }
 std::vector<Setting> settings_of(TokenizeOptions& options) { return shown(rows_of(options)); }
 std::vector<Setting> settings_of(PrepareOptions& options) { return shown(rows_of(options)); }
@@ -301,6 +302,9 @@ void set(ModelOptions& options, const std::string& name, const std::string& text
   set_one(options, name, text);
 }
 void set(SamplingSettings& options, const std::string& name, const std::string& text) {
+  set_one(options, name, text);
+}
+void set(ServeOptions& options, const std::string& name, const std::string& text) {
   set_one(options, name, text);
 }
 void set(EvaluateOptions& options, const std::string& name, const std::string& text) {

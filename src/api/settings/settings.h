@@ -40,6 +40,7 @@ std::vector<SettingRow> rows_of(FinetuneOptions& options);
 std::vector<SettingRow> rows_of(ModelOptions& options);
 std::vector<SettingRow> rows_of(SamplingSettings& options);
 std::vector<SettingRow> rows_of(EvaluateOptions& options);
+std::vector<SettingRow> rows_of(ServeOptions& options);
 std::vector<SettingRow> rows_of(ScoreOptions& options);
 std::vector<SettingRow> rows_of(TokenizeOptions& options);
 std::vector<SettingRow> rows_of(PrepareOptions& options);

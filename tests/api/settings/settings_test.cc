@@ -214,9 +214,9 @@ void parse_all(const FinetuneOptions& o) {
 template <class Options>
 class CommandSettings : public ::testing::Test {};
 using Commands =
-    ::testing::Types<FinetuneOptions, ModelOptions, SamplingSettings, EvaluateOptions, ScoreOptions,
-                     TokenizeOptions, PrepareOptions, CheckOptions, CompareOptions, DownloadOptions,
-                     MergeOptions, ExportOptions, VerifyOptions>;
+    ::testing::Types<FinetuneOptions, ModelOptions, SamplingSettings, EvaluateOptions, ServeOptions,
+                     ScoreOptions, TokenizeOptions, PrepareOptions, CheckOptions, CompareOptions,
+                     DownloadOptions, MergeOptions, ExportOptions, VerifyOptions>;
 TYPED_TEST_SUITE(CommandSettings, Commands);
 
 // Each default is one that could be set, and what is beyond a range is refused.

@@ -195,7 +195,7 @@ TEST_F(HttpServing, AClientThatDoesNotReadIsCut) {
 }
 
 TEST_F(HttpServing, AWholeAnswerWaitsForASlowClientButNotForOneThatSleeps) {
-  start({.limits = {.body = 50 << 20}, .write_seconds = 0.5, .unread = 1000});
+  start({.limits = {.body = 50 << 20}, .write_seconds = 4, .unread = 1000});
   const std::string body(30 << 20, 'x');
   EXPECT_EQ(ask(port(), "POST", "/echo", body).body.size(), body.size());
   HttpConnection client(port(), 4096);
