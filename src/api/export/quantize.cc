@@ -106,9 +106,10 @@ ExportReport quantize(const QuantizeOptions& options) {
   warn_of_quantisation(all.adapter, all.checkpoint, {});
   check_target(all);
   const std::string rows = options.calibrate.empty() ? "" : resolve_data(options.calibrate);
-  return export_report(all, mix != nullptr
-                                ? quantize_to_gguf(all, *mix, options.checkpoint, rows)
-                                : quantize_to_folder(all, *folder, options.double_quant));
+  const std::string text = mix != nullptr ? quantize_to_gguf(all, *mix, options.checkpoint, rows)
+                                          : quantize_to_folder(all, *folder, options.double_quant);
+  all.format = mix != nullptr ? mix->name : name_of(*folder);  // as it was asked for
+  return export_report(all, text);
 }
 
 }  // namespace falconer

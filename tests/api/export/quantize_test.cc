@@ -134,7 +134,9 @@ TEST_F(Quantized, AnAdapterIsFoldedInFirst) {
   QuantizeOptions asked = options("q8_0", "merged.gguf");
   asked.adapter = adapter;
   asked.verify = true;
-  expect_mentions(quantize(asked).text, {"verified: logits differ"});
+  const ExportReport report = quantize(asked);
+  expect_mentions(report.text, {"verified: logits differ"});
+  expect_mentions(report.json, {"\"format\": \"q8_0\"", "\"verified\": true"});
   EXPECT_LT(largest_difference(logits(asked.out).view(), logits(run.checkpoint, adapter).view()),
             0.05);
 }
