@@ -42,6 +42,9 @@ struct ShardName {
   static constexpr char kAuto[] = "auto", kNone[] = "none", kOptimizer[] = "optimizer",
                         kAll[] = "all";
 };
+struct ComputeName {
+  static constexpr char kAuto[] = "auto", kExact[] = "exact", kInt8[] = "int8";
+};
 struct OnSpikeName {
   static constexpr char kWarn[] = "warn", kSkip[] = "skip", kOff[] = "off";
 };
@@ -119,6 +122,9 @@ struct FinetuneOptions {
   std::string shard = ShardName::kAuto;
   // lora, adapter and adapter-v2: matrices of layers become "nf4", "q8_0", ... as they are read; "none": as stored.
   std::string quantize = "none";
+  // lora, adapter and adapter-v2: products with linear layers that do not learn, forward and backward: "exact", "int8",
+  // where weights, activations and gradients are rounded to 8 bits for them, or "auto": exact.
+  std::string compute = ComputeName::kAuto;
   bool low_memory = false;  // keep about one layer of a mapped model resident, and read it again
   std::string on_spike = OnSpikeName::kWarn;  // steps far above those before
   bool check_finite = false;  // look at all that is computed, and stop at the first op that

@@ -16,8 +16,8 @@
 namespace falconer {
 namespace {
 
-// The head comes anew for each chunk of labelled rows: few of them are sent for less.
-constexpr int64_t kRanksHeadChunk = 1024;
+// The head comes anew for each chunk of labelled rows: few of them are sent, or rounded, for less.
+constexpr int64_t kLargeHeadChunk = 1024;
 
 // What NCCL takes of a device for its own buffers, of a few ranks: not measured.
 constexpr size_t kNcclBytes = size_t{512} << 20;
@@ -56,6 +56,7 @@ std::unique_ptr<Session> Session::open(const SessionOptions& options) {
   session->run_.recompute = options.recompute;
   session->refuse_division();
   session->refuse_quantising();
+  session->refuse_whole_numbers();
   if (device == nullptr && options.optimizer.offload)
     fail_usage("--offload-optimizer keeps memory of a GPU free, and the run is on the CPU");
   Arena measure = Arena::measuring_for(device), state = Arena::measuring_for(device);
@@ -193,7 +194,7 @@ void Session::make_visits(Arena& fixed) {
     visits_ = std::make_unique<PageVisits>(weights_);
   }
   run_.visits = visits_.get();
-  if (options_.division.many()) run_.head_chunk = kRanksHeadChunk;
+  if (options_.division.many()) run_.head_chunk = kLargeHeadChunk;
 }
 
 void Session::refuse_quantising() const {
@@ -216,9 +217,31 @@ void Session::refuse_quantising() const {
     fail_usage("--quantize goes with --shard none or optimizer, and not with all");
 }
 
+// Bands of a matrix would be rounded in groups of their own, and results depend on the number of ranks.
+void Session::refuse_whole_numbers() const {
+  if (!options_.whole_numbers || !options_.training) return;
+  if (options_.method && options_.method->method == "full")
+    fail_usage(
+        "--compute int8 rounds weights that do not learn, and full finetuning changes all: use "
+        "lora, adapter or "
+        "adapter-v2, or leave it out");
+  if (device() != nullptr)
+    fail_usage("--compute int8 is of the CPU, and --device is {}: leave one of them out",
+               options_.device);
+  if (options_.division.weights())
+    fail_usage("--compute int8 goes with --shard none or optimizer, and not with all");
+}
+
 // Of what is packed the pages of the file are not needed again.
 void Session::pack_lanes(Arena& fixed) {
   const Kernels& kernels = *run_.kernels;
+  if (options_.training) {
+    for (const Module& module : weights_.modules)
+      module.w->whole = options_.whole_numbers && module.kind == ModuleKind::kLinear;
+    weights_.head().w->whole = options_.whole_numbers;
+    if (options_.whole_numbers) run_.head_chunk = kLargeHeadChunk;
+    return;
+  }
   if (!options_.whole_numbers || options_.low_memory || options_.division.many()) return;
   for (const Module& module : weights_.modules) {
     Param& w = *module.w;

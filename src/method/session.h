@@ -43,12 +43,14 @@ struct SessionOptions {
   bool deterministic = false;        // as Device::deterministic
   const Kernels* kernels = nullptr;  // in the place of the device's, for checking one by another
   std::optional<Dtype> quantise;  // matrices of layers, which then do not learn, become such blocks
-  bool whole_numbers = false;     // products with matrices in blocks round activations to 8 bits
-  bool low_memory = false;        // forget mapped weights behind their use
-  bool recompute = false;         // keep a block's input alone for backward
-  Division division = {};         // of a job's ranks
-  Ranks* ranks = nullptr;         // null: this process is alone, or memory is planned
-  bool planning = false;          // sizes only: no memory is taken, no weight is read
+  // Products with matrices in blocks round activations to 8 bits; of training, those with all linear layers that do not
+  // learn round both, and gradients.
+  bool whole_numbers = false;
+  bool low_memory = false;  // forget mapped weights behind their use
+  bool recompute = false;   // keep a block's input alone for backward
+  Division division = {};   // of a job's ranks
+  Ranks* ranks = nullptr;   // null: this process is alone, or memory is planned
+  bool planning = false;    // sizes only: no memory is taken, no weight is read
   // The adapter's own tensors and no weights, which need not be there: it can be saved and merged,
   // and nothing can be run.
   bool adapter_only = false;
@@ -181,6 +183,7 @@ class Session {
   void divide_fixed(MemoryPlan& plan) const;
   void refuse_division() const;
   void refuse_quantising() const;
+  void refuse_whole_numbers() const;
   /// The most head rows of all ranks in the pass to come; 0: none makes any.
   int64_t most_head_rows(int64_t mine) const;
   /// What the ranks put this session's tensors together by; null: alone, or planned.

@@ -42,6 +42,8 @@ struct Param {
   // from, in whose place an adapter may have put another value.
   View lanes;
   const void* packed = nullptr;
+  bool whole =
+      false;  // while it does not learn, products round it to 8 bits (LinearForward::whole)
 
   Division division;         // one rank: nothing of what follows is there
   View own_value, own_grad;  // (1, own_count()); own_grad is the sum over all ranks

@@ -27,7 +27,8 @@ void LinearSite::forward(Run& run, const View& x, const View& y, HookKept& kept)
                          .w = w,
                          .b = bias.col_range(band.row, band.rows),
                          .y = out.col_range(band.row, band.rows),
-                         .lanes = w.data == weight.packed ? weight.lanes : View{}});
+                         .lanes = w.data == weight.packed ? weight.lanes : View{},
+                         .whole = weight.whole && !weight.learns});
   });
   if (hook_ != nullptr) hook_->forward(run, x, out, kept);
 }
@@ -44,7 +45,8 @@ void LinearSite::products_backward(Run& run, const View& x, const View& dy, cons
                           .dx = dx,
                           .dw = grad,
                           .db = db.col_range(band.row, band.rows),
-                          .add_dx = add});
+                          .add_dx = add,
+                          .whole = w.whole && !w.learns});
     add = true;
   };
   // A frozen matrix that nobody reads need not come.

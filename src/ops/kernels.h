@@ -74,6 +74,8 @@ struct Kernels {
   int64_t (*lane_bytes)(Dtype dtype, int64_t rows, int64_t cols);
   /// Makes LinearForward::lanes, (1, lane_bytes()) in u8, of w.
   void (*pack_lanes)(const View& w, const View& lanes);
+  /// Bytes of LinearForward::room and LinearBackward::room for so many rows; 0: this device has no such products.
+  int64_t (*whole_bytes)(int64_t rows, int64_t depth);
 };
 
 /// The readable definitions, on any CPU: the portable baseline and the oracle of tests.

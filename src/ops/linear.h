@@ -23,6 +23,10 @@ struct LinearForward {
   View lanes;
   bool as_many =
       false;  // each row as if it were one of many (Run::as_many); set by linear_forward()
+  // x and W are rounded to 8 bits in groups of 256 of k, and whole numbers are multiplied, where the device has such
+  // products; `room` is then theirs to work in, and linear_forward() gives it.
+  bool whole = false;
+  View room = {};
 };
 
 /// Keeps x where dw is wanted. dx overwrites unless add_dx; dw and db (f32) add. An empty output is
@@ -31,6 +35,8 @@ struct LinearBackward {
   View x, w, dy, dx, dw, db;
   float scale = 1;
   bool add_dx = false;
+  bool whole = false;  // dx: as in LinearForward, of dy and W, in groups of 256 of m
+  View room = {};
 };
 
 void linear_forward(Run& run, const LinearForward& args);

@@ -88,6 +88,9 @@ Profile::Profile(const Kernels& kernels, Device* device, size_t most_events)
     : kernels_(kernels), device_(device), most_events_(most_events), timed_{} {
   FALCONER_CHECK(profile_here == nullptr);
   timed_.name = kernels.name;
+  timed_.lane_bytes = kernels.lane_bytes;  // these compute nothing
+  timed_.pack_lanes = kernels.pack_lanes;
+  timed_.whole_bytes = kernels.whole_bytes;
   time_forward(timed_);
   time_backward(timed_);
   profile_here = this;

@@ -1,11 +1,11 @@
 // Products in whole numbers against sums of doubles over what the format and the rounding of x say, for every format
 // that has them, and every way to multiply that this CPU knows.
-#include "ops/cpu/lane_product.h"
 
 #include <hwy/targets.h>
 
 #include <cmath>
 
+#include "ops/cpu/dots.h"
 #include "ops/kernels.h"
 #include "support/op_run.h"
 #include "tensor/blocks/format.h"
@@ -102,7 +102,7 @@ TEST(LaneProduct, ARowDoesNotDependOnTheOthersNorOnHowItIsMultiplied) {
     const TestView x(13, kLaneCols);
     const Tensor all = product_of(w, x);
     for (const char* dots : {"pairs", "maddubs", "vnni"}) {
-      cpu::hold_lane_dots(dots);
+      cpu::hold_dots(dots);
       for (int64_t i = 0; i < 13; ++i) {
         const Tensor one = product_of(w, x.view().row_range(i, 1));
         for (int64_t m = 0; m < kLaneRows; ++m)
@@ -111,7 +111,7 @@ TEST(LaneProduct, ARowDoesNotDependOnTheOthersNorOnHowItIsMultiplied) {
       }
     }
   }
-  cpu::hold_lane_dots("vnni");
+  cpu::hold_dots("vnni");
 }
 
 #if HWY_ARCH_X86

@@ -70,6 +70,7 @@ SessionOptions session_options(const FinetuneOptions& o, const std::filesystem::
                    .device = o.device,
                    .deterministic = o.deterministic,
                    .quantise = parse_quantise(o.quantize),
+                   .whole_numbers = in_whole_numbers(o.compute, false),
                    .low_memory = o.low_memory,
                    .recompute = o.recompute == "on",
                    .planning = planning};

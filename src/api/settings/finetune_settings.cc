@@ -168,6 +168,9 @@ Rows length_rows(FinetuneOptions& o) {
        .help = "lora and adapters: matrices of layers in 4 to 8 bits, nf4 (QLoRA), q8_0 and so on, made as they are "
                "read",
        .choices = quantize_choices(), .methods = kFrozenBase, .shows_default = true, .open = true, .since_records = true},
+      {.names = "compute", .value = &o.compute,
+       .help = "lora and adapters: products with frozen matrices: exact, or int8 (rounded to 8 bits: fast); auto: exact",
+       .choices = {ComputeName::kAuto, ComputeName::kExact, ComputeName::kInt8}, .methods = kFrozenBase, .shows_default = true, .since_records = true},
       {.names = "low-memory", .value = &o.low_memory,
        .help = "keep little more than one layer's weights resident, and read them again"},
   };

@@ -78,6 +78,16 @@ void decode_values(const CodedValues& from, T* to) {
     put_values(from, PlainValues(), to);
 }
 
+template <class T>
+void widen_row(const T* from, int64_t n, float* to) {
+  for_vectors(n, [&](int64_t at, auto access) HWY_ATTR { access.put(access(from, at), to, at); });
+}
+void widen(const View& from, const View& to) {
+  with_type(from.dtype, [&]<class T>(Type<T>) HWY_ATTR {
+    for (int64_t i = 0; i < from.rows; ++i) widen_row(from.row<T>(i), from.cols, to.row<float>(i));
+  });
+}
+
 void decode_to_f32(const CodedValues& from, float* to) { decode_values(from, to); }
 void decode_to_bf16(const CodedValues& from, BF16* to) { decode_values(from, to); }
 
@@ -94,6 +104,7 @@ namespace {
 
 HWY_EXPORT(decode_to_f32);
 HWY_EXPORT(decode_to_bf16);
+HWY_EXPORT(widen);
 
 /// Values that go through the first cache at one time: whole blocks of every format.
 constexpr int64_t kSome = 1024;
@@ -122,6 +133,12 @@ void numbers_of_blocks(const View& from, const View& to) {
       else
         HWY_DYNAMIC_DISPATCH(decode_to_f32)(some, to.row<float>(i) + j);
     }
+}
+
+void numbers_as_f32(const View& from, const View& to) {
+  if (is_blocks(from.dtype)) return numbers_of_blocks(from, to);
+  if (from.dtype == Dtype::kF16) return copy_converted(from, to);
+  HWY_DYNAMIC_DISPATCH(widen)(from, to);
 }
 
 }  // namespace falconer::cpu

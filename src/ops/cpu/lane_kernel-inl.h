@@ -1,8 +1,5 @@
 // The product of one strip of 16 rows with some rows of x. Included once for each instruction set and each way to
-// multiply whole numbers, inside of a namespace that has a struct Dot:
-//
-//   kXBytes             of a row of x in a unit: 32, or 64 where its codes are in 16 bits
-//   add(sums, u, x, j)  sums + for each row the products of its 4 codes u with those of column 4 j .. 4 j + 3 of x
+// multiply whole numbers (dots-inl.h), inside of its namespace.
 
 /// Codes of columns 4 kJ .. 4 kJ + 3 of a unit, a byte each, for the rows of a part of the strip.
 template <int kBits, int kJ>
@@ -32,9 +29,11 @@ HWY_INLINE void add_column(const std::byte* codes, Bytes table, const LaneRows& 
                            Whole32* sums) {
   Bytes u = codes_at<kBits, kJ>(codes);
   if constexpr (kTable) u = hn::TableLookupBytes(table, u);
+  const auto column = Dot::column(u);
 #pragma GCC unroll 8
   for (int n = 0; n < kN; ++n)
-    sums[n] = Dot::add(sums[n], u, x.codes + (unit * kN + n) * Dot::kXBytes, kJ);
+    Dot::add(sums[n], column,
+             Dot::row(x.codes + (unit * kN + n) * Dot::kXBytes + kJ * (Dot::kXBytes / 8)));
 }
 
 /// Columns of group kG of a unit.

@@ -15,9 +15,4 @@ void lane_product(const LinearForward& args);
 int64_t lane_bytes(Dtype dtype, int64_t rows, int64_t cols);
 void pack_lanes(const View& w, const View& lanes);
 
-/// The ways in which whole numbers are multiplied here: "pairs", "maddubs", "vnni"; the best last.
-std::string_view lane_dots();
-/// For tests: from now on no better way than this one.
-void hold_lane_dots(std::string_view name);
-
 }  // namespace falconer::cpu

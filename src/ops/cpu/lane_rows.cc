@@ -1,53 +1,12 @@
 #include "ops/cpu/lane_rows.h"
 
-#undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "ops/cpu/lane_rows.cc"
-// These two come before all of Highway's.
-// clang-format off
-#include "ops/cpu/targets.h"
-#include <hwy/foreach_target.h>
-// clang-format on
-#include "ops/cpu/vector-inl.h"
+#include <cstring>
 
-HWY_BEFORE_NAMESPACE();
-namespace falconer::cpu::HWY_NAMESPACE {
-
-/// 32 numbers as whole ones of 8 bits: their scale. Where they are not finite, neither is the scale.
-float round_unit(const float* from, int8_t* codes) {
-  const F32 d;
-  const hn::RebindToSigned<F32> di;
-  VecF most = hn::Zero(d), all = hn::Zero(d);
-  for (int64_t i = 0; i < kUnitCols; i += lanes()) {
-    const VecF x = load(from + i);
-    most = hn::Max(most, hn::Abs(x));
-    all = hn::Add(all, hn::Mul(x, hn::Zero(d)));  // NaN, where one is not finite
-  }
-  const float broken = hn::GetLane(hn::SumOfLanes(d, all));
-  const float largest = hn::GetLane(hn::MaxOfLanes(d, most));
-  if (largest == 0 || broken != 0) {
-    std::memset(codes, 0, kUnitCols);
-    return broken != 0 ? broken : 0;
-  }
-  const VecF inverse = hn::Set(d, 127 / largest);
-  HWY_ALIGN int32_t whole[kUnitCols];
-  for (int64_t i = 0; i < kUnitCols; i += lanes())
-    hn::Store(hn::NearestInt(hn::Mul(load(from + i), inverse)), di, whole + i);
-  for (int64_t i = 0; i < kUnitCols; ++i) codes[i] = static_cast<int8_t>(whole[i]);
-  return largest / 127;
-}
-
-}  // namespace falconer::cpu::HWY_NAMESPACE
-HWY_AFTER_NAMESPACE();
-
-#if HWY_ONCE
 #include "base/threads.h"
+#include "ops/cpu/dots.h"
+#include "ops/cpu/rounding.h"
 
 namespace falconer::cpu {
-namespace {
-
-HWY_EXPORT(round_unit);
-
-}  // namespace
 
 RoundedRows::RoundedRows(const View& x, const LaneShape& shape, int64_t bytes, int64_t most)
     : x_(x), shape_(shape), units_(x.cols / kUnitCols), bytes_(bytes), most_(most) {
@@ -83,7 +42,7 @@ void RoundedRows::fill(int64_t tile) {
 
 void RoundedRows::fill_unit(const float* from, int64_t u, int64_t n, int64_t width, int64_t tile) {
   int8_t codes[kUnitCols];
-  const float scale = HWY_DYNAMIC_DISPATCH(round_unit)(from, codes);
+  const float scale = round_group(from, kUnitCols, codes);
   const int64_t place = first(tile) * units_ + u * width + n;  // of the unit, among all
   scales_[static_cast<size_t>(place)] = scale;
   const int64_t values = kUnitCols / shape_.groups;
@@ -96,15 +55,7 @@ void RoundedRows::fill_unit(const float* from, int64_t u, int64_t n, int64_t wid
     sums_[at] = scale * static_cast<float>(sum);
   }
   int8_t* const out = codes_.data() + place * bytes_;
-  if (bytes_ == kUnitCols) {
-    std::memcpy(out, codes, sizeof codes);
-    return;
-  }
-  for (int64_t j = 0; j < kUnitCols; j += 4) {
-    const int16_t pairs[4] = {codes[j], codes[j + 2], codes[j + 1], codes[j + 3]};
-    std::memcpy(out + 2 * j, pairs, sizeof pairs);
-  }
+  for (int64_t j = 0; j < kUnitCols; j += 4) put_quad(codes + j, bytes_ / 8, out + j * bytes_ / 32);
 }
 
 }  // namespace falconer::cpu
-#endif  // HWY_ONCE

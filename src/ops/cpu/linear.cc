@@ -4,11 +4,14 @@
 #include "ops/cpu/lane_product.h"
 #include "ops/cpu/product.h"
 #include "ops/cpu/small_product.h"
+#include "ops/cpu/whole_product.h"
 
 namespace falconer::cpu {
 
 void linear_forward(const LinearForward& args) {
   if (args.lanes) return lane_product(args);
+  if (args.room)
+    return whole_product({args.x}, {args.w, true}, args.y, args.scale, args.add, args.b, args.room);
   if (args.as_many)
     return product_by_rows({args.x}, {args.w, true}, args.y, args.scale, args.add, args.b);
   if (args.x.rows <= kSmallRows)
@@ -17,6 +20,8 @@ void linear_forward(const LinearForward& args) {
 }
 
 void linear_backward_x(const LinearBackward& args) {
+  if (args.room)
+    return whole_product({args.dy}, {args.w}, args.dx, args.scale, args.add_dx, {}, args.room);
   product({args.dy}, {args.w}, args.dx, args.scale, args.add_dx);
 }
 

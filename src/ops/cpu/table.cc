@@ -8,6 +8,7 @@
 #include "ops/cpu/linear.h"
 #include "ops/cpu/rowwise.h"
 #include "ops/cpu/sums.h"
+#include "ops/cpu/whole_product.h"
 #include "ops/kernels.h"
 
 namespace falconer {
@@ -52,6 +53,7 @@ const Kernels& cpu_kernels() {
     made.row_squares = cpu::row_squares;
     made.lane_bytes = cpu::lane_bytes;
     made.pack_lanes = cpu::pack_lanes;
+    made.whole_bytes = cpu::whole_bytes;
     return made;
   }();
   return table;

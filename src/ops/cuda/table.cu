@@ -50,6 +50,7 @@ const Kernels& kernels() {
       .fill_normal = fill_normal,
       .lane_bytes = [](Dtype, int64_t, int64_t) { return int64_t{0}; },
       .pack_lanes = [](const View&, const View&) {},
+      .whole_bytes = [](int64_t, int64_t) { return int64_t{0}; },
   };
   return table;
 }

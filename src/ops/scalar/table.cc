@@ -338,6 +338,7 @@ const Kernels& scalar_kernels() {
       .fill_normal = fill_normal_kernel,
       .lane_bytes = [](Dtype, int64_t, int64_t) { return int64_t{0}; },
       .pack_lanes = [](const View&, const View&) {},
+      .whole_bytes = [](int64_t, int64_t) { return int64_t{0}; },
   };
   return table;
 }

@@ -286,6 +286,7 @@ TEST(Settings, TheHeaderHasTheWordsOfEveryClosedChoice) {
       {"recompute", on_off},
       {"offload-optimizer", on_off},
       {"shard", {ShardName::kAuto, ShardName::kNone, ShardName::kOptimizer, ShardName::kAll}},
+      {"compute", {ComputeName::kAuto, ComputeName::kExact, ComputeName::kInt8}},
       {"on-spike", {OnSpikeName::kWarn, OnSpikeName::kSkip, OnSpikeName::kOff}}};
   FinetuneOptions options;
   size_t found = 0;
