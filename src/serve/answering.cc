@@ -68,6 +68,7 @@ EngineRequest Answering::request_of(const Choice& choice, int64_t number) const 
   request.chances = asked.chances;
   request.prompt_chances = asked.echo && asked.chances >= 0;
   request.user = prepared_.user;
+  if (prepared_.grammar != nullptr) request.mask = mask_of(prepared_.grammar, prepared_.ends);
   request.tokenizer = tokenizer();
   return request;
 }

@@ -20,8 +20,10 @@ struct Prepared {
   std::vector<std::vector<int32_t>> prompts;
   std::string model, adapter;  // the name that answers have; empty: the base
   std::shared_ptr<const ModelTexts> texts;
-  std::string user;    // whose turn it takes
-  double arrived = 0;  // now_seconds()
+  std::shared_ptr<grammar::TokenGrammar> grammar;  // null: answers are free
+  std::vector<int32_t> ends;                       // that it may have
+  std::string user;                                // whose turn it takes
+  double arrived = 0;                              // now_seconds()
 };
 
 /// What all requests have in common. Outlives them.

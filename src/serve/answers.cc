@@ -81,7 +81,25 @@ Prepared Service::prepared(const std::string& body, bool chat) const {
                          fmt::format("\"logit_bias\" names the token {}, and the model has 0 to {}",
                                      id, model_.vocab - 1),
                          "logit_bias", "invalid_value");
+  choose_grammar(made);
   return made;
+}
+
+void Service::choose_grammar(Prepared& made) const {
+  const Asked& asked = made.asked;
+  if (asked.format.kind == AskedFormat::Kind::kText) return;
+  const Tokenizer& tokenizer = tokenizer_of(*made.texts);
+  try {
+    made.grammar = formats_.find(asked.format, made.texts->shared_tokenizer());
+  } catch (const Error& error) {
+    throw RequestError(400, error.what(), "response_format", "invalid_json_schema");
+  }
+  if (asked.options.ignore_eos) return;  // it ends where the grammar allows nothing more
+  made.ends = model_.ends;
+  const std::vector<int32_t> of_turn = made.texts->ends_of_turn();
+  made.ends.insert(made.ends.end(), of_turn.begin(), of_turn.end());
+  made.ends.insert(made.ends.end(), asked.options.stop_ids.begin(), asked.options.stop_ids.end());
+  if (tokenizer.eos_id()) made.ends.push_back(*tokenizer.eos_id());
 }
 
 void Service::begin_answers(const Call& call, Prepared prepared, double arrived) {

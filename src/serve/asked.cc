@@ -55,16 +55,29 @@ void parse_sampling(RequestFields& fields, Asked& asked) {
   if (const auto seed = fields.whole("seed", kAnyWhole)) asked.seed = static_cast<uint64_t>(*seed);
 }
 
-void parse_format(RequestFields& fields) {
+void parse_format(RequestFields& fields, AskedFormat& asked) {
   const Json* format = fields.find("response_format");
   if (format == nullptr) return;
   RequestFields own(*format, "response_format.");
   const std::string type = own.text("type").value_or("");
-  if (type == "json_object" || type == "json_schema")
-    fields.fail("response_format",
-                fmt::format("of type \"{}\" is not supported here; leave it out", type),
-                "unsupported_parameter");
-  if (type != "text") own.fail("type", fmt::format("is \"{}\", expected text", printable(type)));
+  if (type == "json_object") {
+    asked.kind = AskedFormat::Kind::kJsonObject;
+  } else if (type == "json_schema") {
+    const Json* described = own.find("json_schema");
+    if (described == nullptr) own.fail("json_schema", "is missing", "missing_required_parameter");
+    RequestFields inner(*described, "response_format.json_schema.");
+    inner.ignore("name");
+    inner.ignore("description");
+    inner.boolean("strict");  // it always is
+    const Json* schema = inner.find("schema");
+    if (schema == nullptr) inner.fail("schema", "is missing", "missing_required_parameter");
+    inner.end();
+    asked.kind = AskedFormat::Kind::kJsonSchema;
+    asked.schema = *schema;
+  } else if (type != "text") {
+    own.fail("type",
+             fmt::format("is \"{}\", expected text, json_object or json_schema", printable(type)));
+  }
   own.end();
 }
 
@@ -88,7 +101,7 @@ void parse_common(RequestFields& fields, Asked& asked, const AskedLimits& limits
     own.unsupported("continuous_usage_stats", {false});
     own.end();
   }
-  parse_format(fields);
+  parse_format(fields, asked.format);
   fields.ignore("user");
   fields.ignore("metadata");
   fields.ignore("safety_identifier");

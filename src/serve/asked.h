@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "generate/generator.h"
+#include "serve/formats.h"
 #include "serve/json.h"
 #include "text/conversation.h"
 
@@ -33,6 +34,7 @@ struct Asked {
   int chances = -1;  // as EngineRequest's
   bool echo = false, stream = false, include_usage = false;
   double adapter_scale = 1;
+  AskedFormat format;
 };
 
 struct AskedLimits {

@@ -34,6 +34,7 @@ struct ServedModel {
   std::string name;                   // of the base
   int64_t context = 0;                // tokens that a prompt and its answer may have together
   int64_t vocab = 0;                  // ids are below it
+  std::vector<int32_t> ends;          // tokens that end an answer, by the model's own files
   SamplingOptions defaults;           // of fields that a request does not have
   std::optional<int64_t> max_tokens;  // the same, of chats
   int64_t created = 0;                // seconds since 1970

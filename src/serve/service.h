@@ -63,6 +63,7 @@ class Service {
   void completions(const Call& call);
   void prepare(const Call& call, bool chat);
   Prepared prepared(const std::string& body, bool chat) const;
+  void choose_grammar(Prepared& made) const;
   void begin_answers(const Call& call, Prepared prepared, double arrived);
   void end_answers(const Answering& answers);
 
@@ -88,6 +89,7 @@ class Service {
   Backend& backend_;
   const ServedModel model_;
   const ServiceOptions options_;
+  mutable AnswerFormats formats_;
   Metrics metrics_;
   std::unique_ptr<HttpServer> http_;
   std::unordered_map<const Exchange*, std::shared_ptr<Answering>> answering_;

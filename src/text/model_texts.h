@@ -21,6 +21,7 @@ class ModelTexts {
              bool parse_special);
 
   const Tokenizer* tokenizer() const { return tokenizer_.get(); }
+  const std::shared_ptr<const Tokenizer>& shared_tokenizer() const { return tokenizer_; }
   const std::optional<PromptStyle>& style() const { return style_; }
 
   // These need a tokenizer.

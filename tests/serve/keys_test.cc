@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "base/file.h"
+#include "base/log.h"
 #include "support/errors.h"
 #include "support/temp_folder.h"
 
@@ -11,6 +12,7 @@ namespace {
 
 TEST(ApiKeys, AreReadFromLines) {
   const test::TempFolder folder;
+  const LogLevelHere quiet(LogLevel::kQuiet);
   write_file(folder / "keys", "# of the team\nfirst\n\n  second \r\n");
   const ApiKeys keys = ApiKeys::read((folder / "keys").string());
   EXPECT_EQ(keys.find("Bearer first"), 0u);
@@ -22,6 +24,7 @@ TEST(ApiKeys, AreReadFromLines) {
 
 TEST(ApiKeys, AFileWithoutOneIsAnError) {
   const test::TempFolder folder;
+  const LogLevelHere quiet(LogLevel::kQuiet);
   write_file(folder / "empty", "# nothing\n");
   write_file(folder / "words", "ok\ntwo words\n");
   test::expect_mentions(test::message_of([&] { ApiKeys::read((folder / "empty").string()); }),

@@ -21,20 +21,22 @@ const std::string kChat = R"("messages": [{"role": "user", "content": "Hi"}])";
 
 class Serving : public ::testing::Test {
  protected:
-  void SetUp() override { backend_.script(backend_.says("Hello there.")); }
+  void SetUp() override {
+    set_log_level(LogLevel::kQuiet);
+    backend_.script(backend_.says("Hello there."));
+  }
   void start(ServiceOptions options = {}) {
     service_ = std::make_unique<Service>(
         backend_, ServedModel{.name = "base", .context = 100, .vocab = 1000, .defaults = {}},
         std::move(options));
-    thread_ = quiet_thread([this] {
-      const LogLevelHere quiet(LogLevel::kWarning);
-      service_->run({});
-    });
+    thread_ = quiet_thread([this] { service_->run({}); });
   }
   void TearDown() override {
-    if (service_ == nullptr) return;
-    service_->stop();
-    thread_.join();
+    if (service_ != nullptr) {
+      service_->stop();
+      thread_.join();
+    }
+    set_log_level(LogLevel::kInfo);
   }
   ClientAnswer ask(const std::string& method, const std::string& path, const std::string& body = "",
                    const std::string& fields = "") {

@@ -10,6 +10,7 @@
 #include "base/interrupt.h"
 #include "base/log.h"
 #include "base/path.h"
+#include "generate/ends.h"
 #include "serve/service.h"
 
 namespace falconer {
@@ -76,6 +77,7 @@ struct Server::Impl {
     serve::ServedModel model{.name = name,
                              .context = backend.config().context,
                              .vocab = backend.config().vocab,
+                             .ends = ends_of_answer(backend.config(), nullptr),
                              .defaults = {},
                              .created = static_cast<int64_t>(std::time(nullptr))};
     for (const std::string& adapter : backend.adapters())
