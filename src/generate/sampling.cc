@@ -134,14 +134,104 @@ std::vector<Candidate> candidates(std::span<const float> logits, const SamplingO
   return all;
 }
 
+namespace {
+
+/// Candidates of the whole vocabulary without sorting it: they are put into buckets by their logits, of which only those
+/// are sorted in which something ends.
+class Buckets {
+ public:
+  Buckets(std::span<const float> logits, float first, double temperature)
+      : logits_(logits), first_(first), factor_(1 / temperature), sums_(kBuckets) {
+    for (const float logit : logits) {
+      const double weight = weight_of(logit);
+      sums_[bucket_of(logit)] += weight;
+      total_ += weight;
+    }
+  }
+  double total() const { return total_; }
+  double sum_from(double least) const {
+    double sum = 0;
+    for (const float logit : logits_)
+      if (const double weight = weight_of(logit); weight >= least) sum += weight;
+    return sum;
+  }
+  /// The first of them, most likely first, with which their sum is above `sum`, or is `sum` where `reached` is enough;
+  /// and that sum.
+  struct Found {
+    int32_t id;
+    double sum;
+  };
+  Found find(double sum, bool reached) const {
+    double before = 0;
+    size_t last = 0;
+    for (size_t b = 0; b < kBuckets; ++b) {
+      if (sums_[b] == 0) continue;
+      last = b;
+      const double with = before + sums_[b];
+      if (with > sum || (reached && with == sum)) {
+        double at = before;
+        for (const int32_t id : sorted(b)) {
+          at += weight_of(logits_[static_cast<size_t>(id)]);
+          if (at > sum || (reached && at >= sum)) return {id, at};
+        }
+      }
+      before = with;
+    }
+    return {sorted(last).back(), total_};
+  }
+
+ private:
+  static constexpr size_t kBuckets = 4096;
+  static constexpr double kLeastExponent =
+      64;  // e^-64 of the most likely one's weight: all that is less likely
+
+  double weight_of(float logit) const {
+    return std::exp((static_cast<double>(logit) - first_) * factor_);
+  }
+  size_t bucket_of(float logit) const {
+    const double below =
+        (first_ - static_cast<double>(logit)) * factor_ * (kBuckets / kLeastExponent);
+    return static_cast<size_t>(std::min<double>(below, kBuckets - 1));
+  }
+  std::vector<int32_t> sorted(size_t bucket) const {
+    std::vector<int32_t> ids;
+    for (size_t i = 0; i < logits_.size(); ++i)
+      if (bucket_of(logits_[i]) == bucket) ids.push_back(static_cast<int32_t>(i));
+    std::stable_sort(ids.begin(), ids.end(), [this](int32_t a, int32_t b) {
+      return logits_[static_cast<size_t>(a)] > logits_[static_cast<size_t>(b)];
+    });
+    return ids;
+  }
+
+  std::span<const float> logits_;
+  double first_, factor_, total_ = 0;
+  std::vector<double> sums_;
+};
+
+/// Of the whole vocabulary, `share` being from 0 to 1.
+int32_t draw_from_all(std::span<const float> logits, float first, const SamplingOptions& options,
+                      double share) {
+  const Buckets all(logits, first, options.temperature);
+  double total = all.total();
+  if (options.top_p < 1) total = all.find(options.top_p * total, true).sum;
+  if (options.min_p > 0) total = std::min(total, all.sum_from(options.min_p));
+  return all.find(share * total, false).id;
+}
+
+}  // namespace
+
 int32_t sample(std::span<const float> logits, const SamplingOptions& options, uint32_t stream,
                uint64_t index) {
   const int32_t first = most_likely(logits);
   if (options.temperature <= 0 || options.top_p <= 0 || options.top_k == 1) return first;
-  const std::vector<Candidate> left = candidates(logits, options);
   const RandomStream numbers(options.seed, RandomPurpose::kSample, stream);
   const double high = numbers.word(2 * index), low = numbers.word(2 * index + 1);
-  double rest = (high + low * 0x1p-32) * 0x1p-32 * sum_of(left);
+  const double share = (high + low * 0x1p-32) * 0x1p-32;
+  const bool all = options.top_k <= 0 || options.top_k >= std::ssize(logits);
+  if (all && options.typical_p >= 1)
+    return draw_from_all(logits, logits[static_cast<size_t>(first)], options, share);
+  const std::vector<Candidate> left = candidates(logits, options);
+  double rest = share * sum_of(left);
   for (const Candidate& one : left) {
     rest -= one.weight;
     if (rest < 0) return one.id;

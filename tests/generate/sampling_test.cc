@@ -77,5 +77,40 @@ TEST(Sampling, SomethingIsAlwaysLeft) {
     EXPECT_FALSE(candidates(logits, options).empty());
 }
 
+// The whole vocabulary is not sorted; what is drawn is what comes of sorting it.
+TEST(Sampling, DrawsFromAllWhatItWouldDrawFromThemSorted) {
+  const RandomStream random(2, RandomPurpose::kTest);
+  uint64_t next = 0;
+  const auto drawn_sorted = [](std::span<const float> logits, const SamplingOptions& options,
+                               uint32_t stream, uint64_t index) {
+    const std::vector<Candidate> left = candidates(logits, options);
+    const RandomStream numbers(options.seed, RandomPurpose::kSample, stream);
+    const double high = numbers.word(2 * index), low = numbers.word(2 * index + 1);
+    double total = 0;
+    for (const Candidate& one : left) total += one.weight;
+    double rest = (high + low * 0x1p-32) * 0x1p-32 * total;
+    for (const Candidate& one : left)
+      if ((rest -= one.weight) < 0) return one.id;
+    return left.back().id;
+  };
+  for (const float spread : {0.0f, 0.01f, 1.0f, 4.0f, 60.0f})
+    for (const size_t vocab : {1, 2, 7, 1000, 9000})
+      for (const double temperature : {0.01, 0.7, 1.0, 5.0}) {
+        std::vector<float> logits(vocab);
+        for (float& logit : logits) {
+          logit = spread * random.normal(next++);
+          if (random.below(next++, 5) == 0) logit = std::round(logit);  // equal ones
+        }
+        for (const double top_p : {1.0, 0.9, 0.2, 1e-9})
+          for (const double min_p : {0.0, 0.05, 1.0}) {
+            const SamplingOptions options{
+                .temperature = temperature, .top_k = 0, .top_p = top_p, .min_p = min_p, .seed = 9};
+            for (uint64_t index = 0; index < 5; ++index)
+              ASSERT_EQ(sample(logits, options, 3, index), drawn_sorted(logits, options, 3, index))
+                  << spread << " " << vocab << " " << temperature << " " << top_p << " " << min_p;
+          }
+      }
+}
+
 }  // namespace
 }  // namespace falconer::test
