@@ -126,7 +126,7 @@ async def ask(port, ids, new_tokens, model):
 
 
 async def load(port, a, clients, models):
-    rng = random.Random(clients)
+    rng = random.Random(f"{clients} {a.new_tokens}")
 
     async def client(k):
         times = []

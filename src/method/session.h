@@ -196,13 +196,15 @@ class Session {
     Arena memory;
     std::unique_ptr<Method> method;  // null of kFirstAdapter, which is method_
     Attached attached;
-    std::optional<AdapterParts> parts;  // once they were asked for
+    std::optional<AdapterParts> parts;  // once they were asked for, as is the next
+    std::optional<bool> mixes;
   };
   class Build;
   /// Of scratch, for building what needs `measured` bytes.
   size_t building_room(size_t measured) const;
   Attached attached() const;
   AdapterParts parts_of(const Attached& attached) const;
+  bool changes_norms_alone(const Attached& own) const;
   void attach(const Attached& wanted);
   LoadedAdapter& loaded(const std::string& name);
 

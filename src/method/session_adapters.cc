@@ -155,7 +155,12 @@ const AdapterParts& Session::parts(const std::string& name) {
 
 bool Session::mixes(const std::string& name) {
   if (name.empty()) return true;
-  const Attached& own = loaded(name).attached;
+  LoadedAdapter& adapter = loaded(name);
+  if (!adapter.mixes) adapter.mixes = changes_norms_alone(adapter.attached);
+  return *adapter.mixes;
+}
+
+bool Session::changes_norms_alone(const Attached& own) const {
   if (own.embedding != base_.embedding || own.vocab != base_.vocab) return false;
   for (size_t i = 0; i < own.tensors.size(); ++i)
     if (!same_tensors(own.tensors[i], base_.tensors[i])) return false;
