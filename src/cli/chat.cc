@@ -3,7 +3,8 @@
 
 #include <algorithm>
 #include <cctype>
-#include <iostream>
+#include <csignal>
+#include <optional>
 
 #include "base/answer_printer.h"
 #include "base/log.h"
@@ -12,7 +13,9 @@
 #include "base/terminal.h"
 #include "base/trim.h"
 #include "cli/command.h"
-#include "falconer/use.h"
+#include "cli/line_reader.h"
+#include "cli/talk.h"
+#include "falconer/process.h"
 
 namespace falconer::cli {
 namespace {
@@ -24,123 +27,198 @@ struct ChatFlags {
   bool raw = false;
 };
 
-class Conversation {
+constexpr const char* kHowToEnd = "/exit, exit or an empty line ends the chat.";
+constexpr const char* kReply = ">> Reply: ";
+constexpr const char* kOrders =
+    "/adapter NAME        goes on with an adapter that is loaded; /adapter NAME=PATH loads it,\n"
+    "                     /adapter base is the model without one, /adapter lists them\n"
+    "/compare [TEXT]      answers TEXT, or the last message again, by the base and each adapter\n"
+    "/system [TEXT]       what the model is told before the first turn; what was said is "
+    "forgotten\n"
+    "/clear               forgets what was said\n"
+    "/save FILE           writes the conversation as a row {\"messages\"}, to learn from or to "
+    "answer\n"
+    "/exit                ends the chat; so do exit, quit, an empty line and Ctrl-D\n"
+    "Ctrl-C stops an answer. A line that ends with \\ goes on, and so does all between \"\"\" and "
+    "\"\"\".\n";
+
+/// What a message is that is not for the model: a word alone on its line that other programs' chats end with, too, or
+/// one of ours with what stands behind it.
+struct Order {
+  enum class Kind { kNone, kEnd, kClear, kHelp, kAdapter, kCompare, kSystem, kSave, kUnknown };
+  Kind kind = Kind::kNone;
+  std::string rest = {};
+};
+
+bool is_word(const std::string& name) {
+  return !name.empty() && std::all_of(name.begin(), name.end(),
+                                      [](unsigned char c) { return std::isalpha(c) != 0; });
+}
+
+Order order_in(const std::string& message) {
+  using Kind = Order::Kind;
+  const std::string text(trimmed(message));
+  if (text.empty()) return {message.empty() ? Kind::kEnd : Kind::kNone};
+  const size_t space = std::min(text.find_first_of(" \t\n"), text.size());
+  const std::string word = small_letters(text.substr(0, space)), rest(trimmed(text.substr(space)));
+  const bool marked = word.front() == '/' || word.front() == '!' || word.front() == ':';
+  const std::string name = marked ? word.substr(1) : word;
+  if (rest.empty() &&
+      (name == "exit" || name == "quit" || (marked && (name == "bye" || name == "q"))))
+    return {Kind::kEnd};
+  if (word.front() != '/' && !(word.front() == '!' && rest.empty())) return {};
+  constexpr std::pair<const char*, Kind> kNames[] = {
+      {"adapter", Kind::kAdapter}, {"compare", Kind::kCompare}, {"system", Kind::kSystem},
+      {"save", Kind::kSave},       {"clear", Kind::kClear},     {"help", Kind::kHelp},
+      {"?", Kind::kHelp}};
+  for (const auto& [known, kind] : kNames)
+    if (name == known) return {kind, rest};
+  // "/usr/bin" and "!important, ..." may be meant for the model.
+  return {word.front() == '/' && is_word(name) && rest.empty() ? Kind::kUnknown : Kind::kNone};
+}
+
+/// The loop of a chat: messages and orders.
+class Chatting {
  public:
-  Conversation(const ChatFlags& flags, Model& model)
-      : flags_(flags), model_(model), alone_(flags.raw || model.prompt_style().empty()) {
-    clear();
-  }
+  Chatting(const ChatFlags& flags, Model& model)
+      : model_(model),
+        // Who types is asked; a pipe is not, nor who wants to see nothing but answers.
+        asking_(::isatty(STDIN_FILENO) != 0 && log_level() != LogLevel::kQuiet),
+        beside_(asking_ && ::isatty(STDERR_FILENO) != 0),
+        talk_(model, flags.sampling, flags.system, flags.raw),
+        lines_(asking_) {}
 
-  /// Whether each line is a prompt of its own: without a prompt style there are no turns.
-  bool alone() const { return alone_; }
-
-  void clear() {
-    if (flags_.sampling.num_return_sequences != 1)
-      throw Error("chat gives one answer to each message; leave --num-return-sequences out", 2);
-    chat_.messages.clear();
-    if (!flags_.system.empty())
-      chat_.messages.push_back(
-          {.role = "system", .content = flags_.system, .input = "", .more = ""});
-    first_ = chat_.messages.size();
-  }
-
-  /// `column`: of the terminal, where the answer begins.
-  void answer(const std::string& line, size_t column) {
-    chat_.messages.push_back({.role = "user", .content = line, .input = "", .more = ""});
-    const std::vector<int32_t> ids = alone_ ? model_.encode_prompt(line, "", true) : fitting_ids();
-    SamplingSettings sampling = flags_.sampling;
-    sampling.first_prompt = turn_++;  // or each would draw the numbers of the first
-    AnswerPrinter printer(column);
-    const auto completions =
-        model_.generate({ids}, sampling, [&](size_t, std::string_view text) { printer.add(text); });
-    printer.end();
-    print_result("\n");
-    chat_.messages.push_back({.role = "assistant",
-                              .content = std::string(trimmed(completions.front().text)),
-                              .input = "",
-                              .more = ""});
+  void run() {
+    if (asking_)
+      say(std::string(talk_.alone() ? "There is no prompt style: each line is a prompt of its own. "
+                                    : "") +
+          "/help lists what can be done beside talking. " + kHowToEnd);
+    while (const auto message = lines_.read(">> Prompt: ")) {
+      const Order order = order_in(*message);
+      if (order.kind == Order::Kind::kEnd) return;
+      try {
+        if (order.kind == Order::Kind::kNone)
+          answer(*message);
+        else
+          follow(order, *message);
+      } catch (const OutputError&) {
+        throw;
+      } catch (const Stop& stop) {
+        throw Error("stopped", stop.exit_code);
+      } catch (const Error& error) {
+        if (!asking_) throw;
+        say(error.what());
+      }
+    }
+    if (asking_) print_message("\n");
   }
 
  private:
-  /// The oldest turns are forgotten where they leave no room for an answer.
-  std::vector<int32_t> fitting_ids() {
-    std::vector<int32_t> ids = model_.encode_chat(chat_);
-    const int64_t room =
-        model_.context() - std::min(flags_.sampling.max_new_tokens, model_.context() / 2);
-    bool forgot = false;
-    while (static_cast<int64_t>(ids.size()) > room && chat_.messages.size() > first_ + 2) {
-      const auto oldest = chat_.messages.begin() + static_cast<std::ptrdiff_t>(first_);
-      chat_.messages.erase(oldest, oldest + 2);
-      ids = model_.encode_chat(chat_);
-      forgot = true;
+  void say(const std::string& text) const { print_message(laid_out(text) + "\n"); }
+
+  /// While it lives Ctrl-C stops what is computed; then signals do what they did.
+  class Stoppable {
+   public:
+    Stoppable() {
+      for (size_t i = 0; i < std::size(kSignals); ++i)
+        ::sigaction(kSignals[i], nullptr, &before_[i]);
+      handle_interrupts();
     }
-    if (forgot) log_warning("the oldest turns no longer fit and are forgotten");
-    return ids;
+    Stoppable(const Stoppable&) = delete;
+    Stoppable& operator=(const Stoppable&) = delete;
+    ~Stoppable() {
+      clear_interrupts();
+      for (size_t i = 0; i < std::size(kSignals); ++i)
+        ::sigaction(kSignals[i], &before_[i], nullptr);
+    }
+    /// Error: it was another signal than that of Ctrl-C, or nobody is there who would go on.
+    void check(bool asking) const {
+      if (!interrupted()) return;
+      const int code = interrupt_exit_code();
+      if (!asking || code != 128 + SIGINT) throw Stop{code};
+    }
+
+   private:
+    static constexpr int kSignals[] = {SIGINT, SIGTERM, SIGHUP};
+    struct sigaction before_[std::size(kSignals)] = {};
+  };
+  struct Stop {
+    int exit_code;
+  };
+
+  void answer(const std::string& message) {
+    if (asking_) print_message(kReply);
+    AnswerPrinter printer(beside_ ? std::string_view(kReply).size() : 0);
+    Talk::Answered answered;
+    {
+      const Stoppable stoppable;
+      answered = talk_.answer(message, [&](std::string_view text) { printer.add(text); });
+      printer.end();
+      print_result("\n");
+      stoppable.check(asking_);
+    }
+    if (answered.forgot) log_warning("the oldest turns no longer fit and are forgotten");
+    if (answered.cut)
+      log_warning("the answer ends with the model's context of {} tokens; /clear makes room",
+                  model_.context());
   }
 
-  const ChatFlags& flags_;
+  void compare(const std::string& text) {
+    const Stoppable stoppable;
+    std::optional<AnswerPrinter> printer;
+    const auto end = [&] {
+      if (!printer) return;
+      printer->end();
+      print_result("\n");
+    };
+    talk_.compare(
+        text,
+        [&](const std::string& name) {
+          end();
+          print_result("--- " + (name.empty() ? std::string("base") : name) + "\n");
+          printer.emplace();
+        },
+        [&](std::string_view part) { printer->add(part); });
+    end();
+    stoppable.check(asking_);
+  }
+
+  void list_adapters() const {
+    std::string text = "loaded: base" + std::string(model_.adapter().empty() ? " (in use)" : "");
+    for (const std::string& name : model_.adapters())
+      text += ", " + name + (name == model_.adapter() ? " (in use)" : "");
+    say(text);
+  }
+
+  void follow(const Order& order, const std::string& message) {
+    using Kind = Order::Kind;
+    if (order.kind == Kind::kClear) talk_.clear();
+    if (order.kind == Kind::kSystem) talk_.set_system(order.rest);
+    if (order.kind == Kind::kCompare) compare(order.rest);
+    if (order.kind == Kind::kSave) {
+      if (order.rest.empty()) throw Error("/save needs the file to write: /save talk.jsonl", 2);
+      talk_.save(order.rest);
+      say("saved in " + order.rest);
+    }
+    if (order.kind == Kind::kAdapter) {
+      if (!order.rest.empty()) talk_.use_adapter(order.rest == "base" ? "" : order.rest);
+      list_adapters();
+    }
+    if (order.kind == Kind::kUnknown)
+      say("there is no " + std::string(trimmed(message)) + " here; /help lists what there is.");
+    if (order.kind == Kind::kHelp) print_message(kOrders);
+  }
+
   Model& model_;
-  bool alone_;
-  Chat chat_;
-  size_t first_ = 0;  // message behind the system's
-  uint32_t turn_ = 0;
+  bool asking_, beside_;
+  Talk talk_;
+  LineReader lines_;
 };
-
-constexpr const char* kHowToEnd = "/exit, exit or an empty line ends the chat.";
-constexpr const char* kReply = ">> Reply: ";
-
-/// What a line is that is not for the model.
-enum class Order { kNone, kEnd, kClear, kHelp, kUnknown };
-
-/// A word alone on its line: what other programs' chats end with, too, with or without their mark.
-Order order_in(const std::string& line) {
-  const std::string word = small_letters(trimmed(line));
-  if (word.empty()) return line.empty() ? Order::kEnd : Order::kNone;
-  const bool marked = word.front() == '/' || word.front() == '!' || word.front() == ':';
-  const std::string name = marked ? word.substr(1) : word;
-  if (name == "exit" || name == "quit" || (marked && (name == "bye" || name == "q")))
-    return Order::kEnd;
-  if (word.front() == ':' || !marked) return Order::kNone;
-  if (name == "clear") return Order::kClear;
-  if (name == "help" || name == "?") return Order::kHelp;
-  // "/usr/bin" and "!important, ..." may be meant for the model.
-  const bool letters = !name.empty() && std::all_of(name.begin(), name.end(), [](unsigned char c) {
-    return std::isalpha(c) != 0;
-  });
-  return word.front() == '/' && letters ? Order::kUnknown : Order::kNone;
-}
 
 void run(const ChatFlags& flags) {
   check_sampling(flags.sampling);
   Model model = Model::open(flags.model);
-  Conversation conversation(flags, model);
-  // Who types is asked; a pipe is not, nor who wants to see nothing but answers.
-  const bool asking = ::isatty(STDIN_FILENO) != 0 && log_level() != LogLevel::kQuiet;
-  const std::string help =
-      std::string(conversation.alone()
-                      ? "There is no prompt style: each line is a prompt of its own. "
-                      : "/clear forgets what was said. ") +
-      kHowToEnd;
-  if (asking) print_message(laid_out(help) + "\n");
-  const bool beside = asking && ::isatty(STDERR_FILENO) != 0;
-  std::string line;
-  for (;;) {
-    if (asking) print_message(">> Prompt: ");
-    if (!std::getline(std::cin, line)) {
-      if (asking) print_message("\n");
-      break;
-    }
-    const Order order = order_in(line);
-    if (order == Order::kEnd) break;
-    if (order == Order::kClear) conversation.clear();
-    if (order == Order::kUnknown)
-      print_message(laid_out("there is no " + std::string(trimmed(line)) + " here. " + help) +
-                    "\n");
-    if (order == Order::kHelp) print_message(laid_out(help) + "\n");
-    if (order != Order::kNone) continue;
-    if (asking) print_message(kReply);
-    conversation.answer(line, beside ? std::string_view(kReply).size() : 0);
-  }
+  Chatting(flags, model).run();
 }
 
 }  // namespace

@@ -124,12 +124,9 @@ void Scheduler::compute(Pass& pass) {
   if (n > 0) pass.logits = Tensor(n, session_.config().vocab, Dtype::kF32);
   const BatchBuffer buffer = BatchBuffer::for_generation(continuations);
   const auto compute = [&](Run& run) {
-    run.mixed = &mixed;
-    run.as_many = pass.as_many;
+    const RunOfRows rows_of_all(run, mixed, pass.as_many);
     session_.decoder().logits(run, buffer.batch(), n > 0 ? rows.view() : View{}, pass.logits.view(),
                               &cache_);
-    run.mixed = nullptr;
-    run.as_many = false;
   };
   session_.reserve(compute);
   const auto number = static_cast<int64_t>(pass.parts.front().sequence->number) - 1;
@@ -157,8 +154,7 @@ void Scheduler::reserve() {
     mixed.all.push_back({.parts = &session_.parts(""), .count = tokens, .wanted_count = n});
     Tensor rows(1, n, Dtype::kI32), logits(n, session_.config().vocab, Dtype::kF32);
     session_.reserve([&](Run& run) {
-      run.mixed = &mixed;
-      run.as_many = as_many;
+      const RunOfRows all(run, mixed, as_many);
       session_.decoder().logits(run, buffer.batch(), rows.view(), logits.view(), &cache_);
     });
   }

@@ -44,6 +44,25 @@ struct MixedRows {
   }
 };
 
+/// While it lives, a run's rows are these; after that, also after an error, nobody's.
+class RunOfRows {
+ public:
+  RunOfRows(Run& run, const MixedRows& mixed, bool as_many) : run_(run) {
+    run.mixed = &mixed;
+    run.as_many = as_many;
+  }
+  RunOfRows(const RunOfRows&) = delete;
+  RunOfRows& operator=(const RunOfRows&) = delete;
+  ~RunOfRows() {
+    run_.mixed = nullptr;
+    run_.as_many = false;
+    run_.adapter_scale = 1;
+  }
+
+ private:
+  Run& run_;
+};
+
 /// Hooks for every site and layer of a decoder that hand rows to the hooks of those whose they are (Run::mixed).
 class RowRoutes {
  public:

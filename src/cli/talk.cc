@@ -1,0 +1,118 @@
+#include "cli/talk.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "base/file.h"
+#include "base/output.h"
+#include "base/trim.h"
+#include "falconer/process.h"
+
+namespace falconer::cli {
+namespace {
+
+ChatMessage message_of(const char* role, std::string content) {
+  return {.role = role, .content = std::move(content), .input = "", .more = ""};
+}
+
+}  // namespace
+
+Talk::Talk(Model& model, SamplingSettings sampling, std::string system, bool raw)
+    : model_(model), sampling_(std::move(sampling)), system_(std::move(system)), raw_(raw) {
+  if (sampling_.num_return_sequences != 1)
+    throw Error("chat gives one answer to each message; leave --num-return-sequences out", 2);
+  clear();
+}
+
+void Talk::clear() {
+  alone_ = raw_ || model_.prompt_style().empty();
+  chat_.messages.clear();
+  if (!system_.empty()) chat_.messages.push_back(message_of("system", system_));
+  first_ = chat_.messages.size();
+}
+
+void Talk::set_system(const std::string& system) {
+  system_ = system;
+  clear();
+}
+
+void Talk::save(const std::string& file) const {
+  nlohmann::ordered_json messages = nlohmann::ordered_json::array();
+  for (const ChatMessage& message : chat_.messages)
+    messages.push_back({{"role", message.role}, {"content", message.content}});
+  OutputRule(false).check_result(file, "/save");
+  write_file(file, nlohmann::ordered_json({{"messages", messages}}).dump() + "\n");
+}
+
+// The oldest turns are forgotten where they leave no room for an answer.
+std::vector<int32_t> Talk::fitting_ids(Chat& chat, bool& forgot) const {
+  std::vector<int32_t> ids = model_.encode_chat(chat);
+  const int64_t room = model_.context() - std::min(sampling_.max_new_tokens, model_.context() / 2);
+  while (std::ssize(ids) > room && chat.messages.size() > first_ + 2) {
+    const auto oldest = chat.messages.begin() + static_cast<std::ptrdiff_t>(first_);
+    chat.messages.erase(oldest, oldest + 2);
+    ids = model_.encode_chat(chat);
+    forgot = true;
+  }
+  return ids;
+}
+
+std::vector<Completion> Talk::generate(const std::vector<int32_t>& ids, const OnText& on_text) {
+  SamplingSettings sampling = sampling_;
+  sampling.first_prompt = turn_++;  // or each would draw the numbers of the first
+  return model_.generate({ids}, sampling, [&](size_t, std::string_view text) { on_text(text); });
+}
+
+Talk::Answered Talk::answer(const std::string& message, const OnText& on_text) {
+  Answered answered;
+  Chat chat = chat_;
+  chat.messages.push_back(message_of("user", message));
+  const std::vector<int32_t> ids =
+      alone_ ? model_.encode_prompt(message, "", true) : fitting_ids(chat, answered.forgot);
+  const Completion completion = generate(ids, on_text).front();
+  answered.stopped = completion.finish_reason == "cancelled";
+  answered.cut = completion.finish_reason == "length" &&
+                 std::ssize(ids) + std::ssize(completion.ids) >= model_.context();
+  chat.messages.push_back(message_of("assistant", std::string(trimmed(completion.text))));
+  chat_ = std::move(chat);
+  return answered;
+}
+
+void Talk::compare(const std::string& message, const std::function<void(const std::string&)>& begin,
+                   const OnText& on_text) {
+  Chat chat = chat_;
+  if (!message.empty())
+    chat.messages.push_back(message_of("user", message));
+  else if (chat.messages.size() > first_)
+    chat.messages.pop_back();  // the answer to the last one
+  else
+    throw Error("nothing was said yet that could be answered again; give a message: /compare TEXT",
+                2);
+  const std::string before = model_.adapter();
+  const uint32_t turn = turn_;
+  std::vector<std::string> all = model_.adapters();
+  all.insert(all.begin(), "");
+  for (const std::string& name : all) {
+    if (interrupted()) break;
+    model_.set_adapter(name);
+    turn_ = turn;  // all draw the same numbers
+    begin(name);
+    bool forgot = false;
+    Chat own = chat;
+    const bool alone = raw_ || model_.prompt_style().empty();
+    generate(alone ? model_.encode_prompt(chat.messages.back().content, "", true)
+                   : fitting_ids(own, forgot),
+             on_text);
+  }
+  model_.set_adapter(before);
+}
+
+void Talk::use_adapter(const std::string& what) {
+  const size_t equals = what.find('=');
+  const std::string name = what.substr(0, equals);
+  if (equals != what.npos) model_.load_adapter(name, what.substr(equals + 1));
+  model_.set_adapter(name);
+  alone_ = raw_ || model_.prompt_style().empty();
+}
+
+}  // namespace falconer::cli

@@ -1,0 +1,54 @@
+// A conversation with a model and its adapters.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "falconer/use.h"
+
+namespace falconer::cli {
+
+class Talk {
+ public:
+  /// `raw`: each message is a prompt of its own, as where there is no prompt style. Error (usage): settings that a
+  /// conversation cannot have.
+  Talk(Model& model, SamplingSettings sampling, std::string system, bool raw);
+
+  bool alone() const { return alone_; }
+  void clear();
+  /// What the model is told before the first turn; what was said is forgotten.
+  void set_system(const std::string& system);
+  /// The conversation as rows have it: {"messages": [...]}. Error: the file cannot be written, or is there already.
+  void save(const std::string& file) const;
+
+  using OnText = std::function<void(std::string_view)>;
+  /// Answers a message, which stays in the conversation with what was answered; also where Ctrl-C stopped it, which is
+  /// told by `stopped`. Error: the message is longer than the model's context; it is forgotten.
+  struct Answered {
+    bool stopped = false, forgot = false;  // the oldest turns, which no longer fit
+    bool cut = false;                      // at the end of the context
+  };
+  Answered answer(const std::string& message, const OnText& on_text);
+  /// An answer to `message`, or to the last one where it is empty, by each adapter and by the base; nothing of it stays.
+  /// `begin` is told who comes. Error (usage): nothing was said yet.
+  void compare(const std::string& message, const std::function<void(const std::string&)>& begin,
+               const OnText& on_text);
+  /// Goes on with the adapter of that name; "": the base. NAME=PATH loads it first. Error: as Model's.
+  void use_adapter(const std::string& what);
+
+ private:
+  std::vector<int32_t> fitting_ids(Chat& chat, bool& forgot) const;
+  std::vector<Completion> generate(const std::vector<int32_t>& ids, const OnText& on_text);
+
+  Model& model_;
+  SamplingSettings sampling_;
+  std::string system_;
+  bool raw_, alone_ = false;
+  Chat chat_;
+  size_t first_ = 0;  // message behind the system's
+  uint32_t turn_ = 0;
+};
+
+}  // namespace falconer::cli
