@@ -1,13 +1,10 @@
 #include "hub/http.h"
 
-#include <pthread.h>
-
 #include <algorithm>
 #include <cctype>
 #include <cmath>
-#include <csignal>
-#include <ctime>
 
+#include "base/no_broken_pipe.h"
 #include "base/small_letters.h"
 #include "base/trim.h"
 #include "hub/address.h"
@@ -20,28 +17,6 @@ constexpr int kMostRedirects = 10;
 constexpr size_t kMostHeaders = 500, kLongestHeader = 1 << 16;
 constexpr size_t kErrorBodyBytes = 1 << 14, kBodyBytes = 1 << 26;
 constexpr long kReceiveBytes = 1 << 18;  // what a read from the network takes at most
-
-// A connection that the other side has closed must be an error of libcurl, not the end of the
-// process: libcurl leaves SIGPIPE alone in programs with threads. It is not ignored for good, since
-// "falconer ... | head" relies on it.
-class NoBrokenPipe {
- public:
-  NoBrokenPipe() {
-    sigemptyset(&pipe_);
-    sigaddset(&pipe_, SIGPIPE);
-    ::pthread_sigmask(SIG_BLOCK, &pipe_, &before_);
-  }
-  NoBrokenPipe(const NoBrokenPipe&) = delete;
-  NoBrokenPipe& operator=(const NoBrokenPipe&) = delete;
-  ~NoBrokenPipe() {
-    const timespec at_once{};
-    if (sigismember(&before_, SIGPIPE) == 0) ::sigtimedwait(&pipe_, nullptr, &at_once);
-    ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
-  }
-
- private:
-  sigset_t pipe_{}, before_{};
-};
 
 bool is_redirect(int status) {
   return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;

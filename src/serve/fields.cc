@@ -7,10 +7,38 @@
 #include "serve/error.h"
 
 namespace falconer::serve {
+namespace {
+
+/// How many keys are compared with another one where each object looks through all of its keys for a new one.
+size_t compared_keys(std::string_view body) {
+  std::vector<size_t> members;  // of what is open; a list has none
+  size_t compared = 0;
+  for (size_t at = 0; at < body.size(); ++at) {
+    const char c = body[at];
+    if (c == '"') {
+      for (++at; at < body.size() && body[at] != '"'; ++at) at += body[at] == '\\';
+    } else if (c == '{' || c == '[') {
+      members.push_back(0);
+    } else if (c == '}' || c == ']') {
+      if (!members.empty()) members.pop_back();
+    } else if (c == ':' && !members.empty()) {
+      compared += members.back()++;
+    }
+  }
+  return compared;
+}
+
+// A few large objects, and any number of small ones.
+size_t most_compared(size_t bytes) { return 20'000'000 + 4 * bytes; }
+
+}  // namespace
 
 Json parse_body(std::string_view body) {
   if (const std::string excess = json_excess(body, true); !excess.empty())
     throw RequestError(400, "the request's body " + excess, "", "invalid_json");
+  if (compared_keys(body) > most_compared(body.size()))
+    throw RequestError(400, "the request's body holds too many objects with too many members", "",
+                       "invalid_json");
   Json parsed = parse_ordered_json(body);
   if (parsed.is_discarded())
     throw RequestError(400, "the request's body is no JSON: " + json_complaint(body), "",
@@ -131,7 +159,7 @@ void RequestFields::end() const {
     const std::vector<std::string> known(asked_.begin(), asked_.end());
     throw RequestError(400,
                        fmt::format("there is no field \"{}{}\"{}", where_, printable(name),
-                                   did_you_mean(name, known)),
+                                   did_you_mean(name.substr(0, kLongestCompared), known)),
                        where_ + printable(name), "unknown_parameter");
   }
 }

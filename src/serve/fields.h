@@ -13,6 +13,9 @@
 
 namespace falconer::serve {
 
+/// Of a name that nobody knows, for a guess at what was meant: comparing takes time.
+inline constexpr size_t kLongestCompared = 64;
+
 /// The object that a request's body is. RequestErrors: no JSON, another value, a key twice, lists or objects too deep
 /// in each other.
 Json parse_body(std::string_view body);

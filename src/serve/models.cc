@@ -101,10 +101,11 @@ std::string Service::adapter_of(const std::string& model) const {
   if (std::find(names.begin(), names.end(), model) != names.end()) return model;
   std::vector<std::string> all = names;
   all.push_back(model_.name);
-  throw RequestError(404,
-                     fmt::format("there is no model \"{}\"{}; GET /v1/models lists them",
-                                 printable(model), did_you_mean(model, all)),
-                     "model", "model_not_found");
+  throw RequestError(
+      404,
+      fmt::format("there is no model \"{}\"{}; GET /v1/models lists them", printable(model),
+                  did_you_mean(model.substr(0, kLongestCompared), all)),
+      "model", "model_not_found");
 }
 
 std::shared_ptr<const ModelTexts> Service::texts_of(const std::string& adapter) const {

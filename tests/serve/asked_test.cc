@@ -156,6 +156,18 @@ TEST(Asked, ABodyThatIsNoObjectIsSaid) {
       "messages:");
 }
 
+TEST(Asked, WhatWouldTakeLongToReadIsRefusedAtOnce) {
+  std::string object = "{\"a\": \"\\\"{[:\"";
+  for (int i = 0; i < 4000; ++i) object += fmt::format(", \"k{}\": 0", i);
+  object += "}";
+  chat("\"metadata\": " + object);
+  std::string list = object;
+  for (int i = 0; i < 10; ++i) list += ", " + object;
+  EXPECT_EQ(error_of(chat, "\"metadata\": {\"b\": [" + list + "]}"),
+            ": the request's body holds too many objects with too many members");
+  EXPECT_LT(error_of(chat, "\"" + std::string(1 << 20, 'x') + "\": 1").size(), 1000u);
+}
+
 TEST(Asked, ThereIsAMostOfEverything) {
   std::string list = "1";
   for (int i = 0; i < 2000; ++i) list += ", 1";

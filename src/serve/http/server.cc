@@ -16,6 +16,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/no_broken_pipe.h"
 #include "base/system.h"
 #include "serve/http/connection.h"
 #include "serve/http/loop.h"
@@ -236,6 +237,7 @@ void HttpServer::every(double seconds, std::function<void()> work) {
 }
 
 void HttpServer::run() {
+  const NoBrokenPipe no_broken_pipe;
   event_base_loop(impl_->base.get(), EVLOOP_NO_EXIT_ON_EMPTY);
   if (impl_->thrown != nullptr) std::rethrow_exception(std::exchange(impl_->thrown, nullptr));
 }
