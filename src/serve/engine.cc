@@ -154,6 +154,7 @@ bool Engine::do_tasks() {
     if (idle_) changed_.notify_all();
     changed_.wait(lock, [&] { return !idle_ || !tasks_.empty() || stopping_; });
     if (stopping_) return false;
+    idle_ = false;  // what is taken here is work until step() says otherwise
     tasks = std::exchange(tasks_, {});
   }
   for (const auto& task : tasks) task();
