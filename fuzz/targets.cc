@@ -18,6 +18,7 @@ constexpr Target kTargets[] = {
     {"special_tokens", fuzz_special_tokens},
     {"chat_template", fuzz_chat_template},
     {"template_files", fuzz_template_files},
+    {"json_schema", fuzz_json_schema},
     {"rows_jsonl", fuzz_rows_jsonl},
     {"rows_json", fuzz_rows_json},
     {"rows_csv", fuzz_rows_csv},

@@ -43,6 +43,7 @@ void fuzz_sentencepiece(
 void fuzz_special_tokens(Input input);  // the files beside it
 void fuzz_chat_template(Input input);   // chat_template.jinja, rendered
 void fuzz_template_files(Input input);  // tokenizer_config.json, whose template it may hold
+void fuzz_json_schema(Input input);     // a schema, compiled and walked through
 void fuzz_rows_jsonl(Input input);      // data, in each format
 void fuzz_rows_json(Input input);
 void fuzz_rows_csv(Input input);

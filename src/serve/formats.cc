@@ -15,9 +15,10 @@ class GrammarMask : public TokenMask {
 
   void allowed(std::vector<bool>& allowed) const override {
     place_.allowed(allowed);
-    if (!place_.is_complete()) return;
+    // One that is also a text would end the answer within its JSON.
+    const bool may_end = place_.is_complete();
     for (const int32_t id : ends_)
-      if (static_cast<size_t>(id) < allowed.size()) allowed[static_cast<size_t>(id)] = true;
+      if (static_cast<size_t>(id) < allowed.size()) allowed[static_cast<size_t>(id)] = may_end;
   }
   void push(int32_t id) override { place_.push(id); }
 
@@ -60,8 +61,7 @@ std::shared_ptr<grammar::TokenGrammar> AnswerFormats::find(
     return one.tokenizer == tokenizer.get() && one.format == key;
   };
   if (const Made* there = used(made_, is)) return there->grammar;
-  if (!any) fail_usage("a JSON schema is not supported here; use json_object");
-  auto rules = grammar::any_json_object();
+  auto rules = any ? grammar::any_json_object() : grammar::json_schema_grammar(format.schema);
   auto made = std::make_shared<grammar::TokenGrammar>(std::move(rules), trie_of(tokenizer));
   if (made_.size() == kMostGrammars) made_.erase(made_.begin());
   made_.push_back({tokenizer.get(), key, made});

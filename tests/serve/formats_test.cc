@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "base/error.h"
@@ -43,6 +44,32 @@ TEST_F(Formats, AnObjectBeginsAndEndsAsOne) {
         << text;
   push(*mask, R"({"a": [1, "b"]})");
   EXPECT_EQ(allowed_texts(*mask, 640), std::vector<std::string>{tokenizer_->token_bytes(end)});
+}
+
+TEST_F(Formats, AnEndThatIsATextEndsNoneWithinItsJson) {
+  const AskedFormat format{.kind = AskedFormat::Kind::kJsonSchema,
+                           .schema = Json::parse(R"({"enum": ["a", "aa"]})")};
+  const auto grammar = formats_.find(format, tokenizer_);
+  const int32_t text = tokenizer_->encode("a").front();
+  const auto mask = mask_of(grammar, {text, *tokenizer_->eos_id()});
+  push(*mask, "\"a");
+  const std::vector<std::string> within = allowed_texts(*mask, 640);
+  EXPECT_EQ(std::count(within.begin(), within.end(), "a"), 0);
+  EXPECT_EQ(std::count(within.begin(), within.end(), "\""), 1);
+}
+
+TEST_F(Formats, ASchemaThatIsNotSupportedSaysWhere) {
+  const AskedFormat format{.kind = AskedFormat::Kind::kJsonSchema,
+                           .schema = Json::parse(R"({"properties": {"a": {"not": {}}}})")};
+  try {
+    formats_.find(format, tokenizer_);
+    ADD_FAILURE() << "no error";
+  } catch (const Error& error) {
+    EXPECT_STREQ(
+        error.what(),
+        "the JSON schema: at /properties/a: \"not\" is not supported; leave it out, or say "
+        "it in the prompt");
+  }
 }
 
 TEST_F(Formats, AnswersWithOneFormatShareIt) {

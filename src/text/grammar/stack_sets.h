@@ -24,7 +24,7 @@ class StackSets {
   /// Nor is a stack made that is deeper: lists and objects nest some hundreds deep, and then no more are begun.
   static constexpr uint32_t kMostDepth = 1024;
   /// Beyond so many sets, or returns in their stacks, new ones last until forget().
-  static constexpr size_t kMostSets = 8192, kMostReturns = size_t{1} << 17;
+  static constexpr size_t kMostSets = 4096, kMostReturns = size_t{1} << 17;
 
   explicit StackSets(std::shared_ptr<const Grammar> grammar);
 
@@ -39,8 +39,8 @@ class StackSets {
   Id import(const StackSets& from, Id set);
 
   bool full() const { return full_; }
-  /// Of those that last.
-  size_t size() const { return kept_; }
+  /// About what all of it takes in memory.
+  size_t bytes() const { return kept_ * (sizeof(Set) + 64) + returns_.size() * 64; }
   /// The sets that do not last are gone, with what came from them since `mark`.
   struct Mark {
     size_t sets = 0, returns = 0;

@@ -5,7 +5,7 @@
 namespace falconer::grammar {
 namespace {
 
-constexpr size_t kMostMaskBytes = size_t{16} << 20;  // that a memory keeps
+constexpr size_t kMostMaskBytes = size_t{8} << 20;  // that a memory keeps
 
 /// Tokens, as the plain ones of a text with so much room, and more.
 struct Mask {
@@ -40,6 +40,11 @@ class TokenGrammar::Memory {
     allowed.resize(logits);
     for (const int32_t id : mask.ids)
       if (static_cast<size_t>(id) < logits) allowed[static_cast<size_t>(id)] = true;
+  }
+
+  size_t bytes() {
+    const std::lock_guard lock(mutex);
+    return mask_bytes_ + sets.bytes();
   }
 
   bool full() {
@@ -101,6 +106,12 @@ TokenGrammar::TokenGrammar(std::shared_ptr<const Grammar> grammar,
 }
 
 TokenGrammar::~TokenGrammar() = default;
+
+size_t TokenGrammar::bytes() {
+  const auto memory = fresh(nullptr);
+  return memory->bytes() + grammar_->states.size() * sizeof(Grammar::StateInfo) +
+         grammar_->edges.size() * sizeof(Edge);
+}
 
 std::shared_ptr<TokenGrammar::Memory> TokenGrammar::fresh(
     const std::shared_ptr<Memory>& instead_of) {

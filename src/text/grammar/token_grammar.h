@@ -17,6 +17,8 @@ class TokenGrammar {
  public:
   TokenGrammar(std::shared_ptr<const Grammar> grammar, std::shared_ptr<const TokenTrie> trie);
   ~TokenGrammar();
+  /// About what it takes in memory, with what was found out.
+  size_t bytes();
 
  private:
   class Memory;

@@ -1,7 +1,7 @@
 #include "text/grammar/token_trie.h"
 
 #include <algorithm>
-#include <numeric>
+#include <tuple>
 
 #include "base/error.h"
 #include "base/utf8.h"

@@ -1,6 +1,7 @@
 // The tokens of a vocabulary as a tree of their bytes, for going through those that a grammar allows.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <span>
 #include <string>
