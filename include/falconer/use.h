@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -116,6 +117,9 @@ class Model {
   /// The ids of messages that an answer is to follow, in the same style; as they stand where `raw`
   /// or where there is none.
   std::vector<int32_t> encode_chat(const Chat& chat, bool raw = false) const;
+  /// The ids of messages whose last one is an answer, up to the token that ends its turn, and the place where the
+  /// answer's own ids begin. Error: the last one is no answer, or the chat template hides where it lies.
+  std::vector<int32_t> encode_answered(const Chat& chat, bool raw, size_t& begin) const;
   /// Tokens that a prompt and its answer may have together.
   int64_t context() const;
   /// The tokens that logits are about.
@@ -126,6 +130,9 @@ class Model {
   /// ids.size() x vocab() logits, row by row: row i is about the token behind ids[0..i]. Errors: no ids, one
   /// outside of the vocabulary, more than context(), a logit that is not finite.
   std::vector<float> logits(const std::vector<int32_t>& ids);
+  /// ln p of each token behind the first one of each row, given those before it: what score() writes as
+  /// "logprobs". Rows are divided among the ranks of a job. Errors: as of logits().
+  std::vector<std::vector<float>> logprobs(const std::vector<std::vector<int32_t>>& rows);
   /// layers() + 1 states of ids.size() x width() numbers, row by row: entry 0 is the embedding, entry i what
   /// block i - 1 gives, and the last one is behind the last norm, where the head begins. These are
   /// `output_hidden_states` of transformers. Where the model computes in bf16, so are they, in f32. Errors: as
@@ -185,27 +192,68 @@ std::vector<std::vector<int32_t>> read_prompts(const std::string& path, const Mo
 
 struct EvaluateOptions {
   ModelOptions model;
+  /// Adapters that are asked beside each other, PATH or NAME=PATH, after that of `model`; the base is read once.
+  std::vector<std::string> adapters;
+  bool base = false;  // the model without an adapter is asked too, first
+  /// Other checkpoints, such as merged ones, that are asked too: PATH or NAME=PATH.
+  std::vector<std::string> also;
   /// Rows with a prompt, an instruction or messages and the expected answer, or of token ids whose
-  /// labels begin behind the prompt.
+  /// labels begin behind the prompt. Of rows with "options", "choices" or "endings", a list of texts, the most
+  /// likely option is the answer. Empty: no rows are asked.
   std::string data;
   std::string data_format, columns;  // as PrepareOptions
   bool strict_columns = false;
   std::string delimiter, encoding;
-  std::string output;  // JSONL {"prompt", "expected", "answer", "exact"}; empty: none
+  std::string output;  // JSONL {"instruction", "input", "expected", "answer", "exact"}; empty: none
   SamplingSettings sampling = {.max_new_tokens = 128, .temperature = 0};
+  /// "on": prompts are rendered by the checkpoint's chat template, as with prompt_style "chat"; "off": they stand as
+  /// they are, as with "raw". Empty: prompt_style says how.
+  std::string chat_template;
   int64_t limit = 0;        // rows that are asked; 0: all
   int64_t batch_size = 32;  // rows that are answered together
   bool overwrite = false;   // a file at `output` that Falconer did not write
+  std::string perplexity;   // a file of text in UTF-8 whose perplexity is measured; empty: none
+  /// Tokens of a window of that text, and how many the next one begins behind it. 0: the context, and
+  /// 4096 at most; half of the window.
+  int64_t window = 0, stride = 0;
 };
 struct EvaluatedRow {
   std::string instruction, input, expected, answer;
-  bool exact = false;  // the same text, white space at the ends apart
+  bool exact = false;          // the same text, white space at the ends apart
+  std::vector<double> scores;  // by EvaluateReport::metrics, from 0 to 1
+  /// Of a row with options: these, and ln p of each behind the prompt.
+  std::vector<std::string> options;
+  std::vector<double> logprobs;
 };
-struct EvaluateReport {
+/// A mean over rows, and what 95 % of the means of 1,000 resamples with replacement lie between.
+struct Estimate {
+  double mean = 0, low = 0, high = 0;
+};
+/// Of a text whose tokens are read in windows, each token predicted once, as transformers' guide has it:
+/// perplexity is exp(loss), and bits per byte are loss * tokens / (bytes * ln 2).
+struct TextPerplexity {
+  int64_t bytes = 0, tokens = 0, window = 0, stride = 0;
+  int64_t predicted = 0;  // tokens with a loss: all but the first, or the first ones of windows
+  double loss = 0;        // the mean, in nats
+  double perplexity = 0, bits_per_byte = 0;
+};
+struct EvaluatedModel {
+  std::string name;
   std::vector<EvaluatedRow> rows;
   int64_t exact = 0;
+  /// By EvaluateReport::metrics; differences to the first model are of the same rows, and it has none.
+  std::vector<Estimate> estimates, differences;
+  std::optional<TextPerplexity> perplexity;
 };
-/// Answers every row and compares with what the file expects.
+struct EvaluateReport {
+  /// "exact", "f1" (SQuAD's, of tokens) and "rouge_l" (of rouge_score, without stemming); of rows with
+  /// options "acc" and "acc_norm" (ln p by the option's characters), as in lm-evaluation-harness.
+  std::vector<std::string> metrics;
+  std::vector<EvaluatedModel> models;  // at least one
+  std::string text;                    // tables of all this, for people
+};
+/// Answers every row and compares with what the file expects; measures the perplexity of a text. Error (usage):
+/// there is neither; two models of one name.
 EvaluateReport evaluate(const EvaluateOptions& options);
 
 }  // namespace falconer

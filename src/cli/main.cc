@@ -62,7 +62,7 @@ constexpr Entry kCommands[] = {
     {"serve", "answer clients of OpenAI's interface over HTTP, with any number of adapters",
      falconer::cli::add_serve},
     {"score", "losses, log-probabilities and logits of rows", falconer::cli::add_score, true},
-    {"evaluate", "answer rows and count the answers that are exactly right",
+    {"evaluate", "answer rows and judge the answers; perplexity of a text",
      falconer::cli::add_evaluate, true},
     {"merge", "fold an adapter into a model of its own", falconer::cli::add_merge},
     {"export", "write a model or an adapter for transformers, PEFT, LitGPT or llama.cpp",

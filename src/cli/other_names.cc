@@ -35,6 +35,7 @@ constexpr OtherName kNames[] = {
     {"--model-max-length", "--max-seq-length", ""},
     {"--cutoff-len", "--max-seq-length", ""},
     {"--block-size", "--max-seq-length", ""},
+    {"--apply-chat-template", "--chat-template", ""},
     // Length of the run, and its steps.
     {"--num-train-epochs", "--epochs", ""},
     {"--num-epochs", "--epochs", ""},

@@ -1,5 +1,6 @@
 #include "text/model_texts.h"
 
+#include "base/error.h"
 #include "text/prompt_encoder.h"
 
 namespace falconer {
@@ -28,6 +29,23 @@ std::vector<int32_t> ModelTexts::encode_chat(Conversation conversation, bool raw
   drop_spelled_ends(conversation, *tokenizer_);
   return PromptEncoder(*tokenizer_, raw || !style_ ? as_it_stands() : *style_, parse_special_)
       .prompt(conversation);
+}
+
+std::vector<int32_t> ModelTexts::encode_answered(const Conversation& conversation, bool raw,
+                                                 size_t& begin) const {
+  EncodedConversation encoded =
+      PromptEncoder(*tokenizer_, raw || !style_ ? as_it_stands() : *style_, parse_special_)
+          .conversation(conversation);
+  if (encoded.answers.empty() || encoded.answers.back().message + 1 != conversation.messages.size())
+    fail(
+        "the place of the last message cannot be told: it is no answer, or the chat template hides "
+        "it; give another --prompt-style");
+  const AnswerRange& answer = encoded.answers.back();
+  begin = answer.begin;
+  encoded.ids.resize(answer.end);
+  while (encoded.ids.size() > begin && tokenizer_->is_special(encoded.ids.back()))
+    encoded.ids.pop_back();
+  return std::move(encoded.ids);
 }
 
 std::vector<int32_t> ModelTexts::ends_of_turn() const {

@@ -33,6 +33,11 @@ class ModelTexts {
   /// refuses them.
   std::vector<int32_t> encode_chat(Conversation conversation, bool raw) const;
 
+  /// The ids of messages whose last one is an answer, up to the token that ends its turn, and where the answer's own
+  /// begin. Errors: as of encode_chat(); the style hides where it lies.
+  std::vector<int32_t> encode_answered(const Conversation& conversation, bool raw,
+                                       size_t& begin) const;
+
   /// Special tokens that end an answer beside end-of-text; none without a style.
   std::vector<int32_t> ends_of_turn() const;
   /// What ends an answer where no special token does; empty: nothing.

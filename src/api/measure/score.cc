@@ -7,6 +7,7 @@
 #include "api/common.h"
 #include "api/data/read_rows.h"
 #include "api/finetune/rank_run.h"
+#include "api/measure/token_losses.h"
 #include "api/model/activations.h"
 #include "api/model/adapter_tokenizer.h"
 #include "api/model/base_check.h"
@@ -64,19 +65,12 @@ class Scorer {
   Scored score(const Row& row) {
     Scored scored;
     // One pass with every next token as a target; the labels choose among the losses afterwards.
-    std::vector<int32_t> labels = row.ids;
-    const BatchBuffer::Sequence sequence{.ids = row.ids, .labels = labels};
-    const BatchBuffer buffer = BatchBuffer::for_training({&sequence, 1});
-    const int64_t n = buffer.batch().target_count();
-    Tensor losses(1, n, Dtype::kF32);
-    run(n, [&](Run& run) { session_.decoder().loss(run, buffer.batch(), losses.view()); });
+    const std::vector<float> losses = token_losses(session_, {&row.ids, 1});
     double sum = 0;
     int64_t count = 0;
     std::vector<float> logprobs;
-    for (int64_t i = 0; i < n; ++i) {
-      const float loss = losses.view().row<float>(0)[i];
-      if (!std::isfinite(loss))
-        fail("the loss of token {} is {}: {}", i + 1, loss, why_not_finite(session_));
+    for (size_t i = 0; i < losses.size(); ++i) {
+      const float loss = losses[i];
       logprobs.push_back(-loss);
       if (row.labels[i + 1] == kIgnoredLabel) continue;
       // Labels are the ids in ordinary data; where they differ the loss is that of the label.

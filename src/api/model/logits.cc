@@ -6,14 +6,18 @@
 #include "text/token_ids.h"
 
 namespace falconer {
-namespace {
 
-/// Error (usage): the model has no place for `ids`. `what` is wanted, which are about something.
-BatchBuffer checked_row(const ModelConfig& config, std::span<const int32_t> ids, const char* what) {
+void check_row(const ModelConfig& config, std::span<const int32_t> ids, const char* what) {
   const int64_t n = static_cast<int64_t>(ids.size());
   if (n == 0) fail_usage("there are no ids: {}", what);
   if (n > config.context) fail_usage("{} ids, and the model's context is {}", n, config.context);
   check_token_ids(ids, config.vocab, "the row", true);
+}
+
+namespace {
+
+BatchBuffer checked_row(const ModelConfig& config, std::span<const int32_t> ids, const char* what) {
+  check_row(config, ids, what);
   const BatchBuffer::Sequence sequence{.ids = ids, .labels = {}};
   return BatchBuffer::for_training({&sequence, 1});
 }

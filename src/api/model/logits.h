@@ -8,6 +8,9 @@
 
 namespace falconer {
 
+/// Error (usage): the model has no place for `ids`. `what` is wanted, which are about something.
+void check_row(const ModelConfig& config, std::span<const int32_t> ids, const char* what);
+
 /// ids.size() x vocab in f32: row i is about the token behind ids[0..i]. Errors: no ids, one outside of the
 /// vocabulary, more than the context, a logit that is not finite (the tensor that it comes from is named).
 Tensor logits_of(Session& session, std::span<const int32_t> ids);

@@ -6,6 +6,7 @@
 #include "api/common.h"
 #include "api/finetune/rank_run.h"
 #include "api/measure/profiling.h"
+#include "api/measure/token_losses.h"
 #include "api/model/activations.h"
 #include "api/model/base_check.h"
 #include "api/model/chat.h"
@@ -135,6 +136,11 @@ std::vector<int32_t> Model::encode_chat(const Chat& chat, bool raw) const {
   return impl_->texts().encode_chat(conversation_of(chat), raw);
 }
 
+std::vector<int32_t> Model::encode_answered(const Chat& chat, bool raw, size_t& begin) const {
+  impl_->needed_tokenizer();
+  return impl_->texts().encode_answered(conversation_of(chat), raw, begin);
+}
+
 void check_sampling(const SamplingSettings& settings) { check_bounds(settings); }
 
 int64_t Model::vocab() const { return impl_->session->config().vocab; }
@@ -147,6 +153,29 @@ std::vector<float> Model::logits(const std::vector<int32_t>& ids) {
   const Tensor all = logits_of(*impl_->session, ids);
   const float* values = all.view().row<float>(0);
   return {values, values + all.view().size()};
+}
+
+std::vector<std::vector<float>> Model::logprobs(const std::vector<std::vector<int32_t>>& rows) {
+  Session& session = *impl_->session;
+  for (const auto& row : rows)
+    check_row(session.config(), row, "log-probabilities are of what follows a token");
+  if (impl_->ranks != nullptr) refuse_other_prompts(*impl_->ranks, rows);
+  const RowRange own = own_rows(std::ssize(rows), impl_->ranks);
+  const std::span mine(rows.begin() + own.begin, static_cast<size_t>(own.count));
+  std::vector<std::vector<float>> made;
+  for (size_t begin = 0; begin < mine.size();) {  // as many together as a context has tokens
+    size_t end = begin + 1, tokens = mine[begin].size();
+    while (end < mine.size() &&
+           static_cast<int64_t>(tokens + mine[end].size()) <= session.config().context)
+      tokens += mine[end++].size();
+    const std::vector<float> losses = token_losses(session, mine.subspan(begin, end - begin));
+    for (auto loss = losses.begin(); begin < end; ++begin) {
+      std::vector<float>& row = made.emplace_back();
+      for (size_t i = 1; i < mine[begin].size(); ++i) row.push_back(-*loss++);
+    }
+  }
+  session.pass_for_others();
+  return impl_->ranks != nullptr ? numbers_of_all(*impl_->ranks, made) : made;
 }
 
 void Model::dump_activations(const std::vector<int32_t>& ids, const std::string& file,

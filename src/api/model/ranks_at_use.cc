@@ -52,4 +52,15 @@ std::vector<Completion> completions_of_all(Ranks& ranks, const std::vector<Compl
   return all;
 }
 
+std::vector<std::vector<float>> numbers_of_all(Ranks& ranks,
+                                               const std::vector<std::vector<float>>& mine) {
+  std::string packed;
+  nlohmann::json::to_cbor(nlohmann::json(mine), packed);
+  std::vector<std::vector<float>> all;
+  for (const std::string& of_rank : ranks.gather_texts(packed))
+    for (const nlohmann::json& row : nlohmann::json::from_cbor(of_rank))
+      all.push_back(row.get<std::vector<float>>());
+  return all;
+}
+
 }  // namespace falconer

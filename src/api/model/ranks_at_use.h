@@ -23,5 +23,8 @@ void refuse_other_prompts(Ranks& ranks, const std::vector<std::vector<int32_t>>&
 
 /// Those of all ranks, in the order of the ranks.
 std::vector<Completion> completions_of_all(Ranks& ranks, const std::vector<Completion>& mine);
+/// The same of rows of numbers.
+std::vector<std::vector<float>> numbers_of_all(Ranks& ranks,
+                                               const std::vector<std::vector<float>>& mine);
 
 }  // namespace falconer

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "api/export/export.h"
+#include "api/settings/as_finetune.h"
 #include "api/settings/ranges.h"
 #include "api/settings/settings.h"
 #include "base/error.h"
@@ -13,27 +14,27 @@
 #include "falconer/watch.h"
 
 namespace falconer {
-namespace {
 
-using Rows = std::vector<SettingRow>;
-
-SettingRow find_in(const Rows& rows, const std::string& name) {
+SettingRow find_in(const std::vector<SettingRow>& rows, const std::string& name) {
   const auto found = std::find_if(rows.begin(), rows.end(),
                                   [&](const SettingRow& row) { return key_of(row) == name; });
   FALCONER_CHECK(found != rows.end());
   return *found;
 }
 
-// A row of finetune's with another place for the value, and other help where that is given.
-SettingRow as_finetune(const char* name, SettingValue value, const char* help = nullptr) {
+SettingRow as_finetune(const char* name, SettingValue value, const char* help) {
   static FinetuneOptions options;
-  static const Rows rows = rows_of(options);
+  static const std::vector<SettingRow> rows = rows_of(options);
   SettingRow row = find_in(rows, name);
   row.value = value;
   row.group = "";
   if (help != nullptr) row.help = help;
   return row;
 }
+
+namespace {
+
+using Rows = std::vector<SettingRow>;
 
 SettingRow optional(SettingRow row) {
   row.required = false;
@@ -266,38 +267,6 @@ Rows rows_of(SamplingSettings& s) {
       {.names = "ignore-eos", .value = &s.ignore_eos,
        .help = "go on behind the end-of-text token"},
   };
-}
-
-Rows rows_of(EvaluateOptions& o) {
-  const Rows model = rows_of(o.model);
-  Rows rows;
-  for (const char* name : {"checkpoint", "any-base", "adapter"})
-    rows.push_back(find_in(model, name));
-  append(rows, {
-      {.names = "data", .value = &o.data, .help = "rows with the answers that are expected",
-       .kind = ValueKind::kData, .required = true},
-      as_finetune("data-format", &o.data_format),
-      as_finetune("columns", &o.columns),
-      as_finetune("strict-columns", &o.strict_columns),
-      as_finetune("delimiter", &o.delimiter),
-      as_finetune("encoding", &o.encoding),
-      {.names = "output", .value = &o.output, .help = "JSONL with every answer",
-       .kind = ValueKind::kFile},
-      {.names = "limit", .value = &o.limit, .help = "ask only so many rows; 0: all",
-       .range = kRowCounts, .shows_default = true},
-      {.names = "batch-size", .value = &o.batch_size, .help = "rows that are answered together",
-       .range = kRowsTogether, .shows_default = true},
-  });
-  for (const char* name : {"prompt-style", "parse-special", "precision", "quantize", "compute", "device", "shard"})
-    rows.push_back(find_in(model, name));
-  Rows sampling = rows_of(o.sampling);
-  // An answer that never ends is never right, and one to each row is judged.
-  std::erase_if(sampling, [](const SettingRow& row) {
-    return key_of(row) == "ignore-eos" || key_of(row) == "num-return-sequences";
-  });
-  append(rows, sampling);
-  rows.push_back(overwrite(o.overwrite, "replace a file that Falconer did not write"));
-  return rows;
 }
 
 Rows rows_of(ScoreOptions& o) {
