@@ -124,6 +124,24 @@ def look_at_openai(program, server, folder):
         check("openai: the beginning of an answer as JSON", made.choices[0].message.content.strip().startswith("{"), made)
 
 
+def look_at_schemas(server):
+    import typing
+
+    import pydantic
+
+    class Animal(pydantic.BaseModel):
+        name: typing.Literal["deer", "hare", "owl"]
+        legs: typing.Annotated[int, pydantic.Field(ge=2, le=4)]
+        colours: typing.Annotated[list[typing.Literal["red", "green"]], pydantic.Field(min_length=1, max_length=3)]
+
+    client = openai.OpenAI(base_url=server.url + "/v1", api_key="none", max_retries=0)
+    for name in ("demo", "lora", "adapter", "adapter-v2"):
+        made = client.chat.completions.parse(model=name, messages=QUESTION, response_format=Animal, seed=4)
+        animal = made.choices[0].message.parsed
+        check(f"openai: an answer of {name} as a pydantic model", isinstance(animal, Animal) and 2 <= animal.legs <= 4,
+              made)
+
+
 def look_at_errors(server):
     client = openai.OpenAI(base_url=server.url + "/v1", api_key="none", max_retries=0)
     error = raised(lambda: client.chat.completions.create(model="none", messages=QUESTION))
@@ -298,6 +316,7 @@ def main():
                 folder / method, "--max-steps", 20, "--batch-size", 8, "--lr", "1e-2", "-q")
         with Server(program, "--adapters", folder) as server:
             look_at_openai(program, server, folder)
+            look_at_schemas(server)
             look_at_errors(server)
             look_at_cancelling(server)
             look_at_lm_eval(program, server, folder)
