@@ -10,9 +10,9 @@
 namespace falconer::cpu {
 namespace {
 
-/// Columns of c at one time: many enough for a product's peak, and few enough that the numbers of b stay in the caches.
-/// A multiple of every format's block.
-constexpr int64_t kPanel = 256;
+/// Columns of c at one time: many enough for a product's peak, and few enough that the numbers of b stay in the caches,
+/// of which a product for few rows reads every one as often as it multiplies it. Multiples of every format's block.
+constexpr int64_t kPanel = 512, kSmallPanel = 256;
 
 /// Memory of one thread, kept from call to call.
 View panel_of(int64_t rows, int64_t cols, Dtype dtype) {
@@ -42,9 +42,9 @@ void block_product(const Factor& a, const Factor& b, const View& c, float scale,
 }
 
 void small_block_product(const LinearForward& args) {
-  parallel_for((args.w.rows + kPanel - 1) / kPanel, 1, [&](int64_t begin, int64_t end) {
+  parallel_for((args.w.rows + kSmallPanel - 1) / kSmallPanel, 1, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
-      const int64_t m = i * kPanel, rows = std::min(kPanel, args.w.rows - m);
+      const int64_t m = i * kSmallPanel, rows = std::min(kSmallPanel, args.w.rows - m);
       const View panel = panel_of(rows, args.w.cols, Dtype::kF32);
       numbers_of_blocks(args.w.row_range(m, rows), panel);
       small_product({.x = args.x,
