@@ -129,11 +129,12 @@ void Scheduler::compute(Pass& pass) {
                               &cache_);
   };
   session_.reserve(compute);
+  const bool reads = std::all_of(pass.parts.begin(), pass.parts.end(),
+                                 [](const PassShare& part) { return part.sequence->reading(); });
   const auto number = static_cast<int64_t>(pass.parts.front().sequence->number) - 1;
   const InPart part(session_.run(),
-                    pass.as_many
-                        ? PassPart{.name = "prompt", .number = options_.first_number + number}
-                        : PassPart{"token"});
+                    reads ? PassPart{.name = "prompt", .number = options_.first_number + number}
+                          : PassPart{"token"});
   session_.make_pass(1, compute);
   ++counts_.passes;
   pass.seconds = now_seconds() - start;

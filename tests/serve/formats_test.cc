@@ -11,7 +11,7 @@
 namespace falconer::serve {
 namespace {
 
-class Formats : public ::testing::Test {
+class ResponseFormats : public ::testing::Test {
  protected:
   std::vector<std::string> allowed_texts(const TokenMask& mask, size_t rows) const {
     std::vector<bool> allowed(rows);
@@ -33,7 +33,7 @@ class Formats : public ::testing::Test {
   AnswerFormats formats_;
 };
 
-TEST_F(Formats, AnObjectBeginsAndEndsAsOne) {
+TEST_F(ResponseFormats, AnObjectBeginsAndEndsAsOne) {
   const auto grammar =
       formats_.find({.kind = AskedFormat::Kind::kJsonObject, .schema = {}}, tokenizer_);
   const int32_t end = *tokenizer_->eos_id();
@@ -46,7 +46,7 @@ TEST_F(Formats, AnObjectBeginsAndEndsAsOne) {
   EXPECT_EQ(allowed_texts(*mask, 640), std::vector<std::string>{tokenizer_->token_bytes(end)});
 }
 
-TEST_F(Formats, AnEndThatIsATextEndsNoneWithinItsJson) {
+TEST_F(ResponseFormats, AnEndThatIsATextEndsNoneWithinItsJson) {
   const AskedFormat format{.kind = AskedFormat::Kind::kJsonSchema,
                            .schema = Json::parse(R"({"enum": ["a", "aa"]})")};
   const auto grammar = formats_.find(format, tokenizer_);
@@ -58,7 +58,7 @@ TEST_F(Formats, AnEndThatIsATextEndsNoneWithinItsJson) {
   EXPECT_EQ(std::count(within.begin(), within.end(), "\""), 1);
 }
 
-TEST_F(Formats, ASchemaThatIsNotSupportedSaysWhere) {
+TEST_F(ResponseFormats, ASchemaThatIsNotSupportedSaysWhere) {
   const AskedFormat format{.kind = AskedFormat::Kind::kJsonSchema,
                            .schema = Json::parse(R"({"properties": {"a": {"not": {}}}})")};
   try {
@@ -72,7 +72,7 @@ TEST_F(Formats, ASchemaThatIsNotSupportedSaysWhere) {
   }
 }
 
-TEST_F(Formats, AnswersWithOneFormatShareIt) {
+TEST_F(ResponseFormats, AnswersWithOneFormatShareIt) {
   const AskedFormat format{.kind = AskedFormat::Kind::kJsonObject, .schema = {}};
   EXPECT_EQ(formats_.find(format, tokenizer_), formats_.find(format, tokenizer_));
   const auto other = std::make_shared<const Tokenizer>(
