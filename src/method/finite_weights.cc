@@ -25,7 +25,7 @@ std::optional<NotFinite> find_in(const View& values) {
 
 }  // namespace
 
-std::string why_not_finite(Session& session) {
+std::optional<std::string> not_finite_weight(Session& session) {
   for (const auto& param : session.weights().params)
     if (const auto found = find_in(param->value))
       return fmt::format(
@@ -42,6 +42,11 @@ std::string why_not_finite(Session& session) {
             "checkpoint of it",
             tensor.name, found->value);
     }
+  return {};
+}
+
+std::string why_not_finite(Session& session) {
+  if (auto found = not_finite_weight(session)) return *found;
   if (session.run().activation == Dtype::kF32)
     return "all weights are finite, so that what is computed between them grew beyond f32; the "
            "model may be damaged";

@@ -12,6 +12,7 @@
 #include "ops/moment_code.h"
 #include "ranks/job.h"
 #include "ranks/nccl/nccl_ranks.h"
+#include "tensor/blocks/format.h"
 
 namespace falconer {
 namespace {
@@ -215,6 +216,13 @@ void Session::refuse_quantising() const {
         "them");
   if (options_.division.weights())
     fail_usage("--quantize goes with --shard none or optimizer, and not with all");
+  if (!files_) return;
+  for (const auto& [name, tensor] : files_->tensors())
+    if (const auto format = tensor.blocks(); format && *format != *options_.quantise)
+      fail_usage(
+          "--quantize makes blocks of numbers, and the checkpoint has blocks already ({} is {}): "
+          "leave it out, or write another one with falconer quantize",
+          name, label_of(*format));
 }
 
 // Bands of a matrix would be rounded in groups of their own, and results depend on the number of ranks.

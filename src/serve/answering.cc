@@ -87,8 +87,15 @@ void Answering::submit_all() {
           of_.backend.submit(request_of(choices_[i], static_cast<int64_t>(i)), on_progress);
     } catch (const Error& error) {
       cancel_all();
-      throw RequestError(400, error.what(), prepared_.asked.chat ? "messages" : "prompt",
-                         "invalid_prompt");
+      // Between its texts and this it was unloaded.
+      if (of_.backend.texts(prepared_.adapter) == nullptr)
+        throw RequestError(404, error.what(), "model", "model_not_found");
+      const bool scale = std::string_view(error.what()).starts_with("adapter_scale");
+      throw RequestError(400, error.what(),
+                         scale                  ? "adapter_scale"
+                         : prepared_.asked.chat ? "messages"
+                                                : "prompt",
+                         scale ? "invalid_value" : "invalid_prompt");
     }
     ++open_;
   }

@@ -42,12 +42,12 @@ uint64_t Engine::submit(EngineRequest request, OnProgress on_progress) {
   check_request(request, generation.limits);
   request.adapter = generation.name;
   const uint64_t number = ++last_number_;
-  ++submitted_;
+  ++submitted_[generation.name];
   tasks_.push_back(
       [this, number, request = std::move(request), on_progress = std::move(on_progress)]() mutable {
         {
           const std::lock_guard taken(mutex_);
-          --submitted_;
+          if (--submitted_[request.adapter] == 0) submitted_.erase(request.adapter);
         }
         const auto told = [this, number, on_progress](const EngineProgress& progress) {
           if (!progress.finish_reason.empty()) numbers_.erase(number);
@@ -75,7 +75,7 @@ void Engine::cancel(uint64_t number) {
 EngineState Engine::state() const {
   const std::lock_guard lock(mutex_);
   EngineState now = state_;
-  now.waiting += submitted_;
+  for (const auto& [_, count] : submitted_) now.waiting += count;
   return now;
 }
 
@@ -136,9 +136,12 @@ std::vector<std::string> Engine::adapters() const {
   return names;
 }
 
-// A request that is still on its way has its adapter's name: it comes before whatever is asked after it.
 void Engine::unload_unused() {
   std::erase_if(leaving_, [&](const std::string& name) {
+    {
+      const std::lock_guard lock(mutex_);
+      if (submitted_.contains(name)) return false;
+    }
     if (scheduler_->uses(name)) return false;
     scheduler_->forget(name);
     session_->unload_adapter(name);

@@ -77,7 +77,8 @@ class Engine {
   std::deque<std::function<void()>> tasks_;
   std::map<std::string, Generation> generations_;  // by the names that are asked for
   EngineState state_;
-  int64_t submitted_ = 0;  // and not yet with the scheduler
+  std::map<std::string, int64_t>
+      submitted_;  // by the session's adapter, and not yet with the scheduler
   uint64_t last_number_ = 0, last_generation_ = 0;
   bool closing_ = false, stopping_ = false, idle_ = true;
   std::thread thread_;

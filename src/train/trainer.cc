@@ -10,6 +10,7 @@
 #include "base/plural.h"
 #include "base/system.h"
 #include "base/terminal.h"
+#include "method/finite_weights.h"
 #include "ops/pass_observer.h"
 
 namespace falconer {
@@ -211,12 +212,16 @@ StepMetrics Trainer::step(int64_t number) {
       options_.optimizer.lr *
       schedule_factor(options_.schedule, number, options_.warmup_steps, plan_.total_steps());
   const bool finite = std::isfinite(sums.loss) && std::isfinite(norm);
-  if (!finite && !options_.skip_nonfinite)
+  if (!finite && !options_.skip_nonfinite) {
+    if (const auto damaged = not_finite_weight(session_))
+      fail("step {}: the {} is not finite: {}", number,
+           std::isfinite(sums.loss) ? "gradient" : "loss", *damaged);
     fail(
         "step {}: the {} is not finite. Look at its rows ({}), lower --lr, try --precision f32, "
         "see with --check-finite where the first such number comes from, or leave such steps "
         "out with --skip-nonfinite",
         number, std::isfinite(sums.loss) ? "gradient" : "loss", rows_text(number));
+  }
   const bool usable = finite && sums.targets > 0;
   if (!usable) {
     if (progress_ != nullptr) progress_->pause();
