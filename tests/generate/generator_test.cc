@@ -68,10 +68,12 @@ TEST_F(Generation, EvaluateAnswersTheSameInEveryBatch) {
   for (const int64_t batch : {2, 4, 9, 32}) {
     options.batch_size = batch;
     const EvaluateReport many = evaluate(options);
-    for (size_t i = 0; i < one.rows.size(); ++i)
-      EXPECT_EQ(many.rows[i].answer, one.rows[i].answer) << i << " in batches of " << batch;
+    for (size_t i = 0; i < one.models[0].rows.size(); ++i)
+      EXPECT_EQ(many.models[0].rows[i].answer, one.models[0].rows[i].answer)
+          << i << " in batches of " << batch;
   }
-  EXPECT_NE(one.rows[0].answer, one.rows[3].answer) << "one question, two numbers";
+  EXPECT_NE(one.models[0].rows[0].answer, one.models[0].rows[3].answer)
+      << "one question, two numbers";
 }
 
 TEST_F(Generation, ATensorThatIsNotFiniteIsNamed) {

@@ -151,7 +151,7 @@ TEST(EvaluateRows, OfTokenIdsAreAskedLikeThoseOfText) {
   const EvaluateReport expected = evaluate(text);
   Model model = Model::open(text.model);
   std::ofstream rows(folder / "rows.jsonl");
-  for (const EvaluatedRow& row : expected.rows) {
+  for (const EvaluatedRow& row : expected.models[0].rows) {
     std::vector<int32_t> ids = model.encode_prompt(row.instruction, row.input);
     std::vector<int32_t> labels(ids.size(), -100);
     for (const int32_t id : model.encode_prompt(row.expected, "", true)) {
@@ -164,10 +164,10 @@ TEST(EvaluateRows, OfTokenIdsAreAskedLikeThoseOfText) {
   EvaluateOptions tokens = text;
   tokens.data = (folder / "rows.jsonl").string();
   const EvaluateReport found = evaluate(tokens);
-  ASSERT_EQ(found.rows.size(), expected.rows.size());
-  for (size_t i = 0; i < found.rows.size(); ++i) {
-    EXPECT_EQ(found.rows[i].answer, expected.rows[i].answer);
-    EXPECT_EQ(found.rows[i].expected, expected.rows[i].expected);
+  ASSERT_EQ(found.models[0].rows.size(), expected.models[0].rows.size());
+  for (size_t i = 0; i < found.models[0].rows.size(); ++i) {
+    EXPECT_EQ(found.models[0].rows[i].answer, expected.models[0].rows[i].answer);
+    EXPECT_EQ(found.models[0].rows[i].expected, expected.models[0].rows[i].expected);
   }
   write_file(folder / "rows.jsonl", "{\"input_ids\":[1,2,3]}\n");
   expect_mentions(message_of([&] { evaluate(tokens); }), {"line 1", "no prompt"});

@@ -128,9 +128,9 @@ TEST_F(ChatModel, IsEvaluatedOnItsLastAnswer) {
                                           .data = (folder / "rows.jsonl").string(),
                                           .sampling = {.max_new_tokens = 4, .temperature = 0},
                                           .limit = 2});
-  ASSERT_EQ(report.rows.size(), 2u);
-  EXPECT_EQ(report.rows[0].instruction, "The owl?");
-  EXPECT_EQ(report.rows[0].expected, "By the lake.");
+  ASSERT_EQ(report.models[0].rows.size(), 2u);
+  EXPECT_EQ(report.models[0].rows[0].instruction, "The owl?");
+  EXPECT_EQ(report.models[0].rows[0].expected, "By the lake.");
 }
 
 TEST_F(ChatModel, AnswersEndWithTheTokenThatEndsATurn) {
