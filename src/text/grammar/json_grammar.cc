@@ -104,7 +104,8 @@ class SchemaWriter {
     const SchemaJson* one = find(schema, "const");
     const SchemaJson* listed = find(schema, "enum");
     const auto is_listed = [&](const SchemaJson& value) {
-      return listed == nullptr || std::find(listed->begin(), listed->end(), value) != listed->end();
+      return one == nullptr || listed == nullptr ||
+             std::find(listed->begin(), listed->end(), value) != listed->end();
     };
     const std::vector<std::string> types = types_of(schema.keywords);
     std::vector<std::string> texts;

@@ -12,7 +12,16 @@
 namespace falconer::grammar {
 namespace {
 
-constexpr size_t kMostCopied = size_t{64} << 20;  // bytes
+constexpr size_t kMostCopied = size_t{16} << 20;  // bytes
+
+size_t count_constants(const SchemaJson& json) {
+  size_t count = 0;
+  for (const auto& [name, value] : json.items()) {
+    if (json.is_object() && name == "enum" && value.is_array()) count += value.size();
+    if (value.is_structured()) count += count_constants(value);
+  }
+  return count;
+}
 
 std::string text_of(const SchemaJson& json) {
   return json.dump(-1, ' ', false, SchemaJson::error_handler_t::replace);
@@ -42,6 +51,9 @@ SchemaReader::SchemaReader(const SchemaJson& root) : root_(root) {
   if (text.size() > kMostSchemaBytes)
     fail("it has {} bytes; at most {} are read", text.size(), kMostSchemaBytes);
   if (const std::string excess = json_excess(text, true); !excess.empty()) fail("it {}", excess);
+  if (!root.is_structured()) return;
+  if (const size_t count = count_constants(root); count > kMostConstants)
+    fail("its enums have {} values; at most {} are supported", count, kMostConstants);
 }
 
 void SchemaReader::count(size_t bytes, const std::string& where) const {

@@ -17,7 +17,8 @@ using SchemaJson = nlohmann::ordered_json;
 /// Of one schema that a request brings.
 inline constexpr size_t kMostSchemaBytes = size_t{1} << 18;
 inline constexpr size_t kMostAlternatives = 1024;  // of one place
-inline constexpr size_t kMostExclusive = 256;      // of a oneOf
+inline constexpr size_t kMostExclusive = 128;      // of a oneOf
+inline constexpr size_t kMostConstants = 4096;     // of all enums together
 
 /// Errors say where in the schema they are: "at /properties/a: ...".
 [[noreturn]] void fail_at(const std::string& where, const std::string& what);
