@@ -53,7 +53,7 @@ TEST(Unigram, UnknownCharactersAreOneTokenTogether) {
 }
 
 TEST(Unigram, OfTokensThatAreSpelledAlikeTheLastCounts) {
-  const TokenTrie trie({{"ab", 1}, {"a", 2}, {"ab", 3}});
+  const falconer::TokenTrie trie({{"ab", 1}, {"a", 2}, {"ab", 3}});
   EXPECT_EQ(trie.find("ab"), 3);
   EXPECT_EQ(trie.find("a"), 2);
   EXPECT_EQ(trie.find("abc"), -1);

@@ -2,6 +2,7 @@
 // namespace that has:
 //
 //   X                              what rows of x are packed as
+//   FALCONER_SMALL_ATTR            the instructions that lambdas may use
 //   put_step(from, alternate, to)  packs a step of a row; `alternate`: W is bf16
 //   add_step<N, R>(x, w, at, sums)  sums(r, n) += a step of N rows of x with R rows of W, from its column `at` on
 
@@ -9,7 +10,7 @@
 /// inside in the order in which a step reads a row of W, padded with zeros.
 void pack_rows(const View& x, Dtype w, X* packed) {
   const int64_t step = step_width();
-  const auto put = [&](const auto* from) HWY_ATTR {
+  const auto put = [&](const auto* from) FALCONER_SMALL_ATTR {
     put_step(from, w == Dtype::kBF16, packed);
     packed += step;
   };
@@ -40,7 +41,7 @@ HWY_INLINE void add_tile(const X* x, const W* const* w, const Asking& asking, in
   VecF acc[R * N];
 #pragma GCC unroll 32
   for (int i = 0; i < R * N; ++i) acc[i] = hn::Load(F32(), sums + i * lanes());
-  const auto steps = [&](int64_t begin, int64_t end, int64_t ahead) HWY_ATTR {
+  const auto steps = [&](int64_t begin, int64_t end, int64_t ahead) FALCONER_SMALL_ATTR {
     for (int64_t at = begin; at < end; at += step, x += N * step) {
       if constexpr (kAsk) {
 #pragma GCC unroll 8

@@ -98,7 +98,9 @@ HWY_INLINE void add_step(const X* x, const W* const* w, int64_t at, VecF* sums) 
   half_step<1, N, R>(x, w, at, sums);
 }
 
+#define FALCONER_SMALL_ATTR HWY_ATTR
 #include "ops/cpu/small_kernel-inl.h"
+#undef FALCONER_SMALL_ATTR
 
 }  // namespace widened
 
@@ -135,7 +137,9 @@ HWY_INLINE void add_step(const X* x, const BF16* const* w, int64_t at, VecF* sum
   }
 }
 
+#define FALCONER_SMALL_ATTR __attribute__((target(HWY_TARGET_STR_AVX3 ",avx512bf16")))
 #include "ops/cpu/small_kernel-inl.h"
+#undef FALCONER_SMALL_ATTR
 
 }  // namespace falconer::cpu::HWY_NAMESPACE::pairs
 HWY_POP_ATTRIBUTES
