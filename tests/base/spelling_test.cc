@@ -89,6 +89,7 @@ TEST(MessageSpelling, EveryMessageGoesThroughIt) {
                                          "api/settings/finetune_settings.cc",
                                          "api/settings/command_settings.cc",
                                          "api/settings/serve_settings.cc",
+                                         "api/settings/evaluate_settings.cc",
                                          "data/finding_kinds.cc",
                                          "ops/cuda/driver_state.h",
                                          "ops/cuda/device/cuda_device.cu",

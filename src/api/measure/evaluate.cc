@@ -37,10 +37,10 @@ struct Asked {
 };
 
 /// PATH or NAME=PATH. Without a name it is the folder's, of a run's "final" or "best" the run's.
-Asked named(const char* flag, const std::string& text) {
+Asked named(const std::string& flag, const std::string& text) {
   const size_t equals = text.find('=');
   if (equals == 0 || text.empty() || equals + 1 == text.size())
-    fail_usage("{} is \"{}\"; expected PATH or NAME=PATH, such as mine=out/lora", spelled(flag),
+    fail_usage("{} is \"{}\"; expected PATH or NAME=PATH, such as mine=out/lora", flag,
                printable(text));
   std::error_code ignored;
   if (equals != std::string::npos && !fs::exists(text, ignored))
@@ -60,11 +60,11 @@ std::vector<Asked> models_of(const EvaluateOptions& o) {
   if (!o.model.adapter.empty()) adapters.insert(adapters.begin(), o.model.adapter);
   if (o.base || adapters.empty()) all.push_back({kBase, o.model.checkpoint, ""});
   for (const std::string& text : adapters) {
-    all.push_back(named("--adapter", text));
+    all.push_back(named(spelled("--adapter"), text));
     all.back().checkpoint = o.model.checkpoint;
   }
   for (const std::string& text : o.also) {
-    Asked other = named("--also", text);
+    Asked other = named(spelled("--also"), text);
     other.checkpoint = std::move(other.adapter);
     other.adapter.clear();
     // What merging an adapter of v2 leaves belongs to the model.
