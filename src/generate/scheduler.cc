@@ -202,6 +202,7 @@ void Scheduler::preempt(Sequence& s) {
   ++counts_.preemptions;
   release(s);
   s.past = 0;
+  s.progress.prompt_chances.clear();  // those of a prompt that was not read to its end
 }
 
 // False: it had to give way itself.
@@ -264,7 +265,7 @@ void Scheduler::read_prompts() {
   pass.as_many = true;
   for (const auto& s : running_) {
     if (s->ended || s->pages.empty() || !s->reading() || few(*s) || wanted == kFewTokens) continue;
-    const bool all = s->request.prompt_chances;
+    const bool all = s->gives_prompt_chances();
     if (!pass.parts.empty() && (all || !mixes_with(*pass.parts.front().sequence, *s))) continue;
     if (s->past == 0) share_beginning(*s);
     // What another is about to read it will find kept.
@@ -287,7 +288,7 @@ void Scheduler::read_prompts() {
   for (PassShare& part : pass.parts) {
     Sequence& s = *part.sequence;
     s.progress.prefill_seconds += pass.seconds;
-    if (s.request.prompt_chances) give_prompt_chances(s, pass, part);
+    if (s.gives_prompt_chances()) give_prompt_chances(s, pass, part);
     if (s.answer_size() == 0 && s.past == s.progress.cached_tokens)
       counts_.cached_tokens += s.past;  // with its first part
     s.past += part.count;

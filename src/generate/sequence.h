@@ -28,6 +28,8 @@ struct Scheduler::Sequence {
   int64_t prompt_size() const { return std::ssize(request.prompt); }
   int64_t answer_size() const { return std::ssize(ids) - prompt_size(); }
   bool reading() const { return past < read_to; }
+  /// Of what it reads: not of a prompt that is read again.
+  bool gives_prompt_chances() const { return request.prompt_chances && answer_size() == 0; }
   bool mixes = true;
 };
 

@@ -205,6 +205,25 @@ TEST_P(Scheduling, PromptChancesAreThoseOfScore) {
   EXPECT_NEAR(sum, loss.sum, (std::string(GetParam()) == "f32" ? 1e-5 : 1e-2) * loss.sum);
 }
 
+TEST_P(Scheduling, PromptChancesAreGivenOnceAlsoWhereAnAnswerGaveWay) {
+  const auto session = open(GetParam());
+  std::vector<AnswerRequest> asked;
+  for (int32_t i = 0; i < 6; ++i) {
+    asked.push_back(requests()[3]);
+    asked.back().prompt.assign(150, 7 + i);
+    asked.back().prompt_chances = true;
+    asked.back().options.max_new_tokens = 150;
+  }
+  const std::vector<Told> want = alone(*session, asked);
+  SchedulerCounts counts;
+  const std::vector<Told> got = answers(*session, {.pages = 12, .most_running = 6}, asked, &counts);
+  expect_same(got, want, asked);
+  for (size_t i = 0; i < asked.size(); ++i)
+    EXPECT_EQ(got[i].prompt_chances, want[i].prompt_chances);
+  EXPECT_EQ(want[0].prompt_chances.size(), 149u);
+  EXPECT_GT(counts.preemptions, 0);
+}
+
 TEST_P(Scheduling, CancelsAndRefuses) {
   const auto session = open(GetParam());
   std::vector<AnswerRequest> asked = requests();
