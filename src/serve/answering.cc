@@ -127,8 +127,8 @@ void Answering::begin_stream() {
     if (prepared_.asked.chat)
       exchange_->send(event_of(shape_.chunk(static_cast<int64_t>(i), "", nullptr, "", true,
                                             prepared_.asked.include_usage)));
-    else if (!choices_[i].echoed.empty())
-      send_chunk(i, choices_[i].echoed, {}, "");
+    else if (!choices_[i].echoed.empty() && prepared_.asked.chances < 0)
+      send_chunk(i, std::exchange(choices_[i].echoed, {}), {}, "");
   }
   said_ = now_seconds();
 }
@@ -182,7 +182,8 @@ void Answering::progress(size_t index, const EngineProgress& made) {
   if (prepared_.asked.stream) {
     const auto from = choice.tokens.begin() + static_cast<std::ptrdiff_t>(before);
     std::vector<ListedToken> tokens(from, choice.tokens.end());
-    const std::string text = choice.text.substr(length);
+    // The prompt with its tokens' numbers, which come with the first.
+    const std::string text = std::exchange(choice.echoed, {}) + choice.text.substr(length);
     if (!text.empty() || !tokens.empty() || (!prepared_.asked.chat && !choice.finish.empty()))
       send_chunk(index, text, std::move(tokens), prepared_.asked.chat ? "" : choice.finish);
     if (prepared_.asked.chat && !choice.finish.empty()) send_chunk(index, "", {}, choice.finish);

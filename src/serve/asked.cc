@@ -242,9 +242,6 @@ Asked parse_completion_request(std::string_view body, const SamplingOptions& def
     asked.chances = static_cast<int>(*most);
   asked.max_tokens =
       fields.whole("max_tokens", {asked.echo ? 0 : 1, kTokens.most}).value_or(kUsualTokens);
-  if (asked.echo && asked.stream && asked.chances >= 0)
-    fields.fail("echo", "is not supported together with \"stream\" and \"logprobs\"",
-                "unsupported_parameter");
   if (const auto best = fields.whole("best_of", {1, limits.n}); best && *best != asked.n)
     fields.fail("best_of",
                 "is another number than \"n\", which is not supported here; leave it out",
