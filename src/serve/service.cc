@@ -80,6 +80,11 @@ Service::Service(Backend& backend, ServedModel model, ServiceOptions options)
         if (problem.status == 503) return error_response(busy(503, problem.what, "no_connection"));
         return error_response(RequestError(problem.status, problem.what, "", "invalid_request"));
       });
+  if (!is_loopback(options_.http.host) && options_.keys.empty())
+    log_warning(
+        "{}",
+        worded("whoever reaches {} may ask this server; --api-key-file has keys that they need",
+               options_.http.host));
 }
 
 Service::~Service() = default;
