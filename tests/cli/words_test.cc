@@ -23,6 +23,7 @@ class CommandLine : public ::testing::Test {
     add("finetune", cli::add_finetune);
     add("generate", cli::add_generate);
     add("chat", cli::add_chat);
+    add("evaluate", cli::add_evaluate);
     add("export", cli::add_export);
     add("merge", cli::add_merge);
     add("download", cli::add_download);
@@ -52,7 +53,7 @@ class CommandLine : public ::testing::Test {
   int threads = 0;
 };
 
-const Words kCommands = {"finetune", "generate", "chat", "export", "merge", "download"};
+const Words kCommands = {"finetune", "generate", "chat", "evaluate", "export", "merge", "download"};
 
 // Line by line: each name becomes a flag that a command has, or is answered.
 TEST_F(CommandLine, EveryOtherNameIsUnderstoodOrAnswered) {
