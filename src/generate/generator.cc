@@ -8,18 +8,15 @@
 namespace falconer {
 namespace {
 
-// As many answers as one pass takes on the CPU; a device takes more.
-constexpr int64_t kMostRunning = 32, kMostRunningOnDevice = 256;
-
 /// What the largest prompts and answers take that are computed at the same time. Error: more than can be counted.
 SchedulerOptions options_for(const Session& session,
                              const std::vector<std::vector<int32_t>>& prompts,
                              const GenerateOptions& options) {
-  const int64_t most = session.device() == nullptr ? kMostRunning : kMostRunningOnDevice;
-  SchedulerOptions made{.most_running = std::min(most, std::max<int64_t>(1, std::ssize(prompts))),
-                        .keep_prefixes = true,
-                        .as_attached = true,
-                        .first_number = options.first_number};
+  SchedulerOptions made{
+      .most_running = std::min(usual_running(session), std::max<int64_t>(1, std::ssize(prompts))),
+      .keep_prefixes = true,
+      .as_attached = true,
+      .first_number = options.first_number};
   std::vector<int64_t> pages;
   int64_t longest = 0;
   for (const std::vector<int32_t>& prompt : prompts) {

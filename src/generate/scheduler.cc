@@ -29,9 +29,13 @@ Scheduler::Scheduler(Session& session, const SchedulerOptions& options)
 
 Scheduler::~Scheduler() = default;
 
+int64_t usual_running(const Session& session) {
+  constexpr int64_t kOnDevice = 256;
+  return session.device() == nullptr ? kFewTokens : kOnDevice;
+}
+
 AnswerLimits Scheduler::limits(const std::string& adapter) const {
-  const Session::Mixing mixing =
-      options_.as_attached ? Session::Mixing(session_) : Session::Mixing(session_, adapter);
+  const Session::Mixing mixing = mixing_of(adapter);
   return {.vocab = session_.config().vocab,
           .context = session_.config().context,
           .cache_tokens = table_.pages() * kPageRows,
@@ -320,11 +324,8 @@ void Scheduler::decode() {
   Sequences rest;
   for (const auto& s : running_)
     if (!s->ended && !s->pages.empty() && (!s->reading() || few(*s))) rest.push_back(s.get());
-  // Those of an adapter beside each other.
-  std::stable_sort(rest.begin(), rest.end(), [](const Sequence* a, const Sequence* b) {
-    return std::tie(a->request.adapter, a->request.adapter_scale) <
-           std::tie(b->request.adapter, b->request.adapter_scale);
-  });
+  std::stable_sort(rest.begin(), rest.end(),
+                   [](const Sequence* a, const Sequence* b) { return goes_before(*a, *b); });
   const int64_t most = session_.device() == nullptr ? kFewTokens : INT64_MAX;
   while (!rest.empty()) {
     Pass pass;

@@ -26,6 +26,10 @@ struct SchedulerOptions {
   int64_t first_number = 0;  // of prompts, in profiles
 };
 
+/// Answers that are computed at the same time where nobody says how many: what one pass takes on the CPU, and more on a
+/// device.
+int64_t usual_running(const Session& session);
+
 /// What a request may be.
 struct AnswerLimits {
   int64_t vocab = 0, context = 0, cache_tokens = 0;
@@ -85,6 +89,9 @@ class Scheduler {
   std::string key_of(const Sequence& s) const;
   bool mixes_with(const Sequence& a, const Sequence& b) const;
   const AdapterParts& parts_of(const Sequence& s);
+  Session::Mixing mixing_of(const std::string& adapter) const;
+  /// Those of an adapter are beside each other.
+  static bool goes_before(const Sequence& a, const Sequence& b);
 
   void admit();
   bool admit(Sequence& s);

@@ -80,15 +80,22 @@ const AdapterParts& Scheduler::parts_of(const Sequence& s) {
   return attached_parts_ ? *attached_parts_ : session_.parts(s.request.adapter);
 }
 
+Session::Mixing Scheduler::mixing_of(const std::string& adapter) const {
+  return options_.as_attached ? Session::Mixing(session_) : Session::Mixing(session_, adapter);
+}
+
+bool Scheduler::goes_before(const Sequence& a, const Sequence& b) {
+  return std::tie(a.request.adapter, a.request.adapter_scale) <
+         std::tie(b.request.adapter, b.request.adapter_scale);
+}
+
 void Scheduler::compute(Pass& pass) {
   const double start = now_seconds();
   std::stable_sort(pass.parts.begin(), pass.parts.end(), [](const auto& a, const auto& b) {
-    return std::tie(a.sequence->request.adapter, a.sequence->request.adapter_scale) <
-           std::tie(b.sequence->request.adapter, b.sequence->request.adapter_scale);
+    return goes_before(*a.sequence, *b.sequence);
   });
   const std::string& adapter = pass.parts.front().sequence->request.adapter;
-  const Session::Mixing mixing =
-      options_.as_attached ? Session::Mixing(session_) : Session::Mixing(session_, adapter);
+  const Session::Mixing mixing = mixing_of(adapter);
   std::vector<BatchBuffer::Continuation> continuations;
   std::vector<int32_t> wanted;
   MixedRows mixed;

@@ -197,6 +197,15 @@ CheckpointPart part_needed(const ExportOptions& options, bool adapter_alone) {
 
 }  // namespace
 
+void take_sources(ExportOptions& options, const std::string& checkpoint, const std::string& adapter,
+                  bool any_base) {
+  options.checkpoint = resolve_checkpoint(checkpoint);
+  options.adapter = resolve_adapter(adapter);
+  check_base(options.adapter, options.checkpoint, any_base);
+  warn_of_quantisation(options.adapter, options.checkpoint, {});
+  check_target(options);
+}
+
 ExportReport export_report(const ExportOptions& options, std::string text) {
   nlohmann::ordered_json json = {{"checkpoint", options.checkpoint},
                                  {"adapter", options.adapter},

@@ -37,6 +37,11 @@ bool writes_a_file(const ExportOptions& options);
 /// wrote, or one that this export reads.
 void check_target(const ExportOptions& options);
 
+/// Finds a model and the adapter that is to be folded into it, warns of another quantisation, and checks the target.
+/// Errors: those of resolve.h, base_check.h and check_target().
+void take_sources(ExportOptions& options, const std::string& checkpoint, const std::string& adapter,
+                  bool any_base);
+
 /// The name of something in a model's or an adapter's folder that neither an export nor a run writes
 /// there; empty where there is none.
 std::string foreign_name_in(const std::filesystem::path& folder);

@@ -1,7 +1,5 @@
 // falconer merge: an adapter folded into a model of its own, tensor by tensor.
 #include "api/export/export.h"
-#include "api/model/base_check.h"
-#include "api/model/resolve.h"
 #include "api/settings/bounds.h"
 #include "base/error.h"
 
@@ -15,11 +13,7 @@ ExportReport merge(const MergeOptions& options) {
                     .max_shard_bytes = options.max_shard_bytes,
                     .verify = options.verify,
                     .force = options.force};
-  all.checkpoint = resolve_checkpoint(options.checkpoint);
-  all.adapter = resolve_adapter(options.adapter);
-  check_base(all.adapter, all.checkpoint, options.any_base);
-  warn_of_quantisation(all.adapter, all.checkpoint, {});
-  check_target(all);
+  take_sources(all, options.checkpoint, options.adapter, options.any_base);
   return export_report(all, fmt::format("merged {} into {}\n", all.adapter, all.out) +
                                 export_hf(all, options.checkpoint));
 }

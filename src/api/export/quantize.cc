@@ -2,7 +2,6 @@
 #include "api/export/export.h"
 #include "api/export/gguf_mix.h"
 #include "api/export/importance.h"
-#include "api/model/base_check.h"
 #include "api/model/resolve.h"
 #include "api/settings/bounds.h"
 #include "base/error.h"
@@ -100,11 +99,7 @@ ExportReport quantize(const QuantizeOptions& options) {
                     .max_shard_bytes = options.max_shard_bytes,
                     .verify = options.verify,
                     .force = options.force};
-  all.checkpoint = resolve_checkpoint(options.checkpoint);
-  all.adapter = resolve_adapter(options.adapter);
-  check_base(all.adapter, all.checkpoint, options.any_base);
-  warn_of_quantisation(all.adapter, all.checkpoint, {});
-  check_target(all);
+  take_sources(all, options.checkpoint, options.adapter, options.any_base);
   const std::string rows = options.calibrate.empty() ? "" : resolve_data(options.calibrate);
   const std::string text = mix != nullptr ? quantize_to_gguf(all, *mix, options.checkpoint, rows)
                                           : quantize_to_folder(all, *folder, options.double_quant);

@@ -16,7 +16,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int64_t kMostRunning = 32, kMostRunningOnDevice = 256;
 constexpr const char* kAdapterFiles[] = {"adapter_config.json", "final/adapter_config.json"};
 
 struct Named {
@@ -64,8 +63,7 @@ std::unique_ptr<Session> open_session(const ModelOptions& options) {
 }
 
 SchedulerOptions plan(Session& session, const ServeOptions& options) {
-  const int64_t usual = session.device() == nullptr ? kMostRunning : kMostRunningOnDevice;
-  SchedulerOptions made{.most_running = options.max_running.value_or(usual),
+  SchedulerOptions made{.most_running = options.max_running.value_or(usual_running(session)),
                         .keep_prefixes = options.prefix_cache};
   const int64_t page = KvCache::page_bytes(session.decoder(), session.run().activation);
   const int64_t of_one = session.config().context / kPageRows + 1;
