@@ -3,6 +3,7 @@
 
 #include "ops/affine.h"
 #include "ops/attention.h"
+#include "ops/conv1d.h"
 #include "ops/dora.h"
 #include "ops/dropout.h"
 #include "ops/embedding.h"
@@ -18,6 +19,7 @@
 #include "ops/rms_norm.h"
 #include "ops/rope.h"
 #include "ops/scale.h"
+#include "ops/scan.h"
 #include "ops/soft_cap.h"
 
 namespace falconer {
@@ -51,6 +53,10 @@ struct Kernels {
   void (*cache_store)(const CacheStore&);
   void (*prefix_attention_forward)(const PrefixAttentionForward&);
   void (*prefix_attention_backward)(const PrefixAttentionBackward&);
+  void (*conv1d_forward)(const Conv1dForward&);
+  void (*conv1d_backward)(const Conv1dBackward&);
+  void (*scan_forward)(const ScanForward&);
+  void (*scan_backward)(const ScanBackward&);
   void (*gelu_forward)(const GeluForward&);
   void (*gelu_backward)(const GeluBackward&);
   void (*gated_forward)(const GatedForward&);

@@ -44,6 +44,8 @@ void time_forward(Kernels& made) {
   FALCONER_TIME(attention_forward);
   FALCONER_TIME(cache_store);
   FALCONER_TIME(prefix_attention_forward);
+  FALCONER_TIME(conv1d_forward);
+  FALCONER_TIME(scan_forward);
   FALCONER_TIME(gelu_forward);
   FALCONER_TIME(gated_forward);
   FALCONER_TIME(soft_cap_forward);
@@ -71,6 +73,8 @@ void time_backward(Kernels& made) {
   FALCONER_TIME(attention_delta);
   FALCONER_TIME(attention_backward);
   FALCONER_TIME(prefix_attention_backward);
+  FALCONER_TIME(conv1d_backward);
+  FALCONER_TIME(scan_backward);
   FALCONER_TIME(gelu_backward);
   FALCONER_TIME(gated_backward);
   FALCONER_TIME(soft_cap_backward);

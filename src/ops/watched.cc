@@ -81,6 +81,9 @@ void watch_forward(Kernels& made) {
                  FALCONER_OUT(AttentionForward, lse));
   FALCONER_WATCH(prefix_attention_forward, PrefixAttentionForward,
                  FALCONER_OUT(PrefixAttentionForward, out));
+  FALCONER_WATCH(conv1d_forward, Conv1dForward, FALCONER_OUT(Conv1dForward, y));
+  FALCONER_WATCH(scan_forward, ScanForward, FALCONER_OUT(ScanForward, y),
+                 FALCONER_OUT(ScanForward, entries));
   FALCONER_WATCH(gelu_forward, GeluForward, FALCONER_OUT(GeluForward, y));
   FALCONER_WATCH(gated_forward, GatedForward, FALCONER_OUT(GatedForward, y));
   FALCONER_WATCH(soft_cap_forward, SoftCapForward, FALCONER_OUT(SoftCapForward, x));
@@ -113,6 +116,12 @@ void watch_backward(Kernels& made) {
       prefix_attention_backward, PrefixAttentionBackward, FALCONER_OUT(PrefixAttentionBackward, dq),
       FALCONER_OUT(PrefixAttentionBackward, dk), FALCONER_OUT(PrefixAttentionBackward, dv),
       FALCONER_OUT(PrefixAttentionBackward, dgate));
+  FALCONER_WATCH(conv1d_backward, Conv1dBackward, FALCONER_OUT(Conv1dBackward, dx),
+                 FALCONER_OUT(Conv1dBackward, dw), FALCONER_OUT(Conv1dBackward, db));
+  FALCONER_WATCH(scan_backward, ScanBackward, FALCONER_OUT(ScanBackward, dx),
+                 FALCONER_OUT(ScanBackward, ddt), FALCONER_OUT(ScanBackward, db),
+                 FALCONER_OUT(ScanBackward, dc), FALCONER_OUT(ScanBackward, da_log),
+                 FALCONER_OUT(ScanBackward, dd), FALCONER_OUT(ScanBackward, ddt_bias));
   FALCONER_WATCH(gelu_backward, GeluBackward, FALCONER_OUT(GeluBackward, d));
   FALCONER_WATCH(gated_backward, GatedBackward, FALCONER_OUT(GatedBackward, dgate),
                  FALCONER_OUT(GatedBackward, dup));

@@ -40,6 +40,7 @@ inline bool operator>=(Dual a, Dual b) { return a.value >= b.value; }
 // Found by argument-dependent lookup beside the std functions.
 inline Dual exp(Dual a) { return {std::exp(a.value), a.slope * std::exp(a.value)}; }
 inline Dual log(Dual a) { return {std::log(a.value), a.slope / a.value}; }
+inline Dual log1p(Dual a) { return {std::log1p(a.value), a.slope / (1 + a.value)}; }
 inline Dual sqrt(Dual a) {
   const double root = std::sqrt(a.value);
   return {root, a.slope / (2 * root)};

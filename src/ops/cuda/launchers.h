@@ -74,6 +74,14 @@ void attention_backward(const AttentionBackward& args);
 void prefix_attention_forward(const PrefixAttentionForward& args);
 void prefix_attention_backward(const PrefixAttentionBackward& args);
 
+// conv1d.cu
+void conv1d_forward(const Conv1dForward& args);
+void conv1d_backward(const Conv1dBackward& args);
+
+// scan.cu
+void scan_forward(const ScanForward& args);
+void scan_backward(const ScanBackward& args);
+
 // loss.cu
 void cross_entropy(const CrossEntropy& args);
 

@@ -13,6 +13,7 @@ namespace falconer::scalar {
 using std::erf;
 using std::exp;
 using std::log;
+using std::log1p;
 using std::sqrt;
 using std::tanh;
 

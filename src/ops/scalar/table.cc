@@ -13,6 +13,7 @@
 #include "ops/scalar/passes.h"
 #include "ops/scalar/plain.h"
 #include "ops/scalar/prefix_attention.h"
+#include "ops/scalar/recurrences.h"
 #include "ops/scalar/rope.h"
 #include "ops/with_type.h"
 
@@ -317,6 +318,10 @@ const Kernels& scalar_kernels() {
       .cache_store = cache_store_kernel,
       .prefix_attention_forward = prefix_forward_kernel,
       .prefix_attention_backward = prefix_backward_kernel,
+      .conv1d_forward = scalar::conv1d_forward_kernel,
+      .conv1d_backward = scalar::conv1d_backward_kernel,
+      .scan_forward = scalar::scan_forward_kernel,
+      .scan_backward = scalar::scan_backward_kernel,
       .gelu_forward = scalar::gelu_forward_kernel,
       .gelu_backward = scalar::gelu_backward_kernel,
       .gated_forward = scalar::gated_forward_kernel,
