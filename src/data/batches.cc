@@ -177,18 +177,20 @@ StepPlan::Largest StepPlan::longest_rows() const {
   if (options_.micro_batch_tokens == 0) {
     const int64_t rows = std::min(options_.micro_batch_size, options_.batch_size);
     return {.tokens = sum_of_largest(std::move(lengths), rows),
-            .targets = sum_of_largest(std::move(targets), rows)};
+            .targets = sum_of_largest(std::move(targets), rows),
+            .sequences = rows};
   }
   const int64_t all = sum_of_largest(std::move(lengths), options_.batch_size);
   const int64_t tokens = std::max(longest, std::min(options_.micro_batch_tokens, all));
   return {.tokens = tokens,
-          .targets = std::min(tokens, sum_of_largest(std::move(targets), options_.batch_size))};
+          .targets = std::min(tokens, sum_of_largest(std::move(targets), options_.batch_size)),
+          .sequences = options_.batch_size};
 }
 
 StepPlan::Largest StepPlan::largest_micro_batch() const {
   const Largest most = longest_rows();
   const int64_t steps = options_.shuffle ? total_steps_ : std::min(total_steps_, steps_per_epoch_);
-  Largest largest;
+  Largest largest{.sequences = most.sequences};
   int64_t looked_at = 0;
   for (int64_t s = 1; s <= steps; ++s) {
     if (largest.tokens == most.tokens && largest.targets == most.targets) break;

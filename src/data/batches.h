@@ -52,6 +52,7 @@ class StepPlan {
   /// through, what none is larger than: that of the longest rows together.
   struct Largest {
     int64_t tokens = 0, targets = 0;
+    int64_t sequences = 1;  // none has more
   };
   Largest largest_micro_batch() const;
 

@@ -8,11 +8,15 @@
 namespace falconer {
 namespace {
 
+// States of prompts' beginnings, for those that begin alike.
+constexpr int64_t kKeptStates = 4;
+
 /// What the largest prompts and answers take that are computed at the same time. Error: more than can be counted.
 SchedulerOptions options_for(const Session& session,
                              const std::vector<std::vector<int32_t>>& prompts,
                              const GenerateOptions& options) {
   SchedulerOptions made{
+      .kept_states = prompts.size() > 1 ? kKeptStates : 0,
       .most_running = std::min(usual_running(session), std::max<int64_t>(1, std::ssize(prompts))),
       .keep_prefixes = true,
       .as_attached = true,

@@ -6,8 +6,11 @@
 
 namespace falconer {
 
-PageTable::PageTable(int64_t pages)
-    : holders_(static_cast<size_t>(pages)), node_of_(static_cast<size_t>(pages)) {
+PageTable::PageTable(int64_t pages, int64_t states)
+    : holders_(static_cast<size_t>(pages)),
+      node_of_(static_cast<size_t>(pages)),
+      node_of_state_(static_cast<size_t>(states)) {
+  for (int64_t state = states; state-- > 0;) free_states_.push_back(static_cast<int32_t>(state));
   for (int64_t page = pages; page-- > 0;) free_.push_back(static_cast<int32_t>(page));
 }
 
@@ -25,6 +28,7 @@ std::optional<int32_t> PageTable::take() {
     // Whoever holds a page holds those before it, and they were used later: this one has none behind it.
     Node* const node = node_of_[static_cast<size_t>(idle_.begin()->second)];
     FALCONER_CHECK(node->after.empty());
+    if (node->state >= 0) release_state(node->state);
     node->parent->after.erase(Ids(node->ids));
     const int32_t page = idle_.begin()->second;
     idle_.erase(idle_.begin());
@@ -62,22 +66,69 @@ void PageTable::touch(Node* last) {
   }
 }
 
-std::vector<int32_t> PageTable::find(const std::string& key, std::span<const int32_t> ids,
-                                     int64_t most) {
-  std::vector<int32_t> pages;
+PageTable::Node* PageTable::node_at(const std::string& key, std::span<const int32_t> ids,
+                                    int64_t count) {
   const auto root = roots_.find(key);
-  if (root == roots_.end()) return pages;
+  if (root == roots_.end()) return nullptr;
   Node* node = &root->second;
+  for (int64_t page = 0; page < count; ++page) {
+    const auto next = node->after.find(ids_of(ids, static_cast<size_t>(page)));
+    if (next == node->after.end()) return nullptr;
+    node = next->second.get();
+  }
+  return node;
+}
+
+PageTable::Beginning PageTable::find(const std::string& key, std::span<const int32_t> ids,
+                                     int64_t most) {
+  Beginning found;
+  const auto root = roots_.find(key);
+  if (root == roots_.end()) return found;
+  Node *node = &root->second, *last = node;
   most = std::min(most, std::ssize(ids) / kPageRows);
+  std::vector<int32_t> pages;
   while (std::ssize(pages) < most) {
     const auto next = node->after.find(ids_of(ids, pages.size()));
     if (next == node->after.end()) break;
     node = next->second.get();
     pages.push_back(node->page);
+    if (!node_of_state_.empty() && node->state < 0) continue;
+    last = node;
+    found.pages = pages;
+    found.state = node->state;
   }
-  touch(node);
-  for (const int32_t page : pages) add_holder(page);
-  return pages;
+  found.known = std::ssize(pages);
+  touch(last);
+  for (const int32_t page : found.pages) add_holder(page);
+  return found;
+}
+
+std::optional<int32_t> PageTable::take_state() {
+  if (free_states_.empty()) {
+    Node* oldest = nullptr;
+    for (Node* const node : node_of_state_)
+      if (node != nullptr && (oldest == nullptr || node->used < oldest->used)) oldest = node;
+    if (oldest == nullptr) return {};
+    release_state(oldest->state);
+  }
+  const int32_t state = free_states_.back();
+  free_states_.pop_back();
+  return state;
+}
+
+void PageTable::release_state(int32_t state) {
+  Node*& node = node_of_state_[static_cast<size_t>(state)];
+  if (node != nullptr) node->state = -1;
+  node = nullptr;
+  free_states_.push_back(state);
+}
+
+void PageTable::keep_state(const std::string& key, std::span<const int32_t> ids, int64_t count,
+                           int32_t state) {
+  Node* const node = node_at(key, ids, count);
+  if (node == nullptr || node->parent == nullptr || node->state >= 0) return release_state(state);
+  node->state = state;
+  node_of_state_[static_cast<size_t>(state)] = node;
 }
 
 void PageTable::keep(const std::string& key, std::span<const int32_t> ids,
@@ -104,6 +155,7 @@ void PageTable::forget(Node& node) {
   for (auto& [_, next] : node.after) forget(*next);
   node.after.clear();
   if (node.parent == nullptr) return;
+  if (node.state >= 0) release_state(node.state);
   const auto page = static_cast<size_t>(node.page);
   node_of_[page] = nullptr;
   --kept_;

@@ -20,8 +20,10 @@ constexpr int64_t kPartWithLogits = 128;
 Scheduler::Scheduler(Session& session, const SchedulerOptions& options)
     : session_(session),
       options_(options),
-      cache_(session.decoder(), options.pages, session.run().activation, session.device()),
-      table_(options.pages) {
+      has_states_(KvCache::state_bytes(session.decoder(), session.run().activation) > 0),
+      cache_(session.decoder(), options.pages, session.run().activation, session.device(),
+             has_states_ ? options.most_running + options.kept_states : 0),
+      table_(options.pages, has_states_ ? options.most_running + options.kept_states : 0) {
   FALCONER_CHECK(options.most_running > 0 && options.prompt_part % kPageRows == 0 &&
                  options.part_beside % kPageRows == 0 && options.part_beside > 0);
   if (options.as_attached) attached_parts_ = session.parts();
@@ -150,8 +152,11 @@ bool Scheduler::shares(const Sequence& s) const {
 // Pages of a beginning that is kept, in the place of its own, of which it has read nothing yet.
 void Scheduler::share_beginning(Sequence& s) {
   if (!shares(s) || s.request.prompt_chances) return;
-  const std::vector<int32_t> kept =
+  const PageTable::Beginning found =
       table_.find(key_of(s), s.request.prompt, (s.prompt_size() - 1) / kPageRows);
+  const std::vector<int32_t>& kept = found.pages;
+  s.known_pages = found.known;
+  if (found.state >= 0) cache_.copy_state(session_.run(), found.state, s.state);
   for (size_t i = 0; i < kept.size(); ++i) {
     if (i < s.pages.size())
       table_.release(std::exchange(s.pages[i], kept[i]));
@@ -163,8 +168,35 @@ void Scheduler::share_beginning(Sequence& s) {
   s.progress.cached_tokens = s.past;
 }
 
+bool Scheduler::take_state(Sequence& s) {
+  if (!has_states_ || s.state >= 0) return true;
+  const std::optional<int32_t> state = table_.take_state();
+  s.state = state.value_or(-1);
+  return state.has_value();
+}
+
+// A copy of its state, behind the last whole page that a prompt which begins alike can share, or behind those that it
+// has in common with one that was there before.
+void Scheduler::plan_copy(PassShare& share) {
+  Sequence& s = *share.sequence;
+  if (!has_states_ || !shares(s) || s.request.prompt_chances) return;
+  const auto reached = [&](int64_t pages) {
+    const int64_t tokens = pages * kPageRows;
+    return tokens > s.past && tokens <= s.past + share.count;
+  };
+  const int64_t last = (s.prompt_size() - 1) / kPageRows;
+  const int64_t pages = reached(s.known_pages) ? s.known_pages : last;
+  if (!reached(pages)) return;
+  const std::optional<int32_t> copy = table_.take_state();
+  if (!copy) return;
+  share.copy_after = pages * kPageRows - s.past;
+  share.copy_slot = *copy;
+  s.copies.emplace_back(pages, *copy);
+}
+
 // Pages for all that is known of it, and for a token more.
 bool Scheduler::admit(Sequence& s) {
+  if (!take_state(s)) return false;
   share_beginning(s);
   const int64_t shared = std::ssize(s.pages), wanted = pages_for(std::ssize(s.ids) + 1) - shared;
   int64_t held = 0;
@@ -200,6 +232,9 @@ void Scheduler::admit() {
 void Scheduler::release(Sequence& s) {
   for (const int32_t page : s.pages) table_.release(page);
   s.pages.clear();
+  if (s.state >= 0) table_.release_state(std::exchange(s.state, -1));
+  for (const auto& [_, state] : s.copies) table_.release_state(state);
+  s.copies.clear();
 }
 
 void Scheduler::preempt(Sequence& s) {
@@ -288,6 +323,7 @@ void Scheduler::read_prompts() {
     if (left == 0 || all) break;
   }
   if (pass.parts.empty()) return;
+  for (PassShare& part : pass.parts) plan_copy(part);
   compute(pass);
   for (PassShare& part : pass.parts) {
     Sequence& s = *part.sequence;
@@ -299,6 +335,8 @@ void Scheduler::read_prompts() {
     if (s.reading() || !shares(s)) continue;
     const auto whole = static_cast<size_t>(s.prompt_size() / kPageRows);
     table_.keep(key_of(s), s.request.prompt, std::span(s.pages).first(whole));
+    for (const auto& [pages, state] : std::exchange(s.copies, {}))
+      table_.keep_state(key_of(s), s.request.prompt, pages, state);
   }
   choose_all(pass);
 }
@@ -309,6 +347,7 @@ bool Scheduler::read_again(Sequence& s) {
   if (config.rope_scaling.type != RopeType::kLongRope || beyond_original(s) ||
       s.past != config.rope_scaling.original_context || !architecture(config.family).reads_again)
     return false;
+  FALCONER_CHECK(!has_states_);
   release(s);  // what others share stays as it is
   s.read_to = s.past;
   s.read_length = s.past + 1;

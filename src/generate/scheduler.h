@@ -16,7 +16,9 @@
 namespace falconer {
 
 struct SchedulerOptions {
-  int64_t pages = 0;         // of the cache, kPageRows tokens each
+  int64_t pages = 0;  // of the cache, kPageRows tokens each
+  int64_t kept_states =
+      0;  // beside those of what runs, for prompts that begin alike (KvCache::state_bytes())
   int64_t most_running = 0;  // answers that are computed at the same time
   /// Prompt tokens of one pass, and of one while answers wait for their next token: whole pages.
   int64_t prompt_part = 512, part_beside = 256;
@@ -100,6 +102,8 @@ class Scheduler {
   bool make_room(Sequence& s, int64_t tokens);
   void preempt(Sequence& s);
   void release(Sequence& s);
+  bool take_state(Sequence& s);
+  void plan_copy(PassShare& share);
   void remove_ended();
 
   void read_prompts();
@@ -114,6 +118,7 @@ class Scheduler {
 
   Session& session_;
   SchedulerOptions options_;
+  bool has_states_;
   KvCache cache_;
   PageTable table_;
   std::list<std::unique_ptr<Sequence>> running_;  // in the order in which they came

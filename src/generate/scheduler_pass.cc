@@ -105,7 +105,10 @@ void Scheduler::compute(Pass& pass) {
                                                              static_cast<size_t>(part.count)),
                              .pages = s.pages,
                              .past = s.past,
-                             .length = s.reading() ? s.read_length : 0});
+                             .length = s.reading() ? s.read_length : 0,
+                             .slot = s.state,
+                             .copy_after = part.copy_after,
+                             .copy_slot = part.copy_slot});
     const AdapterParts* const parts = &parts_of(s);
     const auto scale = static_cast<float>(s.request.adapter_scale);
     if (mixed.all.empty() || mixed.all.back().parts != parts || mixed.all.back().scale != scale)

@@ -17,9 +17,13 @@ struct Scheduler::Sequence {
   int64_t limit = 0;           // new tokens at most
   std::vector<int32_t> ids;    // the prompt's, then the answer's
   std::vector<int32_t> pages;  // none: it waits for room
-  int64_t past = 0;            // ids in the cache
-  int64_t read_to = 0;         // ids that are read in parts, as a prompt is
-  int64_t read_length = 0;     // of the whole that they are a part of (Continuation::length)
+  int32_t state = -1;          // of models that have them: whose it is as long as it has pages
+  int64_t known_pages = 0;     // of its beginning, that were kept when it began
+  std::vector<std::pair<int64_t, int32_t>>
+      copies;               // of its state, by the whole pages that stand before
+  int64_t past = 0;         // ids in the cache
+  int64_t read_to = 0;      // ids that are read in parts, as a prompt is
+  int64_t read_length = 0;  // of the whole that they are a part of (Continuation::length)
   bool ended = false;
   std::optional<StreamDecoder> decoder;
   StopMatcher stop{{}};
@@ -36,9 +40,11 @@ struct Scheduler::Sequence {
 /// What one answer has of a pass.
 struct Scheduler::PassShare {
   Sequence* sequence;
-  int64_t count;          // of ids, from its past on
-  int64_t wanted = 0;     // of these the last ones' logits
-  int64_t first_row = 0;  // of its logits
+  int64_t count;           // of ids, from its past on
+  int64_t wanted = 0;      // of these the last ones' logits
+  int64_t first_row = 0;   // of its logits
+  int64_t copy_after = 0;  // its state is copied behind so many of the count
+  int32_t copy_slot = -1;
 };
 
 /// One pass of the decoder, and what comes of it.

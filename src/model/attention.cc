@@ -1,5 +1,6 @@
 #include "model/attention.h"
 
+#include "model/scaled_input.h"
 #include "ops/attention.h"
 #include "ops/embedding.h"
 #include "ops/rope.h"
@@ -20,7 +21,9 @@ Attention::Attention(const ModelConfig& config, const Weights& weights, int64_t 
       dense_(weights.at({layer, Role::kDense})),
       window_(config.window(layer)),
       own_rope_(window_ > 0 && config.window_rope_base > 0),
-      interleaved_(config.rope_interleaved) {
+      interleaved_(config.rope_interleaved),
+      in_scale_(config.attention_in_scale),
+      out_scale_(config.attention_out_scale) {
   if (config.head_norm == ModelConfig::HeadNorm::kNone) return;
   q_norm_.emplace(config, weights.at({layer, Role::kQNorm}));
   k_norm_.emplace(config, weights.at({layer, Role::kKNorm}));
@@ -42,9 +45,10 @@ std::vector<LinearSite*> Attention::sites() {
   return all;
 }
 
-MixerCache Attention::make_cache(int64_t rows, Dtype dtype, Device* device) const {
+MixerCache Attention::make_cache(const CacheSize& size, Dtype dtype, Device* device) const {
   const int64_t width = qkv_.layout().groups * qkv_.layout().size;
-  return {.k = Tensor(rows, width, dtype, device), .v = Tensor(rows, width, dtype, device)};
+  return {.k = Tensor(size.rows, width, dtype, device),
+          .v = Tensor(size.rows, width, dtype, device)};
 }
 
 int64_t Attention::cache_bytes(Dtype dtype) const {
@@ -78,7 +82,7 @@ void Attention::forward(Run& run, const MixerPass& pass, const View& n, const Vi
   const int64_t rows = n.rows, heads = layout.heads();
   const bool dout = needs_dout(want_dn);
   kept.qkv = run.push(dout, rows, qkv_.out());
-  qkv_.forward(run, n, kept.qkv, kept.qkv_sites);
+  qkv_.forward(run, scaled_input(run, n, in_scale_, qkv_.needs_x()), kept.qkv, kept.qkv_sites);
   if (q_norm_) {
     kept.qk = run.push(dout, rows, (heads + layout.groups) * layout.size);
     const Scored made = scored({}, kept.qk);
@@ -117,9 +121,10 @@ void Attention::forward(Run& run, const MixerPass& pass, const View& n, const Vi
     gather_forward(run, {.x = kept.out, .index = wanted, .y = out});
   }
   dense_.forward(run, out, y, kept.dense_site);
+  if (y && out_scale_ != 1) scale(run, {.x = y, .factor = static_cast<float>(out_scale_)});
 }
 
-void Attention::backward(Run& run, const MixerPass& pass, const View& dy, const View& dn,
+void Attention::backward(Run& run, const MixerPass& pass, const View& dy_scaled, const View& dn,
                          bool add_dn, MixerKept& of) const {
   AttentionKept& kept = std::get<AttentionKept>(of);
   const QkvLayout& layout = qkv_.layout();
@@ -127,6 +132,7 @@ void Attention::backward(Run& run, const MixerPass& pass, const View& dy, const 
   const View& wanted = pass.wanted;
   const ArenaScope scope(*run.scratch);
   const bool want_dn = static_cast<bool>(dn);
+  const View dy = scaled_gradient(run, dy_scaled, out_scale_);
   if (!needs_dout(want_dn)) {
     const LabelledRows labelled(run, static_cast<bool>(wanted));
     if (dense_.trainable()) dense_.backward(run, kept.dense_site, dy, {});
@@ -172,7 +178,9 @@ void Attention::backward(Run& run, const MixerPass& pass, const View& dy, const 
     q_norm_->backward(run, layout.q(kept.qkv), dq, layout.q(dqkv), kept.q_stats);
     k_norm_->backward(run, layout.k(kept.qkv), dk, layout.k(dqkv), kept.k_stats);
   }
-  qkv_.backward(run, kept.qkv_sites, dqkv, dn, add_dn);
+  scaled_backward(run, in_scale_, dn, add_dn, [&](const View& to, bool add) {
+    qkv_.backward(run, kept.qkv_sites, dqkv, to, add);
+  });
 }
 
 }  // namespace falconer

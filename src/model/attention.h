@@ -23,12 +23,13 @@ class Attention : public Mixer {
   const char* name() const override { return "attention"; }
   bool mixes_rows() const override { return true; }
   bool trainable() const override;
-  bool needs_input() const override { return qkv_.needs_x(); }
+  bool needs_input() const override { return qkv_.needs_x() && in_scale_ == 1; }
   std::vector<LinearSite*> sites() override;
-  MixerCache make_cache(int64_t rows, Dtype dtype, Device* device) const override;
+  MixerCache make_cache(const CacheSize& size, Dtype dtype, Device* device) const override;
   int64_t cache_bytes(Dtype dtype) const override;
+  int64_t state_bytes(Dtype) const override { return 0; }
 
-  /// y = dense(attention(qkv(n))).
+  /// y = dense(attention(qkv(n))), with the factors of ModelConfig.
   void forward(Run& run, const MixerPass& pass, const View& n, const View& y, MixerCache* cache,
                bool want_dn, MixerKept& kept) const override;
   void backward(Run& run, const MixerPass& pass, const View& dy, const View& dn, bool add_dn,
@@ -56,6 +57,7 @@ class Attention : public Mixer {
   int64_t window_;
   bool own_rope_;  // that of the layers with a window
   bool interleaved_;
+  double in_scale_, out_scale_;
   const AttentionHook* hook_ = nullptr;
 };
 

@@ -29,6 +29,7 @@ BatchBuffer BatchBuffer::for_training(std::span<const Sequence> sequences) {
     const int64_t begin = static_cast<int64_t>(ids.size());
     const int64_t count = static_cast<int64_t>(sequence.ids.size());
     made.batch_.spans.push_back({begin, count, begin, count});
+    made.batch_.states.push_back({.begin = begin, .count = count});
     for (int64_t i = 0; i < count; ++i) {
       ids.push_back(sequence.ids[i]);
       positions.push_back(static_cast<int32_t>(i));
@@ -62,6 +63,12 @@ BatchBuffer BatchBuffer::for_generation(std::span<const Continuation> sequences)
     FALCONER_CHECK(end <= std::ssize(sequence.pages) * kPageRows);
     made.batch_.pages.insert(made.batch_.pages.end(), sequence.pages.begin(), sequence.pages.end());
     made.batch_.spans.push_back(span);
+    made.batch_.states.push_back({.begin = span.q_begin,
+                                  .count = count,
+                                  .slot = sequence.slot,
+                                  .first = sequence.past == 0,
+                                  .copy_after = sequence.copy_after,
+                                  .copy_slot = sequence.copy_slot});
     made.batch_.lengths.push_back(sequence.length);
     for (int64_t i = sequence.past; i < end; ++i) {
       ids.push_back(sequence.ids[static_cast<size_t>(i - sequence.past)]);
@@ -79,13 +86,18 @@ BatchBuffer BatchBuffer::for_generation(std::span<const Continuation> sequences)
   return made;
 }
 
-Batch measuring_batch(int64_t tokens, int64_t targets) {
+Batch measuring_batch(int64_t tokens, int64_t targets, int64_t sequences) {
   // Addresses that are never read: a dry run looks at shapes alone.
   Arena nowhere;
   Batch batch;
   batch.ids = nowhere.push(1, tokens, Dtype::kI32);
   batch.positions = nowhere.push(1, tokens, Dtype::kI32);
   batch.spans = {{0, tokens, 0, tokens}};
+  // Cut so that there are as many chunks of a scan as can be.
+  for (int64_t i = 1; i < std::min(sequences, tokens); ++i)
+    batch.states.push_back({.begin = i - 1, .count = 1});
+  const int64_t rest = std::ssize(batch.states);
+  batch.states.push_back({.begin = rest, .count = tokens - rest});
   batch.target_rows = nowhere.push(1, targets, Dtype::kI32);
   batch.targets = nowhere.push(1, targets, Dtype::kI32);
   return batch;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "ops/attention.h"
+#include "ops/state_span.h"
 #include "tensor/buffer.h"
 
 namespace falconer {
@@ -16,8 +17,9 @@ namespace falconer {
 struct Batch {
   View ids, positions, cache_rows;
   std::vector<AttentionSpan> spans;
-  std::vector<int32_t> pages;    // of spans that have any
-  std::vector<int64_t> lengths;  // of each span's sequence, where it goes beyond this batch
+  std::vector<StateSpan> states;  // as many: what mixers that carry a state are told
+  std::vector<int32_t> pages;     // of spans that have any
+  std::vector<int64_t> lengths;   // of each span's sequence, where it goes beyond this batch
   View target_rows, targets;
   int32_t least_id = 0, most_id = 0;  // of ids and targets
 
@@ -46,6 +48,8 @@ class BatchBuffer {
     std::span<const int32_t> ids;
     std::span<const int32_t> pages;
     int64_t past = 0, length = 0;
+    /// Where its state is kept, and where it is copied to behind the first `copy_after` of `ids` (StateSpan).
+    int64_t slot = -1, copy_after = 0, copy_slot = -1;
   };
   static BatchBuffer for_generation(std::span<const Continuation> sequences);
 
@@ -56,7 +60,7 @@ class BatchBuffer {
   Batch batch_;
 };
 
-/// A batch of the given sizes for a dry run: its memory must not be touched.
-Batch measuring_batch(int64_t tokens, int64_t targets);
+/// A batch of the given sizes, of at most so many sequences, for a dry run: its memory must not be touched.
+Batch measuring_batch(int64_t tokens, int64_t targets, int64_t sequences = 1);
 
 }  // namespace falconer

@@ -9,7 +9,7 @@
 namespace falconer {
 namespace {
 
-enum class MixerKind : uint8_t { kAttention, kMlp };
+enum class MixerKind : uint8_t { kAttention, kMlp, kSsm };
 struct PathPlan {
   std::optional<Role> norm;
   std::vector<MixerKind> mixers;
@@ -24,6 +24,7 @@ BlockPlan plan_of(const ModelConfig& config) {
     attention.behind = Role::kAttentionNormBehind;
     mlp.behind = Role::kMlpNormBehind;
   }
+  if (config.ssm.heads > 0) attention.mixers = {kSsm, kAttention};
   if (!config.norm_before) attention.norm = mlp.norm = std::nullopt;
   if (!config.parallel) return {{attention}, {mlp}};
   if (!config.shared_norm) return {{attention, mlp}};
@@ -53,9 +54,11 @@ void Block::declare(const ModelConfig& config, int64_t layer, const ModuleVisito
         if (norm) visit(Norm::declared(config, {layer, *norm}));
   for (const auto& branch : plan)
     for (const PathPlan& path : branch)
-      for (const MixerKind mixer : path.mixers)
-        mixer == MixerKind::kAttention ? Attention::declare(config, layer, visit)
-                                       : Mlp::declare(config, layer, visit);
+      for (const MixerKind mixer : path.mixers) {
+        if (mixer == MixerKind::kAttention) Attention::declare(config, layer, visit);
+        if (mixer == MixerKind::kMlp) Mlp::declare(config, layer, visit);
+        if (mixer == MixerKind::kSsm) SsmMixer::declare(config, layer, visit);
+      }
 }
 
 Block::Block(const ModelConfig& config, const Weights& weights, int64_t layer) : layer_(layer) {
@@ -66,8 +69,11 @@ Block::Block(const ModelConfig& config, const Weights& weights, int64_t layer) :
       if (plan.norm) path.norm.emplace(config, weights.at({layer, *plan.norm}));
       if (plan.behind) path.behind.emplace(config, weights.at({layer, *plan.behind}));
       for (const MixerKind kind : plan.mixers) {
-        if (kind == MixerKind::kMlp) {
-          path.mixers.push_back(std::make_unique<Mlp>(config, weights, layer));
+        if (kind != MixerKind::kAttention) {
+          if (kind == MixerKind::kMlp)
+            path.mixers.push_back(std::make_unique<Mlp>(config, weights, layer));
+          else
+            path.mixers.push_back(std::make_unique<SsmMixer>(config, weights, layer));
           continue;
         }
         auto attention = std::make_unique<Attention>(config, weights, layer);

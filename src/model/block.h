@@ -6,6 +6,7 @@
 //   parallel, two norms (40B):  y = x + attention(norm1 x) + mlp(norm2 x)     one branch, two paths
 //   sequential (RW, LLaMA):     z = x + attention(norm1 x);   y = z + mlp(norm2 z)           two branches
 //   norms behind (OLMo 2):      z = x + norm1 attention(x);   y = z + norm2 mlp(z)
+//   Falcon-H1:                  z = x + ssm(norm1 x) + attention(norm1 x);   y = z + mlp(norm2 z)
 //   on both sides (Gemma 2):    z = x + norm' attention(norm x);   y = z + norm' mlp(norm z)
 #pragma once
 
@@ -14,6 +15,7 @@
 #include "model/attention.h"
 #include "model/mlp.h"
 #include "model/norm.h"
+#include "model/ssm_mixer.h"
 
 namespace falconer {
 

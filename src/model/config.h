@@ -1,6 +1,7 @@
 // The shape of a decoder: what an architecture's config.json comes down to.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -13,6 +14,25 @@ namespace falconer {
 
 /// Letters as everywhere: L layers, C width, H heads, G key-value groups, D head size, F MLP width,
 /// V vocabulary.
+/// A mixer with a state space scan beside attention (Mamba-2, as Falcon-H1 has it); no heads: there is none. In-projection
+/// rows, in this order: z (the gate), x, B, C, dt; the convolution goes over x, B and C.
+struct SsmConfig {
+  int64_t heads = 0, head_size = 0, groups = 1;
+  int64_t state = 0;  // S: numbers for each dimension of a head
+  int64_t taps = 4;   // of the convolution
+  bool norm = false;  // by the root mean square of each group, behind the gate; else the gate alone
+  bool in_bias = false, conv_bias = true, out_bias = false;
+  double in_scale = 1, out_scale = 1;  // of what the mixer reads and gives
+  std::array<double, 5> part_scales{1, 1, 1, 1, 1};
+
+  bool operator==(const SsmConfig&) const = default;
+  int64_t width() const { return heads * head_size; }
+  /// Columns of all B, or of all C.
+  int64_t group_rows() const { return groups * state; }
+  int64_t conv_rows() const { return width() + 2 * group_rows(); }
+  int64_t in_rows() const { return width() + conv_rows() + heads; }
+};
+
 struct ModelConfig {
   /// How queries, keys and values are made: one matrix whose rows are, for each group, its queries, its key
   /// and its value; one with all queries, all keys, all values; or three.
@@ -55,6 +75,11 @@ struct ModelConfig {
   Activation activation = Activation::kGelu;
   bool qkv_bias = false, dense_bias = false,
        mlp_bias = false;  // of the linear layers in the blocks
+
+  SsmConfig ssm;
+  // Factors on what attention reads and gives, on keys, on what goes into a gate's activation, on what the MLP gives.
+  double attention_in_scale = 1, attention_out_scale = 1, key_scale = 1;
+  double gate_scale = 1, down_scale = 1;
 
   bool tied_head = true;
   double embedding_scale = 1, logit_scale = 1;  // factors on what comes out

@@ -352,19 +352,35 @@ void Decoder::hidden_states(Run& run, const Batch& batch, const View& out) const
   hand_out(config_.layers, last_norm(run, x, false, norm));
 }
 
-KvCache::KvCache(const Decoder& decoder, int64_t pages, Dtype dtype, Device* device)
+KvCache::KvCache(const Decoder& decoder, int64_t pages, Dtype dtype, Device* device,
+                 int64_t sequences)
     : pages_(pages) {
   for (const Block& block : decoder.blocks()) {
     BlockCache& caches = layers_.emplace_back();
     for (const Mixer* mixer : block.mixers())
-      caches.push_back(mixer->make_cache(pages * kPageRows, dtype, device));
+      caches.push_back(mixer->make_cache({pages * kPageRows, sequences}, dtype, device));
   }
+}
+
+void KvCache::copy_state(Run& run, int64_t from, int64_t to) {
+  for (BlockCache& layer : layers_)
+    for (const MixerCache& mixer : layer)
+      for (const Tensor* tensor : {&mixer.states, &mixer.tails})
+        if (tensor->view().rows > 0)
+          copy(run, tensor->view().row_range(from, 1), tensor->view().row_range(to, 1));
 }
 
 int64_t KvCache::page_bytes(const Decoder& decoder, Dtype dtype) {
   int64_t bytes = 0;
   for (const Block& block : decoder.blocks())
     for (const Mixer* mixer : block.mixers()) bytes += kPageRows * mixer->cache_bytes(dtype);
+  return bytes;
+}
+
+int64_t KvCache::state_bytes(const Decoder& decoder, Dtype dtype) {
+  int64_t bytes = 0;
+  for (const Block& block : decoder.blocks())
+    for (const Mixer* mixer : block.mixers()) bytes += mixer->state_bytes(dtype);
   return bytes;
 }
 

@@ -8,6 +8,7 @@
 
 #include "model/batch.h"
 #include "model/kv_cache.h"
+#include "model/norm.h"
 #include "model/site.h"
 
 namespace falconer {
@@ -40,7 +41,14 @@ struct MlpKept {
   View pre;  // before the activation; gate and up beside each other
   HookKept gate_site, up_site, down_site;
 };
-using MixerKept = std::variant<std::monostate, AttentionKept, MlpKept>;
+struct SsmKept {
+  View projected;      // z, x, B, C and dt, with their factors
+  View mixed;          // x, B and C behind the convolution
+  View scanned, gate;  // what the scan gave, of the wanted rows; z of these where they are not all
+  NormKept norm;
+  HookKept in_site, out_site;
+};
+using MixerKept = std::variant<std::monostate, AttentionKept, MlpKept, SsmKept>;
 
 class Mixer {
  public:
@@ -55,10 +63,10 @@ class Mixer {
   virtual bool needs_input() const = 0;
   /// Its linear layers, in the order of declaration.
   virtual std::vector<LinearSite*> sites() = 0;
-  /// For `rows` tokens.
-  virtual MixerCache make_cache(int64_t rows, Dtype dtype, Device* device) const = 0;
-  /// What make_cache() takes of memory for a row.
+  virtual MixerCache make_cache(const CacheSize& size, Dtype dtype, Device* device) const = 0;
+  /// What make_cache() takes of memory for a row, and for a sequence.
   virtual int64_t cache_bytes(Dtype dtype) const = 0;
+  virtual int64_t state_bytes(Dtype dtype) const = 0;
 
   /// y (R,C) from n (N,C). Of an empty y only what backward reads is made. want_dn: the backward will be
   /// asked for dn. `cache`: null while training.

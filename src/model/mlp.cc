@@ -1,5 +1,6 @@
 #include "model/mlp.h"
 
+#include "model/scaled_input.h"
 #include "ops/gelu.h"
 
 namespace falconer {
@@ -33,7 +34,9 @@ Mlp::Mlp(const ModelConfig& config, const Weights& weights, int64_t layer)
     : up_(weights.at({layer, role_of_up(config)})),
       down_(weights.at({layer, Role::kDown})),
       gated_(config.mlp != ModelConfig::MlpKind::kPlain),
-      activation_(config.activation) {
+      activation_(config.activation),
+      gate_scale_(config.gate_scale),
+      down_scale_(config.down_scale) {
   if (config.mlp == ModelConfig::MlpKind::kGated) gate_.emplace(weights.at({layer, Role::kGate}));
   FALCONER_CHECK(gated_ || activation_ != Activation::kSilu);
 }
@@ -63,15 +66,19 @@ void Mlp::forward(Run& run, const MixerPass&, const View& n, const View& y, Mixe
   // Where nobody reads `pre` again the activation goes in place, unless its output must be kept and `pre`
   // lies in scratch.
   const bool keep_act = run.keep && down_.needs_x();
+  if (gated_ && gate_scale_ != 1)
+    scale(run, {.x = gate_of(kept.pre), .factor = static_cast<float>(gate_scale_)});
   const View act = keep_pre || keep_act ? run.push(keep_act, n.rows, width()) : gate_of(kept.pre);
   activate(run, kept.pre, act);
   down_.forward(run, act, y, kept.down_site);
+  if (y && down_scale_ != 1) scale(run, {.x = y, .factor = static_cast<float>(down_scale_)});
 }
 
-void Mlp::backward(Run& run, const MixerPass&, const View& dy, const View& dn, bool add_dn,
+void Mlp::backward(Run& run, const MixerPass&, const View& dy_scaled, const View& dn, bool add_dn,
                    MixerKept& of) const {
   MlpKept& kept = std::get<MlpKept>(of);
   const ArenaScope scope(*run.scratch);
+  const View dy = scaled_gradient(run, dy_scaled, down_scale_);
   if (!needs_dpre(static_cast<bool>(dn))) {
     if (down_.trainable()) down_.backward(run, kept.down_site, dy, {});
     return;
@@ -86,6 +93,7 @@ void Mlp::backward(Run& run, const MixerPass&, const View& dy, const View& dn, b
   const View dgate = gate_of(kept.pre), dup = up_of(kept.pre);
   gated_backward(
       run, {.gate = dgate, .up = dup, .dy = d, .dgate = dgate, .dup = dup, .act = activation_});
+  if (gate_scale_ != 1) scale(run, {.x = dgate, .factor = static_cast<float>(gate_scale_)});
   if (!gate_) return up_.backward(run, kept.up_site, kept.pre, dn, add_dn);
   gate_->backward(run, kept.gate_site, dgate, dn, add_dn);
   up_.backward(run, kept.up_site, dup, dn, true);

@@ -1,4 +1,5 @@
-// The feed-forward branch of a block: down(a(up n)), or with a gate down(a(gate n) * up n).
+// The feed-forward branch of a block: down(a(up n)), or with a gate down(a(gate n) * up n);
+// with factors on the gate and on what it gives, where a family has them.
 #pragma once
 
 #include <optional>
@@ -17,8 +18,9 @@ class Mlp : public Mixer {
   bool trainable() const override { return learns_before() || down_.trainable(); }
   bool needs_input() const override { return up_.needs_x() || (gate_ && gate_->needs_x()); }
   std::vector<LinearSite*> sites() override;
-  MixerCache make_cache(int64_t, Dtype, Device*) const override { return {}; }
+  MixerCache make_cache(const CacheSize&, Dtype, Device*) const override { return {}; }
   int64_t cache_bytes(Dtype) const override { return 0; }
+  int64_t state_bytes(Dtype) const override { return 0; }
 
   void forward(Run& run, const MixerPass& pass, const View& n, const View& y, MixerCache* cache,
                bool want_dn, MixerKept& kept) const override;
@@ -38,6 +40,7 @@ class Mlp : public Mixer {
   LinearSite up_, down_;  // up_: gate and up where these are one matrix
   bool gated_;
   Activation activation_;
+  double gate_scale_, down_scale_;
 };
 
 }  // namespace falconer

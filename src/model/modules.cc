@@ -41,6 +41,20 @@ std::string_view role_name(Role role) {
       return "up";
     case Role::kDown:
       return "down";
+    case Role::kSsmIn:
+      return "in_proj";
+    case Role::kSsmConv:
+      return "conv1d";
+    case Role::kSsmDecay:
+      return "A_log";
+    case Role::kSsmSkip:
+      return "D";
+    case Role::kSsmTimeBias:
+      return "dt_bias";
+    case Role::kSsmNorm:
+      return "ssm_norm";
+    case Role::kSsmOut:
+      return "out_proj";
     case Role::kFinalNorm:
       return "final_norm";
     case Role::kHead:

@@ -34,6 +34,13 @@ enum class Role : uint8_t {
   kGate,
   kUp,
   kDown,
+  kSsmIn,        // z, x, B, C and dt of a state space mixer
+  kSsmConv,      // its convolution
+  kSsmDecay,     // A_log
+  kSsmSkip,      // D
+  kSsmTimeBias,  // dt_bias
+  kSsmNorm,      // behind the gate
+  kSsmOut,
   kFinalNorm,
   kHead
 };
@@ -58,10 +65,11 @@ struct SitePart {
   int64_t count() const;
 };
 
-enum class ModuleKind : uint8_t { kTable, kNorm, kLinear };
+enum class ModuleKind : uint8_t { kTable, kNorm, kLinear, kConv, kVector };
 
 /// A table has weight (out,in), a norm weight (out), a linear layer weight (out,in); `bias`: and a bias
-/// (out).
+/// (out). A convolution of each channel by itself has weight (out,1,in), in taps. A vector is one tensor (out), which is
+/// called as the module is.
 struct ModuleShape {
   ModuleId id;
   ModuleKind kind = ModuleKind::kLinear;

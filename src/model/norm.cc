@@ -15,7 +15,8 @@ ModuleShape Norm::declared(const ModelConfig& config, const ModuleId& id) {
 
 View Norm::forward(Run& run, const View& x, bool want_dy, bool keep_output, NormKept& kept) const {
   kept.x = x;
-  kept.stats = run.store(want_dy).push(x.rows, rms_ ? 1 : 2, Dtype::kF32);
+  FALCONER_CHECK(groups_ == 1 || rms_);
+  kept.stats = run.store(want_dy).push(x.rows, rms_ ? groups_ : 2, Dtype::kF32);
   const View n = run.push(keep_output, x.rows, x.cols);
   if (run.mixed == nullptr) {
     rows_forward(run, x, n, kept.stats, {});
@@ -36,28 +37,31 @@ void Norm::rows_forward(Run& run, const View& x, const View& y, const View& stat
     return other == others.end() ? param->value : other->second;
   };
   const View w = value_of(module_->w), b = value_of(module_->b);
-  if (rms_)
-    rms_norm_forward(run, {.x = one_head(x),
-                           .y = one_head(y),
-                           .w = w,
-                           .stats = stats,
+  if (!rms_)
+    return norm_forward(run, {.x = x, .w = w, .b = b, .y = y, .stats = stats, .eps = eps_});
+  const int64_t cols = x.cols / groups_;
+  for (int64_t g = 0; g < groups_; ++g)
+    rms_norm_forward(run, {.x = one_head(x.col_range(g * cols, cols)),
+                           .y = one_head(y.col_range(g * cols, cols)),
+                           .w = w.col_range(g * cols, cols),
+                           .stats = stats.col_range(g, 1),
                            .eps = eps_,
                            .offset = offset_});
-  else
-    norm_forward(run, {.x = x, .w = w, .b = b, .y = y, .stats = stats, .eps = eps_});
 }
 
 void Norm::backward(Run& run, const View& dy, const View& dx_add, const NormKept& kept) const {
   const View w = module_->w->value, dw = module_->w->grad;
-  if (rms_)
-    return rms_norm_backward(run, {.x = one_head(kept.x),
-                                   .w = w,
-                                   .stats = kept.stats,
-                                   .dy = one_head(dy),
-                                   .dx = one_head(dx_add),
-                                   .dw = dw,
-                                   .offset = offset_,
-                                   .add_dx = true});
+  const int64_t cols = dy.cols / groups_;
+  for (int64_t g = 0; rms_ && g < groups_; ++g)
+    rms_norm_backward(run, {.x = one_head(kept.x.col_range(g * cols, cols)),
+                            .w = w.col_range(g * cols, cols),
+                            .stats = kept.stats.col_range(g, 1),
+                            .dy = one_head(dy.col_range(g * cols, cols)),
+                            .dx = one_head(dx_add.col_range(g * cols, cols)),
+                            .dw = dw.col_range(g * cols, cols),
+                            .offset = offset_,
+                            .add_dx = true});
+  if (rms_) return;
   norm_backward(run, {.x = kept.x,
                       .w = w,
                       .stats = kept.stats,

@@ -15,8 +15,10 @@ struct NormKept {
 
 class Norm {
  public:
-  Norm(const ModelConfig& config, const Module& module)
+  /// `groups`: of columns that are normed each by themselves (by the root mean square alone).
+  Norm(const ModelConfig& config, const Module& module, int64_t groups = 1)
       : module_(&module),
+        groups_(groups),
         rms_(config.norm == ModelConfig::NormKind::kRms),
         eps_(static_cast<float>(config.norm_eps)),
         offset_(static_cast<float>(config.norm_offset)) {}
@@ -41,6 +43,7 @@ class Norm {
                     const std::map<const Param*, View>& others) const;
 
   const Module* module_;
+  int64_t groups_;
   bool rms_;
   float eps_, offset_;
 };

@@ -1,7 +1,9 @@
 #include "model/params.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
+#include <map>
 #include <numeric>
 #include <set>
 
@@ -223,8 +225,10 @@ Weights declare_weights(const ModelConfig& config, const Division& division) {
         .id = shape.id, .kind = shape.kind, .name = names(shape.id), .parts = shape.parts};
     if (shape.kind == ModuleKind::kLinear) module.number = linear++;
     std::vector<int64_t> sizes = {shape.out, shape.in};
-    if (shape.kind == ModuleKind::kNorm) sizes = {shape.out};
-    module.w = shape.tied ? weights.embedding : add(weights, module.name + ".weight", sizes, layer);
+    if (shape.kind == ModuleKind::kNorm || shape.kind == ModuleKind::kVector) sizes = {shape.out};
+    if (shape.kind == ModuleKind::kConv) sizes = {shape.out, 1, shape.in};
+    const char* const end = shape.kind == ModuleKind::kVector ? "" : ".weight";
+    module.w = shape.tied ? weights.embedding : add(weights, module.name + end, sizes, layer);
     if (shape.bias) module.b = add(weights, module.name + ".bias", {shape.out}, layer);
     if (shape.id.role == Role::kEmbedding) weights.embedding = module.w;
     weights.modules.push_back(std::move(module));
@@ -307,22 +311,44 @@ void divide_mapped(Weights& weights, Dtype activation, Arena& fixed) {
       keep_own_piece(*param, fixed.device() != nullptr ? activation : param->value.dtype, fixed);
 }
 
+namespace {
+
+// What vectors begin with, where that is not 0: norms multiply by 1; the heads of a state space mixer decay at rates of
+// 1, 2, 3, ... as transformers' class has them.
+std::map<const Param*, std::vector<float>> first_values(const Weights& weights,
+                                                        const ModelConfig& config) {
+  std::map<const Param*, std::vector<float>> made;
+  for (const Module& module : weights.modules) {
+    const auto count = static_cast<size_t>(module.w->size());
+    if (module.kind == ModuleKind::kNorm)
+      made[module.w].assign(count, static_cast<float>(1 - config.norm_offset));
+    if (module.kind != ModuleKind::kVector) continue;
+    std::vector<float>& values = made[module.w];
+    values.assign(count, 1.0f);
+    if (module.id.role == Role::kSsmDecay)
+      for (size_t i = 0; i < count; ++i) values[i] = std::log(static_cast<float>(i + 1));
+  }
+  return made;
+}
+
+}  // namespace
+
 void init_weights(Run& run, Weights& weights, const ModelConfig& config, uint64_t seed, Dtype dtype,
                   Arena& fixed) {
   uint32_t number = 0;
-  const float one = static_cast<float>(1 - config.norm_offset);  // what a norm multiplies by
+  std::map<const Param*, std::vector<float>> first = first_values(weights, config);
   for (const auto& param : weights.params) {
     const ArenaScope scope(*run.scratch);
     Arena& arena = param->division.weights() ? *run.scratch : fixed;
     param->value = arena.push(param->rows(), param->cols(), param->vector() ? Dtype::kF32 : dtype);
     param->in_arena = true;
     const RandomStream stream(seed, RandomPurpose::kInit, number++);
-    const bool scale = param->vector() && param->name.ends_with(".weight");
-    if (!param->vector())
+    if (param->shape.size() > 1)
       fill_normal(run, {.x = param->value, .stream = stream, .std = config.init_std});
     else if (!fixed.measuring())
-      set_values(param->value,
-                 std::vector<float>(static_cast<size_t>(param->size()), scale ? one : 0.0f));
+      set_values(param->value, first.contains(param.get())
+                                   ? first.at(param.get())
+                                   : std::vector<float>(static_cast<size_t>(param->size())));
     if (param->division.weights()) keep_own_piece(*param, dtype, fixed);
   }
 }

@@ -58,7 +58,8 @@ struct Param {
   int64_t rows() const;
   int64_t cols() const;
   int64_t size() const { return rows() * cols(); }
-  bool vector() const { return shape.size() == 1; }
+  /// Small and always in f32: a bias, a norm, the taps of a convolution. Nothing of it is divided or quantised.
+  bool vector() const { return shape.size() != 2; }
 };
 
 /// This rank's piece of a band (1,n), in a whole matrix.

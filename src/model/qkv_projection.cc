@@ -21,14 +21,22 @@ void QkvProjection::declare(const ModelConfig& c, int64_t layer, const ModuleVis
   linear(Role::kV, c.kv_rows());
 }
 
+namespace {
+
+double score_scale(const ModelConfig& config) {
+  return config.score_scale != 0 ? config.score_scale
+                                 : 1.0 / std::sqrt(static_cast<double>(config.head_size));
+}
+
+}  // namespace
+
+// A factor on keys is one on scores.
 QkvProjection::QkvProjection(const ModelConfig& config, const Weights& weights, int64_t layer)
     : layout_{.groups = config.groups,
               .per_group = config.per_group(),
               .size = config.head_size,
               .by_group = config.qkv == ModelConfig::Qkv::kByGroup,
-              .scale = static_cast<float>(
-                  config.score_scale != 0 ? config.score_scale
-                                          : 1.0 / std::sqrt(static_cast<double>(config.head_size))),
+              .scale = static_cast<float>(config.key_scale * score_scale(config)),
               .cap = static_cast<float>(config.score_cap)} {
   declare(config, layer,
           [&](const ModuleShape& module) { sites_.emplace_back(weights.at(module.id)); });

@@ -86,7 +86,7 @@ void Trainer::reserve() {
   Decoder& decoder = session_.decoder();
   session_.reserve([&](Run& run) {
     run.training = true;
-    decoder.train(run, measuring_batch(largest.tokens, largest.targets), 1);
+    decoder.train(run, measuring_batch(largest.tokens, largest.targets, largest.sequences), 1);
   });
   if (held_out_.empty()) return;
   StepPlan::Largest eval;

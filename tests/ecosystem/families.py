@@ -27,6 +27,13 @@ LONG = dict(rope_type="longrope", rope_theta=10000.0, short_factor=[1.0, 1.5, 2.
             long_factor=[1.2, 2.0, 4.0, 8.0, 16.0])
 
 
+H1 = dict(LLAMA, mamba_n_heads=6, mamba_d_head=8, mamba_d_ssm=48, mamba_d_state=8, mamba_n_groups=1, mamba_d_conv=4,
+          mamba_chunk_size=16, mamba_norm_before_gate=False, mamba_rms_norm=False, tie_word_embeddings=False,
+          embedding_multiplier=2.5, lm_head_multiplier=0.7, key_multiplier=0.6, attention_in_multiplier=1.3,
+          attention_out_multiplier=0.8, ssm_in_multiplier=1.25, ssm_out_multiplier=0.9, mlp_multipliers=[0.85, 1.1],
+          ssm_multipliers=[0.7, 1.2, 0.8, 1.4, 0.6])
+
+
 def rope(kind, **settings):
     return dict(rope_parameters=dict(rope_type=kind, rope_theta=10000.0, **settings))
 
@@ -35,6 +42,14 @@ def rope(kind, **settings):
 SHAPES = {
     "falcon, 11B's": ("Falcon", dict(SMALL, new_decoder_architecture=True, num_kv_heads=2, num_ln_in_parallel_attn=1,
                                      parallel_attn=True, bias=False, alibi=False, tie_word_embeddings=False)),
+    "falcon_h1": ("FalconH1", dict(H1, mamba_n_groups=2, mamba_rms_norm=True)),
+    "falcon_h1, no norm, tied": ("FalconH1", dict(H1, tie_word_embeddings=True)),
+    "falcon_h1, one group and a norm": ("FalconH1", dict(H1, mamba_rms_norm=True, head_dim=16, mamba_conv_bias=False)),
+    "falcon_h1, two groups, no norm": ("FalconH1", dict(H1, mamba_n_groups=2, mamba_d_ssm=None, mamba_d_head="auto",
+                                                        mamba_n_heads=10, mamba_d_conv=3)),
+    "falcon_h1, biases": ("FalconH1", dict(H1, attention_bias=True, mlp_bias=True, mamba_proj_bias=True,
+                                           projectors_bias=True)),
+    "falcon_h1, no factors": ("FalconH1", {k: v for k, v in H1.items() if "multiplier" not in k}),
     "gpt_neox, sequential": ("GPTNeoX", dict(SMALL, intermediate_size=72, use_parallel_residual=False,
                                              **rope("default", partial_rotary_factor=0.4))),
     "llama": ("Llama", dict(LLAMA, head_dim=16)),

@@ -25,10 +25,10 @@ TEST(PageTable, SharesWhatIsKeptUnderAKey) {
   PageTable table(6);
   const std::vector<int32_t> ids = ids_of("abc"), pages = take(table, 3);
   table.keep("x", ids, pages);
-  EXPECT_EQ(table.find("y", ids, 9), std::vector<int32_t>{});
-  EXPECT_EQ(table.find("x", ids_of("abd"), 9), (std::vector<int32_t>{pages[0], pages[1]}));
-  EXPECT_EQ(table.find("x", ids, 1), (std::vector<int32_t>{pages[0]}));
-  EXPECT_EQ(table.find("x", std::span(ids).first(kPageRows * 2 - 1), 9),
+  EXPECT_EQ(table.find("y", ids, 9).pages, std::vector<int32_t>{});
+  EXPECT_EQ(table.find("x", ids_of("abd"), 9).pages, (std::vector<int32_t>{pages[0], pages[1]}));
+  EXPECT_EQ(table.find("x", ids, 1).pages, (std::vector<int32_t>{pages[0]}));
+  EXPECT_EQ(table.find("x", std::span(ids).first(kPageRows * 2 - 1), 9).pages,
             (std::vector<int32_t>{pages[0]}));
   EXPECT_EQ(table.kept(), 3);
   EXPECT_EQ(table.available(), 3);
@@ -42,9 +42,9 @@ TEST(PageTable, ForgetsTheLastPageThatWasUsedLongestAgo) {
   EXPECT_EQ(table.take(), std::nullopt) << "all have holders";
   for (const int32_t page : {first[0], first[1], second[0], second[1]}) table.release(page);
   EXPECT_EQ(table.available(), 4);
-  for (const int32_t page : table.find("x", ids_of("ab"), 9)) table.release(page);
+  for (const int32_t page : table.find("x", ids_of("ab"), 9).pages) table.release(page);
   EXPECT_EQ(table.take(), second[1]);
-  EXPECT_EQ(table.find("x", ids_of("cd"), 9), (std::vector<int32_t>{second[0]}));
+  EXPECT_EQ(table.find("x", ids_of("cd"), 9).pages, (std::vector<int32_t>{second[0]}));
   EXPECT_EQ(table.take(), first[1]);
   EXPECT_EQ(table.take(), first[0]);
   EXPECT_EQ(table.take(), std::nullopt);
@@ -58,9 +58,47 @@ TEST(PageTable, ForgetsAKeysPagesAndThoseInUseWhenTheyAreReleased) {
   table.forget("a\n");
   EXPECT_EQ(table.kept(), 0);
   EXPECT_EQ(table.available(), 2);
-  EXPECT_EQ(table.find("a\n1", ids_of("ab"), 9), std::vector<int32_t>{});
+  EXPECT_EQ(table.find("a\n1", ids_of("ab"), 9).pages, std::vector<int32_t>{});
   table.release(pages[0]);
   EXPECT_EQ(table.available(), 3);
+}
+
+TEST(PageTable, SharesABeginningUpToAStateOfIt) {
+  PageTable table(4, 3);
+  const std::vector<int32_t> pages = take(table, 3);
+  table.keep("x", ids_of("abc"), pages);
+  EXPECT_EQ(table.find("x", ids_of("abc"), 9).known, 3);
+  EXPECT_EQ(table.find("x", ids_of("abc"), 9).pages, std::vector<int32_t>{}) << "no state is kept";
+  const int32_t state = *table.take_state();
+  table.keep_state("x", ids_of("abc"), 2, state);
+  const PageTable::Beginning found = table.find("x", ids_of("abc"), 9);
+  EXPECT_EQ(found.pages, (std::vector<int32_t>{pages[0], pages[1]}));
+  EXPECT_EQ(found.state, state);
+  EXPECT_EQ(found.known, 3);
+  EXPECT_EQ(table.find("x", ids_of("ab"), 1).pages, std::vector<int32_t>{})
+      << "it stands behind two";
+  // One of its own for the same place goes back; a state that is kept is given out last.
+  table.keep_state("x", ids_of("ab"), 2, *table.take_state());
+  table.keep_state("y", ids_of("ab"), 2, *table.take_state());
+  EXPECT_EQ(table.find("x", ids_of("ab"), 9).state, state);
+  EXPECT_NE(table.take_state(), state);
+  EXPECT_NE(table.take_state(), state);
+  EXPECT_EQ(table.take_state(), state);
+  EXPECT_EQ(table.take_state(), std::nullopt);
+  EXPECT_EQ(table.find("x", ids_of("ab"), 9).state, -1);
+}
+
+TEST(PageTable, StatesGoWithTheirPages) {
+  PageTable table(2, 1);
+  const std::vector<int32_t> pages = take(table, 2);
+  table.keep("x", ids_of("ab"), pages);
+  table.keep_state("x", ids_of("ab"), 2, *table.take_state());
+  for (const int32_t page : pages) table.release(page);
+  EXPECT_EQ(table.take(), pages[1]) << "of a beginning that nobody has any more";
+  EXPECT_EQ(table.find("x", ids_of("ab"), 9).state, -1);
+  table.keep_state("x", ids_of("ab"), 1, *table.take_state());
+  table.forget("x");
+  EXPECT_EQ(table.take_state(), 0);
 }
 
 // Prompts of few letters come and go. Whatever is found holds what it was kept for, nobody's page is given out while it
@@ -92,7 +130,7 @@ TEST(PageTable, NeverGivesOutAPageThatIsHeld) {
     Holder made{.key = "k" + std::to_string(pick(2)), .letters = {}, .pages = {}};
     for (int64_t i = pick(5); i >= 0; --i) made.letters += static_cast<char>('a' + pick(2));
     const std::vector<int32_t> ids = ids_of(made.letters);
-    made.pages = table.find(made.key, ids, 9);
+    made.pages = table.find(made.key, ids, 9).pages;
     found += std::ssize(made.pages);
     for (size_t i = 0; i < made.pages.size(); ++i)
       ASSERT_EQ(content[static_cast<size_t>(made.pages[i])],

@@ -11,11 +11,13 @@
 #include "model/block.h"
 #include "model/qkv_rows.h"
 #include "ops/scalar/attention.h"
+#include "ops/scalar/conv1d.h"
 #include "ops/scalar/elementwise.h"
 #include "ops/scalar/embedding.h"
 #include "ops/scalar/linear.h"
 #include "ops/scalar/norm.h"
 #include "ops/scalar/rope.h"
+#include "ops/scalar/scan.h"
 #include "support/dual.h"
 #include "support/op_run.h"
 
@@ -77,6 +79,23 @@ inline std::map<std::string, ModelConfig> layer_kinds() {
   ModelConfig& cohere = add("Cohere", llama, 11, 4, 2, 6);
   cohere.norm = ModelConfig::NormKind::kLayer, cohere.norm_bias = false;
   cohere.parallel = cohere.shared_norm = true, cohere.rope_interleaved = true;
+  ModelConfig& h1 = add("Falcon-H1", llama, 10, 4, 2, 4);
+  h1.ssm = {.heads = 4,
+            .head_size = 3,
+            .groups = 2,
+            .state = 5,
+            .taps = 3,
+            .in_scale = 1.25,
+            .out_scale = 0.9};
+  h1.ssm.part_scales = {0.7, 1.2, 0.8, 1.4, 0.6};
+  h1.attention_in_scale = 1.3, h1.attention_out_scale = 0.8, h1.key_scale = 0.6;
+  h1.gate_scale = 0.85, h1.down_scale = 1.1;
+  ModelConfig& normed = add("Falcon-H1, norms and biases", h1, 9, 2, 1, 6);
+  normed.ssm.norm = normed.ssm.in_bias = normed.ssm.out_bias = true;
+  normed.attention_in_scale = normed.ssm.out_scale = 1;
+  normed.set_biases(true);
+  ModelConfig& unscaled = add("Falcon-H1, one group", llama, 11, 2, 1, 4);
+  unscaled.ssm = {.heads = 3, .head_size = 2, .state = 4, .taps = 4, .conv_bias = false};
   ModelConfig& tanh = add("parallel, GELU by tanh", falcon, 9, 3, 1, 4);
   tanh.activation = Activation::kGeluTanh, tanh.qkv = kSplit;
   return kinds;
@@ -89,8 +108,9 @@ class TestLayer {
     falconer::Block::declare(config, 0, [&](const ModuleShape& shape) {
       Module module{
           .id = shape.id, .kind = shape.kind, .name = std::string(role_name(shape.id.role))};
-      module.w = make({shape.id.role, false}, shape.kind == ModuleKind::kNorm ? 1 : shape.out,
-                      shape.kind == ModuleKind::kNorm ? shape.out : shape.in, module.name + ".w");
+      const bool vector = shape.kind == ModuleKind::kNorm || shape.kind == ModuleKind::kVector;
+      module.w = make({shape.id.role, false}, vector ? 1 : shape.out, vector ? shape.out : shape.in,
+                      module.name + ".w");
       if (shape.bias) module.b = make({shape.id.role, true}, 1, shape.out, module.name + ".b");
       weights_.modules.push_back(std::move(module));
     });
@@ -200,6 +220,7 @@ class LayerForward {
 
   Block<S> mlp(const Block<S>& n) const {
     Block<S> act(n.rows(), c_.mlp_width);
+    const S gate_scale(static_cast<double>(static_cast<float>(c_.gate_scale)));
     if (c_.mlp == ModelConfig::MlpKind::kPlain) {
       const Block<S> pre = product(n, Role::kUp);
       for (int64_t i = 0; i < act.rows(); ++i)
@@ -211,13 +232,54 @@ class LayerForward {
                      up = one ? gate : product(n, Role::kUp);
       for (int64_t i = 0; i < act.rows(); ++i)
         for (int64_t j = 0; j < act.cols(); ++j)
-          act(i, j) =
-              scalar::activate(c_.activation, gate(i, j)) * up(i, one ? j + c_.mlp_width : j);
+          act(i, j) = scalar::activate(c_.activation, gate_scale * gate(i, j)) *
+                      up(i, one ? j + c_.mlp_width : j);
     }
-    return product(act, Role::kDown);
+    return scaled(product(act, Role::kDown), c_.down_scale);
   }
 
-  Block<S> attention(const Block<S>& n) const {
+  /// The state space mixer: its factors are applied, and its parts cut, here again.
+  Block<S> ssm(const Block<S>& n) const {
+    const SsmConfig& s = c_.ssm;
+    const int64_t rows = n.rows(), width = s.width(), bc = s.group_rows();
+    Block<S> p = product(scaled(n, s.in_scale), Role::kSsmIn);
+    const int64_t ends[] = {width, 2 * width, 2 * width + bc, 2 * width + 2 * bc, p.cols()};
+    for (int64_t i = 0; i < rows; ++i)
+      for (int64_t j = 0, k = 0; j < p.cols(); ++j) {
+        if (j == ends[k]) ++k;
+        p(i, j) = p(i, j) *
+                  S(static_cast<double>(static_cast<float>(s.part_scales[static_cast<size_t>(k)])));
+      }
+    Block<S> mixed(rows, s.conv_rows()), y(rows, width), at = columns(p, width, s.conv_rows());
+    const Block<S>& conv_bias = part(Role::kSsmConv, true);
+    scalar::conv1d_forward<S>({.x = at.cmat(),
+                               .w = part(Role::kSsmConv).cmat(),
+                               .b = conv_bias.rows() > 0 ? conv_bias.cmat() : Mat<const S>{},
+                               .tails = {},
+                               .spans = test_.batch().states},
+                              mixed.mat(), 0, mixed.cols());
+    const Block<S> x = columns(mixed, 0, width), b = columns(mixed, width, bc),
+                   c = columns(mixed, width + bc, bc),
+                   dt = columns(p, width + s.conv_rows(), s.heads);
+    scalar::scan_forward<S>({.x = x.cmat(),
+                             .dt = dt.cmat(),
+                             .b = b.cmat(),
+                             .c = c.cmat(),
+                             .a_log = part(Role::kSsmDecay).cmat(),
+                             .d = part(Role::kSsmSkip).cmat(),
+                             .dt_bias = part(Role::kSsmTimeBias).cmat(),
+                             .spans = test_.batch().states,
+                             .groups = s.groups},
+                            y.mat(), {}, {}, 0, s.heads);
+    for (int64_t i = 0; i < rows; ++i)
+      for (int64_t j = 0; j < width; ++j)
+        y(i, j) = y(i, j) * scalar::activate(Activation::kSilu, p(i, j));
+    if (s.norm) y = norm_groups(y);
+    return scaled(product(taken(y), Role::kSsmOut), s.out_scale);
+  }
+
+  Block<S> attention(const Block<S>& from) const {
+    const Block<S> n = scaled(from, c_.attention_in_scale);
     const int64_t d = c_.head_size, rows = n.rows();
     Block<S> q(rows, c_.q_rows()), k(rows, c_.kv_rows()), v(rows, c_.kv_rows());
     split(n, q, k, v);
@@ -238,7 +300,8 @@ class LayerForward {
       scalar::rope<S>(keys, positions, angles, false, 0, rows, c_.rope_interleaved);
     }
     const double usual = 1 / std::sqrt(static_cast<double>(d));
-    const double scale = static_cast<float>(c_.score_scale != 0 ? c_.score_scale : usual);
+    const double scale =
+        static_cast<float>(c_.key_scale * (c_.score_scale != 0 ? c_.score_scale : usual));
     const View slopes = test_.tables().alibi;
     Block<S> out(rows, c_.q_rows()), lse(rows, c_.heads);
     scalar::attention_forward<S>({q.cmat(), c_.groups, m, m * d, d}, {k.cmat(), c_.groups, 1, d, d},
@@ -246,7 +309,7 @@ class LayerForward {
                                  slopes ? slopes.as<const float>() : Mat<const float>{}, out, lse,
                                  test_.batch().spans, scale, 0, c_.heads,
                                  {.window = c_.window(0), .cap = static_cast<float>(c_.score_cap)});
-    return product(taken(out), Role::kDense);
+    return scaled(product(taken(out), Role::kDense), c_.attention_out_scale);
   }
 
   Block<S> block(const Block<S>& x) const {
@@ -260,7 +323,7 @@ class LayerForward {
                    a = behind(attention(n1), Role::kAttentionNormBehind);
     if (c_.parallel)
       return sum(from, a, mlp(c_.shared_norm ? taken(n1) : norm(from, Role::kMlpNorm)));
-    const Block<S> z = sum(from, a, {});
+    const Block<S> z = sum(from, a, c_.ssm.heads > 0 ? ssm(n1) : Block<S>{});
     return sum(z, behind(mlp(before(z, Role::kMlpNorm)), Role::kMlpNormBehind), {});
   }
 
@@ -311,6 +374,36 @@ class LayerForward {
     else
       scalar::norm_forward<S>(x, part(role), bias.rows() > 0 ? bias.cmat() : Mat<const S>{}, y,
                               stats, eps, 0, x.rows());
+    return y;
+  }
+  /// Each group of columns by itself.
+  Block<S> norm_groups(const Block<S>& x) const {
+    using std::sqrt;
+    const int64_t size = x.cols() / c_.ssm.groups;
+    const Block<S>& w = part(Role::kSsmNorm);
+    Block<S> y(x.rows(), x.cols());
+    for (int64_t i = 0; i < x.rows(); ++i)
+      for (int64_t g = 0; g < c_.ssm.groups; ++g) {
+        S sum(0.0);
+        for (int64_t j = g * size; j < (g + 1) * size; ++j) sum += x(i, j) * x(i, j);
+        const S r = S(1.0) / sqrt(sum / S(static_cast<double>(size)) +
+                                  S(static_cast<double>(static_cast<float>(c_.norm_eps))));
+        for (int64_t j = g * size; j < (g + 1) * size; ++j) y(i, j) = x(i, j) * r * w(0, j);
+      }
+    return y;
+  }
+  static Block<S> columns(const Block<S>& x, int64_t first, int64_t count) {
+    Block<S> y(x.rows(), count);
+    for (int64_t i = 0; i < x.rows(); ++i)
+      for (int64_t j = 0; j < count; ++j) y(i, j) = x(i, first + j);
+    return y;
+  }
+  static Block<S> scaled(const Block<S>& x, double factor) {
+    if (factor == 1) return x;
+    Block<S> y = x;
+    for (int64_t i = 0; i < x.rows(); ++i)
+      for (int64_t j = 0; j < x.cols(); ++j)
+        y(i, j) = x(i, j) * S(static_cast<double>(static_cast<float>(factor)));
     return y;
   }
   Block<S> taken(const Block<S>& x) const {

@@ -77,6 +77,7 @@ void plan_traffic_of_rank(RankPlan& plan, Session& session, const StepPlan& step
     for (const MicroBatch& micro : round) {
       most.tokens = std::max(most.tokens, micro.tokens);
       most.targets = std::max(most.targets, micro.targets);
+      if (micro.rows.size() > most.rows.size()) most.rows = micro.rows;
     }
     plan.tokens += most.tokens;
     largest.push_back(most);
@@ -89,7 +90,8 @@ void plan_traffic_of_rank(RankPlan& plan, Session& session, const StepPlan& step
       session.reserve([&](Run& run) {
         run.training = true;
         run.head_rows = micro.targets;
-        session.decoder().train(run, measuring_batch(micro.tokens, micro.targets), 1);
+        session.decoder().train(
+            run, measuring_batch(micro.tokens, micro.targets, std::ssize(micro.rows)), 1);
       });
     session.values_changed();
   }

@@ -66,7 +66,8 @@ Dtype ModelSource::dtype_of(const Param& param) const {
   if (stored == nullptr) return dtype_;
   const Dtype own = kept_dtype(*stored);
   if (own == dtype_ || !param.vector()) return own;
-  const Tensor values(1, stored->cols(), Dtype::kF32), narrow(1, stored->cols(), dtype_);
+  const int64_t rows = param.rows(), cols = param.cols();
+  const Tensor values(rows, cols, Dtype::kF32), narrow(rows, cols, dtype_);
   stored->copy_to(values.view());
   copy_converted(values.view(), narrow.view());
   const std::vector<float> before = host_values(values.view()), after = host_values(narrow.view());

@@ -62,6 +62,19 @@ std::unique_ptr<Session> open_session(const ModelOptions& options) {
                         .whole_numbers = in_whole_numbers(options.compute, true)});
 }
 
+// Half of the memory at most goes to states of sequences; those that do not run are kept for prompts that begin alike.
+int64_t plan_states(Session& session, int64_t memory, SchedulerOptions& made) {
+  const int64_t one = KvCache::state_bytes(session.decoder(), session.run().activation);
+  if (one == 0) return 0;
+  const int64_t all = std::max<int64_t>(1, memory / 2 / one);
+  made.most_running = std::min(made.most_running, std::max<int64_t>(1, all / 2));
+  if (made.keep_prefixes) made.kept_states = std::min(made.most_running, all - made.most_running);
+  const int64_t bytes = (made.most_running + made.kept_states) * one;
+  log_info("states of {} sequences: {:.2f} GB", made.most_running + made.kept_states,
+           static_cast<double>(bytes) / 1e9);
+  return bytes;
+}
+
 SchedulerOptions plan(Session& session, const ServeOptions& options) {
   SchedulerOptions made{.most_running = options.max_running.value_or(usual_running(session)),
                         .keep_prefixes = options.prefix_cache};
@@ -69,7 +82,9 @@ SchedulerOptions plan(Session& session, const ServeOptions& options) {
   const int64_t of_one = session.config().context / kPageRows + 1;
   const int64_t most = INT32_MAX / kPageRows;  // rows are counted in 32 bits
   const int64_t free = session.available_bytes() / 4 * 3;
-  made.pages = std::min({most, made.most_running * of_one, options.cache / page, free / page});
+  const int64_t memory = std::min(options.cache, free),
+                pages = memory - plan_states(session, memory, made);
+  made.pages = std::min({most, made.most_running * of_one, pages / page});
   if (made.pages < 1)
     fail_usage(
         "--cache is {} bytes, and {} are free; {} tokens take {}, and an answer of the whole "

@@ -6,6 +6,7 @@
 namespace falconer {
 
 const Architecture& cohere_architecture();
+const Architecture& falcon_h1_architecture();
 const Architecture& gemma_architecture();
 const Architecture& gemma2_architecture();
 const Architecture& gemma3_architecture();

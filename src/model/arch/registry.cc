@@ -44,11 +44,11 @@ void check_shape(const ModelConfig& m, const std::string& where) {
 
 const std::vector<const Architecture*>& architectures() {
   static const std::vector<const Architecture*> table = {
-      &falcon_architecture(),  &gpt_neox_architecture(),  &llama_architecture(),
-      &mistral_architecture(), &qwen2_architecture(),     &qwen3_architecture(),
-      &phi3_architecture(),    &gemma_architecture(),     &gemma2_architecture(),
-      &gemma3_architecture(),  &olmo2_architecture(),     &stablelm_architecture(),
-      &cohere_architecture(),  &starcoder2_architecture()};
+      &falcon_architecture(),   &falcon_h1_architecture(), &gpt_neox_architecture(),
+      &llama_architecture(),    &mistral_architecture(),   &qwen2_architecture(),
+      &qwen3_architecture(),    &phi3_architecture(),      &gemma_architecture(),
+      &gemma2_architecture(),   &gemma3_architecture(),    &olmo2_architecture(),
+      &stablelm_architecture(), &cohere_architecture(),    &starcoder2_architecture()};
   return table;
 }
 
