@@ -26,7 +26,8 @@ inline constexpr int64_t kScanChunk = 64;
 //   da_log_h = A_h sum_t d_t f_t <E_t, S_(t-1)>    dD_h = sum_t dy_t . x_t    ddt_bias_h = sum_t ddt_t
 //
 // x, y, dy, dx (N,H*P)   dt, ddt (N,H)   b, c, db, dc (N,G*S)   a_log, d, dt_bias and their gradients (1,H) f32
-// states (slots,H*P*S) f32   entries (chunks,H*P*S) f32: the state that enters each chunk, span by span.
+// states (slots,H*S*P) f32   entries (chunks,H*S*P) f32: the state that enters each chunk, span by span. Where states
+// are kept, a head's lies as (S,P).
 
 /// Views of activations may be ranges of columns of one buffer; y is not x. `entries` is made where a backward follows,
 /// else empty. With `as_many` a span of one row is computed as a chunk (Run::as_many); set by scan_forward(). `states`

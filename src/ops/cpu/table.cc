@@ -7,6 +7,7 @@
 #include "ops/cpu/lane_product.h"
 #include "ops/cpu/linear.h"
 #include "ops/cpu/rowwise.h"
+#include "ops/cpu/scan.h"
 #include "ops/cpu/sums.h"
 #include "ops/cpu/whole_product.h"
 #include "ops/kernels.h"
@@ -35,6 +36,8 @@ const Kernels& cpu_kernels() {
     made.attention_backward = cpu::attention_backward;
     made.prefix_attention_forward = cpu::prefix_attention_forward;
     made.prefix_attention_backward = cpu::prefix_attention_backward;
+    made.scan_forward = cpu::scan_forward;
+    made.scan_backward = cpu::scan_backward;
     made.gelu_forward = cpu::gelu_forward;
     made.gelu_backward = cpu::gelu_backward;
     made.gated_forward = cpu::gated_forward;

@@ -17,13 +17,13 @@ __global__ void scan_forward_kernel(ScanTask<A> task, const StateSpan* spans, Ma
   int64_t chunk = 0;
   for (unsigned i = 0; i < blockIdx.y; ++i) chunk += (spans[i].count + kScanChunk - 1) / kScanChunk;
   StateRow state;
-  if (span.continues()) state.read(states.row(span.slot) + line * width, width);
+  if (span.continues()) state.read(states.row(span.slot), task, line);
   for (int64_t t = 0; t < span.count; ++t) {
     const int64_t row = span.begin + t;
     if (span.copy_slot >= 0 && t == span.copy_after)
-      state.write(states.row(span.copy_slot) + line * width, width);
+      state.write(states.row(span.copy_slot), task, line);
     if (entries && t % kScanChunk == 0)
-      state.write(entries.row(chunk + t / kScanChunk) + line * width, width);
+      state.write(entries.row(chunk + t / kScanChunk), task, line);
     const ScanTimes times(task, row, h);
     const float x = float(task.x(row, line));
     state.step(times.keep, times.delta * x, task.b_of(row, h), width);
@@ -31,8 +31,8 @@ __global__ void scan_forward_kernel(ScanTask<A> task, const StateSpan* spans, Ma
     if (threadIdx.x % kWarp == 0) y(row, line) = A(sum + task.skip[h] * x);
   }
   if (span.copy_slot >= 0 && span.copy_after == span.count)
-    state.write(states.row(span.copy_slot) + line * width, width);
-  if (span.slot >= 0) state.write(states.row(span.slot) + line * width, width);
+    state.write(states.row(span.copy_slot), task, line);
+  if (span.slot >= 0) state.write(states.row(span.slot), task, line);
 }
 
 }  // namespace

@@ -25,8 +25,8 @@ struct ScanBackwardTask : ScanTask<A> {
   int64_t first_row, rows;   // of this pass
   bool last;                 // nothing of the sequence comes behind it
   // In the workspace:
-  float* carried;  // (H P, S): f_(t+1) E_(t+1) of the row behind this pass, then of its own first
-  float* exits;    // (chunks, H P, S)
+  float* carried;  // (H,S,P): f_(t+1) E_(t+1) of the row behind this pass, then of its own first
+  float* exits;    // (chunks, H,S,P)
   float* steps;    // (rows, H, 2): d_t, f_t
   float* totals;   // (chunks, H, 3)
 
@@ -56,10 +56,10 @@ __global__ void scan_exits_kernel(ScanBackwardTask<A> task) {
   if (line >= task.x.cols) return;
   const int64_t h = line / task.head_size();
   StateRow gradient;
-  if (!task.last) gradient.read(task.carried + line * width, width);
+  if (!task.last) gradient.read(task.carried, task, line);
   for (int64_t i = task.rows - 1; i >= 0; --i) {
     if (i == task.rows - 1 || i % kChunk == kChunk - 1)
-      gradient.write(task.exits + i / kChunk * task.numbers() + line * width, width);
+      gradient.write(task.exits + i / kChunk * task.numbers(), task, line);
     const int64_t row = task.first_row + i;
     const float dy = float(task.dy(row, line));
     gradient.step(1, dy, task.c_of(row, h), width);
@@ -68,7 +68,7 @@ __global__ void scan_exits_kernel(ScanBackwardTask<A> task) {
       task.dx(row, line) = A(task.delta(i, h) * sum + task.skip[h] * dy);
     StateRow::each(width, [&](int k, int64_t) { gradient.x[k] *= task.keep(i, h); });
   }
-  gradient.write(task.carried + line * width, width);
+  gradient.write(task.carried, task, line);
 }
 
 /// Of a chunk and head, by row: f <E, S of the row before>, x . E B and x . dy, each warp's share behind the other's.
@@ -90,12 +90,12 @@ __device__ inline void rates_of_line(const ScanBackwardTask<A>& task, int64_t ch
     state.step(task.keep(i, h), task.delta(i, h) * float(task.x(row, line)), task.b_of(row, h),
                width);
   };
-  state.read(task.entries.row(chunk) + line * width, width);
+  state.read(task.entries.row(chunk), task, line);
   for (int64_t t = 0; t < count; ++t) {
     if (t % kBlock == 0) begins[t / kBlock] = state;
     advance(t);
   }
-  gradient.read(task.exits + chunk * task.numbers() + line * width, width);
+  gradient.read(task.exits + chunk * task.numbers(), task, line);
   for (int64_t block = (count - 1) / kBlock; block >= 0; --block) {
     const int64_t first = block * kBlock, end = count < first + kBlock ? count : first + kBlock;
     state = begins[block];
@@ -166,8 +166,8 @@ __global__ void scan_columns_kernel(ScanBackwardTask<A> task) {
   for (int64_t line = first + warp; s < width && line < first + task.per_group() * size;
        line += kColumnWarps) {
     const int64_t h = line / size;
-    float number = kBack ? task.exits[chunk * task.numbers() + line * width + s]
-                         : task.entries(chunk, line * width + s);
+    float number = kBack ? task.exits[chunk * task.numbers() + task.place(line, s)]
+                         : task.entries(chunk, task.place(line, s));
     for (int64_t n = 0; n < count; ++n) {
       const int64_t t = kBack ? count - 1 - n : n, i = chunk * kChunk + t, row = task.first_row + i;
       const float in = task.delta(i, h) * float(task.x(row, line)), dy = float(task.dy(row, line));

@@ -19,6 +19,11 @@ struct ScanTask {
   __device__ int64_t per_group() const { return dt.cols / groups; }
   __device__ int64_t head_size() const { return x.cols / dt.cols; }
   __device__ int64_t state_size() const { return b.cols / groups; }
+  /// Where column s of a row of a state lies; rows are counted over all heads.
+  __device__ int64_t place(int64_t line, int64_t s) const {
+    const int64_t h = line / head_size();
+    return (h * state_size() + s) * head_size() + line - h * head_size();
+  }
   __device__ const A* b_of(int64_t row, int64_t h) const {
     return b.row(row) + h / per_group() * state_size();
   }
@@ -64,11 +69,14 @@ struct StateRow {
       if (s < size) f(i, s);
     }
   }
-  __device__ void read(const float* from, int64_t size) {
-    each(size, [&](int i, int64_t s) { x[i] = from[s]; });
+  /// Of the states of all heads in one row of a memory.
+  template <class A>
+  __device__ void read(const float* states, const ScanTask<A>& task, int64_t line) {
+    each(task.state_size(), [&](int i, int64_t s) { x[i] = states[task.place(line, s)]; });
   }
-  __device__ void write(float* to, int64_t size) const {
-    each(size, [&](int i, int64_t s) { to[s] = x[i]; });
+  template <class A>
+  __device__ void write(float* states, const ScanTask<A>& task, int64_t line) const {
+    each(task.state_size(), [&](int i, int64_t s) { states[task.place(line, s)] = x[i]; });
   }
   /// x = keep x + factor v
   template <class A>

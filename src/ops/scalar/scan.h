@@ -82,7 +82,7 @@ void scan_forward(const ScanMats<A>& m, Mat<A> y, Mat<Real<A>> states, Mat<Real<
         for (int64_t p = 0; p < size; ++p) {
           R sum = m.d(0, h) * R(step.x[p]);
           for (int64_t s = 0; s < width; ++s) {
-            R& number = state[p * width + s];
+            R& number = state[s * size + p];
             number = step.next(number, p, s);
             sum += number * R(step.c[s]);
           }
@@ -119,7 +119,7 @@ void scan_backward_head(const ScanMats<A>& m, const ScanGradients<A>& to,
       const ScanStep<A> step(m, span.begin + t, h);
       R* before = states.data() + (t - first) * numbers;
       for (int64_t i = 0; i < numbers; ++i)
-        before[numbers + i] = step.next(before[i], i / width, i % width);
+        before[numbers + i] = step.next(before[i], i % size, i / size);
     }
     for (int64_t t = end - 1; t >= first; --t) {
       const int64_t row = span.begin + t;
@@ -130,7 +130,7 @@ void scan_backward_head(const ScanMats<A>& m, const ScanGradients<A>& to,
       for (int64_t p = 0; p < size; ++p) {
         R sum = 0;
         for (int64_t s = 0; s < width; ++s) {
-          const int64_t i = p * width + s;
+          const int64_t i = s * size + p;
           const R e = gradient[i] + R(dy[p]) * R(step.c[s]);
           sum += e * R(step.b[s]);
           decayed += e * before[i];
