@@ -6,7 +6,8 @@
 VENV holds xllamacpp, whose Server is llama.cpp's; without --gguf our side runs alone. As many clients as --at says ask at
 the same time, each for --rounds answers one after the other: prompts of token ids that have nothing in common, streamed,
 without end tokens. Prints for each side all new tokens over the whole time, and the median and the worst time to the first
-token. --adapters NAME=DIR,...: ours with those, which requests take by turns, beside the base alone.
+token. --adapters NAME=DIR,...: ours with those, which requests take by turns, beside the base alone. --copies 5,1000: the
+first of them so many times, beside each other, each request with one by chance.
 """
 import argparse
 import asyncio
@@ -17,6 +18,7 @@ import socket
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 
 HERE = os.path.abspath(__file__)
@@ -34,6 +36,7 @@ def arguments():
     p.add_argument("--new-tokens", type=int, default=64)
     p.add_argument("--vocab", type=int, default=60000)
     p.add_argument("--adapters", default="")
+    p.add_argument("--copies", default="")
     p.add_argument("--threads", type=int, default=2)
     p.add_argument("--turns", type=int, default=1)
     p.add_argument("--flags", default="", help="more of falconer serve's")
@@ -48,7 +51,7 @@ def free_port():
 
 
 def wait_for(port, process):
-    for _ in range(1200):
+    for _ in range(6000):  # many adapters take their time
         if process.poll() is not None:
             sys.exit(f"serve.py: the server ended with {process.returncode}")
         try:
@@ -63,8 +66,11 @@ def start_ours(a, adapters):
     port = free_port()
     command = [a.program, "--threads", str(a.threads), "--log", "warning", "serve", "--checkpoint", a.checkpoint,
                "--port", str(port), *a.flags.split()]
-    for adapter in adapters:
-        command += ["--adapter", adapter]
+    if isinstance(adapters, str):
+        command += ["--adapters", adapters]
+    else:
+        for adapter in adapters:
+            command += ["--adapter", adapter]
     process = subprocess.Popen(command)
     wait_for(port, process)
     return port, process
@@ -127,12 +133,13 @@ async def ask(port, ids, new_tokens, model):
 
 async def load(port, a, clients, models):
     rng = random.Random(f"{clients} {a.new_tokens}")
+    models = rng.sample(models, len(models))
 
     async def client(k):
         times = []
         for r in range(a.rounds):
             ids = [rng.randrange(20, a.vocab) for _ in range(a.prompt)]
-            times.append(await ask(port, ids, a.new_tokens, models[(k + r) % len(models)]))
+            times.append(await ask(port, ids, a.new_tokens, models[(k + r * clients) % len(models)]))
         return times
 
     start = time.monotonic()
@@ -144,7 +151,7 @@ async def load(port, a, clients, models):
 
 def measure(a, side, clients, adapters):
     port, process = start_theirs(a, clients) if side == "llama.cpp" else start_ours(a, adapters)
-    models = [x.split("=")[0] for x in adapters] or [None]
+    models = (os.listdir(adapters) if isinstance(adapters, str) else [x.split("=")[0] for x in adapters]) or [None]
     try:
         asyncio.run(load(port, argparse.Namespace(**{**vars(a), "rounds": 1, "new_tokens": 4}), min(clients, 2), models))
         return asyncio.run(load(port, a, clients, models))
@@ -153,10 +160,31 @@ def measure(a, side, clients, adapters):
         process.wait()
 
 
+def measure_copies(a, adapter):
+    counts = [int(count) for count in a.copies.split(",")]
+    with tempfile.TemporaryDirectory() as name:
+        for count in counts:
+            os.mkdir(f"{name}/{count}")
+            for i in range(count):
+                os.symlink(os.path.abspath(adapter), f"{name}/{count}/copy-{i}")
+        for clients in map(int, a.at.split(",")):
+            ratios = []
+            for turn in range(a.turns):
+                rates = {}
+                for count in counts if turn % 2 == 0 else reversed(counts):
+                    rates[count] = measure(a, "falconer", clients, f"{name}/{count}")[0]
+                ratios.append(rates[counts[-1]] / rates[counts[0]])
+                print(f"{clients:4} clients  " + "   ".join(f"{count} adapters {rates[count]:7.1f} tokens/s" for count in counts) +
+                      f"   {counts[-1]} over {counts[0]}: {ratios[-1]:.3f}", flush=True)
+            print(f"              median {statistics.median(ratios):.3f}", flush=True)
+
+
 def main():
     a = arguments()
     if a.peer:
         return run_peer(a)
+    if a.copies:
+        return measure_copies(a, a.adapters.split(",")[0].split("=")[-1])
     adapters = [x for x in a.adapters.split(",") if x]
     sides = ["falconer"] + (["falconer + adapters"] if adapters else []) + (["llama.cpp"] if a.gguf else [])
     for clients in map(int, a.at.split(",")):

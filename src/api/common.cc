@@ -2,13 +2,16 @@
 
 #include <filesystem>
 
+#include "api/export/gguf_mix.h"
 #include "api/settings/bounds.h"
 #include "base/cores.h"
 #include "base/error.h"
 #include "base/interrupt.h"
+#include "base/joined.h"
 #include "base/log.h"
 #include "base/nearest.h"
 #include "base/path.h"
+#include "base/small_letters.h"
 #include "base/system.h"
 #include "base/threads.h"
 #include "checkpoint/gguf_tokenizer.h"
@@ -75,8 +78,15 @@ bool in_whole_numbers(const std::string& compute, bool usual) {
 }
 
 std::optional<Dtype> parse_quantise(const std::string& name) {
-  if (name.empty() || name == "none") return {};
-  const BlockFormat* const format = block_format_named(name);
+  const std::string small = small_letters(name);
+  if (small.empty() || small == "none") return {};
+  const BlockFormat* const format = block_format_named(small);
+  if (format == nullptr && gguf_mix_named(small) != nullptr)
+    fail_usage(
+        "{} {} is a mix of formats, which a file has; write one with falconer quantize MODEL "
+        "{} {} {} model.gguf, or take one of {}",
+        spelled_name("--quantize"), printable(name), spelled_name("--format"), small,
+        spelled_name("--out"), joined(written_formats(), ", "));
   if (format == nullptr || format->encode == nullptr)
     fail_choice("--quantize", name, written_formats());
   return format->dtype;

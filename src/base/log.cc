@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <ctime>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -33,6 +34,17 @@ spdlog::logger& logger() {
 
 std::atomic<LogLevel> of_process = LogLevel::kInfo;
 thread_local std::optional<LogLevel> of_thread;
+std::atomic<bool> with_times = false;
+
+// "2026-11-30 18:00:00 "
+std::string time_before_line() {
+  if (!with_times) return {};
+  const std::time_t now = std::time(nullptr);
+  std::tm parts = {};
+  ::localtime_r(&now, &parts);
+  char text[32];
+  return {text, std::strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S ", &parts)};
+}
 
 /// The log of a process that does not talk to the user.
 class QuietLog {
@@ -82,6 +94,8 @@ void log_to_file(const std::filesystem::path& path) {
 
 void set_log_level(LogLevel level) { of_process = level; }
 
+void set_log_times(bool on) { with_times = on; }
+
 LogLevel log_level() { return of_thread.value_or(of_process); }
 
 LogLevelHere::LogLevelHere(std::optional<LogLevel> level) : before_(of_thread) {
@@ -95,8 +109,10 @@ void log_line(LogLevel level, std::string_view said) {
   // Long lines are broken between words, as a terminal does not.
   const bool warns = level == LogLevel::kWarning;
   const std::string shown = visible(said);
-  if (!speaks()) return quiet_log().add(warns ? "warning: " + shown : shown);
-  const std::string text = on_terminal(laid_out(warns ? yellow("warning:") + " " + shown : shown));
+  const std::string time = time_before_line();
+  if (!speaks()) return quiet_log().add(time + (warns ? "warning: " + shown : shown));
+  const std::string text =
+      on_terminal(laid_out(time + (warns ? yellow("warning:") + " " + shown : shown)));
   switch (level) {
     case LogLevel::kDebug:
       logger().debug("{}", text);

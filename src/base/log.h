@@ -16,6 +16,9 @@ void set_log_level(LogLevel level);
 /// Of this thread.
 LogLevel log_level();
 
+/// Whether lines begin with the date and the time here, as those of a server do, which runs for weeks.
+void set_log_times(bool on);
+
 /// While it lives the log of this thread has a level of its own, if one is given.
 class LogLevelHere {
  public:

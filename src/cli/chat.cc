@@ -82,6 +82,7 @@ class Chatting {
  public:
   Chatting(const ChatFlags& flags, Model& model)
       : model_(model),
+        flags_raw_(flags.raw),
         // Who types is asked; a pipe is not, nor who wants to see nothing but answers.
         asking_(::isatty(STDIN_FILENO) != 0 && log_level() != LogLevel::kQuiet),
         beside_(asking_ && ::isatty(STDERR_FILENO) != 0),
@@ -89,10 +90,11 @@ class Chatting {
         lines_(asking_) {}
 
   void run() {
-    if (asking_)
-      say(std::string(talk_.alone() ? "There is no prompt style: each line is a prompt of its own. "
-                                    : "") +
-          "/help lists what can be done beside talking. " + kHowToEnd);
+    if (talk_.alone() && !flags_raw_)
+      log_warning(
+          "the model has no chat template, and so no prompt style: each message is continued as it "
+          "stands, without those before it; --prompt-style names a style, --raw asks for this");
+    if (asking_) say(std::string("/help lists what can be done beside talking. ") + kHowToEnd);
     while (const auto message = lines_.read(">> Prompt: ")) {
       const Order order = order_in(*message);
       if (order.kind == Order::Kind::kEnd) return;
@@ -210,7 +212,7 @@ class Chatting {
   }
 
   Model& model_;
-  bool asking_, beside_;
+  bool flags_raw_, asking_, beside_;
   Talk talk_;
   LineReader lines_;
 };

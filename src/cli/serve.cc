@@ -12,6 +12,7 @@ void add_serve(Command& command) {
   add_settings(command, settings_of(*options));
   command.does([options] {
     handle_interrupts();
+    set_log_times(true);
     Server server = Server::open(*options);
     log_info("serving at {}/v1, with a page at {}/ (Ctrl-C stops it)", server.address(),
              server.address());

@@ -348,6 +348,8 @@ void Session::divide_fixed(MemoryPlan& plan) const {
     if (!counted.insert(&param).second) return;
     plan.weights += param.own_value ? param.own_value.bytes() : 0;
     if (param.in_arena && !param.own_value) plan.weights += param.value.bytes();
+    const bool learns = param.grad || param.whole_grad || param.own_grad;
+    if (param.in_arena && !param.own_value && !learns) plan.converted += param.value.bytes();
     // A piece of the sum lies beside a gradient that is always there, and within one that all have.
     plan.gradients += param.grad         ? param.grad.bytes() + param.own_grad.bytes()
                       : param.whole_grad ? param.whole_grad.bytes()

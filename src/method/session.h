@@ -66,6 +66,8 @@ struct MemoryPlan {
   size_t pinned = 0;    // of the host's memory: optimizer state that is kept off a device
   // Of `fixed`, which has tables and the like besides. Of ranks that divide a tensor: this one's piece.
   size_t weights = 0, gradients = 0, optimizer = 0;
+  size_t converted =
+      0;  // of `weights`, those that do not learn: no file has them as they are computed with
   size_t gathered = 0;        // where bands of weights are put together while they are used
   size_t band_gradients = 0;  // and where their gradients are made
 };
@@ -131,6 +133,13 @@ class Session {
   /// The names of those that are loaded, and of the one that is used ("": none).
   std::vector<std::string> adapters() const;
   const std::string& adapter() const { return used_; }
+  /// What a loaded adapter is ("lora"), and the bytes of its own; none of kFirstAdapter, which lies with the base's.
+  /// Error (usage): none of that name is loaded.
+  struct AdapterFacts {
+    std::string kind, path;
+    size_t bytes = 0;
+  };
+  AdapterFacts facts(const std::string& name);
   /// Where the one that is used was read from; "": none.
   std::string adapter_path() const;
   /// What a loaded adapter computes its rows by, as long as it is loaded; "": nothing, the base alone. Error (usage):

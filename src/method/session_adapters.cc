@@ -105,6 +105,13 @@ Session::LoadedAdapter& Session::loaded(const std::string& name) {
              joined(adapters(), ", "), did_you_mean(name, adapters()));
 }
 
+Session::AdapterFacts Session::facts(const std::string& name) {
+  const LoadedAdapter& adapter = loaded(name);
+  return {.kind = std::string(adapter.attached.method->name()),
+          .path = adapter.path,
+          .bytes = adapter.memory.high_water()};
+}
+
 void Session::use_adapter(const std::string& name) {
   attach(name.empty() ? base_ : loaded(name).attached);
   used_ = name;

@@ -53,18 +53,10 @@ Prepared Service::prepared(const std::string& body, bool chat) const {
   made.adapter = adapter_of(asked.model);
   made.model = made.adapter.empty() ? model_.name : made.adapter;
   made.texts = texts_of(made.adapter);
-  if (chat) {
-    const Tokenizer& tokenizer = tokenizer_of(*made.texts);
-    static_cast<void>(tokenizer);
-    try {
-      made.prompts.push_back(made.texts->encode_chat(asked.conversation, false));
-    } catch (const Error& error) {
-      throw RequestError(400, error.what(), "messages", "invalid_value");
-    }
-  }
+  if (chat) made.prompts.push_back(ids_of_chat(*made.texts, asked.conversation));
   for (const AskedPrompt& prompt : asked.prompts)
     made.prompts.push_back(prompt.is_ids ? prompt.ids
-                                         : tokenizer_of(*made.texts).encode(prompt.text));
+                                         : tokenizer_of(*made.texts, "prompt").encode(prompt.text));
   const char* field = chat ? "messages" : "prompt";
   for (const auto& ids : made.prompts) {
     if (ids.empty()) throw RequestError(400, "the prompt is empty", field, "invalid_value");
@@ -88,7 +80,7 @@ Prepared Service::prepared(const std::string& body, bool chat) const {
 void Service::choose_grammar(Prepared& made) const {
   const Asked& asked = made.asked;
   if (asked.format.kind == AskedFormat::Kind::kText) return;
-  const Tokenizer& tokenizer = tokenizer_of(*made.texts);
+  const Tokenizer& tokenizer = tokenizer_of(*made.texts, "response_format");
   try {
     made.grammar = formats_.find(asked.format, made.texts->shared_tokenizer());
   } catch (const Error& error) {

@@ -18,13 +18,21 @@ Engine::Engine(std::unique_ptr<Session> session, const SchedulerOptions& options
       scheduler_(std::make_unique<Scheduler>(*session_, options)) {
   scheduler_->reserve();
   generations_[""] = {"", scheduler_->limits("")};
-  for (const std::string& name : session_->adapters())
+  for (const std::string& name : session_->adapters()) {
     generations_[name] = {name, scheduler_->limits(name)};
+    say_loaded(name, name);
+  }
   state_.cache_pages = options.pages;
   thread_ = quiet_thread([this] { run(); });
 }
 
 Engine::~Engine() { shut_down(0); }
+
+void Engine::say_loaded(const std::string& name, const std::string& own) {
+  const Session::AdapterFacts facts = session_->facts(own);
+  log_info("adapter {} is loaded: {}, {:.2f} MB, from {}", name, facts.kind,
+           static_cast<double>(facts.bytes) / 1e6, facts.path);
+}
 
 Engine::Generation Engine::generation_of(const std::string& name) const {
   if (const auto found = generations_.find(name); found != generations_.end()) return found->second;
@@ -110,6 +118,7 @@ void Engine::load_adapter(const std::string& name, const std::string& path) {
       own = fmt::format("{} {}", name, ++last_generation_);
     }
     session_->load_adapter(own, path);
+    say_loaded(name, own);
     const Generation made{own, scheduler_->limits(own)};
     const std::lock_guard lock(mutex_);
     generations_[name] = made;
@@ -121,7 +130,7 @@ void Engine::unload_adapter(const std::string& name) {
   call([&] {
     {
       const std::lock_guard lock(mutex_);
-      leaving_.push_back(generation_of(name).name);
+      leaving_.push_back({name, generation_of(name).name});
       generations_.erase(name);
     }
     unload_unused();
@@ -137,14 +146,17 @@ std::vector<std::string> Engine::adapters() const {
 }
 
 void Engine::unload_unused() {
-  std::erase_if(leaving_, [&](const std::string& name) {
+  std::erase_if(leaving_, [&](const Leaving& one) {
     {
       const std::lock_guard lock(mutex_);
-      if (submitted_.contains(name)) return false;
+      if (submitted_.contains(one.own)) return false;
     }
-    if (scheduler_->uses(name)) return false;
-    scheduler_->forget(name);
-    session_->unload_adapter(name);
+    if (scheduler_->uses(one.own)) return false;
+    const Session::AdapterFacts facts = session_->facts(one.own);
+    scheduler_->forget(one.own);
+    session_->unload_adapter(one.own);
+    log_info("adapter {} is unloaded: {}, {:.2f} MB", one.name, facts.kind,
+             static_cast<double>(facts.bytes) / 1e6);
     return true;
   });
 }

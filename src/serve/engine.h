@@ -57,7 +57,11 @@ class Engine {
     std::string name;  // the session's
     AnswerLimits limits;
   };
+  struct Leaving {
+    std::string name, own;  // as it was asked for, and the session's
+  };
   void run();
+  void say_loaded(const std::string& name, const std::string& own);
   bool do_tasks();
   void step();
   /// On the engine's thread; what it throws is thrown here.
@@ -70,7 +74,7 @@ class Engine {
   // The engine's thread alone.
   std::unique_ptr<Scheduler> scheduler_;
   std::map<uint64_t, uint64_t> numbers_;  // of the scheduler, by ours
-  std::vector<std::string> leaving_;      // session's names, until nobody uses them
+  std::vector<Leaving> leaving_;          // until nobody uses them
 
   mutable std::mutex mutex_;
   std::condition_variable changed_;

@@ -43,6 +43,18 @@ bool is_name(const std::string& name) {
 
 HttpResponse json_response(const Json& json) { return {.body = json_text(json) + "\n"}; }
 
+// A template that takes the messages without their tools has refused these.
+const char* refused_field(const ModelTexts& texts, Conversation conversation) {
+  if (conversation.tools.empty()) return "messages";
+  conversation.tools = {};
+  try {
+    texts.encode_chat(std::move(conversation), false);
+    return "tools";
+  } catch (const Error&) {
+    return "messages";
+  }
+}
+
 // A text's ids, with what the tokenizer puts around texts where `around`.
 std::vector<int32_t> ids_of(const Tokenizer& tokenizer, const std::string& text, bool around) {
   if (around) return tokenizer.encode(text);
@@ -116,11 +128,33 @@ std::shared_ptr<const ModelTexts> Service::texts_of(const std::string& adapter) 
   return texts;
 }
 
-const Tokenizer& Service::tokenizer_of(const ModelTexts& texts) const {
+const Tokenizer& Service::tokenizer_of(const ModelTexts& texts, const char* field) const {
   if (texts.tokenizer() == nullptr)
-    throw RequestError(400, "the model has no tokenizer; give token ids to /v1/completions",
-                       "prompt", "no_tokenizer");
+    throw RequestError(400, "the model has no tokenizer; give token ids to /v1/completions", field,
+                       "no_tokenizer");
   return *texts.tokenizer();
+}
+
+std::vector<int32_t> Service::ids_of_chat(const ModelTexts& texts,
+                                          const Conversation& conversation) const {
+  tokenizer_of(texts, "messages");
+  if (const std::string what = texts.without_place(conversation); !what.empty())
+    throw RequestError(
+        400,
+        fmt::format("{}, and the model's {} has no place for it; leave it out, or ask a model "
+                    "whose chat template has one",
+                    what == "tools"  ? "there is \"tools\""
+                    : what == "tool" ? "\"messages\" has a tool's answer"
+                                     : "\"messages\" has \"" + what + "\"",
+                    texts.style() && !texts.style()->is_chat_template()
+                        ? "prompt style " + texts.style()->name()
+                        : "chat template"),
+        what == "tools" ? "tools" : "messages", "unsupported_parameter");
+  try {
+    return texts.encode_chat(conversation, false);
+  } catch (const Error& error) {
+    throw RequestError(400, error.what(), refused_field(texts, conversation), "invalid_value");
+  }
 }
 
 void Service::tokenizer_info(const Call& call) {
@@ -143,7 +177,7 @@ void Service::tokenize(const Call& call) {
     const Json body = parse_body(call->request.body);
     RequestFields fields(body);
     const auto texts = texts_of(adapter_of(fields.text("model").value_or("")));
-    const Tokenizer& tokenizer = tokenizer_of(*texts);
+    const Tokenizer& tokenizer = tokenizer_of(*texts, "model");
     const bool around = fields.boolean("add_special_tokens").value_or(true);
     const bool named = fields.boolean("return_token_strs").value_or(false);
     fields.unsupported("add_generation_prompt", {true});
@@ -153,8 +187,11 @@ void Service::tokenize(const Call& call) {
       if (fields.find("prompt") != nullptr)
         fields.fail("messages", "and \"prompt\" are both there; give one of them");
       Conversation conversation = parse_chat_messages(body);
-      if (const Json* tools = fields.find("tools")) conversation.tools = *tools;
-      ids = texts->encode_chat(std::move(conversation), false);
+      if (const Json* tools = fields.find("tools")) {
+        if (!tools->is_array()) fields.wrong_type("tools", *tools, "a list");
+        conversation.tools = *tools;
+      }
+      ids = ids_of_chat(*texts, conversation);
     } else {
       const auto prompt = fields.text("prompt");
       if (!prompt) fields.fail("prompt", "is missing", "missing_required_parameter");
@@ -176,7 +213,7 @@ void Service::detokenize(const Call& call) {
     const Json body = parse_body(call->request.body);
     RequestFields fields(body);
     const auto texts = texts_of(adapter_of(fields.text("model").value_or("")));
-    const Tokenizer& tokenizer = tokenizer_of(*texts);
+    const Tokenizer& tokenizer = tokenizer_of(*texts, "model");
     if (fields.find("tokens") == nullptr)
       fields.fail("tokens", "is missing", "missing_required_parameter");
     const std::vector<int32_t> ids = fields.ids("tokens", SIZE_MAX);
@@ -234,7 +271,6 @@ void Service::load_adapter(const Call& call) {
         what.replace(at, path.size(), asked);
       throw RequestError(400, what, "lora_path", "invalid_adapter");
     }
-    log_info("adapter {} was loaded from {}", name, path);
     return {.type = "text/plain; charset=utf-8",
             .body = fmt::format("Success: LoRA adapter '{}' added successfully.", name)};
   });
@@ -253,7 +289,6 @@ void Service::unload_adapter(const Call& call) {
       throw RequestError(404, fmt::format("there is no adapter \"{}\"", printable(name)),
                          "lora_name", "adapter_not_found");
     backend_.unload_adapter(name);
-    log_info("adapter {} was unloaded", name);
     return {.type = "text/plain; charset=utf-8",
             .body = fmt::format("Success: LoRA adapter '{}' removed successfully.", name)};
   });

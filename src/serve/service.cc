@@ -108,10 +108,11 @@ void Service::begin_to_stop() {
   stopping_ = true;
   log_info("stopping: {} answers have {} seconds to come to their end", metrics_.answers,
            options_.stop_seconds);
-  http_->stop_listening();
+  http_->keep_none();  // who comes now is told so
   end_worker_.add([this] {
     backend_.shut_down(options_.stop_seconds);
     http_->post([this] {
+      http_->stop_listening();
       drained_ = true;
       stop_by_ = now_seconds() + kLastBytesSeconds;
     });

@@ -83,8 +83,10 @@ class Service {
   /// The adapter that `model` names; empty: the base. RequestError: there is none.
   std::string adapter_of(const std::string& model) const;
   std::shared_ptr<const ModelTexts> texts_of(const std::string& adapter) const;
-  /// RequestError: there is no tokenizer.
-  const Tokenizer& tokenizer_of(const ModelTexts& texts) const;
+  /// RequestError: there is no tokenizer, which `field` needs.
+  const Tokenizer& tokenizer_of(const ModelTexts& texts, const char* field = "") const;
+  /// The prompt of messages. RequestErrors name what of the request the prompt style refuses.
+  std::vector<int32_t> ids_of_chat(const ModelTexts& texts, const Conversation& conversation) const;
 
   Backend& backend_;
   const ServedModel model_;

@@ -31,6 +31,11 @@ std::vector<int32_t> ModelTexts::encode_chat(Conversation conversation, bool raw
       .prompt(conversation);
 }
 
+std::string ModelTexts::without_place(const Conversation& conversation) const {
+  return (style_ ? *style_ : as_it_stands())
+      .without_place(conversation, conversation.messages.size());
+}
+
 std::vector<int32_t> ModelTexts::encode_answered(const Conversation& conversation, bool raw,
                                                  size_t& begin) const {
   EncodedConversation encoded =

@@ -33,6 +33,9 @@ class ModelTexts {
   /// refuses them.
   std::vector<int32_t> encode_chat(Conversation conversation, bool raw) const;
 
+  /// What encode_chat() would refuse as PromptStyle::without_place() says.
+  std::string without_place(const Conversation& conversation) const;
+
   /// The ids of messages whose last one is an answer, up to the token that ends its turn, and where the answer's own
   /// begin. Errors: as of encode_chat(); the style hides where it lies.
   std::vector<int32_t> encode_answered(const Conversation& conversation, bool raw,

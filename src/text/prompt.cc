@@ -345,27 +345,27 @@ std::optional<std::string> PromptStyle::chat_template(const TemplateFiles& check
   return read_chat_template(checkpoint, "", others);
 }
 
-void PromptStyle::refuse_tools_without_place(const Conversation& conversation, size_t count) const {
+std::string PromptStyle::without_place(const Conversation& conversation, size_t count) const {
   const auto shows = [&](const char* name) { return source().find(name) != std::string::npos; };
-  const auto refuse = [&](const std::string& what) {
-    fail(
-        "has {}, and {} has no place for it, which would leave it out; take another --prompt-style "
-        "(chat, of a checkpoint whose chat template has tools), or take it out of the row",
-        what, is_chat_template() ? "the chat template" : "prompt style " + name_);
-  };
-  if (!conversation.tools.empty() && !shows("tools")) refuse("\"tools\"");
+  if (!conversation.tools.empty() && !shows("tools")) return "tools";
   for (size_t i = 0; i < count; ++i) {
     const Message& m = conversation.messages[i];
     for (const char* call : {"tool_calls", "function_call"})
       if (m.more.is_object() && m.more.contains(call) && !m.more[call].empty() && !shows(call))
-        refuse(fmt::format("\"{}\"", call));
-    if (m.role == "tool" && !is_chat_template()) refuse("a tool's answer");
+        return call;
+    if (m.role == "tool" && !is_chat_template()) return "tool";
   }
+  return {};
 }
 
 MarkedText PromptStyle::render(const Conversation& conversation, size_t count, bool prompt,
                                const SpecialTokens& special) const {
-  refuse_tools_without_place(conversation, count);
+  if (const std::string left_out = without_place(conversation, count); !left_out.empty())
+    fail(
+        "has {}, and {} has no place for it, which would leave it out; take another --prompt-style "
+        "(chat, of a checkpoint whose chat template has tools), or take it out of the row",
+        left_out == "tool" ? "a tool's answer" : fmt::format("\"{}\"", left_out),
+        is_chat_template() ? "the chat template" : "prompt style " + name_);
   JinjaHeap heap{JinjaLimits{}};
   Values values(heap, is_chat_template());
   std::vector<std::pair<std::string_view, JinjaValue>> variables = {

@@ -71,11 +71,12 @@ class PromptStyle {
   /// from messages is marked as data, roles that are usual apart. Error: the template refuses them, or has no place for their tools.
   MarkedText render(const Conversation& conversation, size_t count, bool prompt,
                     const SpecialTokens& special) const;
+  /// What of the first `count` messages and their tools the template would leave out: "tools", "tool_calls",
+  /// "function_call", "tool", an answer of one; empty: nothing.
+  std::string without_place(const Conversation& conversation, size_t count) const;
 
  private:
   PromptStyle(std::string name, std::string source);
-  /// Error: the row has tools, calls or tools' answers, and the template shows none.
-  void refuse_tools_without_place(const Conversation& conversation, size_t count) const;
 
   std::string name_;
   JinjaTemplate template_;

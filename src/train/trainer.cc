@@ -219,8 +219,8 @@ StepMetrics Trainer::step(int64_t number) {
     fail(
         "step {}: the {} is not finite. Look at its rows ({}), lower --lr, try --precision f32, "
         "see with --check-finite where the first such number comes from, or leave such steps "
-        "out with --skip-nonfinite",
-        number, std::isfinite(sums.loss) ? "gradient" : "loss", rows_text(number));
+        "out with --skip-nonfinite{}",
+        number, std::isfinite(sums.loss) ? "gradient" : "loss", rows_text(number), saved_text());
   }
   const bool usable = finite && sums.targets > 0;
   if (!usable) {

@@ -114,6 +114,8 @@ class Trainer {
   bool time_to_save() const;
   void save(bool by_time);
   std::string rows_text(int64_t number) const;
+  /// "; out/checkpoint-4 is as it was before, ..."; empty: nothing was saved.
+  std::string saved_text() const;
 
   Session& session_;
   RowView rows_, held_out_;

@@ -21,15 +21,17 @@ std::string Trainer::rows_text(int64_t number) const {
 void Trainer::refuse_not_finite(const char* what) const {
   const auto found = not_finite(session_);
   if (!found) return;
-  const auto saved = list_checkpoints(options_.out);
   fail(
       "step {}: its update made {} infinite or NaN, and {} is not saved. Train with a lower --lr, "
       "a "
       "smaller --grad-clip, or --precision f32{}",
-      state_.step, *found, what,
-      saved.empty() ? ""
-                    : worded("; {} is as it was before, and --resume goes on from it",
-                             saved.front().string()));
+      state_.step, *found, what, saved_text());
+}
+
+std::string Trainer::saved_text() const {
+  const auto saved = list_checkpoints(options_.out);
+  if (saved.empty()) return {};
+  return worded("; {} is as it was before, and --resume goes on from it", saved.front().string());
 }
 
 // Where each of the last evaluations gained, and the last of them no little of what the run's evaluations gained on

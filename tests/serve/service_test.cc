@@ -234,6 +234,36 @@ TEST_F(Serving, ErrorsHaveOpenAIsShape) {
   EXPECT_TRUE(Json::parse(answer.body)["error"]["message"].is_string());
 }
 
+TEST_F(Serving, WhatAPromptStyleRefusesIsNamed) {
+  start();
+  const std::string tools = R"("tools": [{"type": "function", "function": {"name": "f"}}])";
+  const Json error = chat(tools, 400)["error"];
+  EXPECT_EQ(error["param"], "tools");
+  EXPECT_EQ(error["code"], "unsupported_parameter");
+  const std::string said = error["message"];
+  EXPECT_NE(said.find("prompt style falcon has no place for it; leave it out"), said.npos) << said;
+  EXPECT_EQ(said.find("row"), said.npos) << said;
+  EXPECT_EQ(chat(tools + R"(, "tool_choice": "none")")["object"], "chat.completion");
+  EXPECT_EQ(chat(tools + R"(, "tool_choice": "required")", 400)["error"]["param"], "tool_choice");
+  EXPECT_EQ(chat(R"("reasoning_effort": "low")", 400)["error"]["param"], "reasoning_effort");
+  EXPECT_EQ(json("/tokenize", "{" + kChat + ", " + tools + "}", 400)["error"]["param"], "tools");
+  const std::string answered =
+      R"("messages": [{"role": "user", "content": "Hi"}, {"role": "tool", "content": "1"}])";
+  for (const char* path : {"/v1/chat/completions", "/tokenize"})
+    EXPECT_EQ(json(path, "{" + answered + "}", 400)["error"]["param"], "messages");
+}
+
+TEST_F(Serving, ATemplateThatTakesTheMessagesAloneHasRefusedTheTools) {
+  backend_.add_style("strict", R"({% if tools %}{{ raise_exception('no tools here') }}{% endif %})"
+                               R"({% for m in messages %}{{ m.content }}{% endfor %})");
+  start();
+  const auto asked = [&](const std::string& more) {
+    return chat(R"("model": "strict")" + more, 400)["error"];
+  };
+  EXPECT_EQ(asked(R"(, "tools": [{"type": "function"}])")["param"], "tools");
+  EXPECT_EQ(chat(R"("model": "strict")")["object"], "chat.completion");
+}
+
 TEST_F(Serving, AnErrorOfTheEngineIsAnEventOfAStream) {
   backend_.script([](const EngineRequest&) {
     std::vector<EngineProgress> made(2);
@@ -428,6 +458,33 @@ TEST_F(Serving, StoppingLetsAnswersEndOrCutsThem) {
   service_->stop();
   EXPECT_NE(client.answer().body.find("the server is about to stop"), std::string::npos);
   EXPECT_EQ(other.answer().status, 503);
+  thread_.join();
+  service_.reset();
+}
+
+TEST_F(Serving, WhoComesWhileItStopsIsToldSo) {
+  std::atomic<bool> waits = true;
+  backend_.before_shut_down = [&] { soon([&] { return !waits; }); };
+  backend_.hold(true);
+  start();
+  HttpConnection before(service_->port()), idle(service_->port());
+  before.request("POST", "/v1/chat/completions", "{" + kChat + "}");
+  ASSERT_TRUE(soon([&] { return backend_.requests().size() == 1; }));
+  service_->stop();
+  EXPECT_TRUE(soon([&] { return ask("GET", "/health").status == 503; }));
+  for (int i = 0; i < 2; ++i) {
+    HttpConnection late(service_->port());
+    HttpConnection& client = i == 0 ? late : idle;
+    client.request("POST", "/v1/chat/completions", "{" + kChat + "}");
+    const ClientAnswer answer = client.answer();
+    EXPECT_EQ(answer.status, 503);
+    EXPECT_EQ(Json::parse(answer.body)["error"]["code"], "shutting_down");
+    EXPECT_EQ(answer.fields.at("retry-after"), "1");
+    EXPECT_EQ(answer.fields.at("connection"), "close");
+  }
+  backend_.hold(false);
+  EXPECT_EQ(before.answer().status, 200);
+  waits = false;
   thread_.join();
   service_.reset();
 }

@@ -82,6 +82,12 @@ class FakeBackend : public serve::Backend {
     const std::scoped_lock lock(mutex_);
     texts_[name] = std::make_shared<const ModelTexts>(tokenizer_, PromptStyle::named(style), false);
   }
+  /// With a chat template of its own.
+  void add_style(const std::string& name, const std::string& chat_template) {
+    const std::scoped_lock lock(mutex_);
+    texts_[name] = std::make_shared<const ModelTexts>(
+        tokenizer_, PromptStyle::recorded("chat", chat_template, TemplateFiles({}, "none")), false);
+  }
 
   uint64_t submit(EngineRequest request, Engine::OnProgress on_progress) override {
     const std::scoped_lock lock(mutex_);
@@ -129,6 +135,7 @@ class FakeBackend : public serve::Backend {
     texts_.erase(name);
   }
   void shut_down(double) override {
+    if (before_shut_down) before_shut_down();
     {
       const std::scoped_lock lock(mutex_);
       for (uint64_t i = 1; i <= last_; ++i) cancelled_.insert(i);
@@ -149,6 +156,7 @@ class FakeBackend : public serve::Backend {
   }
 
   std::string loaded_from;
+  std::function<void()> before_shut_down;  // on the thread that shuts it down
 
  private:
   std::shared_ptr<const Tokenizer> tokenizer_;

@@ -6,17 +6,21 @@
 #include <nlohmann/json.hpp>
 #include <string_view>
 
+#include "api/export/gguf_mix.h"
 #include "api/finetune/run_place.h"
 #include "api/model/base_check.h"
 #include "api/model/resolve.h"
 #include "api/settings/bounds.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/joined.h"
 #include "base/nearest.h"
 #include "base/output.h"
 #include "base/partial.h"
 #include "base/path.h"
 #include "base/plural.h"
+#include "base/small_letters.h"
+#include "checkpoint/gguf.h"
 #include "checkpoint/gguf_tokenizer.h"
 #include "tensor/blocks/format.h"
 
@@ -93,14 +97,20 @@ std::vector<std::string> export_dtype_names() {
   return names;
 }
 
-ExportDtype parse_export_dtype(const std::string& name, Dtype otherwise, bool blocks_too) {
+ExportDtype parse_export_dtype(const std::string& typed, Dtype otherwise, bool blocks_too) {
+  const std::string name = small_letters(typed);
   if (name == "auto") return {otherwise, true};
   if (name == "f32") return {Dtype::kF32};
   if (name == "f16") return {Dtype::kF16};
   if (name == "bf16") return {Dtype::kBF16};
   const std::vector<std::string> names = export_dtype_names();
-  if (std::find(names.begin(), names.end(), name) == names.end())
-    fail_choice("--dtype", name, names);
+  const bool known = std::find(names.begin(), names.end(), name) != names.end();
+  if (!known && gguf_mix_named(name) != nullptr)
+    fail_usage(
+        "--dtype {} is a mix of formats; write it with falconer quantize MODEL --format {}, or "
+        "take one of {}",
+        printable(typed), name, joined(names, ", "));
+  if (!known) fail_choice("--dtype", typed, names);
   if (!blocks_too) fail_usage("--dtype {} goes with --format gguf alone", name);
   return {block_format_named(name)->dtype};
 }
@@ -151,7 +161,12 @@ void check_target(const ExportOptions& options) {
   refuse_inside_model(options.out, options.checkpoint);
   OutputRule rule(options.force);
   for (const std::string& source : {options.checkpoint, options.adapter}) rule.reads(source);
-  if (writes_a_file(options)) return rule.check_file(out, "--out");
+  if (writes_a_file(options)) {
+    if (options.format.starts_with("gguf") && fs::file_size(out, ignored) > 0 && !is_gguf(out))
+      fail("{}: is there, and is no GGUF file; it is not replaced, give --out another name",
+           options.out);
+    return rule.check_file(out, "--out");
+  }
   check_replaceable(out);
   rule.check_folder(out, "--out");
 }

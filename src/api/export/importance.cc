@@ -7,6 +7,7 @@
 #include "api/common.h"
 #include "api/model/adapter_tokenizer.h"
 #include "api/model/tensor_watch.h"
+#include "base/log.h"
 #include "base/threads.h"
 #include "data/load.h"
 #include "method/finite_weights.h"
@@ -95,7 +96,11 @@ LoadedData load(const std::string& data, const Session& session, const Tokenizer
 
 Importances::Importances(const std::string& checkpoint, const std::string& adapter,
                          const std::string& data, const std::string& prompt_style) {
-  const auto session = Session::open({.checkpoint = checkpoint, .adapter = adapter});
+  const auto session = [&] {
+    const LogLevelHere quiet(
+        LogLevel::kWarning);  // the precision is none of this command's settings
+    return Session::open({.checkpoint = checkpoint, .adapter = adapter});
+  }();
   const std::optional<Tokenizer> tokenizer = find_tokenizer(checkpoint, adapter);
   const LoadedData rows = load(data, *session, tokenizer ? &*tokenizer : nullptr, prompt_style);
   std::deque<InputSquares> sites;

@@ -269,6 +269,7 @@ class Finetuning {
     try {
       write_file(fs::path(o_.out) / "recipe.toml", recipe_text(resolved(options), notes));
       const TrainResult result = trainer.run();
+      folder_->begun();  // one that goes on may have no step left
       status.finish(result.interrupted ? "stopped" : "finished");
       return result;
     } catch (const std::exception& error) {

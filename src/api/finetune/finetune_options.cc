@@ -8,6 +8,7 @@
 #include "api/settings/settings.h"
 #include "base/error.h"
 #include "base/number.h"
+#include "base/small_letters.h"
 #include "data/formats.h"
 #include "method/session.h"
 #include "ops/devices.h"
@@ -177,6 +178,7 @@ std::map<std::string, std::string> recorded_settings(const FinetuneOptions& o,
   resolved.batch_size = o.batch_size.value_or(0);
   resolved.train_on = name_of(train_on_of(o.train_on, o.mask_prompt));
   resolved.lora_dropout = lora_dropout_of(o);
+  resolved.quantize = small_letters(o.quantize);
   FinetuneOptions defaults;
   return record_of(rows_of(resolved), rows_of(defaults));
 }

@@ -47,10 +47,11 @@ FinishedRun read_metrics(const fs::path& path) {
   return run;
 }
 
-// "settings", "data", ...: what differs; nothing where all is the same.
+// "settings: --lr (0.1 then, 0.2 now)", "data", ...: what differs; nothing where all is the same.
 std::string differing(const ModelRecord& saved, const ModelRecord& asked,
                       const FinetuneOptions& o) {
-  if (!has_settings_of(saved, asked, o)) return "settings";
+  if (const std::string changed = other_settings(saved, asked, o); !changed.empty())
+    return "settings: " + changed;
   for (const char* what : {"data", "held_out", "base"})
     if (hash_in(saved, what) != hash_in(asked, what)) return what;
   return {};

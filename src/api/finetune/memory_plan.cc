@@ -62,7 +62,8 @@ std::string memory_plan_text(Session& session, const std::string& method,
   std::string text = fmt::format("memory plan ({}):\n", plan_heading(session, method, batches));
   if (!session.why_computed_so().empty()) text += "  " + session.why_computed_so() + "\n";
   text += line("weights, mapped", plan.mapped);
-  text += line("trainable and tables", plan.fixed, learning_text(session));
+  if (plan.converted > 0) text += line("weights, converted", plan.converted);
+  text += line("trainable and tables", plan.fixed - plan.converted, learning_text(session));
   text +=
       line("kept for backward", plan.kept, session.run().recompute ? spelled("--recompute") : "");
   text += line("scratch", plan.scratch);

@@ -250,6 +250,7 @@ RunFolder::RunFolder(const FinetuneOptions& o, bool dry, int ranks)
 }
 
 RunFolder::~RunFolder() {
+  if (fresh_) remove_what_was_written();
   if (!replaced_) return;
   try {
     put_back(out_);
@@ -259,7 +260,17 @@ RunFolder::~RunFolder() {
   }
 }
 
+// Of a run that failed before its first step nothing is worth keeping, and it would bar the next one's way.
+void RunFolder::remove_what_was_written() {
+  std::error_code error;
+  for (const fs::path& file : run_files(out_)) fs::remove_all(file, error);
+  lock_.reset();
+  if (made_) fs::remove(out_, error);  // where nobody else has put anything in it
+}
+
 void RunFolder::claim() {
+  std::error_code error;
+  made_ = !fs::exists(out_, error);
   make_folder(out_);
   if (!lock_) {
     lock_.emplace(out_);
@@ -267,12 +278,14 @@ void RunFolder::claim() {
       fail("{}: another run began in it at the same time; choose another --out", out_.string());
   }
   clear_partials(out_);
-  if (!overwrite_ || run_files(out_).empty()) return;
+  fresh_ = run_files(out_).empty();
+  if (!overwrite_ || fresh_) return;
   replaced_ = true;
   move_aside(out_);
 }
 
 void RunFolder::begun() {
+  fresh_ = false;
   if (!std::exchange(replaced_, false)) return;
   remove_folder(earlier_run(out_));
 }

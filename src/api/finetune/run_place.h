@@ -22,7 +22,7 @@ class RunFolder {
   RunFolder(const FinetuneOptions& options, bool dry, int ranks = 1);
   RunFolder(const RunFolder&) = delete;
   RunFolder& operator=(const RunFolder&) = delete;
-  /// What was moved aside is put back where the run did not begin.
+  /// Where the run did not begin what it wrote is removed, and what was moved aside put back.
   ~RunFolder();
 
   /// Makes the folder and takes its lock where it was not there; with --overwrite the earlier run in it
@@ -34,7 +34,11 @@ class RunFolder {
  private:
   std::filesystem::path out_;
   bool overwrite_;
+  void remove_what_was_written();
+
   bool replaced_ = false;  // an earlier run is aside
+  bool made_ = false;      // the folder is this run's
+  bool fresh_ = false;     // no run's files were in it, and this one has made no step yet
   std::optional<RunLock> lock_;
 };
 

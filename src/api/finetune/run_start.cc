@@ -8,8 +8,10 @@
 #include "api/finetune/recipe.h"
 #include "api/finetune/run_texts.h"
 #include "api/model/base_check.h"
+#include "api/settings/settings.h"
 #include "base/digest.h"
 #include "base/error.h"
+#include "base/joined.h"
 #include "base/log.h"
 #include "base/plural.h"
 #include "base/system.h"
@@ -116,21 +118,50 @@ std::string hash_in(const ModelRecord& record, const char* what) {
   return found == record.hashes.end() ? std::string() : found->second;
 }
 
-bool has_settings_of(const ModelRecord& saved, const ModelRecord& asked, const FinetuneOptions& o) {
-  if (hash_in(saved, "settings") == hash_in(asked, "settings")) return true;
-  auto before = saved.settings, now = asked.settings;
+namespace {
+
+using Settings = std::map<std::string, std::string>;
+
+// One of both may have "auto" for what it comes to.
+void settle_precision(Settings& before, Settings& now, const FinetuneOptions& o) {
   std::string &one = before["precision"], &other = now["precision"];
-  if ((one == "auto") == (other == "auto") || o.from_scratch) return false;
+  if ((one == "auto") == (other == "auto") || o.from_scratch) return;
   const TensorFiles files = open_weights(o.checkpoint, read_model_config(o.checkpoint));
   (one == "auto" ? one : other) = name_of(computed_in(Precision::kAuto, files).activation);
-  return before == now;
+}
+
+}  // namespace
+
+std::string other_settings(const ModelRecord& saved, const ModelRecord& asked,
+                           const FinetuneOptions& o) {
+  if (hash_in(saved, "settings") == hash_in(asked, "settings")) return {};
+  Settings before = saved.settings, now = asked.settings, names;
+  settle_precision(before, now, o);
+  FinetuneOptions defaults;
+  for (const SettingRow& row : rows_of(defaults)) {
+    const std::string key = record_key(row), usual = text_of(row.value);
+    names[key] = spelled_name(key_of(row));
+    if (before.contains(key)) now.try_emplace(key, usual);  // what is usual may be left out
+    if (now.contains(key)) before.try_emplace(key, usual);
+  }
+  Settings all = before;
+  all.insert(now.begin(), now.end());
+  std::vector<std::string> changed;
+  const auto shown = [](const std::string& text) {
+    return text.empty() ? "none" : printable(text);
+  };
+  for (const auto& [key, ignored] : all)
+    if (before[key] != now[key])
+      changed.push_back(fmt::format("{} ({} then, {} now)", names.contains(key) ? names[key] : key,
+                                    shown(before[key]), shown(now[key])));
+  return joined(changed, ", ");
 }
 
 void warn_of_changes(const ModelRecord& record, const FinetuneOptions& o,
                      const fs::path& checkpoint) {
   const auto saved = read_record(checkpoint);
   if (!saved) return;
-  const auto warn = [&](const char* what) {
+  const auto warn = [&](const std::string& what) {
     log_warning(
         "{}: was saved by a run with other {}; this run will not be the same as one that was never "
         "interrupted",
@@ -138,7 +169,9 @@ void warn_of_changes(const ModelRecord& record, const FinetuneOptions& o,
   };
   const auto data = saved->hashes.find("data");
   if (data != saved->hashes.end() && data->second != record.hashes.at("data")) warn("data");
-  if (saved->hashes.contains("settings") && !has_settings_of(*saved, record, o)) warn("settings");
+  if (!saved->hashes.contains("settings")) return;
+  if (const std::string changed = other_settings(*saved, record, o); !changed.empty())
+    warn("settings: " + changed);
 }
 
 void record_change_of_rows(ModelRecord& record, const fs::path& checkpoint) {

@@ -44,10 +44,10 @@ void record_base(ModelRecord& record, const FinetuneOptions& options,
 /// The record's fingerprint of "data", "base", ...; empty where it has none.
 std::string hash_in(const ModelRecord& record, const char* what);
 
-/// Whether a run was made with the settings of `asked`, the record of `options`. Precision "auto" is what it
-/// comes to for the checkpoint, which a run's recipe says.
-bool has_settings_of(const ModelRecord& saved, const ModelRecord& asked,
-                     const FinetuneOptions& options);
+/// What differs where a run was not made with the settings of `asked`, the record of `options`: "--lr (0.1 then, 0.2
+/// now)"; empty: nothing. Precision "auto" is what it comes to for the checkpoint, which a run's recipe says.
+std::string other_settings(const ModelRecord& saved, const ModelRecord& asked,
+                           const FinetuneOptions& options);
 
 /// A run that is gone on with in another way is told apart, and allowed: more rows, fewer steps.
 void warn_of_changes(const ModelRecord& record, const FinetuneOptions& options,

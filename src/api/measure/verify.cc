@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "base/log.h"
 #include "method/session.h"
 #include "model/arch/architecture.h"
 #include "model/open_model.h"
@@ -20,6 +21,8 @@ Precision precision_for(const std::string& checkpoint) {
 }
 
 Tensor logits_of(const ModelFiles& model) {
+  const LogLevelHere quiet(
+      LogLevel::kWarning);  // in what it computes is no concern of who writes a model
   const auto session = Session::open({.checkpoint = model.checkpoint,
                                       .adapter = model.adapter,
                                       .precision = precision_for(model.checkpoint)});

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <set>
 
 #include "api/common.h"
 #include "api/model/base_check.h"
@@ -30,6 +31,19 @@ Named named(const std::string& text) {
   return {text.substr(0, equals), text.substr(equals + 1)};
 }
 
+// Two models of one name could not be told apart. Those of a folder are named by their folders.
+void check_names(const std::vector<Named>& adapters, const std::string& base) {
+  std::set<std::string> names;
+  for (const Named& one : adapters) {
+    if (one.name == base)
+      fail_usage("the base and an adapter are both called {}; give another --model-name",
+                 printable(base));
+    if (!names.insert(one.name).second)
+      fail_usage("--adapter names two adapters \"{}\"; give one of them another name",
+                 printable(one.name));
+  }
+}
+
 // Those of the folder by name, which one of --adapter may have already.
 std::vector<Named> adapters_of(const ServeOptions& options) {
   std::vector<Named> all;
@@ -54,12 +68,14 @@ std::vector<Named> adapters_of(const ServeOptions& options) {
   return all;
 }
 
-std::unique_ptr<Session> open_session(const ModelOptions& options) {
+// `planning`: nothing of the weights is read.
+std::unique_ptr<Session> open_session(const ModelOptions& options, bool planning) {
   return Session::open({.checkpoint = options.checkpoint,
                         .precision = parse_precision(options.precision),
                         .device = options.device,
                         .quantise = parse_quantise(options.quantize),
-                        .whole_numbers = in_whole_numbers(options.compute, true)});
+                        .whole_numbers = in_whole_numbers(options.compute, true),
+                        .planning = planning});
 }
 
 // Half of the memory at most goes to states of sequences; those that do not run are kept for prompts that begin alike.
@@ -70,8 +86,9 @@ int64_t plan_states(Session& session, int64_t memory, SchedulerOptions& made) {
   made.most_running = std::min(made.most_running, std::max<int64_t>(1, all / 2));
   if (made.keep_prefixes) made.kept_states = std::min(made.most_running, all - made.most_running);
   const int64_t bytes = (made.most_running + made.kept_states) * one;
-  log_info("states of {} sequences: {:.2f} GB", made.most_running + made.kept_states,
-           static_cast<double>(bytes) / 1e9);
+  if (!session.options().planning)
+    log_info("states of {} sequences: {:.2f} GB", made.most_running + made.kept_states,
+             static_cast<double>(bytes) / 1e9);
   return bytes;
 }
 
@@ -90,6 +107,7 @@ SchedulerOptions plan(Session& session, const ServeOptions& options) {
         "--cache is {} bytes, and {} are free; {} tokens take {}, and an answer of the whole "
         "context {}",
         options.cache, free, kPageRows, page, page * of_one);
+  if (session.options().planning) return made;
   if (made.pages < of_one)
     log_warning(
         "the memory for keys and values holds {} tokens, and the model's context is {}: longer "
@@ -104,19 +122,26 @@ SchedulerOptions plan(Session& session, const ServeOptions& options) {
 }  // namespace
 
 ModelBackend::ModelBackend(const ServeOptions& options) : options_(options.model) {
-  const std::vector<Named> adapters = adapters_of(options);
+  std::vector<Named> adapters = adapters_of(options);
+  check_names(adapters, options.model_name);
   options_.checkpoint = resolve_checkpoint(options_.checkpoint);
   if (std::optional<Tokenizer> found = find_tokenizer(options_.checkpoint))
     tokenizer_ = std::make_shared<const Tokenizer>(std::move(*found));
   keep_texts("", "");
-  std::unique_ptr<Session> session = open_session(options_);
-  config_ = session->config();
-  for (const Named& adapter : adapters) {
-    const std::string path = resolve_adapter(adapter.path);
-    check_adapter(path);
-    session->load_adapter(adapter.name, path);
-    keep_texts(adapter.name, path);
+  if (tokenizer_ != nullptr && !texts("")->style())
+    log_warning(
+        "the base has no chat template, and so no prompt style: messages for it are put together "
+        "as they stand; --prompt-style names a style");
+  // What can be wrong shows before the weights are read, which takes minutes.
+  for (Named& adapter : adapters) {
+    adapter.path = resolve_adapter(adapter.path);
+    check_adapter(adapter.path);
+    keep_texts(adapter.name, adapter.path);
   }
+  plan(*open_session(options_, true), options);
+  std::unique_ptr<Session> session = open_session(options_, false);
+  config_ = session->config();
+  for (const Named& adapter : adapters) session->load_adapter(adapter.name, adapter.path);
   const SchedulerOptions planned = plan(*session, options);
   engine_ = std::make_unique<Engine>(std::move(session), planned);
 }

@@ -14,7 +14,7 @@ namespace falconer {
 
 class ModelBackend : public serve::Backend {
  public:
-  /// Reads the model, and all adapters that the options name. Errors: whatever is wrong with one of them; the memory
+  /// Reads the model, which `options` name, and all their adapters. Errors: whatever is wrong with one of them; the memory
   /// for keys and values is too small.
   explicit ModelBackend(const ServeOptions& options);
 

@@ -72,17 +72,14 @@ serve::ServiceOptions service_options(const ServeOptions& o) {
 }  // namespace
 
 struct Server::Impl {
-  Impl(const ServeOptions& options, serve::ServiceOptions serving, const std::string& name)
+  Impl(const ServeOptions& options, serve::ServiceOptions serving)
       : host(options.host), backend(options) {
-    serve::ServedModel model{.name = name,
+    serve::ServedModel model{.name = options.model_name,
                              .context = backend.config().context,
                              .vocab = backend.config().vocab,
                              .ends = ends_of_answer(backend.config(), nullptr),
                              .defaults = {},
                              .created = static_cast<int64_t>(std::time(nullptr))};
-    for (const std::string& adapter : backend.adapters())
-      if (adapter == name)
-        fail_usage("the base and an adapter are both called {}; give another --model-name", name);
     choose_defaults(model, backend.checkpoint(), options.generation_config);
     service = std::make_unique<serve::Service>(backend, std::move(model), std::move(serving));
   }
@@ -101,9 +98,10 @@ Server::~Server() = default;
 Server Server::open(const ServeOptions& options) {
   check_bounds(options);
   serve::ServiceOptions serving = service_options(options);
-  const std::string name =
-      options.model_name.empty() ? last_part(options.model.checkpoint) : options.model_name;
-  return Server(std::make_unique<Impl>(options, std::move(serving), name));
+  serve::check_address(serving.http);
+  ServeOptions named = options;
+  if (named.model_name.empty()) named.model_name = last_part(options.model.checkpoint);
+  return Server(std::make_unique<Impl>(named, std::move(serving)));
 }
 
 int Server::port() const { return impl_->service->port(); }

@@ -321,7 +321,7 @@ Rows rows_of(ExportOptions& o) {
        .kind = ValueKind::kPath, .required = true},
       {.names = "dtype", .value = &o.dtype,
        .help = "f32, f16, bf16, for gguf also q8_0, q4_k and so on (auto: as stored; adapters f32)",
-       .choices = export_dtype_names(), .shows_default = true},
+       .choices = export_dtype_names(), .shows_default = true, .open = true},
       shard_size(o.max_shard_bytes),
       {.names = "verify", .value = &o.verify, .help = "open what was written and compare logits"},
       overwrite(o.force, "replace a model, an adapter or a file that is there"),

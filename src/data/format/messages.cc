@@ -15,8 +15,7 @@ std::string joined_parts(const RowObject& parts, const char* key, RowContext& co
     }
     const std::string type = part.is_object() ? optional_text_field(part, "type") : kind_of(part);
     if (type != "text")
-      fail("\"content\" holds a part of type \"{}\", and only text can be learned from",
-           printable(type));
+      fail("\"content\" holds a part of type \"{}\", and only text can be read", printable(type));
     text += text_field(part, "text");
     for (const auto& [member, value] : part.items())
       if (member != "type" && member != "text" && !says_nothing(value))

@@ -88,7 +88,7 @@ void Connection::start_exchange() {
   evtimer_del(timer_);
   exchange_ = std::make_shared<Exchange>(shared_from_this(), parser_.take(), peer_);
   const std::shared_ptr<Exchange> exchange = exchange_;
-  if (!server_.listening_) exchange->request.keep_alive = false;
+  if (!server_.keeping_) exchange->request.keep_alive = false;
   server_.handler_(exchange);
 }
 
@@ -122,7 +122,7 @@ size_t Connection::unread() const {
 void Connection::end_exchange(bool keep) {
   exchange_ = nullptr;
   if (buffers_ == nullptr) return;
-  if (!keep || !server_.listening_) {
+  if (!keep || !server_.keeping_) {
     closing_ = true;
     if (unread() == 0) linger();
     return;

@@ -56,8 +56,8 @@ int port_of(int socket) {
                    : reinterpret_cast<const sockaddr_in*>(&address)->sin_port);
 }
 
-// A socket that is bound; the reason why there is none is left in `why`.
-int bound_socket(const addrinfo& at, std::string& why) {
+// A socket that is bound, and listens if it is to; the reason why there is none is left in `why`.
+int bound_socket(const addrinfo& at, bool listens, std::string& why) {
   const int socket = ::socket(at.ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (socket < 0) {
     why = system_reason();
@@ -65,14 +65,15 @@ int bound_socket(const addrinfo& at, std::string& why) {
   }
   const int on = 1;
   ::setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-  if (::bind(socket, at.ai_addr, at.ai_addrlen) == 0 && ::listen(socket, kBacklog) == 0)
+  if (::bind(socket, at.ai_addr, at.ai_addrlen) == 0 &&
+      (!listens || ::listen(socket, kBacklog) == 0))
     return socket;
   why = system_reason();
   ::close(socket);
   return -1;
 }
 
-int listening_socket(const HttpServerOptions& options) {
+int bound_socket(const HttpServerOptions& options, bool listens) {
   addrinfo hints = {};
   hints.ai_family = AF_UNSPEC;
   hints.ai_socktype = SOCK_STREAM;
@@ -86,12 +87,14 @@ int listening_socket(const HttpServerOptions& options) {
   const std::unique_ptr<addrinfo, FreeAddresses> addresses(found);
   std::string why;
   for (const addrinfo* at = found; at != nullptr; at = at->ai_next)
-    if (const int socket = bound_socket(*at, why); socket >= 0) return socket;
+    if (const int socket = bound_socket(*at, listens, why); socket >= 0) return socket;
   fail("cannot listen on {} port {}: {}; give another --port, or 0 for any that is free",
        options.host, options.port, why);
 }
 
 }  // namespace
+
+void check_address(const HttpServerOptions& options) { ::close(bound_socket(options, false)); }
 
 struct HttpServer::Impl {
   OwnedBase base;
@@ -127,7 +130,7 @@ HttpServer::HttpServer(HttpServerOptions options, Handler handler, OnProblem on_
 }
 
 void HttpServer::listen() {
-  const int socket = listening_socket(options_);
+  const int socket = bound_socket(options_, true);
   port_ = port_of(socket);
   impl_->listener.reset(evconnlistener_new(
       impl_->base.get(),
@@ -247,7 +250,7 @@ void HttpServer::stop() {
 }
 
 void HttpServer::stop_listening() {
-  listening_ = false;
+  keep_none();
   impl_->listener.reset();
   std::vector<std::shared_ptr<Connection>> all;
   for (const auto& [raw, connection] : impl_->connections) all.push_back(connection);

@@ -56,6 +56,8 @@ class HttpServer {
   void run();
   /// From any thread.
   void stop();
+  /// From now on a connection ends behind its answer. New ones are taken.
+  void keep_none() { keeping_ = false; }
   /// No new connections; those that idle are closed, others behind what they are at.
   void stop_listening();
   /// Runs `work` on the loop's thread, in the order of the calls. From any thread; what comes after the loop's end is
@@ -79,9 +81,12 @@ class HttpServer {
   OnProblem on_problem_;
   HttpCounts counts_;
   int port_ = 0;
-  bool listening_ = true;
+  bool keeping_ = true;
   std::unique_ptr<Impl> impl_;
 };
+
+/// Errors: those that an HttpServer there would have now. For whoever has much to do before one is made.
+void check_address(const HttpServerOptions& options);
 
 /// This process's limit of open files is raised as far as it may be; returns what it is then.
 int64_t raise_open_files();

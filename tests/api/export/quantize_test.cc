@@ -6,12 +6,14 @@
 #include "api/export/gguf_mix.h"
 #include "api/export/importance.h"
 #include "api/model/base_check.h"
+#include "base/file.h"
 #include "checkpoint/gguf.h"
 #include "model/arch/architecture.h"
 #include "model/modules.h"
 #include "model/open_model.h"
 #include "support/errors.h"
 #include "support/paths.h"
+#include "support/run_files.h"
 #include "support/said.h"
 #include "support/tiny_session.h"
 #include "tensor/blocks/format.h"
@@ -268,6 +270,48 @@ TEST_F(Quantized, WhatCannotBeIsRefused) {
   again.force = true;
   quantize(again);
   EXPECT_FALSE(fs::exists(run.path("no")));
+  write_file(run.path("letter.txt"), "Dear all");
+  QuantizeOptions over = options("q4_0", "letter.txt");
+  over.force = true;
+  expect_mentions(message_of([&] { quantize(over); }), {"letter.txt", "no GGUF file"});
+  EXPECT_EQ(read_text_file(run.path("letter.txt"), 100), "Dear all");
+}
+
+TEST_F(Quantized, FormatsAreKnownInCapitalsAndMixesByTheirNames) {
+  const auto logits = [&](const std::string& format) {
+    Model model = Model::open({.checkpoint = run.checkpoint, .quantize = format});
+    return model.generate({{1, 2, 3}}, {.max_new_tokens = 4, .temperature = 0}).front().ids;
+  };
+  EXPECT_EQ(logits("NF4"), logits("nf4"));
+  expect_mentions(message_of([&] { logits("q4_k_m"); }),
+                  {"--quantize q4_k_m is a mix", "falconer quantize MODEL", "--format q4_k_m"});
+  ExportOptions exported{
+      .checkpoint = run.checkpoint, .out = run.path("a.gguf").string(), .format = "gguf"};
+  exported.dtype = "Q8_0";
+  export_model(exported);
+  exported.out = run.path("b.gguf").string();
+  exported.dtype = "Q4_K_M";
+  expect_mentions(message_of([&] { export_model(exported); }),
+                  {"--dtype Q4_K_M is a mix", "falconer quantize MODEL --format q4_k_m"});
+}
+
+TEST_F(Quantized, VerifyingNamesNoFlagOfOthers) {
+  QuantizeOptions verified = options("q8_0", "quiet.gguf");
+  verified.verify = true;
+  const std::string said = log_and_error(LogLevel::kInfo, [&] { quantize(verified); });
+  EXPECT_EQ(said.find("--precision"), said.npos) << said;
+}
+
+TEST_F(Quantized, ThePlanHasTheWeightsThatAreNotMapped) {
+  FinetuneOptions o = run.options("lora", "planned");
+  const double mapped = megabytes_of(plan(o).text, "weights, mapped");
+  o.checkpoint = options("nf4", "small").out;
+  quantize(options("nf4", "small"));
+  o.any_base = true;
+  const std::string text = plan(o).text;
+  const double converted = megabytes_of(text, "weights, converted");
+  EXPECT_GT(converted, 0.1 * mapped) << text;
+  EXPECT_GT(megabytes_of(text, "trainable and tables"), 0) << text;
 }
 
 }  // namespace

@@ -184,6 +184,37 @@ TEST(RunFolder, AStartThatFailsAtItsFirstStepKeepsTheEarlierRun) {
   EXPECT_EQ(contents(o.out), before);
 }
 
+// Nothing was learned, and the next one would be told of an earlier run.
+TEST(RunFolder, AStartThatFailsAtItsFirstStepLeavesNothing) {
+  const TinyRun run;
+  const std::string base = run.path("broken").string();
+  fs::copy(run.checkpoint, base, fs::copy_options::recursive);
+  {
+    std::fstream weights(weights_of(base), std::ios::in | std::ios::out | std::ios::binary);
+    weights.seekp(-64, std::ios::end);
+    for (int i = 0; i < 16; ++i) weights.write("\xff\xff\xff\x7f", 4);
+  }
+  FinetuneOptions o = run.options("full", "out");
+  o.checkpoint = base;
+  expect_mentions(message_of([&] { finetune(o); }), {"step 1", "not finite"});
+  EXPECT_FALSE(fs::exists(o.out));
+  make_folder(o.out);
+  write_file(fs::path(o.out) / "mine", "mine");
+  expect_mentions(message_of([&] { finetune(o); }), {"step 1", "not finite"});
+  EXPECT_EQ(contents(o.out).size(), 1u);
+  o.checkpoint = run.checkpoint;
+  finetune(o);
+  EXPECT_TRUE(fs::exists(fs::path(o.out) / "mine"));
+  // One that goes on elsewhere and has no step left has written what it has.
+  FinetuneOptions ended = run.options("full", "ended");
+  ended.save_interval = 2;
+  finetune(ended);
+  FinetuneOptions other = run.options("full", "other");
+  other.resume = list_checkpoints(ended.out).front().string();
+  finetune(other);
+  EXPECT_TRUE(fs::exists(fs::path(other.out) / "final"));
+}
+
 TEST(RunFolder, ASampleThatIsTooLongIsFoundBeforeTheEarlierRunIsReplaced) {
   const TinyRun run({.vocab = 640});
   FinetuneOptions o = run.options("lora", "out");
@@ -350,9 +381,9 @@ TEST(Finished, ARunStaysAsItIs) {
       o.lr = 0.5;
       for (const auto& start : {+[](const FinetuneOptions& p) { finetune(p); },
                                 +[](const FinetuneOptions& p) { dry_run(p); }})
-        expect_mentions(
-            message_of([&] { start(o); }),
-            {"finished after 4 steps", "nothing to resume", "--overwrite", "other settings"});
+        expect_mentions(message_of([&] { start(o); }),
+                        {"finished after 4 steps", "nothing to resume", "--overwrite",
+                         "other settings: --lr (", " then, 0.5 now)"});
       EXPECT_EQ(contents(o.out), before) << o.out;
     }
 }
@@ -420,6 +451,7 @@ TEST(RunFolder, OfTwoThatMakeOneFolderOneTrains) {
       second.claim();
       expect_mentions(message_of([&] { first.claim(); }), {"trains in this folder"});
       write_file(fs::path(o.out) / "metrics.jsonl", "");
+      second.begun();
     }
     expect_mentions(message_of([&] { first.claim(); }), {"another run"});
   }
@@ -647,7 +679,8 @@ TEST(KeptRun, ItsOwnRecipesPrecisionIsNoOther) {
   o.precision = "f32";
   EXPECT_TRUE(finetune(o).was_finished);
   o.precision = "bf16";
-  expect_mentions(message_of([&] { finetune(o); }), {"is finished", "trained with other settings"});
+  expect_mentions(message_of([&] { finetune(o); }),
+                  {"is finished", "trained with other settings: --precision (f32 then, bf16 now)"});
   FinetuneOptions other = run.options("lora", "other");
   other.precision = "f32";
   finetune(other);

@@ -74,6 +74,36 @@ TEST_F(ServerOfALibrary, DefaultsAreThoseOfTheCheckpoint) {
   EXPECT_EQ(texts[0], texts[2]);
 }
 
+// Reading the weights takes minutes: here there are none that could be read.
+TEST_F(ServerOfALibrary, WhatIsWrongShowsBeforeTheWeightsAreRead) {
+  const test::TempFolder folder;
+  std::filesystem::copy(options().model.checkpoint, folder / "model");
+  const auto with = [&](auto change) {
+    ServeOptions wrong = options();
+    wrong.model.checkpoint = (folder / "model").string();
+    change(wrong);
+    return error_of(wrong);
+  };
+  const std::string small =
+      with([&](ServeOptions& o) { o.cache = 10; });  // needs the tensors' names and types alone
+  test::expect_mentions(small, {"--cache is 10 bytes"});
+  for (const auto& entry : std::filesystem::directory_iterator(folder / "model"))
+    if (entry.path().extension() == ".safetensors") std::filesystem::remove(entry.path());
+  Server other = Server::open(options());
+  test::expect_mentions(
+      with([&](ServeOptions& o) { o.port = other.port(); }),
+      {"cannot listen on 127.0.0.1", std::to_string(other.port()).c_str(), "--port"});
+  test::expect_mentions(with([](ServeOptions& o) { o.host = "no.such.host.invalid"; }),
+                        {"--host no.such.host.invalid"});
+  test::expect_mentions(with([](ServeOptions& o) {
+                          o.adapter = {"a=x", "a=y"};
+                        }),
+                        {"two adapters \"a\"", "another name"});
+  test::expect_mentions(with([](ServeOptions& o) { o.adapter = {"demo=x"}; }),
+                        {"both called demo", "--model-name"});
+  test::expect_mentions(with([](ServeOptions& o) { o.api_key_file = "none"; }), {"none"});
+}
+
 TEST_F(ServerOfALibrary, WhatCannotBeIsSaidBeforeThePortIsOpen) {
   const auto with = [&](auto change) {
     ServeOptions wrong = options();

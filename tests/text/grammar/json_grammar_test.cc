@@ -71,6 +71,24 @@ TEST(JsonGrammar, AnyObjectIsJsonAsWritersSpellIt) {
     EXPECT_FALSE(takes(any, text)) << text;
 }
 
+// As llama.cpp has it: a model that likes white space comes to an end of it.
+TEST(JsonGrammar, WhiteSpaceIsASpaceOrALineWithItsIndentation) {
+  const auto any = grammar::any_json_object();
+  const std::string most = "\n" + std::string(20, ' ');
+  for (const std::string& space : {std::string(), std::string(" "), std::string("\n\t\t"), most}) {
+    EXPECT_TRUE(takes(
+        any, "{" + space + "\"a\": [" + space + "1," + space + "2" + space + "]" + space + "}"));
+  }
+  for (const std::string& space : {most + " ", std::string("\n\n"), std::string("  "),
+                                   std::string(" \n"), std::string("\t"), std::string("\r\n")}) {
+    EXPECT_FALSE(takes(any, "{" + space + "}")) << space;
+    EXPECT_FALSE(takes(any, "{\"a\":1," + space + "\"b\":2}")) << space;
+    EXPECT_FALSE(takes(any, "{\"a\":" + space + "1}")) << space;
+    EXPECT_FALSE(takes(any, space + "{}")) << space;
+    EXPECT_FALSE(takes(any, "{}" + space)) << space;
+  }
+}
+
 TEST(JsonGrammar, ObjectsHaveTheirPropertiesInOrder) {
   expect_texts(R"({"type":"object","properties":{"a":{"type":"integer"},"b":{"type":"null"},
                    "c":{"type":"boolean"}},"required":["b"]})",
