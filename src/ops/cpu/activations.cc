@@ -7,11 +7,9 @@
 #include "ops/cpu/targets.h"
 #include <hwy/foreach_target.h>
 // clang-format on
-#include <hwy/contrib/math/math-inl.h>
-
 #include <type_traits>
 
-#include "ops/cpu/vector-inl.h"
+#include "ops/cpu/sigmoid-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace falconer::cpu::HWY_NAMESPACE {
@@ -33,14 +31,6 @@ HWY_INLINE Normal normal(VecF z) {
   for (int i = 7; i >= 0; --i) fit = hn::MulAdd(fit, t, hn::Set(d, kFit[i]));
   const VecF tail = hn::Mul(half, hn::Mul(bell, hn::Mul(fit, t)));
   return {hn::IfThenElse(hn::Lt(z, hn::Zero(d)), tail, hn::Sub(one, tail)), bell};
-}
-
-/// 1 / (1 + exp(-z)), to its last places where it is small, too.
-HWY_INLINE VecF sigmoid(VecF z) {
-  const F32 d;
-  const VecF one = hn::Set(d, 1.0f), e = hn::Exp(d, hn::Neg(hn::Abs(z)));
-  const VecF above = hn::IfThenElse(hn::Lt(z, hn::Zero(d)), e, one);
-  return hn::Div(above, hn::Add(one, e));
 }
 
 template <Activation kAct>

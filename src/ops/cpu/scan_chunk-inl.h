@@ -6,12 +6,11 @@
 #define FALCONER_OPS_CPU_SCAN_CHUNK_INL_H_
 #endif
 
-#include <hwy/contrib/math/math-inl.h>
-
 #include <cmath>
 
 #include "ops/cpu/chunk_product-inl.h"
 #include "ops/cpu/scan_room.h"
+#include "ops/cpu/sigmoid-inl.h"
 #include "ops/cpu/turn-inl.h"
 #include "ops/cpu/vector-inl.h"
 
@@ -85,7 +84,6 @@ struct HeadTimes {
 template <class Args>
 void make_times(const Args& args, ScanRows rows, int64_t h, HeadTimes& out) {
   const F32 d;
-  const VecF one = hn::Set(d, 1.0f);
   const float bias = args.dt_bias.template row<float>(0)[h];
   out.a = -std::exp(args.a_log.template row<float>(0)[h]);
   with_type(args.dt.dtype, [&]<class A>(Type<A>) {
@@ -96,8 +94,7 @@ void make_times(const Args& args, ScanRows rows, int64_t h, HeadTimes& out) {
   for (int64_t t = 0; t < rows.count; t += lanes()) {
     const VecF z = load(out.delta + t), e = hn::Exp(d, hn::Neg(hn::Abs(z)));
     store(hn::Add(hn::Max(z, hn::Zero(d)), hn::Log1p(d, e)), out.delta + t);
-    const VecF above = hn::IfThenElse(hn::Lt(z, hn::Zero(d)), e, one);
-    store(hn::Div(above, hn::Add(one, e)), out.slope + t);
+    store(sigmoid(z), out.slope + t);
   }
   float sum = 0;
   for (int64_t t = 0; t < kChunk; ++t) {

@@ -2,6 +2,7 @@
 // matter, and stays with the readable definition.
 #include "ops/cpu/activations.h"
 #include "ops/cpu/attention.h"
+#include "ops/cpu/conv1d.h"
 #include "ops/cpu/dropout.h"
 #include "ops/cpu/elementwise.h"
 #include "ops/cpu/lane_product.h"
@@ -36,6 +37,8 @@ const Kernels& cpu_kernels() {
     made.attention_backward = cpu::attention_backward;
     made.prefix_attention_forward = cpu::prefix_attention_forward;
     made.prefix_attention_backward = cpu::prefix_attention_backward;
+    made.conv1d_forward = cpu::conv1d_forward;
+    made.conv1d_backward = cpu::conv1d_backward;
     made.scan_forward = cpu::scan_forward;
     made.scan_backward = cpu::scan_backward;
     made.gelu_forward = cpu::gelu_forward;
