@@ -8,9 +8,10 @@
 namespace falconer {
 namespace {
 
-// What LitGPT trains of norms: those before attention and MLP, and the last.
+// What LitGPT trains of norms: those before attention and MLP, and the last; and the one of a state space mixer.
 bool learns(Role norm) {
-  return norm == Role::kAttentionNorm || norm == Role::kMlpNorm || norm == Role::kFinalNorm;
+  return norm == Role::kAttentionNorm || norm == Role::kMlpNorm || norm == Role::kFinalNorm ||
+         norm == Role::kSsmNorm;
 }
 
 void sort_by_name(SavedAdapter& saved) {

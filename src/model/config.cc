@@ -33,7 +33,7 @@ TrainableCounts count_trainable(const ModelConfig& m) {
     counts.full_head_apart += all;
     if (!module.tied) counts.full += all;
     if (module.id.role == Role::kAttentionNorm || module.id.role == Role::kMlpNorm ||
-        module.id.role == Role::kFinalNorm)
+        module.id.role == Role::kFinalNorm || module.id.role == Role::kSsmNorm)
       counts.adapter_v2 += all;
     if (module.kind != ModuleKind::kLinear) continue;
     counts.adapter_v2 += 2 * module.out;

@@ -89,8 +89,13 @@ struct ModelConfig {
   std::optional<int32_t> bos_id;
 
   /// Whether all linear layers of the blocks have biases.
-  bool bias() const { return qkv_bias && dense_bias && mlp_bias; }
-  void set_biases(bool all) { qkv_bias = dense_bias = mlp_bias = all; }
+  bool bias() const {
+    return qkv_bias && dense_bias && mlp_bias && (ssm.heads == 0 || (ssm.in_bias && ssm.out_bias));
+  }
+  void set_biases(bool all) {
+    qkv_bias = dense_bias = mlp_bias = all;
+    if (ssm.heads > 0) ssm.in_bias = ssm.out_bias = all;
+  }
   /// Query heads that share one key and value.
   int64_t per_group() const { return heads / groups; }
   /// Columns of all queries: H D, which need not be the width.

@@ -9,6 +9,7 @@ namespace falconer {
 namespace {
 
 std::string block_words(const ModelConfig& m) {
+  if (m.ssm.heads > 0) return "attention and a state space mixer beside each other, then MLP";
   if (!m.parallel) return "attention, then MLP";
   return m.shared_norm ? "parallel, one norm" : "parallel, two norms";
 }
@@ -74,12 +75,39 @@ std::string mlp_words(const ModelConfig& m) {
   throw InternalError("an MLP without words");
 }
 
+std::string ssm_words(const ModelConfig& m) {
+  const SsmConfig& s = m.ssm;
+  return fmt::format("{} heads of {}, states of {}, {} group{}; convolution of {}{}", s.heads,
+                     s.head_size, s.state, s.groups, s.groups == 1 ? "" : "s", s.taps,
+                     s.norm ? "; a norm behind its gate" : "");
+}
+
+// Of Falcon-H1: which parts have one that is not 1.
+std::string factor_words(const ModelConfig& m) {
+  std::vector<std::string> parts;
+  const auto add = [&](const char* of, double factor) {
+    if (factor != 1) parts.push_back(fmt::format("{} {:.3g}", of, factor));
+  };
+  add("into attention", m.attention_in_scale);
+  add("keys", m.key_scale);
+  add("attention", m.attention_out_scale);
+  add("into the state space mixer", m.ssm.in_scale);
+  const char* const names[] = {"z", "x", "B", "C", "dt"};
+  for (size_t i = 0; i < m.ssm.part_scales.size(); ++i) add(names[i], m.ssm.part_scales[i]);
+  add("state space mixer", m.ssm.out_scale);
+  add("gate", m.gate_scale);
+  add("MLP", m.down_scale);
+  return joined(parts, ", ");
+}
+
 std::string bias_words(const ModelConfig& m) {
   if (m.bias()) return "in all linear layers of the blocks";
   std::vector<std::string> parts;
   if (m.qkv_bias) parts.emplace_back("q, k, v");
   if (m.dense_bias) parts.emplace_back("behind attention");
   if (m.mlp_bias) parts.emplace_back("MLP");
+  if (m.ssm.in_bias) parts.emplace_back("into the state space mixer");
+  if (m.ssm.out_bias) parts.emplace_back("behind it");
   return parts.empty() ? "none" : joined(parts, "; ");
 }
 
@@ -94,10 +122,17 @@ std::string head_words(const ModelConfig& m) {
 }  // namespace
 
 std::vector<std::pair<std::string, std::string>> model_words(const ModelConfig& m) {
-  return {
-      {"blocks", block_words(m)},       {"norms", norm_words(m)}, {"attention", attention_words(m)},
-      {"positions", position_words(m)}, {"mlp", mlp_words(m)},    {"biases", bias_words(m)},
-      {"head", head_words(m)}};
+  std::vector<std::pair<std::string, std::string>> words = {{"blocks", block_words(m)},
+                                                            {"norms", norm_words(m)},
+                                                            {"attention", attention_words(m)},
+                                                            {"positions", position_words(m)}};
+  if (m.ssm.heads > 0) words.emplace_back("ssm", ssm_words(m));
+  words.emplace_back("mlp", mlp_words(m));
+  if (const std::string factors = factor_words(m); !factors.empty())
+    words.emplace_back("factors", factors);
+  words.emplace_back("biases", bias_words(m));
+  words.emplace_back("head", head_words(m));
+  return words;
 }
 
 }  // namespace falconer

@@ -31,7 +31,9 @@ std::array<double, N> factors(const ConfigFields& f, const char* key) {
   return made;
 }
 
-double factor(const ConfigFields& f, const char* key) { return f.real(key, kMultipliers).value_or(1); }
+double factor(const ConfigFields& f, const char* key) {
+  return f.real(key, kMultipliers).value_or(1);
+}
 
 bool is_infinite(const nlohmann::json& value) {
   if (value.is_object())  // as transformers 5 writes it

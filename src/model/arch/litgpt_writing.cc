@@ -52,7 +52,7 @@ void check_lit_model(const ModelConfig& m, const std::string& name) {
     if (lacks) fail("{}: LitGPT has no {}; export it with --format hf instead", name, what);
   };
   const bool gemma = m.family.starts_with("gemma");
-  for (const char* family : {"cohere", "starcoder2"})
+  for (const char* family : {"cohere", "falcon_h1", "starcoder2"})
     refuse_if(m.family == family, "models of this family");
   const RopeScaling& s = m.rope_scaling;
   refuse_if(m.alibi, "Falcon model with ALiBi (falcon-rw)");

@@ -29,6 +29,14 @@ ModuleNames lit_names(const ModelConfig& config, const char* qkv) {
                       {Role::kGate, "mlp.fc_1"},
                       {Role::kUp, plain ? "mlp.fc" : "mlp.fc_2"},
                       {Role::kDown, "mlp.proj"},
+                      // LitGPT has no such mixer: these are for an Adapter v2's own files.
+                      {Role::kSsmIn, "mamba.in_proj"},
+                      {Role::kSsmConv, "mamba.conv1d"},
+                      {Role::kSsmDecay, "mamba.A_log"},
+                      {Role::kSsmSkip, "mamba.D"},
+                      {Role::kSsmTimeBias, "mamba.dt_bias"},
+                      {Role::kSsmNorm, "mamba.norm"},
+                      {Role::kSsmOut, "mamba.out_proj"},
                       {Role::kFinalNorm, "transformer.ln_f"},
                       {Role::kHead, "lm_head"}}};
 }
