@@ -35,7 +35,7 @@ def train(c, model, out, rows, method, *flags, steps=1):
     per_step = len(rows) // steps
     c.run("finetune", method, "--checkpoint", model, "--data", data, "--out", out, "--precision", "f32", "--no-shuffle",
           "--schedule", "constant", "--warmup-steps", 0, "--grad-clip", 0, "--batch-size", per_step, "--micro-batch-size",
-          per_step, "--max-steps", steps, "--seed", 1, "--test-size", 0, *flags)
+          per_step, "--max-steps", steps, "--seed", 1, "--test-size", 0, "--overwrite", *flags)
     lines = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
     return [line["loss"] for line in lines if "loss" in line]
 
@@ -127,7 +127,7 @@ def check_lora(c, name, folder, settings, seed):
     everything = "q,k,v,o,gate,up,down"
     for targets in ("out_proj", "in_proj", "z,x,B,C,dt", "x,dt," + everything, "all-linear"):
         out = c.folder / "lora"
-        train(c, folder, out, rows, "lora", "--lora-targets", targets, "--lora-dropout", 0, "--lr", 3e-2, "--overwrite", steps=3)
+        train(c, folder, out, rows, "lora", "--lora-targets", targets, "--lora-dropout", 0, "--lr", 3e-2, steps=3)
         adapter, merged = out / "final", c.folder / "merged"
         by_hand = with_deltas(made("FalconH1", settings, seed), adapter)
         c.run("merge", "--checkpoint", folder, "--adapter", adapter, "--out", merged, "--overwrite")
