@@ -88,6 +88,22 @@ TEST_P(TablesRecurrences, ScanBackward) {
   }
 }
 
+// Whole vectors and several of them, more heads than parts that they are summed in.
+TEST_P(TablesRecurrences, ScanOfAModelsShape) {
+  if (on_device()) GTEST_SKIP() << "it takes an emulated device minutes";
+  for (const ScanShape& s : {ScanShape{18, 64, 128, 2}, ScanShape{2, 128, 256, 1}})
+    compare(
+        [&](falconer::Run& run) {
+          ScanOp op(s, spans_of({70, 9}), dtype());
+          scan_forward(run, op.forward());
+          scan_backward(run, op.backward());
+          return list(std::move(op.y), std::move(op.dx), std::move(op.ddt), std::move(op.db),
+                      std::move(op.dc), std::move(op.da_log), std::move(op.dd),
+                      std::move(op.ddt_bias));
+        },
+        4096);
+}
+
 // More chunks than a device takes in one pass.
 TEST_P(TablesRecurrences, ScanBackwardOfALongSequence) {
   compare(

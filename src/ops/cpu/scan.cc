@@ -13,12 +13,13 @@
 #define FALCONER_OPS_CPU_SCAN_TASK_
 namespace falconer::cpu {
 
-/// One head of one span; `chunks` are its groups' from its first chunk on.
+/// One head of some chunks of a span. `groups`: what is made of these chunks; `carried`: the states of all heads between
+/// rounds.
 struct HeadTask {
   const ScanForward& args;
-  const StateSpan& span;
-  int64_t h, first_chunk;
-  const float* chunks;
+  const ScanSegment& segment;
+  int64_t h;
+  float *groups, *carried;
 };
 
 }  // namespace falconer::cpu
@@ -32,10 +33,11 @@ void group_chunk(const ScanForward& args, ScanRows rows, int64_t g, float* out) 
   make_group_chunk(args.b, args.c, z, rows, g, GroupChunk(out, z));
 }
 
-/// The state is where the task begins.
+/// The state where the span begins.
 void begin_state(const HeadTask& task, const ScanSizes& z, float* state) {
-  if (task.span.continues())
-    load_state(task.args.states.row<float>(task.span.slot) + task.h * z.numbers(), z, state);
+  const StateSpan& span = *task.segment.span;
+  if (span.continues())
+    load_state(task.args.states.row<float>(span.slot) + task.h * z.numbers(), z, state);
   else
     std::fill(state, state + z.state(), 0.0f);
 }
@@ -89,23 +91,29 @@ void forward_chunk(const HeadTask& task, const ScanSizes& z, ScanRows rows, cons
 
 void forward_head(const HeadTask& task) {
   const ScanSizes z(task.args);
-  const StateSpan& span = task.span;
+  const ScanSegment& segment = task.segment;
+  const StateSpan& span = *segment.span;
   const ForwardRoom room = ForwardRoom::mine(z);
-  begin_state(task, z, room.state);
-  const int64_t chunks = scan_chunks({&span, 1}), g = task.h / z.per_group();
-  for (int64_t chunk = 0; chunk < chunks; ++chunk) {
-    const int64_t done = chunk * kChunk;
-    if (span.copy_slot >= 0 && span.copy_after == done)
+  float* const carried = task.carried + task.h * z.state();
+  if (segment.begins())
+    begin_state(task, z, room.state);
+  else
+    std::copy_n(carried, z.state(), room.state);
+  for (int64_t chunk = 0; chunk < segment.chunks; ++chunk) {
+    if (span.copy_slot >= 0 && span.copy_after == (segment.first + chunk) * kChunk)
       keep_state(task, z, room.state, task.args.states, span.copy_slot);
     if (task.args.entries)
-      keep_state(task, z, room.state, task.args.entries, task.first_chunk + chunk);
+      keep_state(task, z, room.state, task.args.entries, segment.entry + chunk);
     // A state behind the last chunk is for those who keep it.
-    const bool further = chunk + 1 < chunks || span.slot >= 0 || span.copy_slot >= 0;
-    // Constness ends here: what is read is a part of the call's own room.
-    const GroupChunk group(
-        const_cast<float*>(task.chunks) + (chunk * z.groups + g) * GroupChunk::floats(z), z);
-    forward_chunk(task, z, {span.begin + done, std::min(kChunk, span.count - done)}, group, further,
-                  room);
+    const bool further =
+        chunk + 1 < segment.chunks || !segment.ends() || span.slot >= 0 || span.copy_slot >= 0;
+    const int64_t place = (segment.room + chunk) * z.groups + task.h / z.per_group();
+    const GroupChunk group(task.groups + place * GroupChunk::floats(z), z);
+    forward_chunk(task, z, segment.rows(chunk), group, further, room);
+  }
+  if (!segment.ends()) {
+    std::copy_n(room.state, z.state(), carried);
+    return;
   }
   if (span.copy_slot >= 0 && span.copy_after == span.count)
     keep_state(task, z, room.state, task.args.states, span.copy_slot);
@@ -134,8 +142,8 @@ template <int V, class A>
 HWY_INLINE void step_vectors(const HeadTask& task, const ScanSizes& z, const A* b, const A* c,
                              float delta, float keep, int64_t first, float* state, int64_t stride) {
   const F32 d;
-  const A* x = task.args.x.row<A>(task.span.begin) + task.h * z.size + first;
-  A* out = task.args.y.row<A>(task.span.begin) + task.h * z.size + first;
+  const A* x = task.args.x.row<A>(task.segment.span->begin) + task.h * z.size + first;
+  A* out = task.args.y.row<A>(task.segment.span->begin) + task.h * z.size + first;
   const VecF skip = hn::Set(d, task.args.d.row<float>(0)[task.h]);
   VecF in[V], y[V];
   const int64_t count = std::min(V * lanes(), z.size - first);
@@ -156,7 +164,7 @@ HWY_INLINE void step_vectors(const HeadTask& task, const ScanSizes& z, const A* 
 /// A span of one row: the recurrence itself.
 void step_head(const HeadTask& task) {
   const ScanSizes z(task.args);
-  const StateSpan& span = task.span;
+  const StateSpan& span = *task.segment.span;
   // In place where rows of a state are whole vectors.
   const bool in_place =
       span.continues() && span.copy_slot < 0 && !task.args.entries && z.size % lanes() == 0;
@@ -167,7 +175,7 @@ void step_head(const HeadTask& task) {
   else
     begin_state(task, z, state);
   const int64_t stride = in_place ? z.size : z.row();
-  if (task.args.entries) keep_state(task, z, state, task.args.entries, task.first_chunk);
+  if (task.args.entries) keep_state(task, z, state, task.args.entries, task.segment.entry);
   if (span.copy_slot >= 0 && span.copy_after == 0)
     keep_state(task, z, state, task.args.states, span.copy_slot);
   HeadTimes times;
@@ -192,9 +200,6 @@ void step_head(const HeadTask& task) {
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-#include <algorithm>
-#include <vector>
-
 #include "base/threads.h"
 
 namespace falconer::cpu {
@@ -203,42 +208,50 @@ HWY_EXPORT(group_chunk);
 HWY_EXPORT(forward_head);
 HWY_EXPORT(step_head);
 
+namespace {
+
+/// Spans of one row, whatever stands beside them.
+void all_steps(const ScanForward& args, const std::vector<ScanSegment>& steps) {
+  const int64_t heads = args.dt.cols;
+  parallel_for(std::ssize(steps) * heads, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i)
+      HWY_DYNAMIC_DISPATCH(step_head)
+      ({args, steps[static_cast<size_t>(i / heads)], i % heads, nullptr, nullptr});
+  });
+}
+
+}  // namespace
+
 void scan_forward(const ScanForward& args) {
   const ScanSizes z(args);
-  const auto steps = [&](const StateSpan& span) { return span.count == 1 && !args.as_many; };
-  // Where each chunk lies; those of spans that are steps are not made.
-  std::vector<ScanRows> chunks;
-  std::vector<int64_t> first;
-  bool any = false;
+  const auto is_step = [&](const StateSpan& span) { return span.count == 1 && !args.as_many; };
+  std::vector<ScanSegment> steps;
+  int64_t entry = 0;
   for (const StateSpan& span : args.spans) {
-    first.push_back(static_cast<int64_t>(chunks.size()));
-    for (int64_t done = 0; done < span.count; done += kScanChunk)
-      chunks.push_back(
-          {span.begin + done, steps(span) ? 0 : std::min(kScanChunk, span.count - done)});
-    any = any || !steps(span);
+    if (is_step(span)) steps.push_back({&span, 0, 1, entry, 0});
+    entry += scan_chunks({&span, 1});
   }
+  all_steps(args, steps);
+  if (steps.size() == args.spans.size()) return;
   FloatRoom room;
-  const int64_t each = z.groups * GroupChunk::floats(z), all = any ? std::ssize(chunks) : 0;
-  room.reserve(all * each);
-  float* const made = room.take(all * each);
-  parallel_for(all * z.groups, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      const ScanRows& rows = chunks[static_cast<size_t>(i / z.groups)];
-      if (rows.count == 0) continue;
-      HWY_DYNAMIC_DISPATCH(group_chunk)(args, rows, i % z.groups, made + i * GroupChunk::floats(z));
-    }
-  });
-  parallel_for(std::ssize(args.spans) * z.heads, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      const auto span = static_cast<size_t>(i / z.heads);
-      const HeadTask task{args, args.spans[span], i % z.heads, first[span],
-                          made + first[span] * each};
-      if (steps(task.span))
-        HWY_DYNAMIC_DISPATCH(step_head)(task);
-      else
-        HWY_DYNAMIC_DISPATCH(forward_head)(task);
-    }
-  });
+  const int64_t each = GroupChunk::floats(z), groups = kScanRound * z.groups * each;
+  room.reserve(groups + z.heads * z.state());
+  float* const made = room.take(groups);
+  float* const carried = room.take(z.heads * z.state());
+  for_rounds(
+      args.spans, false, [&](const StateSpan& span) { return !is_step(span); },
+      [&](const ScanRound& round) {
+        parallel_for(std::ssize(round.chunks) * z.groups, 1, [&](int64_t begin, int64_t end) {
+          for (int64_t i = begin; i < end; ++i)
+            HWY_DYNAMIC_DISPATCH(group_chunk)
+            (args, round.chunks[static_cast<size_t>(i / z.groups)], i % z.groups, made + i * each);
+        });
+        parallel_for(std::ssize(round.segments) * z.heads, 1, [&](int64_t begin, int64_t end) {
+          for (int64_t i = begin; i < end; ++i)
+            HWY_DYNAMIC_DISPATCH(forward_head)
+            ({args, round.segments[static_cast<size_t>(i / z.heads)], i % z.heads, made, carried});
+        });
+      });
 }
 
 }  // namespace falconer::cpu

@@ -1,5 +1,3 @@
-#include <hwy/aligned_allocator.h>
-
 #include "ops/cpu/scan.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -17,28 +15,25 @@ namespace falconer::cpu {
 
 /// The heads of a group are summed in so many parts, whatever the threads.
 constexpr int64_t kHeadParts = 8;
-/// Chunks of a sequence between which threads wait for each other.
-constexpr int64_t kWindow = 4;
-
-/// Some chunks of one span: `chunks` of them from `first` on, counted in the span, whose first is `entry` of entries.
-struct ScanWindow {
+/// A call, and its room: (chunks, G), (chunks, G, parts), for each head dL/dS between rounds, and what parameters get,
+/// (chunks, H, 3).
+struct ScanBack {
   const ScanBackward& args;
-  const StateSpan& span;
-  int64_t first, chunks, entry;
-  float *groups, *sums,
-      *carried;  // (chunks, G), (chunks, G, parts), and for each head dL/dS behind the window
+  float *groups, *sums, *carried, *totals;
 
-  ScanRows rows(int64_t chunk) const {
-    const int64_t done = (first + chunk) * kScanChunk;
-    return {span.begin + done, std::min(kScanChunk, span.count - done)};
-  }
-  bool ends_span(int64_t chunk) const { return (first + chunk + 1) * kScanChunk >= span.count; }
   GroupChunk group(const ScanSizes& z, int64_t chunk, int64_t g) const {
     return {groups + (chunk * z.groups + g) * GroupChunk::floats(z), z};
   }
   GroupSums sum(const ScanSizes& z, int64_t chunk, int64_t g, int64_t part) const {
     return {sums + ((chunk * z.groups + g) * kHeadParts + part) * GroupSums::floats(z), z};
   }
+};
+
+/// Heads of a group, of some chunks of a span.
+struct HeadsTask {
+  const ScanBack& back;
+  const ScanSegment& segment;
+  int64_t g, part;
 };
 
 }  // namespace falconer::cpu
@@ -51,13 +46,21 @@ namespace falconer::cpu::HWY_NAMESPACE {
 /// and scores (chunk, chunk), row s and column t; through is (S, chunk).
 struct BackwardRoom {
   float *entry, *x, *dy, *x_turned, *dy_turned, *eb, *k, *scores, *through;
-  static BackwardRoom mine(const ScanSizes& z) {
+  float* carried;  // dL/dS behind the chunk, of `heads`
+  static BackwardRoom mine(const ScanSizes& z, int64_t heads) {
     thread_local FloatRoom room;
     const int64_t rows = kChunk * z.row(), square = kChunk * kChunk;
-    room.reserve(z.state() + 5 * rows + 2 * square + kChunk * z.width);
-    return {room.take(z.state()), room.take(rows),   room.take(rows),
-            room.take(rows),      room.take(rows),   room.take(rows),
-            room.take(square),    room.take(square), room.take(kChunk * z.width)};
+    room.reserve((1 + heads) * z.state() + 5 * rows + 2 * square + kChunk * z.width);
+    return {room.take(z.state()),
+            room.take(rows),
+            room.take(rows),
+            room.take(rows),
+            room.take(rows),
+            room.take(rows),
+            room.take(square),
+            room.take(square),
+            room.take(kChunk * z.width),
+            room.take(heads * z.state())};
   }
 };
 
@@ -70,7 +73,7 @@ struct Rates {
 };
 
 struct HeadChunk {
-  const ScanWindow& window;
+  const ScanBackward& args;
   const ScanSizes& z;
   ScanRows rows;
   int64_t h;
@@ -131,7 +134,7 @@ void rows_of_x(const HeadChunk& u) {
         u.times.delta[t] * dot_row(room.x + t * stride, room.eb + t * stride, stride);
   chunk_product(count, stride, count, {room.scores, kChunk, 1, Steps::kFromRow}, {room.dy, stride},
                 1, room.eb, stride);
-  const VecF skip = hn::Set(F32(), u.window.args.d.row<float>(0)[u.h]);
+  const VecF skip = hn::Set(F32(), u.args.d.row<float>(0)[u.h]);
   for (int64_t t = 0; t < count; ++t) {
     float* const eb = room.eb + t * stride;
     const float *const x = room.x + t * stride, *const dy = room.dy + t * stride;
@@ -141,8 +144,7 @@ void rows_of_x(const HeadChunk& u) {
     for (int64_t at = 0; at < stride; at += lanes())
       store(hn::MulAdd(delta, load(eb + at), hn::Mul(skip, load(dy + at))), eb + at);
   }
-  if (u.window.args.dx)
-    store_rows(room.eb, stride, u.window.args.dx, u.rows, u.h * u.z.size, u.z.size);
+  if (u.args.dx) store_rows(room.eb, stride, u.args.dx, u.rows, u.h * u.z.size, u.z.size);
 }
 
 /// dB and dC of what goes through the states that enter and leave the chunk, and what that says of its decays.
@@ -192,8 +194,8 @@ void carry_back(const HeadChunk& u) {
                 u.ends ? 0 : u.times.whole, u.carried, stride);
 }
 
-void write_rates(const HeadChunk& u) {
-  const ScanBackward& a = u.window.args;
+void write_rates(const HeadChunk& u, float* totals) {
+  const ScanBackward& a = u.args;
   float da_log = 0, dd = 0, dbias = 0;
   const auto write = [&]<class A>(Type<A>) {
     for (int64_t t = u.rows.count - 1; t >= 0; --t) {
@@ -206,50 +208,56 @@ void write_rates(const HeadChunk& u) {
     }
   };
   with_type(a.dt.dtype, write);
-  if (a.da_log) a.da_log.row<float>(0)[u.h] += da_log;
-  if (a.dd) a.dd.row<float>(0)[u.h] += dd;
-  if (a.ddt_bias) a.ddt_bias.row<float>(0)[u.h] += dbias;
+  totals[0] = da_log, totals[1] = dd, totals[2] = dbias;
 }
 
-void head_chunk(const ScanWindow& w, const ScanSizes& z, int64_t chunk, int64_t h,
-                const GroupSums& to) {
-  const BackwardRoom room = BackwardRoom::mine(z);
-  const ScanRows rows = w.rows(chunk);
+/// `carried`: of head h, behind the chunk; then before it, unless the span begins there.
+void head_chunk(const HeadsTask& task, const ScanSizes& z, int64_t chunk, int64_t h,
+                const BackwardRoom& room, float* carried) {
+  const ScanBackward& a = task.back.args;
+  const ScanSegment& segment = task.segment;
+  const ScanRows rows = segment.rows(chunk);
   HeadTimes times;
-  make_times(w.args, rows, h, times);
-  load_rows(w.args.x, rows, h * z.size, z.size, room.x, z.row());
-  load_rows(w.args.dy, rows, h * z.size, z.size, room.dy, z.row());
+  make_times(a, rows, h, times);
+  load_rows(a.x, rows, h * z.size, z.size, room.x, z.row());
+  load_rows(a.dy, rows, h * z.size, z.size, room.dy, z.row());
   turn_chunk(room.x, rows.count, z.size, z.row(), room.x_turned);
   turn_chunk(room.dy, rows.count, z.size, z.row(), room.dy_turned);
-  load_state(w.args.entries.row<float>(w.entry + chunk) + h * z.numbers(), z, room.entry);
+  load_state(a.entries.row<float>(segment.entry + chunk) + h * z.numbers(), z, room.entry);
   Rates rates;
-  const GroupChunk group = w.group(z, chunk, h / z.per_group());
-  const HeadChunk u{w,     z,    rows, h, group, to, w.carried + h * z.state(), w.ends_span(chunk),
-                    times, room, rates};
+  const GroupChunk group = task.back.group(z, segment.room + chunk, task.g);
+  const GroupSums to = task.back.sum(z, segment.room + chunk, task.g, task.part);
+  const bool ends = segment.ends() && chunk + 1 == segment.chunks;
+  const HeadChunk u{a, z, rows, h, group, to, carried, ends, times, room, rates};
   pairs_of_rows(u);
   rows_of_x(u);
   through_states(u);
-  write_rates(u);
-  if (w.first + chunk > 0) carry_back(u);
+  write_rates(u, task.back.totals + ((segment.room + chunk) * z.heads + h) * 3);
+  if (segment.first + chunk > 0) carry_back(u);
 }
 
-void group_of_window(const ScanWindow& w, int64_t chunk, int64_t g) {
-  const ScanSizes z(w.args);
-  make_group_chunk(w.args.b, w.args.c, z, w.rows(chunk), g, w.group(z, chunk, g));
+void group_of_chunk(const ScanBack& back, ScanRows rows, int64_t chunk, int64_t g) {
+  const ScanSizes z(back.args);
+  make_group_chunk(back.args.b, back.args.c, z, rows, g, back.group(z, chunk, g));
 }
 
-/// Some heads of a group, the last chunk first.
-void heads_of_window(const ScanWindow& w, int64_t g, int64_t part) {
-  const ScanSizes z(w.args);
+/// The last chunk first.
+void heads_of_group(const HeadsTask& task) {
+  const ScanSizes z(task.back.args);
+  const ScanSegment& segment = task.segment;
   const int64_t each = (z.per_group() + kHeadParts - 1) / kHeadParts;
-  const int64_t begin = std::min(part * each, z.per_group()),
-                end = std::min(begin + each, z.per_group());
-  for (int64_t chunk = w.chunks - 1; chunk >= 0; --chunk) {
-    const GroupSums to = w.sum(z, chunk, g, part);
+  const int64_t begin = task.g * z.per_group() + std::min(task.part * each, z.per_group());
+  const int64_t heads = std::min(each, (task.g + 1) * z.per_group() - begin);
+  const BackwardRoom room = BackwardRoom::mine(z, each);
+  float* const between = task.back.carried + begin * z.state();
+  if (!segment.ends()) std::copy_n(between, heads * z.state(), room.carried);
+  for (int64_t chunk = segment.chunks - 1; chunk >= 0; --chunk) {
+    const GroupSums to = task.back.sum(z, segment.room + chunk, task.g, task.part);
     std::fill(to.scores, to.scores + GroupSums::floats(z), 0.0f);
-    for (int64_t h = g * z.per_group() + begin; h < g * z.per_group() + end; ++h)
-      head_chunk(w, z, chunk, h, to);
+    for (int64_t i = 0; i < heads; ++i)
+      head_chunk(task, z, chunk, begin + i, room, room.carried + i * z.state());
   }
+  if (!segment.begins()) std::copy_n(room.carried, heads * z.state(), between);
 }
 
 /// turned (S, chunk) + scores other, where scores (s, t) is read in rows s or t: rows of dB or dC.
@@ -268,20 +276,19 @@ void write_group_rows(const ScanSizes& z, ScanRows rows, int64_t g, const float*
 }
 
 /// dB and dC: the parts of the heads, in order, and one product of what B C' got.
-void sums_of_window(const ScanWindow& w, int64_t chunk, int64_t g) {
-  const ScanSizes z(w.args);
-  const GroupSums all = w.sum(z, chunk, g, 0);
+void sums_of_chunk(const ScanBack& back, ScanRows rows, int64_t chunk, int64_t g) {
+  const ScanSizes z(back.args);
+  const GroupSums all = back.sum(z, chunk, g, 0);
   for (int64_t part = 1; part < kHeadParts; ++part) {
-    const float* const from = w.sum(z, chunk, g, part).scores;
+    const float* const from = back.sum(z, chunk, g, part).scores;
     for (int64_t i = 0; i < GroupSums::floats(z); i += lanes())
       store(hn::Add(load(all.scores + i), load(from + i)), all.scores + i);
   }
-  const GroupChunk group = w.group(z, chunk, g);
-  const ScanRows rows = w.rows(chunk);
+  const GroupChunk group = back.group(z, chunk, g);
   write_group_rows(z, rows, g, all.db_turned, {all.scores, kChunk, 1, Steps::kFromRow}, group.c,
-                   w.args.db);
+                   back.args.db);
   write_group_rows(z, rows, g, all.dc_turned, {all.scores, 1, kChunk, Steps::kToRow}, group.b,
-                   w.args.dc);
+                   back.args.dc);
 }
 
 }  // namespace falconer::cpu::HWY_NAMESPACE
@@ -292,50 +299,55 @@ HWY_AFTER_NAMESPACE();
 
 namespace falconer::cpu {
 
-HWY_EXPORT(group_of_window);
-HWY_EXPORT(heads_of_window);
-HWY_EXPORT(sums_of_window);
-
 namespace {
 
-/// work(row, column) for all of a rows x cols grid.
-template <class Work>
-void for_grid(int64_t rows, int64_t cols, Work&& work) {
-  parallel_for(rows * cols, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) work(i / cols, i % cols);
-  });
+/// What parameters get of a round, chunk by chunk.
+void add_totals(const ScanBack& back, int64_t chunks) {
+  const int64_t heads = back.args.dt.cols;
+  const View* const to[] = {&back.args.da_log, &back.args.dd, &back.args.ddt_bias};
+  for (int64_t i = 0; i < chunks * heads * 3; ++i)
+    if (const View& sum = *to[i % 3]) sum.row<float>(0)[i / 3 % heads] += back.totals[i];
 }
 
 }  // namespace
 
+HWY_EXPORT(group_of_chunk);
+HWY_EXPORT(heads_of_group);
+HWY_EXPORT(sums_of_chunk);
+
 void scan_backward(const ScanBackward& args) {
   const ScanSizes z(args);
   FloatRoom room;
-  const int64_t groups = kWindow * z.groups * GroupChunk::floats(z);
-  const int64_t sums = kWindow * z.groups * kHeadParts * GroupSums::floats(z);
-  room.reserve(groups + sums + z.heads * z.state());
-  float* const shared = room.take(groups);
+  const int64_t groups = kScanRound * z.groups * GroupChunk::floats(z);
+  const int64_t sums = kScanRound * z.groups * kHeadParts * GroupSums::floats(z);
+  const int64_t totals = padded_row(kScanRound * z.heads * 3);
+  room.reserve(groups + sums + z.heads * z.state() + totals);
+  float* const made = room.take(groups);
   float* const summed = room.take(sums);
   float* const carried = room.take(z.heads * z.state());
-  int64_t first_chunk = 0;
-  for (const StateSpan& span : args.spans) {
-    const int64_t chunks = scan_chunks({&span, 1});
-    for (int64_t end = chunks; end > 0; end -= std::min(end, kWindow)) {
-      const int64_t first = std::max<int64_t>(0, end - kWindow);
-      const ScanWindow at{args,   span,   first,  end - first, first_chunk + first,
-                          shared, summed, carried};
-      for_grid(at.chunks, z.groups, [&](int64_t c, int64_t g) {
-        HWY_DYNAMIC_DISPATCH(group_of_window)(at, c, g);
+  const ScanBack back{args, made, summed, carried, room.take(totals)};
+  const auto has_rows = [](const StateSpan& span) { return span.count > 0; };
+  for_rounds(args.spans, true, has_rows, [&](const ScanRound& round) {
+    const auto for_chunks = [&](const auto& work) {
+      parallel_for(std::ssize(round.chunks) * z.groups, 1, [&](int64_t begin, int64_t end) {
+        for (int64_t i = begin; i < end; ++i)
+          work(round.chunks[static_cast<size_t>(i / z.groups)], i / z.groups, i % z.groups);
       });
-      for_grid(z.groups, kHeadParts, [&](int64_t g, int64_t p) {
-        HWY_DYNAMIC_DISPATCH(heads_of_window)(at, g, p);
-      });
-      for_grid(at.chunks, z.groups, [&](int64_t c, int64_t g) {
-        HWY_DYNAMIC_DISPATCH(sums_of_window)(at, c, g);
-      });
-    }
-    first_chunk += chunks;
-  }
+    };
+    for_chunks([&](ScanRows rows, int64_t chunk, int64_t g) {
+      HWY_DYNAMIC_DISPATCH(group_of_chunk)(back, rows, chunk, g);
+    });
+    const int64_t parts = z.groups * kHeadParts;
+    parallel_for(std::ssize(round.segments) * parts, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) HWY_DYNAMIC_DISPATCH(heads_of_group)
+      ({back, round.segments[static_cast<size_t>(i / parts)], i % parts / kHeadParts,
+        i % kHeadParts});
+    });
+    for_chunks([&](ScanRows rows, int64_t chunk, int64_t g) {
+      HWY_DYNAMIC_DISPATCH(sums_of_chunk)(back, rows, chunk, g);
+    });
+    add_totals(back, std::ssize(round.chunks));
+  });
 }
 
 }  // namespace falconer::cpu

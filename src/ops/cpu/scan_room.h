@@ -3,6 +3,9 @@
 
 #include <hwy/aligned_allocator.h>
 
+#include <algorithm>
+#include <vector>
+
 #include "ops/scan.h"
 
 namespace falconer::cpu {
@@ -50,6 +53,59 @@ class FloatRoom {
 struct ScanRows {
   int64_t begin, count;
 };
+
+/// Chunks of a sequence, or of short ones together, between which threads wait for each other: they bound the room.
+constexpr int64_t kScanRound = 8;
+
+/// Some chunks of a span: `chunks` of them from `first` on, counted in it. The first of them is `entry` of the rows of
+/// entries, and `room` of a round's chunks.
+struct ScanSegment {
+  const StateSpan* span;
+  int64_t first, chunks, entry, room;
+
+  ScanRows rows(int64_t chunk) const {
+    const int64_t done = (first + chunk) * kScanChunk;
+    return {span->begin + done, std::min(kScanChunk, span->count - done)};
+  }
+  bool begins() const { return first == 0; }
+  bool ends() const { return (first + chunks) * kScanChunk >= span->count; }
+};
+
+/// What is computed together: segments of different spans, and the rows of their chunks.
+struct ScanRound {
+  std::vector<ScanSegment> segments;
+  std::vector<ScanRows> chunks;
+
+  void add(const ScanSegment& segment) {
+    segments.push_back(segment);
+    for (int64_t i = 0; i < segment.chunks; ++i) chunks.push_back(segment.rows(i));
+  }
+};
+
+/// Calls work(round) until all spans that are `wanted` are done, each from its first chunk on, or `backwards`. A span
+/// that takes many rounds is alone in all but its last.
+template <class Wanted, class Work>
+void for_rounds(std::span<const StateSpan> spans, bool backwards, Wanted&& wanted, Work&& work) {
+  ScanRound round;
+  int64_t entry = 0;
+  const auto flush = [&] {
+    if (!round.segments.empty()) work(round);
+    round = {};
+  };
+  for (const StateSpan& span : spans) {
+    const int64_t all = scan_chunks({&span, 1});
+    for (int64_t done = 0; wanted(span);) {
+      const int64_t count = std::min(kScanRound, all - done);
+      if (std::ssize(round.chunks) + count > kScanRound) flush();
+      const int64_t first = backwards ? all - done - count : done;
+      round.add({&span, first, count, entry + first, std::ssize(round.chunks)});
+      done += count;
+      if (done == all) break;
+    }
+    entry += all;
+  }
+  flush();
+}
 
 /// B and C of a group in a chunk: (chunk, S) each, C' (S, chunk) and B C' (chunk, chunk), in f32.
 struct GroupChunk {
