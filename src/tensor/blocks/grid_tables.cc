@@ -1,5 +1,7 @@
 #include "tensor/blocks/grid_tables.h"
 
+#include <cstddef>
+
 namespace falconer {
 namespace {
 
