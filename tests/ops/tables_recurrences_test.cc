@@ -146,6 +146,7 @@ std::vector<Block<double>> all_of(const ScanOp& op) {
 }
 
 TEST_P(TablesRecurrences, ResultsAreTheSameAtAnyThreadCount) {
+  if (on_device()) GTEST_SKIP() << "the host's threads do not compute there";
   const ScanShape s{6, 20, 24, 2};
   const std::vector<StateSpan> spans = spans_of({70, 200, 1});
   const int before = thread_count();

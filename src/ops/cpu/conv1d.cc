@@ -210,8 +210,11 @@ void conv1d_backward(const Conv1dBackward& args) {
   const std::vector<float> w = turned_weights(args.w);
   const int64_t blocks = (args.x.cols + kConvChannels - 1) / kConvChannels;
   parallel_for(blocks, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) HWY_DYNAMIC_DISPATCH(conv_backward_channels)
-    ({args, w.data(), i * kConvChannels, std::min((i + 1) * kConvChannels, args.x.cols)});
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t first = i * kConvChannels;
+      const ConvChannels task{args, w.data(), first, std::min(first + kConvChannels, args.x.cols)};
+      HWY_DYNAMIC_DISPATCH(conv_backward_channels)(task);
+    }
   });
 }
 

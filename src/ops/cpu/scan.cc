@@ -214,9 +214,11 @@ namespace {
 void all_steps(const ScanForward& args, const std::vector<ScanSegment>& steps) {
   const int64_t heads = args.dt.cols;
   parallel_for(std::ssize(steps) * heads, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i)
-      HWY_DYNAMIC_DISPATCH(step_head)
-      ({args, steps[static_cast<size_t>(i / heads)], i % heads, nullptr, nullptr});
+    for (int64_t i = begin; i < end; ++i) {
+      const ScanSegment& step = steps[static_cast<size_t>(i / heads)];
+      const HeadTask task{args, step, i % heads, nullptr, nullptr};
+      HWY_DYNAMIC_DISPATCH(step_head)(task);
+    }
   });
 }
 
@@ -242,14 +244,17 @@ void scan_forward(const ScanForward& args) {
       args.spans, false, [&](const StateSpan& span) { return !is_step(span); },
       [&](const ScanRound& round) {
         parallel_for(std::ssize(round.chunks) * z.groups, 1, [&](int64_t begin, int64_t end) {
-          for (int64_t i = begin; i < end; ++i)
-            HWY_DYNAMIC_DISPATCH(group_chunk)
-            (args, round.chunks[static_cast<size_t>(i / z.groups)], i % z.groups, made + i * each);
+          for (int64_t i = begin; i < end; ++i) {
+            const ScanRows& rows = round.chunks[static_cast<size_t>(i / z.groups)];
+            HWY_DYNAMIC_DISPATCH(group_chunk)(args, rows, i % z.groups, made + i * each);
+          }
         });
         parallel_for(std::ssize(round.segments) * z.heads, 1, [&](int64_t begin, int64_t end) {
-          for (int64_t i = begin; i < end; ++i)
-            HWY_DYNAMIC_DISPATCH(forward_head)
-            ({args, round.segments[static_cast<size_t>(i / z.heads)], i % z.heads, made, carried});
+          for (int64_t i = begin; i < end; ++i) {
+            const ScanSegment& segment = round.segments[static_cast<size_t>(i / z.heads)];
+            const HeadTask task{args, segment, i % z.heads, made, carried};
+            HWY_DYNAMIC_DISPATCH(forward_head)(task);
+          }
         });
       });
 }

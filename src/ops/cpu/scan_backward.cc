@@ -339,9 +339,11 @@ void scan_backward(const ScanBackward& args) {
     });
     const int64_t parts = z.groups * kHeadParts;
     parallel_for(std::ssize(round.segments) * parts, 1, [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) HWY_DYNAMIC_DISPATCH(heads_of_group)
-      ({back, round.segments[static_cast<size_t>(i / parts)], i % parts / kHeadParts,
-        i % kHeadParts});
+      for (int64_t i = begin; i < end; ++i) {
+        const ScanSegment& segment = round.segments[static_cast<size_t>(i / parts)];
+        const HeadsTask task{back, segment, i % parts / kHeadParts, i % kHeadParts};
+        HWY_DYNAMIC_DISPATCH(heads_of_group)(task);
+      }
     });
     for_chunks([&](ScanRows rows, int64_t chunk, int64_t g) {
       HWY_DYNAMIC_DISPATCH(sums_of_chunk)(back, rows, chunk, g);
