@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/joined.h"
+#include "base/log.h"
 
 namespace falconer {
 namespace {
@@ -29,6 +30,7 @@ constexpr GgufCut kPreTokenizers[] = {
         {"type":"Digits","individual_digits":true},
         {"type":"ByteLevel","add_prefix_space":false,"trim_offsets":true,"use_regex":true}]})"},
     {"llama-bpe", kThreeDigits, true},
+    {"falcon-h1", kThreeDigits, true},
     {"dbrx", kThreeDigits},
     {"qwen2",
      FALCONER_SPLIT(
@@ -55,13 +57,21 @@ std::string known_cuts() {
 
 }  // namespace
 
-const char* gguf_cut_name(const json& file, const std::string& where) {
+const char* gguf_cut_name(const json& file, const std::string& where, const char* otherwise) {
   const json steps = file.value("pre_tokenizer", json());
   const bool whole = file.at("model").value("ignore_merges", false);
   for (const GgufCut& known : kPreTokenizers)
     if (known.ignore_merges == whole &&
         plain_steps(steps) == plain_steps(json::parse(known.spelling)))
       return known.name;
+  if (otherwise != nullptr) {
+    log_warning(
+        "{}: its tokenizer cuts text in a way that llama.cpp has no name for; the file says "
+        "\"{}\", as those of llama.cpp's "
+        "own converter do, and numbers and punctuation may become other tokens there",
+        where, otherwise);
+    return otherwise;
+  }
   fail(
       "{}: its tokenizer cuts text in a way that llama.cpp has no name for; those that it calls {} "
       "can be exported",

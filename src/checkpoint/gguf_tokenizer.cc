@@ -192,7 +192,7 @@ void add_tokenizer(const SideFiles& files, const std::string& where,
     metadata.add("tokenizer.ggml.add_space_prefix", space_before(file, where));
   } else {
     metadata.add("tokenizer.ggml.model", "gpt2");
-    metadata.add("tokenizer.ggml.pre", gguf_cut_name(file, where));
+    metadata.add("tokenizer.ggml.pre", gguf_cut_name(file, where, options.cut));
   }
   const Vocabulary vocabulary(file, options.vocab, where);
   vocabulary.add_to(metadata);
@@ -258,12 +258,14 @@ void add_special(const Gguf& gguf, const char* key, const char* name, json& conf
   config[name] = tokens[static_cast<size_t>(id->integer)];
 }
 
-/// Of what the key does not say, llama.cpp puts a beginning before SentencePiece's texts.
+/// Of what the key does not say, llama.cpp puts a beginning before SentencePiece's texts, and before those of
+/// tokenizers like LLaMA 3's.
 bool flag(const Gguf& gguf, const char* key) {
   const GgufValue* value = gguf.find(key);
-  if (value == nullptr)
-    return gguf.text("tokenizer.ggml.model") == "llama" &&
-           key == std::string_view("tokenizer.ggml.add_bos_token");
+  if (value == nullptr) {
+    if (key != std::string_view("tokenizer.ggml.add_bos_token")) return false;
+    return gguf.text("tokenizer.ggml.model") == "llama" || gguf_cut(gguf).ignore_merges;
+  }
   return value->kind == GgufKind::kBool && value->integer != 0;
 }
 

@@ -40,6 +40,7 @@ struct GgufTokenizerOptions {
   int64_t vocab = 0;              // rows of the embedding; ids without a token are filled up
   std::optional<int32_t> bos_id;  // where the files do not name it
   std::vector<int32_t> ends;      // of a generation, beside the end-of-text token that they name
+  const char* cut = nullptr;      // gguf_cut_name()'s `otherwise`
 };
 /// "tokenizer.ggml.model" and so on. A GGUF has three places for ends (end of text, of turn, of
 /// message), each of which ends a generation; a warning names what has no place. `where` names the

@@ -1,5 +1,6 @@
 // What a tensor of a file is, and how its values come out of it.
 #include <algorithm>
+#include <cmath>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -13,6 +14,14 @@
 #include "tensor/row_bands.h"
 
 namespace falconer {
+
+float ValueForm::stored(float value) const {
+  return negative_exp ? -std::exp(value) : value + added;
+}
+
+float ValueForm::value(float stored) const {
+  return negative_exp ? std::log(-stored) : stored - added;
+}
 
 int64_t StoredTensor::rows() const {
   int64_t rows = 1;
@@ -123,11 +132,17 @@ void copy_stored(const StoredTensor& tensor, int64_t first, const View& to) {
 void StoredTensor::copy_rows_to(int64_t first, const View& to) const {
   FALCONER_CHECK(to.cols == cols() && first >= 0 && to.rows <= rows() - first);
   if (to.device != nullptr) return copy_rows_to_device(*this, first, to);
-  if (added == 0) return copy_stored(*this, first, to);
+  if (form.plain()) return copy_stored(*this, first, to);
   const Tensor values(to.rows, to.cols, Dtype::kF32);
   copy_stored(*this, first, values.view());
   for (int64_t i = 0; i < to.rows; ++i)
-    for (int64_t j = 0; j < to.cols; ++j) values.view().row<float>(i)[j] -= added;
+    for (int64_t j = 0; j < to.cols; ++j) {
+      float& value = values.view().row<float>(i)[j];
+      if (form.negative_exp && !(value < 0))
+        fail("{}: {} holds {} at {}, and a rate of decay is below 0; fetch the file again",
+             file.string(), printable(name), value, j);
+      value = form.value(value);
+    }
   copy_converted(values.view(), to);
 }
 

@@ -192,6 +192,13 @@ bool is_whole(const AssembledTensor& wanted) {
   fail("{}: holds two tensors that are both {} elsewhere", tensor.file.string(), name);
 }
 
+/// Where it has as many numbers, one behind the other; whoever looks for it finds what it has else.
+void take_shape(StoredTensor& tensor, const std::vector<int64_t>& shape) {
+  if (shape.empty() || is_blocks(tensor.dtype) || !tensor.runs.empty() || tensor.apart != nullptr)
+    return;
+  if (element_count(shape) == element_count(tensor.shape)) tensor.shape = shape;
+}
+
 }  // namespace
 
 void TensorFiles::rename(const std::map<std::string, std::string>& names) {
@@ -263,7 +270,8 @@ void TensorFiles::assemble(const std::vector<AssembledTensor>& wanted) {
            files_.front().string(), missing->tensor, one.name);
     StoredTensor tensor = put_together(one, rows);
     tensor.name = one.name;
-    tensor.added = one.added;
+    tensor.form = one.form;
+    take_shape(tensor, one.shape);
     for (const TensorPiece& piece : one.pieces) taken.insert(piece.tensor);
     if (const auto [place, added] = made.emplace(one.name, std::move(tensor)); !added)
       fail_two(place->second, one.name);

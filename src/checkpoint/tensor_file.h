@@ -23,6 +23,16 @@ struct RowRange {
   int64_t begin = 0, count = 0;
 };
 
+/// What was made of every value before it was stored.
+struct ValueForm {
+  float added = 0;
+  bool negative_exp = false;  // -e^x: a rate of decay, of its logarithm
+
+  bool plain() const { return added == 0 && !negative_exp; }
+  float stored(float value) const;
+  float value(float stored) const;
+};
+
 /// A tensor as it lies in a file. `bytes` is contiguous, row-major, and lives as long as the
 /// TensorFiles that gave it; it is the map itself wherever the file's layout allows.
 struct StoredTensor {
@@ -35,18 +45,18 @@ struct StoredTensor {
   /// Where its rows (a vector's elements) do not lie one behind the other: runs of them, in order. `bytes` is
   /// empty then.
   std::vector<std::span<const std::byte>> runs;
-  float added = 0;  // to every value, before it was stored
+  ValueForm form;
   /// Of codes whose scales lie elsewhere in the file: `bytes` are the codes alone, and `dtype` is what they are read as.
   std::shared_ptr<const ScalesApart> apart = {};
 
   /// The bytes are the values, in order, or blocks of them.
-  bool plain() const { return runs.empty() && added == 0 && apart == nullptr; }
+  bool plain() const { return runs.empty() && form.plain() && apart == nullptr; }
   /// As rows x cols: a scalar is 1 x 1, [n] is 1 x n, [a, ..., z] is (a * ... ) x z. Read-only
   /// memory. Only of plain tensors.
   View view() const;
   /// The values of a tensor of any kind, in order, to a view of the shape of view() and any float
-  /// dtype, or its blocks to one of `dtype`. Error: a number that is read out of blocks is none, by a scale that is
-  /// none. (Blocks that are copied as they are, or used where they lie, are not looked at: that would read all of a
+  /// dtype, or its blocks to one of `dtype`. Errors: a number that is read out of blocks is none, by a scale that is
+  /// none; one is no -e^x where it should be. (Blocks that are copied as they are, or used where they lie, are not looked at: that would read all of a
   /// mapped file before it is needed.)
   void copy_to(const View& to) const;
   /// As copy_to, for `to.rows` rows from `first` on. A vector is a single row.
@@ -86,7 +96,8 @@ struct TensorPiece {
 struct AssembledTensor {
   std::string name;
   std::vector<TensorPiece> pieces;  // one behind the other
-  float added = 0;                  // StoredTensor::added
+  ValueForm form = {};
+  std::vector<int64_t> shape = {};  // where a file has the same numbers, in their order, in another
 };
 
 /// All tensors of a checkpoint, by name. Opening reads headers only.

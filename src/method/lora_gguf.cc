@@ -13,15 +13,20 @@ double alpha_of(const LoraHook& hook) {
   return hook.spec().scale * static_cast<double>(hook.spec().rank);
 }
 
-/// B times `factor`, its rows as the module elsewhere has them.
+/// B times `factor`, its rows as the module elsewhere has them, with the factors that are in its weight: they are in
+/// what is added to it then.
 std::vector<float> rows_of(const Param& b, const OtherModule& module, double factor) {
   std::vector<float> values;
   values.reserve(static_cast<size_t>(b.size()));
   for (const OtherPart& part : module.parts)
     for (const RowRange& range : part.rows)
-      for (int64_t m = range.begin; m < range.begin + range.count; ++m)
+      for (int64_t m = range.begin; m < range.begin + range.count; ++m) {
+        const FoldedRows* const folded = folded_at(part.folded, m);
+        const double times = folded != nullptr ? factor * folded->read * folded->made : factor;
         for (int64_t r = 0; r < b.cols(); ++r)
-          values.push_back(static_cast<float>(factor * b.value.row<float>(m)[r]));
+          values.push_back(
+              static_cast<float>(times * static_cast<double>(b.value.row<float>(m)[r])));
+      }
   return values;
 }
 
@@ -45,7 +50,7 @@ SavedAdapter lora_to_gguf(const ModelConfig& config, const LoraHooks& hooks) {
           "the adapter changes the head, which is the embedding in this model's GGUF; merge the "
           "adapter into the model, and export that as GGUF");
     const OtherModule& module = theirs.at(site.id());
-    const std::string base = module.name + ".weight";
+    const std::string base = module.weight();
     made.tensors.push_back({base + ".lora_a", hook->a().shape, host_values(hook->a().value)});
     made.tensors.push_back(
         {base + ".lora_b", hook->b().shape, rows_of(hook->b(), module, alpha_of(*hook) / alpha)});

@@ -69,6 +69,14 @@ int64_t SitePart::count() const {
   return total;
 }
 
+const char* weight_end(ModuleKind kind) { return kind == ModuleKind::kVector ? "" : ".weight"; }
+
+std::vector<int64_t> weight_shape(const ModuleShape& module) {
+  if (module.kind == ModuleKind::kNorm || module.kind == ModuleKind::kVector) return {module.out};
+  if (module.kind == ModuleKind::kConv) return {module.out, 1, module.in};
+  return {module.out, module.in};
+}
+
 void declare_modules(const ModelConfig& config, const ModuleVisitor& visit) {
   const auto outside = [](Role role) { return ModuleId{ModuleId::kOutside, role}; };
   visit({.id = outside(Role::kEmbedding),

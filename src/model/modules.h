@@ -79,6 +79,10 @@ struct ModuleShape {
   bool tied = false;                 // the head's weight is the embedding
 };
 
+/// Behind the module's name, and the sizes, of its weight.
+const char* weight_end(ModuleKind kind);
+std::vector<int64_t> weight_shape(const ModuleShape& module);
+
 using ModuleVisitor = std::function<void(const ModuleShape&)>;
 
 /// Tells `visit` of all modules of a model.

@@ -224,11 +224,9 @@ Weights declare_weights(const ModelConfig& config, const Division& division) {
     Module module{
         .id = shape.id, .kind = shape.kind, .name = names(shape.id), .parts = shape.parts};
     if (shape.kind == ModuleKind::kLinear) module.number = linear++;
-    std::vector<int64_t> sizes = {shape.out, shape.in};
-    if (shape.kind == ModuleKind::kNorm || shape.kind == ModuleKind::kVector) sizes = {shape.out};
-    if (shape.kind == ModuleKind::kConv) sizes = {shape.out, 1, shape.in};
-    const char* const end = shape.kind == ModuleKind::kVector ? "" : ".weight";
-    module.w = shape.tied ? weights.embedding : add(weights, module.name + end, sizes, layer);
+    module.w = shape.tied
+                   ? weights.embedding
+                   : add(weights, module.name + weight_end(shape.kind), weight_shape(shape), layer);
     if (shape.bias) module.b = add(weights, module.name + ".bias", {shape.out}, layer);
     if (shape.id.role == Role::kEmbedding) weights.embedding = module.w;
     weights.modules.push_back(std::move(module));

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/log.h"
+#include "checkpoint/gguf_cuts.h"
 #include "support/errors.h"
 #include "support/goldens.h"
 #include "support/paths.h"
@@ -134,6 +135,7 @@ TEST_F(GgufTokenizer, WhatLlamaCppDoesNotHaveIsNamed) {
   const json good = file;
   file["pre_tokenizer"] = {{"type", "Digits"}, {"individual_digits", true}};
   expect_mentions(refused(), {"here", "cuts text", "falcon", "gpt-2"});
+  EXPECT_STREQ(gguf_cut_name(file, "here", "falcon-h1"), "falcon-h1");
   file = good;
   file["model"]["ignore_merges"] = true;
   expect_mentions(refused(), {"cuts text"});
@@ -172,6 +174,23 @@ TEST_F(GgufTokenizer, WaysOfCuttingHaveLlamaCppsNames) {
   const json back = json::parse(side_files(folder / "x.gguf").at("tokenizer.json"));
   EXPECT_EQ(back["model"]["ignore_merges"], true);
   EXPECT_EQ(back["pre_tokenizer"], file["pre_tokenizer"]);
+}
+
+// As llama.cpp takes it where a file says no more than the name.
+TEST_F(GgufTokenizer, ACutSaysWhetherTextsHaveABeginning) {
+  for (const auto& [cut, begins] :
+       {std::pair("falcon-h1", true), {"llama-bpe", true}, {"dbrx", false}}) {
+    GgufMetadata metadata;
+    metadata.add("tokenizer.ggml.model", "gpt2");
+    metadata.add("tokenizer.ggml.pre", cut);
+    metadata.add("tokenizer.ggml.tokens", std::vector<std::string>{"a", "b", "<s>"});
+    metadata.add("tokenizer.ggml.token_type", std::vector<int32_t>{1, 1, 3});
+    metadata.add("tokenizer.ggml.merges", std::vector<std::string>{});
+    metadata.add("tokenizer.ggml.bos_token_id", uint32_t{2});
+    GgufWriter(folder / "x.gguf", {}, metadata).commit();
+    const json back = json::parse(side_files(folder / "x.gguf").at("tokenizer.json"));
+    EXPECT_EQ(back["post_processor"].is_null(), !begins) << cut;
+  }
 }
 
 TEST_F(GgufTokenizer, PiecesHaveScores) {

@@ -192,7 +192,7 @@ TEST(TensorFiles, TensorsArePutTogetherOfRowsOfOthers) {
                   {"k", {{"qkv", {3, 3}}}},
                   {"both", {{"other", {4, 2}}, {"other", {0, 4}}}},
                   {"none", {{"missing", {0, 3}}}},
-                  {"w", {{"norm", {}}}, 1}});
+                  {"w", {{"norm", {}}}, {.added = 1}}});
   ASSERT_NE(files.find("k"), nullptr);
   EXPECT_EQ(files.find("qkv"), nullptr);
   EXPECT_EQ(files.find("none"), nullptr);
@@ -216,6 +216,33 @@ TEST(TensorFiles, TensorsArePutTogetherOfRowsOfOthers) {
   expect_mentions(refused({"m", {{"qkv", {0, 6}}, {"missing", {0, 2}}}}), {"missing", "m"});
   expect_mentions(refused({"m", {{"qkv", {0, 6}}, {"narrow", {0, 2}}}}), {"qkv", "narrow", "bf16"});
   expect_mentions(refused({"rest", {{"qkv", {0, 6}}}}), {"two tensors", "rest"});
+}
+
+TEST(TensorFiles, NumbersInAnotherFormAndShapeAreReadAsTheyWere) {
+  const TempFolder folder;
+  const Tensor rates(3, 1, Dtype::kF32), damaged(3, 1, Dtype::kF32), taps(3, 2, Dtype::kF32);
+  set_values(rates.view(), std::vector<float>{-1, -2.5f, -0.25f});
+  set_values(damaged.view(), std::vector<float>{-1, 0, -0.25f});
+  write_safetensors(
+      folder / "x.safetensors",
+      {{"a", {3, 1}, rates.view()}, {"b", {3, 1}, damaged.view()}, {"c", {3, 2}, taps.view()}});
+  TensorFiles files = TensorFiles::open_file(folder / "x.safetensors");
+  const ValueForm rate{.negative_exp = true};
+  EXPECT_FLOAT_EQ(rate.stored(rate.value(-2.5f)), -2.5f);
+  files.assemble({{"log", {{"a", {}}}, rate, {3}},
+                  {"wrong", {{"b", {}}}, rate, {3}},
+                  {"taps", {{"c", {}}}, {}, {3, 1, 2}},
+                  {"other", {{"none", {}}}, {}, {4}}});
+  EXPECT_EQ(files.find("log")->shape, (std::vector<int64_t>{3}));
+  EXPECT_EQ(files.find("taps")->shape, (std::vector<int64_t>{3, 1, 2}));
+  EXPECT_TRUE(files.find("taps")->plain());
+  const Tensor read(1, 3, Dtype::kF32);
+  files.find("log")->copy_to(read.view());
+  EXPECT_FLOAT_EQ(read.view().row<float>(0)[0], 0);
+  EXPECT_FLOAT_EQ(read.view().row<float>(0)[1], std::log(2.5f));
+  EXPECT_FLOAT_EQ(read.view().row<float>(0)[2], std::log(0.25f));
+  expect_mentions(message_of([&] { files.find("wrong")->copy_to(read.view()); }),
+                  {"x.safetensors", "wrong", "below 0"});
 }
 
 TEST(TensorFiles, TensorsCanBeRenamed) {

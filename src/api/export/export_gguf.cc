@@ -56,7 +56,7 @@ std::vector<ExportedTensor> gguf_tensors(const ModelSource& source, const Matrix
     if (types.importances && is_blocks(tensor.spec.dtype))
       tensor.spec.importances = types.importances(tensor);
   }
-  for (auto& [name, values] : gguf_rotations(source.config()))
+  for (auto& [name, values] : gguf_additions(source.config()))
     tensors.push_back({.pieces = {},
                        .spec = {name, Dtype::kF32, {std::ssize(values)}},
                        .values = std::move(values)});
@@ -83,8 +83,10 @@ GgufMetadata metadata_of(const ModelSource& source, const std::string& named, ui
   metadata.add("general.quantization_version", uint32_t{2});
   metadata.add("general.file_type", file_type);
   add_gguf_config(config, metadata);
-  const GgufTokenizerOptions options{
-      .vocab = config.vocab, .bos_id = config.bos_id, .ends = config.eos_ids};
+  const GgufTokenizerOptions options{.vocab = config.vocab,
+                                     .bos_id = config.bos_id,
+                                     .ends = config.eos_ids,
+                                     .cut = config.family == "falcon_h1" ? "falcon-h1" : nullptr};
   add_gguf_tokenizer(with_chat_template(tokenizer_files(source.checkpoint(), adapter, config.vocab),
                                         chat_template),
                      source.checkpoint(), options, metadata);

@@ -69,22 +69,34 @@ void add_errors(const View& expected, const View& found, const TensorSpec& spec,
   for (size_t i = 0; i < plain.size(); ++i) errors.add(spec.name, plain[i], weighed[i]);
 }
 
-void compare_rows(const ExportedTensor& tensor, const StoredTensor& written, const View& rows,
-                  int64_t first, BlockErrors& errors) {
+/// What rows of ours read back as, where the file is one that holds what is folded into them.
+void read_back(const ValueForm& form, const View& values) {
+  if (form.plain()) return;
+  for (int64_t i = 0; i < values.rows; ++i)
+    for (int64_t j = 0; j < values.cols; ++j)
+      values.row<float>(i)[j] = form.value(values.row<float>(i)[j]);
+}
+
+void compare_rows(const ExportedTensor& tensor, const ExportedPiece& piece,
+                  const StoredTensor& written, const View& plain, int64_t first,
+                  BlockErrors& errors) {
+  Tensor memory;
+  const View rows = formed(tensor, piece, plain, first, memory);
   const Tensor expected(rows.rows, rows.cols, Dtype::kF32);
   const Tensor found(rows.rows, rows.cols, Dtype::kF32);
   written.copy_rows_to(first, found.view());
   if (is_blocks(tensor.spec.dtype)) {
     copy_converted(rows, expected.view());
+    read_back(tensor.form, expected.view());
     add_errors(expected.view(), found.view(), tensor.spec, errors);
     if (tensor.spec.dtype == Dtype::kQ8_0)
       check_q8_0(expected.view(), found.view(), tensor.spec.name);
     return;
   }
   const Tensor rounded(rows.rows, rows.cols, tensor.spec.dtype);
-  copy_converted(tensor.added == 0 ? rows : shifted(rows, tensor.added).view(), rounded.view());
-  copy_converted(tensor.added == 0 ? rounded.view() : shifted(rounded.view(), -tensor.added).view(),
-                 expected.view());
+  copy_converted(rows, rounded.view());
+  copy_converted(rounded.view(), expected.view());
+  read_back(tensor.form, expected.view());
   check_equal(expected.view(), found.view(), tensor.spec.name);
 }
 
@@ -150,11 +162,9 @@ BlockErrors compare_with_source(const ModelSource& source,
       if (written == nullptr || written->rows() != piece.source->rows() ||
           written->cols() != piece.source->cols())
         fail("{}: {} was not written, or with another shape", path, tensors[i].spec.name);
-      int64_t first = 0;
-      source.read(*piece.source, {}, [&](const View& rows) {
+      source.read(*piece.source, {}, [&](const View& rows, int64_t first) {
         watch.look(i);
-        compare_rows(tensors[i], *written, rows, first, errors);
-        first += rows.rows;
+        compare_rows(tensors[i], piece, *written, rows, first, errors);
         written->forget();
       });
     }

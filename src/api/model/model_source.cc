@@ -107,7 +107,7 @@ void ModelSource::read_stored(const StoredTensor& stored, const std::vector<RowR
   Tensor memory;
   for_each_band(order, stored.rows(), stored.cols(), [&](RowRange band) {
     if (stored.plain()) {
-      use(stored.view().row_range(band.begin, band.count));
+      use(stored.view().row_range(band.begin, band.count), band.begin);
       if (stored.mapped)
         forget_pages(stored.bytes.subspan(static_cast<size_t>(band.begin * row_bytes),
                                           static_cast<size_t>(band.count * row_bytes)));
@@ -118,7 +118,7 @@ void ModelSource::read_stored(const StoredTensor& stored, const std::vector<RowR
     const View rows = memory.view().row_range(0, band.count);
     stored.copy_rows_to(band.begin, rows);
     stored.forget();
-    use(rows);
+    use(rows, band.begin);
   });
 }
 
@@ -131,19 +131,18 @@ void ModelSource::read(const Param& param, const std::vector<RowRange>& order,
   if (stored != nullptr && param.vector()) {
     stored->copy_to(values.view());
   } else if (stored != nullptr) {
-    int64_t first = 0;
-    read_stored(*stored, {}, [&](const View& rows) {
+    read_stored(*stored, {}, [&](const View& rows, int64_t first) {
       copy_converted(rows, values.view().row_range(first, rows.rows));
-      first += rows.rows;
     });
   }
   if (merged) method()->merge_tensor(param.name, values.view());
   if (!param.vector())
     return for_each_band(order, param.rows(), param.cols(), [&](RowRange band) {
-      use(values.view().row_range(band.begin, band.count));
+      use(values.view().row_range(band.begin, band.count), band.begin);
     });
-  if (order.empty()) return use(values.view());
-  for (const RowRange& range : order) use(values.view().col_range(range.begin, range.count));
+  if (order.empty() || param.shape.size() > 1) return use(values.view(), 0);
+  for (const RowRange& range : order)
+    use(values.view().col_range(range.begin, range.count), range.begin);
 }
 
 std::vector<TensorSpec> specs_of(const std::vector<ExportedTensor>& tensors) {
@@ -159,35 +158,51 @@ std::vector<ExportedTensor> tensors_elsewhere(const ModelSource& source, OtherFo
   for (const OtherModule& module : modules_elsewhere(source.config(), format)) {
     const bool tied = module.parts.front().ours.role == Role::kHead && source.config().tied_head;
     if (tied && !tied_head) continue;
-    for (const char* kind : {".weight", ".bias"}) {
-      const bool weight = kind == std::string_view(".weight");
+    for (const bool bias : {false, true}) {
       ExportedTensor tensor{.pieces = {},
-                            .spec = {.name = module.name + kind, .shape = {}},
-                            .added = weight ? module.added : 0};
+                            .spec = {.name = bias ? module.bias() : module.weight(), .shape = {}},
+                            .form = bias ? ValueForm() : module.form};
       for (const OtherPart& part : module.parts) {
         const Module& ours = weights.at(part.ours);
-        const Param* const param = weight ? ours.w : ours.b;
+        const Param* const param = bias ? ours.b : ours.w;
         if (param == nullptr) continue;
         const bool all = part.rows.size() == 1 && part.rows.front().count == param->shape[0];
-        tensor.pieces.push_back(
-            {param, ours.name + kind, all ? std::vector<RowRange>{} : part.rows});
+        tensor.pieces.push_back({param, ours.name + (bias ? ".bias" : weight_end(ours.kind)),
+                                 all ? std::vector<RowRange>{} : part.rows, part.folded, bias});
         tensor.spec.shape = param->shape;
       }
       if (tensor.pieces.empty()) continue;
       FALCONER_CHECK(tensor.pieces.size() == module.parts.size());
       tensor.spec.shape[0] = module.rows();
+      if (!bias && !module.shape.empty()) tensor.spec.shape = module.shape;
       tensors.push_back(std::move(tensor));
     }
   }
   return tensors;
 }
 
-Tensor shifted(const View& rows, float added) {
-  Tensor sum(rows.rows, rows.cols, Dtype::kF32);
-  copy_converted(rows, sum.view());
-  for (int64_t i = 0; i < rows.rows; ++i)
-    for (int64_t j = 0; j < rows.cols; ++j) sum.view().row<float>(i)[j] += added;
-  return sum;
+float ExportedPiece::times(int64_t row) const {
+  const FoldedRows* const one = folded_at(folded, row);
+  return one == nullptr ? 1 : bias ? one->of_bias() : one->of_weight();
+}
+
+bool ExportedTensor::vector() const {
+  return pieces.empty() ? spec.shape.size() == 1 : pieces.front().source->vector();
+}
+
+View formed(const ExportedTensor& tensor, const ExportedPiece& piece, const View& rows,
+            int64_t first, Tensor& memory) {
+  if (piece.folded.empty() && tensor.form.plain()) return rows;
+  memory = Tensor(rows.rows, rows.cols, Dtype::kF32);
+  copy_converted(rows, memory.view());
+  const bool elements = piece.source->shape.size() == 1;  // are what a vector has for rows
+  for (int64_t i = 0; i < rows.rows; ++i) {
+    float* const x = memory.view().row<float>(i);
+    const float times = elements ? 1 : piece.times(first + i);
+    for (int64_t j = 0; j < rows.cols; ++j)
+      x[j] = tensor.form.stored(x[j] * (elements ? piece.times(first + j) : times));
+  }
+  return memory.view();
 }
 
 namespace {
@@ -210,11 +225,6 @@ void refuse_not_finite(const ModelSource& source, const ExportedPiece& piece, co
        source.checkpoint(), name, found->value, at);
 }
 
-void write_rows(const View& rows, float added, TensorWriter& writer) {
-  if (added == 0) return writer.write(rows);
-  writer.write(shifted(rows, added).view());
-}
-
 }  // namespace
 
 void write_tensors(const ModelSource& source, const std::vector<ExportedTensor>& tensors,
@@ -226,12 +236,11 @@ void write_tensors(const ModelSource& source, const std::vector<ExportedTensor>&
       writer.write({const_cast<float*>(tensors[i].values.data()), 1, count, count, Dtype::kF32});
     }
     for (const ExportedPiece& piece : tensors[i].pieces) {
-      int64_t first = 0;
-      source.read(*piece.source, piece.rows, [&](const View& rows) {
+      Tensor memory;
+      source.read(*piece.source, piece.rows, [&](const View& rows, int64_t first) {
         watch.look(i);
         refuse_not_finite(source, piece, rows, first);
-        write_rows(rows, tensors[i].added, writer);
-        first += rows.rows;
+        writer.write(formed(tensors[i], piece, rows, first, memory));
       });
     }
   }

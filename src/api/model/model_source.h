@@ -29,9 +29,9 @@ class ModelSource {
   /// Null where no adapter was given.
   const Method* method() const { return session_ ? session_->method() : nullptr; }
 
-  /// Calls `use` with the values of a tensor, rows in this order (empty: as they are), in bands. A
-  /// vector is one row, and its order is one of elements.
-  using UseRows = std::function<void(const View& rows)>;
+  /// Calls `use` with the values of a tensor, rows in this order (empty: as they are), in bands, each with the row of
+  /// the tensor that it begins with. A vector is one row, and its order is one of elements.
+  using UseRows = std::function<void(const View& rows, int64_t first)>;
   void read(const Param& param, const std::vector<RowRange>& order, const UseRows& use) const;
 
  private:
@@ -52,15 +52,21 @@ struct ExportedPiece {
   const Param* source = nullptr;
   std::string name;  // ours; the embedding's values may go under the head's name too
   std::vector<RowRange> rows;
+  std::vector<FoldedRows> folded = {};
+  bool bias = false;
+
+  /// What row `row` of ours (a vector's element) is multiplied by.
+  float times(int64_t row) const;
 };
 /// A tensor of a file that is written: rows of ours, piece behind piece.
 struct ExportedTensor {
   std::vector<ExportedPiece> pieces;
-  TensorSpec spec;                 // theirs
-  float added = 0;                 // to every value
+  TensorSpec spec;  // theirs
+  ValueForm form = {};
   std::vector<float> values = {};  // where it is none of ours
 
-  bool vector() const { return spec.shape.size() == 1; }
+  /// Param::vector()
+  bool vector() const;
 };
 std::vector<TensorSpec> specs_of(const std::vector<ExportedTensor>& tensors);
 /// All of a model as another format has them, as f32 until that is said. A tied head is the embedding once
@@ -72,7 +78,9 @@ std::vector<ExportedTensor> tensors_elsewhere(const ModelSource& source, OtherFo
 /// with the adapter folded in; its dtype cannot hold one (TensorWriter).
 void write_tensors(const ModelSource& source, const std::vector<ExportedTensor>& tensors,
                    TensorWriter& writer);
-/// x + added, in f32.
-Tensor shifted(const View& rows, float added);
+/// What is made of rows of ours from row `first` of `piece` on, in f32: its factors first, then the tensor's form.
+/// These rows themselves where nothing is made of them; `memory` holds the others.
+View formed(const ExportedTensor& tensor, const ExportedPiece& piece, const View& rows,
+            int64_t first, Tensor& memory);
 
 }  // namespace falconer

@@ -24,7 +24,10 @@ class GgufCheck {
     const bool llama = is("llama") || is("mistral");
     refuse_if(m_.qkv_bias && !(llama || is("qwen2") || is("stablelm") || is("starcoder2")),
               "biases of queries, keys and values");
-    refuse_if((m_.dense_bias || m_.mlp_bias) && !llama && !is("starcoder2"),
+    refuse_if(m_.ssm.in_bias || m_.ssm.out_bias,
+              "biases in its state space mixers (mamba_proj_bias, projectors_bias)");
+    const bool biased = llama || is("starcoder2");
+    refuse_if((m_.dense_bias && !biased) || (m_.mlp_bias && !biased && !is("falcon_h1")),
               "biases behind attention and in the MLP (a merged Adapter v2 has them)");
     refuse_if(!m_.bias() && is("starcoder2"), "linear layers without biases");
     const bool gelu = is_gemma(m_) || is("starcoder2");
@@ -36,6 +39,8 @@ class GgufCheck {
               "heads that are not together as wide as the model");
     refuse_if((is_gemma(m_) || is("cohere")) && !m_.tied_head,
               "head of its own beside the embedding");
+    refuse_if(is("falcon_h1") && m_.tied_head && m_.embedding_scale == 0,
+              "head that is the embedding times 0 (embedding_multiplier)");
     scores();
     windows();
     rotation();

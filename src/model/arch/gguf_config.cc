@@ -1,14 +1,12 @@
 #include "model/arch/gguf_config.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <cstring>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
 #include "base/joined.h"
-#include "base/log.h"
 #include "checkpoint/gguf_tokenizer.h"
 #include "model/arch/architecture.h"
 #include "model/arch/gguf_rules.h"
@@ -17,35 +15,16 @@
 namespace falconer {
 namespace {
 
-/// A number that was rounded to f32, as the shortest text that means the same f32: 1e-5 again and not
-/// 9.99999974738e-6. Others stay as they are.
-double as_written(double number) {
-  const auto narrow = static_cast<float>(number);
-  if (static_cast<double>(narrow) != number || !std::isfinite(number)) return number;
-  const std::string text = fmt::format("{}", narrow);
-  double read = number;
-  std::from_chars(text.data(), text.data() + text.size(), read);
-  return read;
-}
-
-/// In f32, which is what a GGUF has; said where that is another number.
-float in_f32(double number, const char* what) {
-  const auto narrow = static_cast<float>(number);
-  if (as_written(static_cast<double>(narrow)) != number)
-    log_warning("a GGUF holds {} in 32 bits: {} becomes {}", what, number, narrow);
-  return narrow;
-}
-
 /// A family and what llama.cpp calls it.
 struct GgufFamily {
   const char *family, *architecture;
 };
 constexpr GgufFamily kFamilies[] = {
-    {"falcon", "falcon"},        {"llama", "llama"},       {"mistral", "llama"},
-    {"qwen2", "qwen2"},          {"qwen3", "qwen3"},       {"phi3", "phi3"},
-    {"gemma", "gemma"},          {"gemma2", "gemma2"},     {"olmo2", "olmo2"},
-    {"gemma3_text", "gemma3"},   {"stablelm", "stablelm"}, {"cohere", "command-r"},
-    {"starcoder2", "starcoder2"}};
+    {"falcon", "falcon"},    {"falcon_h1", "falcon-h1"},  {"llama", "llama"},
+    {"mistral", "llama"},    {"qwen2", "qwen2"},          {"qwen3", "qwen3"},
+    {"phi3", "phi3"},        {"gemma", "gemma"},          {"gemma2", "gemma2"},
+    {"olmo2", "olmo2"},      {"gemma3_text", "gemma3"},   {"stablelm", "stablelm"},
+    {"cohere", "command-r"}, {"starcoder2", "starcoder2"}};
 
 const GgufFamily* family_of(std::string_view architecture) {
   for (const GgufFamily& one : kFamilies)
@@ -59,8 +38,6 @@ std::string known_architectures() {
     if (std::string_view(one.family) != "mistral") names.emplace_back(one.architecture);
   return joined(names, ", ");
 }
-
-// ---- reading
 
 /// A one-dimensional tensor of f32.
 std::vector<double> numbers_in(const Gguf& gguf, const char* name) {
@@ -76,16 +53,6 @@ std::vector<double> numbers_in(const Gguf& gguf, const char* name) {
     numbers.push_back(as_written(static_cast<double>(value)));
   }
   return numbers;
-}
-
-std::vector<float> llama3_divisors(const ModelConfig& m) {
-  const RopeFrequencies scaled =
-      rope_frequencies(m.rope_scaling, m.rope_base, m.rope_dims, m.context);
-  const RopeFrequencies plain = rope_frequencies({}, m.rope_base, m.rope_dims, m.context);
-  std::vector<float> divisors;
-  for (size_t i = 0; i < plain.values.size(); ++i)
-    divisors.push_back(plain.values[i] / scaled.values[i]);
-  return divisors;
 }
 
 /// A file has each frequency's divisor and not the rule: LLaMA 3's where it gives these, else they are taken as
@@ -145,6 +112,28 @@ void read_gguf_scaling(const Gguf& gguf, const std::string& prefix, ModelConfig&
     fail("{}: its yarn has a factor on attention of its own, which is not supported", where);
 }
 
+/// Of a state space mixer. All factors are in the weights.
+void add_ssm_to(nlohmann::json& json, const Gguf& gguf, const std::string& prefix) {
+  for (const char* key : {"mlp_gate_multiplier", "ssm.has_mup"})
+    if (gguf.find(prefix + key) != nullptr)
+      fail(
+          "{}: has factors as keys ({}{}), as a fork of llama.cpp wrote them in 2025; llama.cpp "
+          "has "
+          "them in the weights. Convert the model again, or take its Hugging Face folder",
+          gguf.path().string(), prefix, key);
+  const auto whole = [&](const char* key, const WholeRange& range) {
+    return gguf.integer(prefix + "ssm." + key, {}, range);
+  };
+  json["mamba_d_ssm"] = whole("inner_size", kWidths);
+  json["mamba_n_heads"] = whole("time_step_rank", kHeadCounts);
+  json["mamba_n_groups"] = whole("group_count", kHeadCounts);
+  json["mamba_d_state"] = whole("state_size", kWidths);
+  json["mamba_d_conv"] = whole("conv_kernel", kWidths);
+  json["mamba_rms_norm"] = gguf.tensor("blk.0.ssm_norm.weight") != nullptr;
+  json["mamba_norm_before_gate"] = false;
+  json["mamba_conv_bias"] = gguf.tensor("blk.0.ssm_conv1d.bias") != nullptr;
+}
+
 /// What its config.json would say, by which the family reads the rest.
 nlohmann::json config_in(const Gguf& gguf, const std::string& prefix, const std::string& family) {
   nlohmann::json json;
@@ -187,6 +176,7 @@ nlohmann::json config_in(const Gguf& gguf, const std::string& prefix, const std:
     if (window == 0)
       json["layer_types"] = std::vector<std::string>(static_cast<size_t>(layers), "full_attention");
   }
+  if (family == "falcon_h1") add_ssm_to(json, gguf, prefix);
   return json;
 }
 
@@ -247,85 +237,6 @@ ModelConfig read_family(const Gguf& gguf, const GgufFamily& known) {
   return m;
 }
 
-// ---- writing
-
-void add_falcon(const ModelConfig& m, GgufMetadata& metadata) {
-  const auto number = [&](const char* key, int64_t value) {
-    metadata.add(std::string("falcon.") + key, static_cast<uint32_t>(value));
-  };
-  number("context_length", m.context);
-  metadata.add("falcon.tensor_data_layout", "jploski");  // rows of attn_qkv: all q, all k, all v
-  number("embedding_length", m.width);
-  number("feed_forward_length", m.mlp_width);
-  number("block_count", m.layers);
-  number("attention.head_count", m.heads);
-  number("attention.head_count_kv", m.groups);
-  metadata.add("falcon.attention.layer_norm_epsilon", in_f32(m.norm_eps, "the norm's epsilon"));
-  if (m.rope_base != 10000)
-    metadata.add("falcon.rope.freq_base", in_f32(m.rope_base, "the rotary base"));
-}
-
-/// Keys of one architecture.
-class GgufKeys {
- public:
-  GgufKeys(const ModelConfig& m, GgufMetadata& metadata)
-      : prefix_(std::string(gguf_architecture(m)) + "."), metadata_(metadata) {}
-
-  void whole(const char* key, int64_t value) {
-    metadata_.add(prefix_ + key, static_cast<uint32_t>(value));
-  }
-  void real(const char* key, double value, const char* what) {
-    metadata_.add(prefix_ + key, in_f32(value, what));
-  }
-  void text(const char* key, const char* value) { metadata_.add(prefix_ + key, value); }
-  void flag(const char* key, bool value) { metadata_.add(prefix_ + key, value); }
-
- private:
-  std::string prefix_;
-  GgufMetadata& metadata_;
-};
-
-/// longrope's factor on cosines and sines is no part of the frequencies' rule there.
-double attention_factor_of(const ModelConfig& m) {
-  return static_cast<double>(
-      rope_frequencies(m.rope_scaling, m.rope_base, m.rope_dims, m.context).factor);
-}
-
-void add_rotation_keys(const ModelConfig& m, GgufKeys& keys) {
-  const RopeScaling& s = m.rope_scaling;
-  const int64_t original = s.original_context > 0 ? s.original_context : m.context;
-  keys.real("rope.freq_base", m.rope_base, "the rotary base");
-  if (m.family == "gemma3_text")
-    keys.real("rope.freq_base_swa", m.window_rope_base, "the rotary base of layers with windows");
-  if (s.type == RopeType::kLinear || s.type == RopeType::kYarn) {
-    keys.text("rope.scaling.type", s.type == RopeType::kLinear ? "linear" : "yarn");
-    const double longer = static_cast<double>(m.context) / static_cast<double>(original);
-    keys.real("rope.scaling.factor", s.factor.value_or(longer), "the factor on positions");
-  }
-  if (s.type == RopeType::kYarn) {
-    keys.real("rope.scaling.yarn_beta_fast", s.beta_fast, "yarn's beta_fast");
-    keys.real("rope.scaling.yarn_beta_slow", s.beta_slow, "yarn's beta_slow");
-  }
-  if (s.type == RopeType::kLongRope) {
-    keys.text("rope.scaling.type", "longrope");
-    keys.real("rope.scaling.attn_factor", attention_factor_of(m), "the factor on attention");
-  }
-  const bool counts = s.type == RopeType::kYarn || s.type == RopeType::kLongRope ||
-                      s.type == RopeType::kLlama3 || m.family == "phi3";
-  if (counts) keys.whole("rope.scaling.original_context_length", original);
-}
-
-void add_window_keys(const ModelConfig& m, GgufKeys& keys) {
-  const int64_t window =
-      m.windows.empty() ? 0 : *std::max_element(m.windows.begin(), m.windows.end());
-  if (window > 0 || m.family == "phi3") keys.whole("attention.sliding_window", window);
-  if (window > 0 && window < m.context && gguf_window_period(m) == 0)
-    log_warning(
-        "llama.cpp computes {} without its window of {} positions: beyond these it attends to "
-        "more than the model did",
-        m.family, window);
-}
-
 }  // namespace
 
 bool knows_gguf_architecture(const Gguf& gguf) {
@@ -341,14 +252,6 @@ const char* gguf_architecture(const ModelConfig& config) {
 
 bool gguf_has_head(const ModelConfig& m) { return m.family == "olmo2" || m.family == "stablelm"; }
 
-std::vector<std::pair<std::string, std::vector<float>>> gguf_rotations(const ModelConfig& m) {
-  const RopeScaling& s = m.rope_scaling;
-  if (s.type == RopeType::kLlama3) return {{kGgufRotations[0], llama3_divisors(m)}};
-  if (s.type != RopeType::kLongRope) return {};
-  return {{kGgufRotations[1], {s.long_factors.begin(), s.long_factors.end()}},
-          {kGgufRotations[2], {s.short_factors.begin(), s.short_factors.end()}}};
-}
-
 ModelConfig read_gguf_config(const Gguf& gguf) {
   const std::string where = gguf.path().string();
   const std::string_view architecture = gguf.text("general.architecture");
@@ -362,33 +265,6 @@ ModelConfig read_gguf_config(const Gguf& gguf) {
   m.eos_ids = ends_in_gguf(gguf);
   m.bos_id = token_id_in_gguf(gguf, "tokenizer.ggml.bos_token_id");
   return m;
-}
-
-void add_gguf_config(const ModelConfig& m, GgufMetadata& metadata) {
-  check_gguf_model(m);
-  if (m.family == "falcon") return add_falcon(m, metadata);
-  GgufKeys keys(m, metadata);
-  keys.whole("block_count", m.layers);
-  keys.whole("context_length", m.context);
-  keys.whole("embedding_length", m.width);
-  keys.whole("feed_forward_length", m.mlp_width);
-  keys.whole("attention.head_count", m.heads);
-  keys.whole("attention.head_count_kv", m.groups);
-  add_rotation_keys(m, keys);
-  keys.real(m.norm == ModelConfig::NormKind::kRms ? "attention.layer_norm_rms_epsilon"
-                                                  : "attention.layer_norm_epsilon",
-            m.norm_eps, "the norms' epsilon");
-  keys.whole("attention.key_length", m.head_size);
-  keys.whole("attention.value_length", m.head_size);
-  keys.whole("vocab_size", m.vocab);
-  keys.whole("rope.dimension_count", m.rope_dims);
-  if (m.family == "cohere") keys.real("logit_scale", m.logit_scale, "the logits' scale");
-  if (m.family == "stablelm") keys.flag("use_parallel_residual", m.parallel);
-  if (m.family == "gemma2") {
-    keys.real("attn_logit_softcapping", m.score_cap, "the scores' soft cap");
-    keys.real("final_logit_softcapping", m.logit_cap, "the logits' soft cap");
-  }
-  add_window_keys(m, keys);
 }
 
 }  // namespace falconer

@@ -32,7 +32,9 @@ bool gguf_has_head(const ModelConfig& config);
 /// Tensors beside the weights, by which rotary frequencies are divided: of llama3 and longrope.
 inline constexpr const char* kGgufRotations[] = {"rope_freqs.weight", "rope_factors_long.weight",
                                                  "rope_factors_short.weight"};
-/// Those that a model has, by name.
-std::vector<std::pair<std::string, std::vector<float>>> gguf_rotations(const ModelConfig& config);
+/// A vector by its name.
+using GgufAddition = std::pair<std::string, std::vector<float>>;
+/// Those that a model has, and what llama.cpp asks for where the model has none: zeros.
+std::vector<GgufAddition> gguf_additions(const ModelConfig& config);
 
 }  // namespace falconer

@@ -1,6 +1,8 @@
 // What llama.cpp takes for granted of a family, and its files do not say.
 #pragma once
 
+#include <vector>
+
 #include "model/config.h"
 
 namespace falconer {
@@ -18,5 +20,12 @@ inline int64_t gguf_score_divisor(const ModelConfig& m) {
 inline int64_t gguf_window_period(const ModelConfig& m) {
   return m.family == "gemma2" ? 2 : m.family == "gemma3_text" ? 6 : 0;
 }
+
+/// A number that was rounded to f32, as the shortest text that means the same f32: 1e-5 again and not
+/// 9.99999974738e-6. Others stay as they are.
+double as_written(double number);
+
+/// What llama3's rule divides each rotary frequency by.
+std::vector<float> llama3_divisors(const ModelConfig& m);
 
 }  // namespace falconer

@@ -62,6 +62,13 @@ ModuleNames llama_cpp_names(const ModelConfig& config) {
               {Role::kGate, "ffn_gate"},
               {Role::kUp, "ffn_up"},
               {Role::kDown, "ffn_down"},
+              {Role::kSsmIn, "ssm_in"},
+              {Role::kSsmConv, "ssm_conv1d"},
+              {Role::kSsmDecay, "ssm_a"},
+              {Role::kSsmSkip, "ssm_d"},
+              {Role::kSsmTimeBias, "ssm_dt.bias"},
+              {Role::kSsmNorm, "ssm_norm"},
+              {Role::kSsmOut, "ssm_out"},
               {Role::kFinalNorm, "output_norm"},
               {Role::kHead, "output"}}};
 }
@@ -95,7 +102,35 @@ bool turns_pairs(OtherFormat format, const ModelConfig& config, Role role) {
 }
 
 OtherModule alone(const ModuleShape& module, std::string name) {
-  return {.name = std::move(name), .kind = module.kind, .parts = {{module.id, {{0, module.out}}}}};
+  OtherModule one{
+      .name = std::move(name), .kind = module.kind, .parts = {{module.id, {{0, module.out}}}}};
+  if (module.kind == ModuleKind::kVector) one.end = "";
+  return one;
+}
+
+/// As llama.cpp has what its own converter reshapes, turns into another number, or names without ".weight".
+void take_form_of_h1(const ModelConfig& config, const ModuleShape& module, OtherModule& one) {
+  const SsmConfig& ssm = config.ssm;
+  switch (module.id.role) {
+    case Role::kMlpNorm:
+      one.end = "";
+      break;
+    case Role::kSsmConv:
+      one.shape = {module.out, module.in};
+      break;
+    case Role::kSsmDecay:
+      one.form.negative_exp = true;
+      one.shape = {module.out, 1};
+      break;
+    case Role::kSsmSkip:
+      one.shape = {module.out, 1};
+      break;
+    case Role::kSsmNorm:
+      one.shape = {ssm.groups, module.out / ssm.groups};
+      break;
+    default:
+      break;
+  }
 }
 
 class Elsewhere {
@@ -113,8 +148,12 @@ class Elsewhere {
     const Role role = module.id.role;
     if (format_ == OtherFormat::kLitGpt && role == Role::kGateUp) return add_halves(module);
     OtherModule one = alone(module, names_(module.id));
-    if (format_ == OtherFormat::kGguf && module.kind == ModuleKind::kNorm)
-      one.added = static_cast<float>(config_.norm_offset);
+    if (format_ == OtherFormat::kGguf) {
+      if (module.kind == ModuleKind::kNorm)
+        one.form.added = static_cast<float>(config_.norm_offset);
+      one.parts.front().folded = folded_rows(config_, module);
+      if (config_.family == "falcon_h1") take_form_of_h1(config_, module, one);
+    }
     if (turns_pairs(format_, config_, role))
       one.parts.front().rows = by_pairs(module.out, config_.head_size);
     if (role == Role::kQkv && format_ != OtherFormat::kLitParrot) {
@@ -201,12 +240,15 @@ std::vector<AssembledTensor> ours_from(const ModelConfig& config, OtherFormat fo
     const OtherModule* holder = holders.at(module.id);
     const bool whole = holder->rows() == module.out;
     const auto pieces = pieces_of(placed.at(module.id), whole ? holder : nullptr);
-    for (const char* kind : {".weight", ".bias"}) {
-      AssembledTensor tensor{.name = ours(module.id) + kind, .pieces = pieces};
-      for (TensorPiece& piece : tensor.pieces) piece.tensor += kind;
-      if (kind == std::string_view(".weight")) tensor.added = holder->added;
-      wanted.push_back(std::move(tensor));
-    }
+    const auto want = [&](const std::string& end, const std::string& theirs) -> AssembledTensor& {
+      AssembledTensor tensor{.name = ours(module.id) + end, .pieces = pieces};
+      for (TensorPiece& piece : tensor.pieces) piece.tensor += theirs;
+      return wanted.emplace_back(std::move(tensor));
+    };
+    AssembledTensor& weight = want(weight_end(module.kind), holder->end);
+    weight.form = holder->form;
+    if (!holder->shape.empty()) weight.shape = weight_shape(module);
+    if (module.kind != ModuleKind::kVector) want(".bias", ".bias");
   });
   return wanted;
 }

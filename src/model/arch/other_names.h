@@ -8,6 +8,7 @@
 
 #include "checkpoint/tensor_file.h"
 #include "model/arch/architecture.h"
+#include "model/arch/folded.h"
 
 namespace falconer {
 
@@ -21,15 +22,20 @@ enum class OtherFormat : uint8_t {
 struct OtherPart {
   ModuleId ours;
   std::vector<RowRange> rows;
+  std::vector<FoldedRows> folded = {};  // of ours: factors that are in the numbers there
 };
 
 /// A module elsewhere: its weight and its bias are rows of ours, part behind part.
 struct OtherModule {
   std::string name;
   ModuleKind kind = ModuleKind::kLinear;
-  std::vector<OtherPart> parts;  // of a fused q, k and v: these three
-  float added = 0;               // to every weight
+  std::vector<OtherPart> parts;     // of a fused q, k and v: these three
+  ValueForm form = {};              // of every weight
+  std::string end = ".weight";      // behind its name, of the weight's
+  std::vector<int64_t> shape = {};  // of the weight, where it is not ours
 
+  std::string weight() const { return name + end; }
+  std::string bias() const { return name + ".bias"; }
   int64_t rows() const;
 };
 

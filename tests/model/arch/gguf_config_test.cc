@@ -89,6 +89,14 @@ ModelConfig of_family(const std::string& family, nlohmann::json more = {}) {
   return m;
 }
 
+nlohmann::json h1_settings() {
+  return {{"mamba_n_heads", 6},
+          {"mamba_d_ssm", 48},
+          {"mamba_n_groups", 2},
+          {"mamba_d_state", 8},
+          {"tie_word_embeddings", true}};
+}
+
 /// Families, with settings that are not their defaults.
 std::vector<std::pair<std::string, nlohmann::json>> families() {
   const nlohmann::json llama3 = {{"rope_type", "llama3"},
@@ -120,7 +128,17 @@ std::vector<std::pair<std::string, nlohmann::json>> families() {
           {"olmo2", {}},
           {"cohere", {{"logit_scale", 0.25}}},
           {"starcoder2", {{"use_bias", true}, {"sliding_window", 100}}},
-          {"stablelm", {{"use_qkv_bias", true}, {"use_parallel_residual", true}}}};
+          {"stablelm", {{"use_qkv_bias", true}, {"use_parallel_residual", true}}},
+          {"falcon_h1", h1_settings()},
+          {"falcon_h1",
+           {{"mamba_n_heads", 10},
+            {"mamba_d_ssm", 60},
+            {"mamba_rms_norm", true},
+            {"mamba_norm_before_gate", false},
+            {"mamba_d_conv", 3},
+            {"head_dim", 16},
+            {"mlp_bias", true},
+            {"rope_theta", 1e11}}}};
 }
 
 /// What the shape comes down to, as a config.json says it.
@@ -136,11 +154,14 @@ TEST_F(GgufConfig, EveryFamilyIsReadAsItIsWritten) {
     for (const AssembledTensor& ours : ours_from(m, OtherFormat::kGguf)) {
       const std::string& name = ours.pieces.front().tensor;
       const bool there = name.ends_with(".weight") || (m.dense_bias && name.ends_with(".bias")) ||
-                         (m.qkv_bias && name.ends_with("attn_q.bias"));
-      if (there && name != "token_embd.weight" && !(m.tied_head && name == "output.weight"))
-        tensors.push_back(name);
+                         (m.qkv_bias && name.ends_with("attn_q.bias")) ||
+                         (m.mlp_bias && name.ends_with("ffn_down.bias")) ||
+                         (m.ssm.heads > 0 && name.ends_with("ssm_conv1d.bias"));
+      const bool left_out = (m.tied_head && name == "output.weight") ||
+                            (m.ssm.heads > 0 && !m.ssm.norm && name.ends_with("ssm_norm.weight"));
+      if (there && name != "token_embd.weight" && !left_out) tensors.push_back(name);
     }
-    std::vector<std::pair<std::string, std::vector<float>>> rotations = gguf_rotations(m);
+    std::vector<std::pair<std::string, std::vector<float>>> rotations = gguf_additions(m);
     std::vector<TensorSpec> specs = {{"token_embd.weight", Dtype::kF32, {5, 32}}};
     for (const std::string& name : tensors) specs.push_back({name, Dtype::kF32, {32}});
     for (const auto& [name, values] : rotations)
@@ -190,6 +211,23 @@ TEST_F(GgufConfig, WhatLlamaCppHasNotIsNamed) {
                                      {"sliding_window", 9},
                                      {"attn_logit_softcapping", nullptr}}),
                   {"soft caps"});
+  for (const char* key : {"attention_bias", "mamba_proj_bias", "projectors_bias"}) {
+    nlohmann::json settings = h1_settings();
+    settings[key] = true;
+    expect_mentions(message("falcon_h1", settings), {"falcon-h1", "biases"});
+  }
+  nlohmann::json nothing = h1_settings();
+  nothing["embedding_multiplier"] = 0;
+  expect_mentions(message("falcon_h1", nothing), {"times 0"});
+}
+
+TEST_F(GgufConfig, FactorsAsKeysAreRefused) {
+  const ModelConfig m = of_family("falcon_h1", h1_settings());
+  GgufMetadata metadata;
+  metadata.add("general.architecture", "falcon-h1");
+  add_gguf_config(m, metadata);
+  metadata.add("falcon-h1.mlp_gate_multiplier", 0.5f);
+  expect_mentions(refused(metadata), {"x.gguf", "falcon-h1.mlp_gate_multiplier", "weights"});
 }
 
 TEST_F(GgufConfig, DivisorsOfAnotherRuleAreTakenAsTheyAre) {

@@ -40,11 +40,11 @@ TEST(OtherNames, BothWaysUndoEachOther) {
   for (const OtherFormat format : {OtherFormat::kLitGpt, OtherFormat::kGguf})
     for (const char* family :
          {"falcon", "gpt_neox", "llama", "mistral", "qwen2", "qwen3", "phi3", "gemma", "gemma2",
-          "gemma3_text", "olmo2", "stablelm", "cohere", "starcoder2"}) {
+          "gemma3_text", "olmo2", "stablelm", "cohere", "starcoder2", "falcon_h1"}) {
       const ModelConfig config = shape_of(family);
       std::map<std::string, std::vector<std::pair<ModuleId, int64_t>>> there;
       for (const OtherModule& module : modules_elsewhere(config, format)) {
-        auto& rows = there[module.name + ".weight"];
+        auto& rows = there[module.weight()];
         EXPECT_TRUE(rows.empty()) << family << ": two modules named " << module.name;
         for (const OtherPart& part : module.parts)
           for (const int64_t row : rows_of(part)) rows.emplace_back(part.ours, row);
@@ -53,7 +53,8 @@ TEST(OtherNames, BothWaysUndoEachOther) {
       const std::vector<AssembledTensor> ours = ours_from(config, format);
       size_t i = 0;
       declare_modules(config, [&](const ModuleShape& module) {
-        const AssembledTensor& tensor = ours.at(2 * i++);
+        const AssembledTensor& tensor = ours.at(i);
+        i += module.kind == ModuleKind::kVector ? 1 : 2;  // and a bias
         int64_t row = 0;
         for (const TensorPiece& piece : tensor.pieces) {
           const auto& rows = there.at(piece.tensor);
@@ -106,11 +107,11 @@ TEST(OtherNames, LlamaCppTurnsHeadsOfLlamasAlone) {
 TEST(OtherNames, LlamaCppAddsToGemmasNorms) {
   const auto gemma = modules_elsewhere(shape_of("gemma3_text"), OtherFormat::kGguf);
   for (const OtherModule& module : gemma)
-    EXPECT_EQ(module.added, module.kind == ModuleKind::kNorm ? 1 : 0) << module.name;
+    EXPECT_EQ(module.form.added, module.kind == ModuleKind::kNorm ? 1 : 0) << module.name;
   EXPECT_NE(module_named(gemma, "blk.0.attn_q_norm"), nullptr);
   EXPECT_NE(module_named(gemma, "blk.0.post_ffw_norm"), nullptr);
   for (const OtherModule& module : modules_elsewhere(shape_of("gemma"), OtherFormat::kLitGpt))
-    EXPECT_EQ(module.added, 0);
+    EXPECT_EQ(module.form.added, 0);
 }
 
 }  // namespace
