@@ -37,17 +37,40 @@ void take(Told& told, const AnswerProgress& progress) {
   if (!progress.finish_reason.empty()) told.finish_reason = progress.finish_reason;
 }
 
-class Scheduling : public ::testing::TestWithParam<const char*> {
+/// Falcon's, or with a state that is carried on beside keys and values.
+struct Model {
+  const char *family, *precision;
+};
+
+class Scheduling : public ::testing::TestWithParam<Model> {
  protected:
+  static constexpr TinyShape kShape = {.layers = 2, .width = 64, .heads = 4, .grouped = true};
+  static inline const json kContext = {{"max_position_embeddings", 512}};
+
   static void SetUpTestSuite() {
     set_verbosity("quiet");
     folder_ = std::make_unique<TempFolder>();
     write_rows(*folder_ / "rows.jsonl", 16);
-    const std::string base = write_checkpoint(
-        *folder_ / "m", {.shape = {.layers = 2, .width = 64, .heads = 4, .grouped = true},
-                         .config = {{"max_position_embeddings", 512}}});
+    make_adapters(write_checkpoint(*folder_ / "falcon", {.shape = kShape, .config = kContext}));
+    json h1 = kContext;
+    h1.update(json{{"model_type", "falcon_h1"},
+                   {"num_key_value_heads", 2},
+                   {"intermediate_size", 96},
+                   {"mamba_d_ssm", 48},
+                   {"mamba_n_heads", 6},
+                   {"mamba_d_head", 8},
+                   {"mamba_d_state", 16},
+                   {"mamba_n_groups", 2},
+                   {"mamba_rms_norm", true},
+                   {"mamba_norm_before_gate", false},
+                   {"ssm_in_multiplier", 1.25},
+                   {"attention_in_multiplier", 0.8}});
+    make_adapters(write_checkpoint(*folder_ / "falcon_h1", {.shape = kShape, .config = h1}));
+  }
+  static void make_adapters(const std::string& base) {
     for (const char* name : {"lora", "adapter", "adapter-v2", "rows", "dora"}) {
       FinetuneOptions o = short_run(name, base, *folder_, name);
+      o.out = base + "-" + name;
       if (std::string(name) == "rows" || std::string(name) == "dora") o.method = "lora";
       if (std::string(name) == "dora") o.lora_dora = true;
       if (o.method == "lora") o.lora_targets = {"all-linear"};
@@ -58,11 +81,12 @@ class Scheduling : public ::testing::TestWithParam<const char*> {
   }
   static void TearDownTestSuite() { folder_.reset(); }
 
-  static std::unique_ptr<Session> open(const char* precision) {
-    auto session = Session::open(
-        {.checkpoint = (*folder_ / "m").string(), .precision = parse_precision(precision)});
+  static std::unique_ptr<Session> open(const Model& model) {
+    const std::string base = (*folder_ / model.family).string();
+    auto session =
+        Session::open({.checkpoint = base, .precision = parse_precision(model.precision)});
     for (const char* name : {"lora", "adapter", "adapter-v2", "rows", "dora"})
-      session->load_adapter(name, (*folder_ / name / "final").string());
+      session->load_adapter(name, base + "-" + name + "/final");
     return session;
   }
 
@@ -139,6 +163,7 @@ TEST_P(Scheduling, GivesEachAnswerTheBitsThatItHasAlone) {
         SchedulerCounts counts;
         expect_same(answers(*session,
                             {.pages = 200,
+                             .kept_states = 6,
                              .most_running = running,
                              .prompt_part = part,
                              .part_beside = part,
@@ -157,9 +182,10 @@ TEST_P(Scheduling, AnAnswerThatGaveWayGoesOnWithTheSameBits) {
   const std::vector<Told> want = alone(*session, asked);
   for (const bool keep : {false, true}) {
     SchedulerCounts counts;
-    expect_same(
-        answers(*session, {.pages = 14, .most_running = 32, .keep_prefixes = keep}, asked, &counts),
-        want, asked);
+    expect_same(answers(*session,
+                        {.pages = 14, .kept_states = 2, .most_running = 32, .keep_prefixes = keep},
+                        asked, &counts),
+                want, asked);
     EXPECT_GT(counts.preemptions, 3);
   }
 }
@@ -168,7 +194,8 @@ TEST_P(Scheduling, WhatWasKeptOfPromptsGivesTheSameBitsLater) {
   const auto session = open(GetParam());
   const std::vector<AnswerRequest> asked = requests();
   const std::vector<Told> want = alone(*session, asked);
-  Scheduler scheduler(*session, {.pages = 60, .most_running = 4, .keep_prefixes = true});
+  Scheduler scheduler(*session,
+                      {.pages = 60, .kept_states = 12, .most_running = 4, .keep_prefixes = true});
   for (int round = 0; round < 3; ++round) {
     std::vector<Told> told(asked.size());
     for (size_t i = 0; i < asked.size(); ++i) {
@@ -202,7 +229,7 @@ TEST_P(Scheduling, PromptChancesAreThoseOfScore) {
   const auto pass = [&](falconer::Run& run) { loss = session->decoder().loss(run, batch.batch()); };
   session->reserve(pass);
   pass(session->run());
-  EXPECT_NEAR(sum, loss.sum, (std::string(GetParam()) == "f32" ? 1e-5 : 1e-2) * loss.sum);
+  EXPECT_NEAR(sum, loss.sum, (std::string(GetParam().precision) == "f32" ? 1e-5 : 1e-2) * loss.sum);
 }
 
 TEST_P(Scheduling, PromptChancesAreGivenOnceAlsoWhereAnAnswerGaveWay) {
@@ -284,8 +311,12 @@ TEST_P(Scheduling, UsersTakeTurns) {
   EXPECT_EQ(order, (std::vector<std::string>{"a", "b", "c", "a", "a", "a"}));
 }
 
-INSTANTIATE_TEST_SUITE_P(All, Scheduling, ::testing::Values("f32", "bf16"),
-                         [](const auto& info) { return std::string(info.param); });
+INSTANTIATE_TEST_SUITE_P(All, Scheduling,
+                         ::testing::Values(Model{"falcon", "f32"}, Model{"falcon", "bf16"},
+                                           Model{"falcon_h1", "f32"}, Model{"falcon_h1", "bf16"}),
+                         [](const auto& info) {
+                           return fmt::format("{}_{}", info.param.family, info.param.precision);
+                         });
 
 }  // namespace
 }  // namespace falconer::test
