@@ -241,6 +241,14 @@ void Lora::attach(Run& run, Decoder& decoder, Weights& weights, Arena& fixed, bo
           "training",
           where_, changes_.first_name());
   }
+  const auto on_out_proj = [](const LoraHook::Spec& spec) {
+    return spec.site->id().role == Role::kSsmOut;
+  };
+  if (training && !from_file && !fixed.measuring() &&
+      std::any_of(all.begin(), all.end(), on_out_proj))
+    log_info(
+        "LoRA on out_proj: PEFT refuses such an adapter of a model with state space layers; "
+        "Falconer has it, and other programs have it merged");
   for (LoraHook::Spec& spec : all) {
     auto hook = std::make_unique<LoraHook>(std::move(spec));
     hook->allocate(run, fixed, training);

@@ -200,12 +200,11 @@ void SsmMixer::scan_backward_of(Run& run, const MixerPass& pass, const View& dsc
   const View x = x_of(kept.mixed), b = b_of(kept.mixed), c = c_of(kept.mixed);
   const View entries =
       run.scratch->push(scan_chunks(pass.batch.states), shape_.width() * shape_.state, Dtype::kF32);
-  const View again = run.scratch->push(x.rows, x.cols, run.activation);
   scan_forward(run, {.x = x,
                      .dt = time_of(kept.projected),
                      .b = b,
                      .c = c,
-                     .y = again,
+                     .y = {},
                      .a_log = decay_->value,
                      .d = skip_->value,
                      .dt_bias = time_bias_->value,

@@ -18,8 +18,8 @@ void check_inputs(const View& x, const View& dt, const View& b, const View& c, i
   FALCONER_CHECK(dt.dtype == x.dtype && b.dtype == x.dtype && c.dtype == x.dtype);
 }
 
-void check_gradient(const View& of, const View& gradient) {
-  FALCONER_CHECK(!gradient || (same_shape(of, gradient) && of.dtype == gradient.dtype));
+void check_alike(const View& of, const View& made) {
+  FALCONER_CHECK(!made || (same_shape(of, made) && of.dtype == made.dtype));
 }
 
 }  // namespace
@@ -32,7 +32,7 @@ int64_t scan_chunks(std::span<const StateSpan> spans) {
 
 void scan_forward(Run& run, const ScanForward& args) {
   check_inputs(args.x, args.dt, args.b, args.c, args.groups);
-  FALCONER_CHECK(same_shape(args.x, args.y) && args.x.dtype == args.y.dtype);
+  check_alike(args.x, args.y);
   for (const View& v : {args.a_log, args.d, args.dt_bias}) check_heads(v, args.dt.cols);
   const int64_t state = args.x.cols * (args.b.cols / args.groups);
   FALCONER_CHECK(!args.states || (args.states.cols == state && args.states.dtype == Dtype::kF32));
@@ -40,8 +40,10 @@ void scan_forward(Run& run, const ScanForward& args) {
                  (args.entries.rows == scan_chunks(args.spans) && args.entries.cols == state &&
                   args.entries.dtype == Dtype::kF32));
   check_spans(args.spans, args.x.rows, args.states ? args.states.rows : 0);
-  for (const StateSpan& s : args.spans)
+  for (const StateSpan& s : args.spans) {
     FALCONER_CHECK(s.copy_slot < 0 || s.copy_after % kScanChunk == 0 || s.copy_after == s.count);
+    FALCONER_CHECK(args.y || (s.slot < 0 && s.copy_slot < 0));
+  }
   if (run.dry || args.spans.empty()) return;
   ScanForward call = args;
   call.as_many = run.as_many;
@@ -55,10 +57,10 @@ void scan_backward(Run& run, const ScanBackward& args) {
                  args.entries.dtype == Dtype::kF32 &&
                  args.entries.cols == args.x.cols * (args.b.cols / args.groups));
   FALCONER_CHECK(same_shape(args.x, args.dy) && args.x.dtype == args.dy.dtype);
-  check_gradient(args.x, args.dx);
-  check_gradient(args.dt, args.ddt);
-  check_gradient(args.b, args.db);
-  check_gradient(args.c, args.dc);
+  check_alike(args.x, args.dx);
+  check_alike(args.dt, args.ddt);
+  check_alike(args.b, args.db);
+  check_alike(args.c, args.dc);
   for (const View& v : {args.da_log, args.dd, args.ddt_bias})
     if (v) check_heads(v, args.dt.cols);
   check_spans(args.spans, args.x.rows, 0);

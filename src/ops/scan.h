@@ -29,7 +29,8 @@ inline constexpr int64_t kScanChunk = 64;
 // states (slots,H*S*P) f32   entries (chunks,H*S*P) f32: the state that enters each chunk, span by span. Where states
 // are kept, a head's lies as (S,P).
 
-/// Views of activations may be ranges of columns of one buffer; y is not x. `entries` is made where a backward follows,
+/// Views of activations may be ranges of columns of one buffer; y is not x, and may be empty
+/// where no span has a slot. `entries` is made where a backward follows,
 /// else empty. With `as_many` a span of one row is computed as a chunk (Run::as_many); set by scan_forward(). `states`
 /// may be empty where no span has a slot.
 struct ScanForward {

@@ -255,7 +255,7 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Combine(testing::Values("falcon7b-tiny-h4", "falcon7b-tiny-h7",
                                      "falcon7b-tiny-h4-untied", "falcon40b-tiny", "falconrw-tiny",
                                      "gptneox-tiny", "falcon3-tiny", "gemma2-tiny", "olmo2-tiny",
-                                     "phi3-tiny", "qwen3-tiny"),
+                                     "phi3-tiny", "qwen3-tiny", "falcon_h1-tiny-grouped"),
                      testing::Values("cpu", "emulated", "cuda")),
     [](const auto& test) {
       std::string name = std::string(std::get<0>(test.param)) + "_" + std::get<1>(test.param);

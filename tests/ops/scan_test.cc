@@ -213,6 +213,28 @@ TEST(Scan, StatesContinueASequence) {
   EXPECT_TRUE(parts.states.margin_intact());
 }
 
+// For a backward that makes them again.
+TEST(Scan, EntriesAloneAreThoseMadeBesideY) {
+  const ScanShape s{4, 8, 16, 2};
+  for (const Kernels* kernels : {&scalar_kernels(), &cpu_kernels()}) {
+    const ScanOp whole(s, spans_of({130, 1, 64}), Dtype::kF32),
+        alone(s, spans_of({130, 1, 64}), Dtype::kF32);
+    OpRun r;
+    r.run.kernels = kernels;
+    scan_forward(r.run, whole.forward());
+    ScanForward args = alone.forward();
+    args.y = {};
+    scan_forward(r.run, args);
+    EXPECT_TRUE(same_values(alone.entries.values(), whole.entries.values())) << kernels->name;
+    args.states = whole.entries;
+    const std::vector<StateSpan> kept = {{.begin = 0, .count = 130, .slot = 0},
+                                         {.begin = 130, .count = 1},
+                                         {.begin = 131, .count = 64}};
+    args.spans = kept;
+    EXPECT_THROW(scan_forward(r.run, args), InternalError) << "a state is to be kept";
+  }
+}
+
 TEST(Scan, ShapesAreChecked) {
   const ScanShape s{4, 2, 3, 2};
   const ScanOp op(s, spans_of({7, 3}), Dtype::kF32, 2);

@@ -101,7 +101,8 @@ std::string kind_of_model(const nlohmann::json& json) {
   for (const char* experts : {"num_local_experts", "num_experts", "n_routed_experts"})
     if (f.find(experts) != nullptr) return "a mixture of experts, which is not supported";
   for (const char* state : {"mamba_d_state", "state_size", "ssm_cfg"})
-    if (f.find(state) != nullptr) return "a model with state space layers, which are not supported";
+    if (f.find(state) != nullptr)
+      return "a model with state space layers other than Falcon-H1's, which are not supported";
   return {};
 }
 

@@ -58,13 +58,10 @@ struct ForwardRoom {
   }
 };
 
-/// y of a chunk, and the state behind it where `further`.
-void forward_chunk(const HeadTask& task, const ScanSizes& z, ScanRows rows, const GroupChunk& group,
-                   bool further, const ForwardRoom& room) {
-  const int64_t count = rows.count, stride = z.row(), first = task.h * z.size;
-  HeadTimes times;
-  make_times(task.args, rows, task.h, times);
-  load_rows(task.args.x, rows, first, z.size, room.x, stride);
+/// y of a chunk, of which room.x is there.
+void chunk_y(const HeadTask& task, const ScanSizes& z, ScanRows rows, const GroupChunk& group,
+             const HeadTimes& times, const ForwardRoom& room) {
+  const int64_t count = rows.count, stride = z.row();
   for (int64_t s = 0; s < count; ++s) {
     const VecF delta = hn::Set(F32(), times.delta[s]);
     float* const out = room.scores + s * kChunk;
@@ -81,7 +78,17 @@ void forward_chunk(const HeadTask& task, const ScanSizes& z, ScanRows rows, cons
   const VecF skip = hn::Set(F32(), task.args.d.row<float>(0)[task.h]);
   for (int64_t i = 0; i < count * stride; i += lanes())
     store(hn::MulAdd(skip, load(room.x + i), load(room.y + i)), room.y + i);
-  store_rows(room.y, stride, task.args.y, rows, first, z.size);
+  store_rows(room.y, stride, task.args.y, rows, task.h * z.size, z.size);
+}
+
+/// y of a chunk, where it is wanted, and the state behind it where `further`.
+void forward_chunk(const HeadTask& task, const ScanSizes& z, ScanRows rows, const GroupChunk& group,
+                   bool further, const ForwardRoom& room) {
+  const int64_t count = rows.count, stride = z.row();
+  HeadTimes times;
+  make_times(task.args, rows, task.h, times);
+  load_rows(task.args.x, rows, task.h * z.size, z.size, room.x, stride);
+  if (task.args.y) chunk_y(task, z, rows, group, times, room);
   if (!further) return;
   for (int64_t t = 0; t < count; ++t) times.to_exit[t] *= times.delta[t];
   scale_rows(room.x, count, stride, times.to_exit);
@@ -178,6 +185,7 @@ void step_head(const HeadTask& task) {
   if (task.args.entries) keep_state(task, z, state, task.args.entries, task.segment.entry);
   if (span.copy_slot >= 0 && span.copy_after == 0)
     keep_state(task, z, state, task.args.states, span.copy_slot);
+  if (!task.args.y) return;
   HeadTimes times;
   make_times(task.args, {span.begin, 1}, task.h, times);
   with_type(task.args.x.dtype, [&]<class A>(Type<A>) {

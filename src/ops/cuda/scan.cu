@@ -27,6 +27,7 @@ __global__ void scan_forward_kernel(ScanTask<A> task, const StateSpan* spans, Ma
     const ScanTimes times(task, row, h);
     const float x = float(task.x(row, line));
     state.step(times.keep, times.delta * x, task.b_of(row, h), width);
+    if (!y) continue;
     const float sum = state.dot(task.c_of(row, h), width);
     if (threadIdx.x % kWarp == 0) y(row, line) = A(sum + task.skip[h] * x);
   }

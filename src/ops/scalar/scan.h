@@ -86,7 +86,7 @@ void scan_forward(const ScanMats<A>& m, Mat<A> y, Mat<Real<A>> states, Mat<Real<
             number = step.next(number, p, s);
             sum += number * R(step.c[s]);
           }
-          y(span.begin + t, h * size + p) = A(sum);
+          if (y) y(span.begin + t, h * size + p) = A(sum);
         }
       }
       if (span.copy_slot >= 0 && span.copy_after == span.count) keep_in(states, span.copy_slot);
