@@ -1,5 +1,8 @@
 #include "base/json_file.h"
 
+#include <fmt/core.h>
+
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
@@ -46,6 +49,23 @@ std::string json_complaint(std::string_view text) {
   if (const std::string excess = json_excess(text, false); !excess.empty()) return "it " + excess;
   Complaint complaint;
   return nlohmann::json::sax_parse(text, &complaint) ? "" : complaint.what;
+}
+
+std::string without_bare_numbers(std::string_view text) {
+  std::string made;
+  bool quoted = false;
+  for (size_t at = 0; at < text.size();) {
+    size_t count = 1;
+    if (quoted && text[at] == '\\') count = std::min<size_t>(2, text.size() - at);
+    if (text[at] == '"') quoted = !quoted;
+    if (!quoted)
+      for (const std::string_view bare : {"-Infinity", "Infinity", "NaN"})
+        if (count == 1 && text.substr(at).starts_with(bare)) count = bare.size();
+    const std::string_view one = text.substr(at, count);
+    made += !quoted && count > 2 ? fmt::format(R"({{"__float__": "{}"}})", one) : std::string(one);
+    at += count;
+  }
+  return made;
 }
 
 nlohmann::json parse_json_object(std::string_view text, const std::string& where,

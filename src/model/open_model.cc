@@ -147,7 +147,8 @@ void settle_head(const std::string& path, const TensorFiles& files, ModelConfig&
 }
 
 std::string config_json_of(const std::string& path, const ModelConfig& config) {
-  if (!is_gguf(path) && !is_lit_folder(path)) return read_text_file(fs::path(path) / "config.json");
+  if (!is_gguf(path) && !is_lit_folder(path))
+    return without_bare_numbers(read_text_file(fs::path(path) / "config.json"));
   return architecture(config.family).config_json(config).dump(2) + "\n";
 }
 

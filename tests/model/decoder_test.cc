@@ -158,6 +158,7 @@ TEST_P(GoldenModel, HiddenStatesAgree) {
       for (int64_t c = 0; c < config.width; ++c)
         sum += static_cast<double>(last[i * config.width + c]) *
                static_cast<double>(head[static_cast<size_t>(v * config.width + c)]);
+      sum *= config.logit_scale;
       if (config.logit_cap > 0) sum = config.logit_cap * std::tanh(sum / config.logit_cap);
       ASSERT_NEAR(logits.view().row<float>(i)[v], sum, 2e-4) << "token " << i << " logit " << v;
     }

@@ -4,6 +4,7 @@
 
 #include "api/finetune/finetune_options.h"
 #include "base/error.h"
+#include "base/file.h"
 #include "base/json_file.h"
 #include "base/log.h"
 #include "base/path.h"
@@ -21,7 +22,8 @@ AssumedWeights assumed_weights(const std::string& folder) {
   const fs::path path = fs::path(folder) / kConfigName;
   std::string said, by;
   if (is_there(path)) {
-    const nlohmann::json json = read_json_object(path.string(), 1 << 24);
+    const nlohmann::json json =
+        parse_json_object(without_bare_numbers(read_text_file(path, 1 << 24)), path.string());
     for (const char* key : {"dtype", "torch_dtype"})
       if (json.contains(key) && json[key].is_string()) {
         said = json[key].get<std::string>();
