@@ -12,8 +12,7 @@ namespace {
 constexpr int64_t kKeptStates = 4;
 
 /// What the largest prompts and answers take that are computed at the same time. Error: more than can be counted.
-SchedulerOptions options_for(const Session& session,
-                             const std::vector<std::vector<int32_t>>& prompts,
+SchedulerOptions options_for(Session& session, const std::vector<std::vector<int32_t>>& prompts,
                              const GenerateOptions& options) {
   SchedulerOptions made{
       .kept_states = prompts.size() > 1 ? kKeptStates : 0,
@@ -21,6 +20,11 @@ SchedulerOptions options_for(const Session& session,
       .keep_prefixes = true,
       .as_attached = true,
       .first_number = options.first_number};
+  // Half of what is free is for states, of models whose mixers carry one.
+  if (const int64_t state = KvCache::state_bytes(session.decoder(), session.run().activation);
+      state > 0)
+    made.most_running = std::clamp<int64_t>(
+        session.available_bytes() / 2 / state - made.kept_states, 1, made.most_running);
   std::vector<int64_t> pages;
   int64_t longest = 0;
   for (const std::vector<int32_t>& prompt : prompts) {

@@ -77,12 +77,14 @@ void conv_forward_rows(const ConvRows& task) {
 
 /// What a block of channels keeps on the way back through a span: the last K rows of e, and its sums.
 struct ConvBack {
-  std::vector<float> e, dw;  // (K, block)
+  std::vector<float> e, dw;         // (K, block)
+  std::vector<const float*> later;  // e of row t + K - 1 - k, or null
   alignas(64) float db[kConvChannels] = {};
 
   explicit ConvBack(int64_t taps)
       : e(static_cast<size_t>(taps * kConvChannels)),
-        dw(static_cast<size_t>(taps * kConvChannels)) {}
+        dw(static_cast<size_t>(taps * kConvChannels)),
+        later(static_cast<size_t>(taps)) {}
 };
 
 /// Row t of a span: e, what it adds to the sums, and dx.
@@ -97,21 +99,25 @@ void conv_backward_row(const ConvChannels& task, const StateSpan& span, int64_t 
   const A* const dy = args.dy.row<A>(row) + task.begin;
   A* const dx = args.dx ? args.dx.row<A>(row) + task.begin : nullptr;
   float* const mine = back.e.data() + t % taps * kConvChannels;
+  const bool learns = args.dw || args.db;
+  for (int64_t k = 0; k < taps; ++k) {
+    const int64_t later = t + taps - 1 - k;
+    back.later[static_cast<size_t>(k)] =
+        later < span.count ? back.e.data() + later % taps * kConvChannels : nullptr;
+  }
   for_vectors(task.end - task.begin, [&](int64_t at, auto access) {
     const VecF a = convolved(rows, w, channels, b, taps, at, access), s = sigmoid(a),
                one = hn::Set(d, 1.0f);
     const VecF e = hn::Mul(access(dy, at), hn::Mul(s, hn::MulAdd(a, hn::Sub(one, s), one)));
     access.put(e, mine, at);
-    access.put(hn::Add(access(back.db, at), e), back.db, at);
+    if (learns) access.put(hn::Add(access(back.db, at), e), back.db, at);
     VecF sum = hn::Zero(d);
     for (int64_t k = 0; k < taps; ++k) {
       float* const dw = back.dw.data() + k * kConvChannels;
-      if (rows[k] != nullptr)
+      if (learns && rows[k] != nullptr)
         access.put(hn::MulAdd(e, access(rows[k], at), access(dw, at)), dw, at);
-      const int64_t later = t + taps - 1 - k;
-      if (later < span.count)
-        sum = hn::MulAdd(access(w + k * channels, at),
-                         access(back.e.data() + later % taps * kConvChannels, at), sum);
+      if (const float* const later = back.later[static_cast<size_t>(k)])
+        sum = hn::MulAdd(access(w + k * channels, at), access(later, at), sum);
     }
     if (dx != nullptr) access.put(sum, dx, at);
   });

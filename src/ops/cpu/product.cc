@@ -40,8 +40,9 @@ void library_product(const Factor& a, const Factor& b, const View& c, float scal
                      const View& bias) {
   constexpr int64_t kRows = 512, kNarrow = 256, kNarrowRows = 128, kPieces = 32;
   const int64_t high = size_of_part(c.rows, c.cols < kNarrow ? kNarrowRows : kRows);
-  const int64_t wide =
-      size_of_part(c.cols, std::clamp<int64_t>(c.rows * c.cols / kPieces / high, 512, 2048));
+  int64_t most = std::clamp<int64_t>(c.rows * c.cols / kPieces / high, 512, 2048);
+  if (high >= c.rows && most >= c.cols && c.cols >= kNarrow) most = c.cols / 2;  // for two threads
+  const int64_t wide = size_of_part(c.cols, most);
   const int64_t across = (c.cols + wide - 1) / wide, down = (c.rows + high - 1) / high;
   parallel_for(across * down, 1, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
