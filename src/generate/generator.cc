@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/error.h"
 #include "base/interrupt.h"
 #include "generate/scheduler.h"
 
@@ -69,18 +70,26 @@ std::vector<Answer> Generator::generate(const std::vector<std::vector<int32_t>>&
                           .stream = options.first_number + static_cast<uint32_t>(i),
                           .tokenizer = tokenizer_};
     request.name = fmt::format("prompt {}", options.first_number + i + 1);
-    numbers.push_back(
-        scheduler.add(std::move(request), [&answer, &on_text, i](const AnswerProgress& progress) {
-          answer.ids.insert(answer.ids.end(), progress.ids.begin(), progress.ids.end());
-          answer.text += progress.text;
-          if (on_text && !progress.text.empty()) on_text(i, progress.text);
-          if (progress.finish_reason.empty()) return;
-          if (!progress.error.empty()) fail("{}", progress.error);
-          answer.finish_reason = progress.finish_reason;
-          answer.prefill_seconds = progress.prefill_seconds;
-          answer.decode_seconds = progress.decode_seconds;
-          answer.decode_steps = progress.decode_steps;
-        }));
+    const std::string name = request.name;
+    const auto add = [&](Scheduler::OnProgress on_progress) {
+      try {
+        numbers.push_back(scheduler.add(std::move(request), std::move(on_progress)));
+      } catch (const Error& error) {
+        if (prompts.size() == 1 && options.first_number == 0) throw;
+        fail("{}: {}", name, error.what());
+      }
+    };
+    add([&answer, &on_text, i](const AnswerProgress& progress) {
+      answer.ids.insert(answer.ids.end(), progress.ids.begin(), progress.ids.end());
+      answer.text += progress.text;
+      if (on_text && !progress.text.empty()) on_text(i, progress.text);
+      if (progress.finish_reason.empty()) return;
+      if (!progress.error.empty()) fail("{}", progress.error);
+      answer.finish_reason = progress.finish_reason;
+      answer.prefill_seconds = progress.prefill_seconds;
+      answer.decode_seconds = progress.decode_seconds;
+      answer.decode_steps = progress.decode_steps;
+    });
   }
   const auto stops = [&] {
     return interrupted() || (options.cancel != nullptr && *options.cancel);

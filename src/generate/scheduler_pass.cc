@@ -65,8 +65,12 @@ Choice choose(std::span<const float> logits, const AnswerRequest& request,
     std::vector<bool> allowed(logits.size());
     request.mask->allowed(allowed);
     if (std::find(allowed.begin(), allowed.end(), true) == allowed.end()) return choice;
+    // What bans repeated words may leave nothing of what has to come: then it gives way.
+    const auto left = [&](size_t i) { return allowed[i] && changed[i] > -FLT_MAX; };
+    bool some = false;
+    for (size_t i = 0; i < changed.size() && !some; ++i) some = left(i);
     for (size_t i = 0; i < changed.size(); ++i)
-      if (!allowed[i]) changed[i] = -FLT_MAX;
+      changed[i] = !allowed[i] ? -FLT_MAX : some ? changed[i] : logits[i];
   }
   choice.id = sample(changed.empty() ? logits : std::span<const float>(changed), sampling,
                      request.stream, history.answer.size());

@@ -131,7 +131,7 @@ std::string Adapter::config_json(const char* type) const {
   config["task_type"] = "CAUSAL_LM";
   config["adapter_length"] = options_.adapter_length;
   config["adapter_start_layer"] = options_.adapter_start_layer;
-  return config.dump(2) + "\n";
+  return config.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
 }
 
 void Adapter::save_prefixes(SavedAdapter& saved) const {

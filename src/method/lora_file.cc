@@ -127,7 +127,8 @@ SavedAdapter lora_to_peft(const MethodOptions& options, const LoraHooks& hooks,
   if (beside.lora_bias) config["lora_bias"] = true;
   if (beside.olora) config["init_lora_weights"] = "olora";
   if (beside.ensure_weight_tying) config["ensure_weight_tying"] = true;
-  made.config_json = config.dump(2) + "\n";
+  made.config_json =
+      config.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
   return made;
 }
 

@@ -232,7 +232,8 @@ class LitLoraWriter {
     json["lora_projection"] = projection_;
     json["lora_mlp"] = mlp_;
     json["lora_head"] = head_;
-    made_.config_json = json.dump(2) + "\n";
+    made_.config_json =
+        json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
     return std::move(made_);
   }
 

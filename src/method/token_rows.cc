@@ -219,7 +219,8 @@ void TokenRows::add_to(SavedAdapter& saved) const {
     config[kIdsKey] = of_embedding_->ids;
   else
     for (const auto& table : tables_) config[kIdsKey][last_name(table->module)] = table->ids;
-  saved.config_json = config.dump(2) + "\n";
+  saved.config_json =
+      config.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
   for (const auto& table : tables_)
     saved.tensors.push_back({table->rows.name, table->rows.shape, host_values(table->rows.value)});
   std::sort(saved.tensors.begin(), saved.tensors.end(),

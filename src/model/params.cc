@@ -236,6 +236,26 @@ Weights declare_weights(const ModelConfig& config, const Division& division) {
   return weights;
 }
 
+namespace {
+
+// What a state space mixer's heads decay and step by: a number that is none would be lost in its exponentials, and
+// answers be finite all the same.
+void check_vectors(const Weights& weights, const TensorFiles& files) {
+  for (const Module& module : weights.modules) {
+    if (module.kind != ModuleKind::kVector) continue;
+    const std::vector<float> values = host_values(module.w->value);
+    for (size_t i = 0; i < values.size(); ++i)
+      if (!std::isfinite(values[i]))
+        fail(
+            "{}: {} holds {} at {}, and nothing can be computed with that; fetch the file again, "
+            "or "
+            "take another checkpoint of the run that made it",
+            files.find(module.w->name)->file.string(), module.w->name, values[i], i);
+  }
+}
+
+}  // namespace
+
 void load_weights(Weights& weights, const ModelConfig& config, const TensorFiles& files,
                   Dtype matrix, Arena& fixed, std::optional<Dtype> quantise) {
   const bool on_device = fixed.device() != nullptr;
@@ -265,6 +285,7 @@ void load_weights(Weights& weights, const ModelConfig& config, const TensorFiles
     stored.copy_to(param->value);
     stored.forget();
   }
+  if (!fixed.measuring()) check_vectors(weights, files);
 }
 
 void assume_weights(Weights& weights, Dtype stored, Dtype matrix, Arena& fixed,

@@ -293,6 +293,23 @@ TEST_P(Scheduling, CancelsAndRefuses) {
             std::string::npos);
 }
 
+/// A grammar that nothing but one token fits.
+class OnlyFive : public TokenMask {
+ public:
+  void allowed(std::vector<bool>& tokens) const override { tokens[5] = true; }
+  void push(int32_t id) override { EXPECT_EQ(id, 5); }
+};
+
+TEST_P(Scheduling, WhatBansRepeatedWordsGivesWayToAMask) {
+  const auto session = open(GetParam());
+  AnswerRequest request = requests()[0];
+  request.options.max_new_tokens = 6;
+  request.options.sampling.no_repeat_ngram_size = 1;
+  request.mask = std::make_shared<OnlyFive>();
+  const Told told = answers(*session, {.pages = 8, .most_running = 1}, {request})[0];
+  EXPECT_EQ(told.ids, std::vector<int32_t>(6, 5));
+}
+
 // Users take turns, whoever asked for how much before.
 TEST_P(Scheduling, UsersTakeTurns) {
   const auto session = open(GetParam());

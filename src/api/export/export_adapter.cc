@@ -1,4 +1,5 @@
 // An adapter for PEFT or for llama.cpp.
+#include <algorithm>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
@@ -52,8 +53,18 @@ std::string write_peft(const ExportOptions& options, const std::string& named,
     for (const auto& [name, text] : side_files(fs::path(options.adapter)))
       write_file(folder.folder() / name, text);
   folder.commit();
-  return fmt::format("wrote {}: a PEFT adapter in {}, {}\nread back: every value is there\n",
-                     options.out, dtype.name(), amount_of(specs_of(saved, dtype.dtype)));
+  std::string text =
+      fmt::format("wrote {}: a PEFT adapter in {}, {}\nread back: every value is there\n",
+                  options.out, dtype.name(), amount_of(specs_of(saved, dtype.dtype)));
+  const bool on_out_proj =
+      std::any_of(saved.tensors.begin(), saved.tensors.end(), [](const SavedTensor& tensor) {
+        return tensor.name.find(".mamba.out_proj.") != std::string::npos;
+      });
+  if (on_out_proj)
+    text +=
+        "PEFT refuses a LoRA on out_proj of a model with state space layers: for it, train without "
+        "that target, or merge the adapter\n";
+  return text;
 }
 
 std::string write_gguf_lora(const ExportOptions& options, const Method& method,

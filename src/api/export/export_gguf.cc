@@ -1,4 +1,5 @@
 // A GGUF file of a model: tensors under llama.cpp's names, and the tokenizer.
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <map>
@@ -105,6 +106,13 @@ std::string types_text(const std::vector<ExportedTensor>& tensors) {
   return joined(parts, ", ");
 }
 
+bool folds_factors(const ModelConfig& config) {
+  const std::vector<ModuleShape> all = modules_of(config);
+  return std::any_of(all.begin(), all.end(), [&](const ModuleShape& module) {
+    return !folded_rows(config, module).empty();
+  });
+}
+
 }  // namespace
 
 std::string write_gguf(const ModelSource& source, const ExportOptions& options,
@@ -123,6 +131,11 @@ std::string write_gguf(const ModelSource& source, const ExportOptions& options,
   std::string text = fmt::format("wrote {}: GGUF in {}, {}\n", options.out, types.name,
                                  amount_of(specs_of(tensors)));
   text += chat_template_text(trained);
+  if (folds_factors(source.config()) && types.dtype != Dtype::kF32 && !is_blocks(types.dtype))
+    text += worded(
+        "the factors of its config.json are in the weights there, which that rounds once more: "
+        "--dtype "
+        "f32 keeps every bit\n");
   if (errors.any()) text += fmt::format("tensors: {}\n", types_text(tensors));
   text += errors.text();
   if (options.verify)

@@ -1,4 +1,5 @@
 // A Hugging Face folder: what merge and export --format hf write.
+#include <algorithm>
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -97,6 +98,15 @@ std::string write_hf(const ModelSource& source, const ExportOptions& options,
   const std::vector<ExportedTensor> tensors = hf_tensors(source, types);
   AtomicFolder folder(options.out);
   const ModelRecord trained = trained_as(options);
+  const auto in_blocks =
+      std::count_if(tensors.begin(), tensors.end(),
+                    [](const ExportedTensor& tensor) { return is_blocks(tensor.spec.dtype); });
+  if (is_blocks(types.dtype) && in_blocks == 0)
+    fail(
+        "{}: no matrix of its layers has rows of whole blocks of {}, and nothing would be "
+        "quantised; "
+        "choose another format",
+        options.checkpoint, types.name);
   const SideFiles files = side_files(options.checkpoint, options.adapter);
   write_model_folder(folder.folder(), source.checkpoint(), source.config(), types.plain,
                      trained.chat_template(), &files);
@@ -118,6 +128,9 @@ std::string write_hf(const ModelSource& source, const ExportOptions& options,
   std::string text = fmt::format("wrote {}: a Hugging Face folder in {}, {}\n", options.out,
                                  types.name, written.amount);
   text += chat_template_text(trained);
+  if (is_blocks(types.dtype))
+    text += fmt::format("{} of its {} tensors are {}, the others as they were\n", in_blocks,
+                        tensors.size(), types.name);
   text += errors.text();
   if (!rest_folder.empty())
     text += worded(

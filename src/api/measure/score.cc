@@ -127,7 +127,8 @@ class Results {
     if (ranks_ == nullptr)
       output_->write(scored.json);
     else
-      lines_.push_back(scored.json.dump());
+      lines_.push_back(
+          scored.json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
     if (!logits_file_.empty()) logits_.push_back(std::move(scored.logits));
   }
 

@@ -231,7 +231,7 @@ class Verifying {
                       {"message", line.said}});
     }
     report.text = text_table(table);
-    report.json = rows.dump(2) + "\n";
+    report.json = rows.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
     return report;
   }
 

@@ -104,7 +104,8 @@ void name_base(const std::string& adapter, const std::string& checkpoint, const 
   auto json = nlohmann::ordered_json::parse(read_text_file(path));
   json["base_checkpoint"] = name;
   if (json.contains("hashes")) json["hashes"]["base"] = weights_fingerprint(checkpoint);
-  write_file(path, json.dump(2) + "\n");
+  write_file(path,
+             json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n");
 }
 
 }  // namespace falconer

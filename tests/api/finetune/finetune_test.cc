@@ -201,6 +201,24 @@ TEST_P(EveryMethod, TheNumberOfThreadsChangesNothing) {
   set_thread_count(before);
 }
 
+// What is recorded of a path is text; the run is not lost for it.
+TEST(Finetune, PathsNeedNotBeUtf8) {
+  const TinyRun run;
+  const std::filesystem::path folder = run.path("caf\xe9");
+  std::filesystem::create_directory(folder);
+  std::filesystem::copy(run.options("full", "x").data, folder / "rows.jsonl");
+  std::filesystem::copy(run.options("full", "x").checkpoint, folder / "m",
+                        std::filesystem::copy_options::recursive);
+  for (const char* method : {"full", "lora", "adapter"}) {
+    FinetuneOptions o = run.options(method, std::string("out-") + method);
+    o.data = (folder / "rows.jsonl").string();
+    o.checkpoint = (folder / "m").string();
+    o.save_interval = 1;
+    const FinetuneReport report = finetune(o);
+    EXPECT_TRUE(std::filesystem::exists(report.final_folder + "/falconer.json"));
+  }
+}
+
 TEST(Finetune, TwoRunsGiveTheSameBytes) {
   const TinyRun run;
   const std::string a = finetune(run.options("lora", "a")).final_folder;

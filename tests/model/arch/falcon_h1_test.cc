@@ -3,9 +3,12 @@
 
 #include <nlohmann/json.hpp>
 
+#include "api/common.h"
 #include "base/file.h"
+#include "method/session.h"
 #include "model/arch/architecture.h"
 #include "support/errors.h"
+#include "support/made_checkpoint.h"
 #include "support/temp_folder.h"
 
 namespace falconer::test {
@@ -107,6 +110,26 @@ TEST_F(FalconH1, RefusesByNameWhatTheMixerCannotHave) {
   refuses({{"key_multiplier", "0.5"}}, {"key_multiplier"});
   refuses({{"mamba_d_conv", 1000}}, {"mamba_d_conv"});
   refuses({{"mamba_d_state", 0}}, {"mamba_d_state"});
+}
+
+// A NaN would be lost in the exponentials of a scan, and answers be finite all the same.
+TEST_F(FalconH1, RatesThatAreNoNumbersAreRefused) {
+  for (const char* name : {"A_log", "D", "dt_bias"}) {
+    const std::string model = write_checkpoint(
+        folder / name, {.config = settings(), .edit = [&](const Param& param, auto& values) {
+                          if (param.name.ends_with(name)) values[1] = NAN;
+                        }});
+    const std::string said = message_of([&] { Session::open({.checkpoint = model}); });
+    EXPECT_NE(said.find(fmt::format("mamba.{} holds nan at 1", name)), std::string::npos) << said;
+  }
+}
+
+TEST_F(FalconH1, ATokenizerBesideABareInfinityIsRead) {
+  std::string text = settings().dump();
+  text.insert(1, R"("time_step_limit": [0.0, Infinity], "eos_token_id": 7, )");
+  write_file(folder / "config.json", text);
+  add_demo_tokenizer(folder.path());
+  EXPECT_TRUE(find_tokenizer(folder.path().string()).has_value());
 }
 
 }  // namespace
