@@ -8,6 +8,7 @@
 #include <iostream>
 
 #include "base/streams.h"
+#include "base/utf8.h"
 
 namespace falconer::cli {
 namespace {
@@ -66,7 +67,7 @@ std::optional<std::string> LineReader::read_line(const std::string& prompt) {
     int count = 0;
     const char* typed = el_gets(editor_->edit, &count);
     if (typed == nullptr || count <= 0) return {};
-    std::string line(typed, static_cast<size_t>(count));
+    std::string line = to_valid_utf8({typed, static_cast<size_t>(count)});
     if (line.back() == '\n') line.pop_back();
     HistEvent event;
     if (!line.empty()) history(editor_->lines, &event, H_ENTER, line.c_str());
@@ -75,7 +76,7 @@ std::optional<std::string> LineReader::read_line(const std::string& prompt) {
   if (asking_) print_message(prompt);
   std::string line;
   if (!std::getline(std::cin, line)) return {};
-  return line;
+  return to_valid_utf8(line);
 }
 
 std::optional<std::string> LineReader::read(const std::string& prompt) {

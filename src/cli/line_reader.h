@@ -17,8 +17,8 @@ class LineReader {
   LineReader& operator=(const LineReader&) = delete;
   ~LineReader();
 
-  /// A message: one line, or several, where a line ends with a backslash, or stands between """ and """. Nothing at the
-  /// end of the input.
+  /// A message in valid UTF-8, with U+FFFD for what is none: one line, or several, where a line ends with a backslash, or
+  /// stands between """ and """. Nothing at the end of the input.
   std::optional<std::string> read(const std::string& prompt);
 
  private:

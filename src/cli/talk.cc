@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/output.h"
 #include "base/trim.h"
+#include "base/utf8.h"
 #include "falconer/process.h"
 
 namespace falconer::cli {
@@ -17,8 +18,8 @@ ChatMessage message_of(const char* role, std::string content) {
 
 }  // namespace
 
-Talk::Talk(Model& model, SamplingSettings sampling, std::string system, bool raw)
-    : model_(model), sampling_(std::move(sampling)), system_(std::move(system)), raw_(raw) {
+Talk::Talk(Model& model, SamplingSettings sampling, const std::string& system, bool raw)
+    : model_(model), sampling_(std::move(sampling)), system_(to_valid_utf8(system)), raw_(raw) {
   if (sampling_.num_return_sequences != 1)
     throw Error("chat gives one answer to each message; leave --num-return-sequences out", 2);
   clear();

@@ -13,8 +13,9 @@ namespace falconer::cli {
 class Talk {
  public:
   /// `raw`: each message is a prompt of its own, as where there is no prompt style. Error (usage): settings that a
-  /// conversation cannot have.
-  Talk(Model& model, SamplingSettings sampling, std::string system, bool raw);
+  /// conversation cannot have. Of `system`, as --system gives it, U+FFFD stands for what is no UTF-8; all other text must
+  /// be valid.
+  Talk(Model& model, SamplingSettings sampling, const std::string& system, bool raw);
 
   bool alone() const { return alone_; }
   void clear();
