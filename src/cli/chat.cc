@@ -28,6 +28,7 @@ struct ChatFlags {
 };
 
 constexpr const char* kHowToEnd = "/exit, exit or an empty line ends the chat.";
+constexpr const char* kCancelled = "Ctrl-D or /exit ends the chat.";
 constexpr const char* kReply = ">> Reply: ";
 constexpr const char* kOrders =
     "/adapter NAME        goes on with an adapter that is loaded; /adapter NAME=PATH loads it,\n"
@@ -39,7 +40,8 @@ constexpr const char* kOrders =
     "/save FILE           writes the conversation as a row {\"messages\"}, to learn from or to "
     "answer\n"
     "/exit                ends the chat; so do exit, quit, an empty line and Ctrl-D\n"
-    "Ctrl-C stops an answer. A line that ends with \\ goes on, and so does all between \"\"\" and "
+    "Ctrl-C stops an answer, or leaves what is being typed. A line that ends with \\ goes on, and "
+    "so does all between \"\"\" and "
     "\"\"\".\n";
 
 /// What a message is that is not for the model: a word alone on its line that other programs' chats end with, too, or
@@ -84,10 +86,11 @@ class Chatting {
       : model_(model),
         flags_raw_(flags.raw),
         // Who types is asked; a pipe is not, nor who wants to see nothing but answers.
-        asking_(::isatty(STDIN_FILENO) != 0 && log_level() != LogLevel::kQuiet),
+        typed_(::isatty(STDIN_FILENO) != 0),
+        asking_(typed_ && log_level() != LogLevel::kQuiet),
         beside_(asking_ && ::isatty(STDERR_FILENO) != 0),
         talk_(model, flags.sampling, flags.system, flags.raw),
-        lines_(asking_) {}
+        lines_(typed_, asking_, kCancelled) {}
 
   void run() {
     if (talk_.alone() && !flags_raw_)
@@ -98,6 +101,7 @@ class Chatting {
     while (const auto message = lines_.read(">> Prompt: ")) {
       const Order order = order_in(*message);
       if (order.kind == Order::Kind::kEnd) return;
+      const Stoppable stoppable(typed_);
       try {
         if (order.kind == Order::Kind::kNone)
           answer(*message);
@@ -105,12 +109,13 @@ class Chatting {
           follow(order, *message);
       } catch (const OutputError&) {
         throw;
-      } catch (const Stop& stop) {
-        throw Error("stopped", stop.exit_code);
       } catch (const Error& error) {
-        if (!asking_) throw;
+        if (!typed_) throw;
         say(error.what());
       }
+      // Another signal than Ctrl-C's, or nobody is there who would go on.
+      if (interrupted() && !(typed_ && interrupt_exit_code() == 128 + SIGINT))
+        throw Error("stopped", interrupt_exit_code());
     }
     if (asking_) print_message("\n");
   }
@@ -118,13 +123,16 @@ class Chatting {
  private:
   void say(const std::string& text) const { print_message(laid_out(text) + "\n"); }
 
-  /// While it lives Ctrl-C stops what is computed; then signals do what they did.
+  /// While it lives signals stop what is computed; then they do what they did. That of a Ctrl-C that is `typed` is the
+  /// LineReader's.
   class Stoppable {
    public:
-    Stoppable() {
+    explicit Stoppable(bool typed) {
       for (size_t i = 0; i < std::size(kSignals); ++i)
         ::sigaction(kSignals[i], nullptr, &before_[i]);
+      clear_interrupts();
       handle_interrupts();
+      if (typed) ::sigaction(SIGINT, &before_[0], nullptr);
     }
     Stoppable(const Stoppable&) = delete;
     Stoppable& operator=(const Stoppable&) = delete;
@@ -133,32 +141,19 @@ class Chatting {
       for (size_t i = 0; i < std::size(kSignals); ++i)
         ::sigaction(kSignals[i], &before_[i], nullptr);
     }
-    /// Error: it was another signal than that of Ctrl-C, or nobody is there who would go on.
-    void check(bool asking) const {
-      if (!interrupted()) return;
-      const int code = interrupt_exit_code();
-      if (!asking || code != 128 + SIGINT) throw Stop{code};
-    }
 
    private:
     static constexpr int kSignals[] = {SIGINT, SIGTERM, SIGHUP};
     struct sigaction before_[std::size(kSignals)] = {};
   };
-  struct Stop {
-    int exit_code;
-  };
 
   void answer(const std::string& message) {
     if (asking_) print_message(kReply);
     AnswerPrinter printer(beside_ ? std::string_view(kReply).size() : 0);
-    Talk::Answered answered;
-    {
-      const Stoppable stoppable;
-      answered = talk_.answer(message, [&](std::string_view text) { printer.add(text); });
-      printer.end();
-      print_result("\n");
-      stoppable.check(asking_);
-    }
+    const Talk::Answered answered =
+        talk_.answer(message, [&](std::string_view text) { printer.add(text); });
+    printer.end();
+    print_result("\n");
     if (answered.forgot) log_warning("the oldest turns no longer fit and are forgotten");
     if (answered.cut)
       log_warning("the answer ends with the model's context of {} tokens; /clear makes room",
@@ -166,7 +161,6 @@ class Chatting {
   }
 
   void compare(const std::string& text) {
-    const Stoppable stoppable;
     std::optional<AnswerPrinter> printer;
     const auto end = [&] {
       if (!printer) return;
@@ -182,7 +176,6 @@ class Chatting {
         },
         [&](std::string_view part) { printer->add(part); });
     end();
-    stoppable.check(asking_);
   }
 
   void list_adapters() const {
@@ -212,7 +205,7 @@ class Chatting {
   }
 
   Model& model_;
-  bool flags_raw_, asking_, beside_;
+  bool flags_raw_, typed_, asking_, beside_;
   Talk talk_;
   LineReader lines_;
 };

@@ -1,6 +1,7 @@
 // Lines that somebody types, or that come through a pipe.
 #pragma once
 
+#include <csignal>
 #include <memory>
 #include <optional>
 #include <string>
@@ -8,11 +9,12 @@
 namespace falconer::cli {
 
 /// On a terminal lines can be edited, and those before come back (libedit's keys: arrows, Ctrl-A, Ctrl-R, ...). What is
-/// typed stays in memory alone.
+/// typed stays in memory alone. While it lives Ctrl-C there ends nothing: it cancels what is being typed, and else it asks
+/// running work to stop, as interrupted() tells, however often it comes.
 class LineReader {
  public:
-  /// `asking`: somebody types, and is shown a prompt.
-  explicit LineReader(bool asking);
+  /// `typed`: standard input is a terminal. `asking`: who types there is shown a prompt, and behind Ctrl-C `hint`.
+  LineReader(bool typed, bool asking, std::string hint);
   LineReader(const LineReader&) = delete;
   LineReader& operator=(const LineReader&) = delete;
   ~LineReader();
@@ -23,9 +25,14 @@ class LineReader {
 
  private:
   struct Editor;
+  std::optional<std::string> read_message(const std::string& prompt);
   std::optional<std::string> read_line(const std::string& prompt);
+  bool wait_for_line() const;
 
-  bool asking_;
+  bool typed_, asking_;
+  std::string hint_;
+  bool cancelled_ = false;  // by Ctrl-C, what was being typed
+  struct sigaction before_ = {};
   std::unique_ptr<Editor> editor_;  // null: not a terminal
 };
 
