@@ -81,6 +81,10 @@ void LoraTargets::check_all_met(const std::vector<LinearSite*>& sites) const {
   for (const LinearSite* site : sites) add(last_name(site->module()));
   add(kAllLinear);
   for (const Target& target : targets_)
+    if (!target.met && target.text == "conv1d" && std::count(known.begin(), known.end(), "in_proj"))
+      fail_usage(
+          "--lora-targets names conv1d, a convolution, and LoRA is for linear layers; take it out");
+  for (const Target& target : targets_)
     if (!target.met)
       fail_usage(
           "--lora-targets names \"{}\", which this model does not have; expected {}, or a regular "

@@ -1,5 +1,7 @@
 #include "model/open_model.h"
 
+#include <algorithm>
+
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json_file.h"
@@ -136,6 +138,31 @@ TensorFiles open_weights(const std::string& path, const ModelConfig& config) {
   refuse_quantised(path, files);
   take_names_in_files(files, config);
   return files;
+}
+
+bool head_differs(const ModelConfig& config, const TensorFiles& files) {
+  const ModuleNames names = architecture(config.family).names(config);
+  const auto table = [&](Role role) {
+    return files.find(names({ModuleId::kOutside, role}) + ".weight");
+  };
+  const StoredTensor* head = table(Role::kHead);
+  const StoredTensor* embedding = table(Role::kEmbedding);
+  if (head == nullptr || embedding == nullptr) return false;
+  if (head->dtype != embedding->dtype || head->shape != embedding->shape) return true;
+  if (!head->plain() || !embedding->plain()) return true;
+  // Bit by bit and to the end: one row of its own makes another head. Both lie in one place where the
+  // file has them once. What was read of the file is not kept.
+  const std::span<const std::byte> a = head->bytes, b = embedding->bytes;
+  if (a.data() == b.data()) return false;
+  constexpr size_t kPiece = 16 << 20;
+  bool differs = false;
+  for (size_t at = 0; at < a.size() && !differs; at += kPiece) {
+    const size_t count = std::min(kPiece, a.size() - at);
+    differs = std::memcmp(a.data() + at, b.data() + at, count) != 0;
+    if (head->mapped) forget_pages(a.subspan(at, count));
+    if (embedding->mapped) forget_pages(b.subspan(at, count));
+  }
+  return differs;
 }
 
 void settle_head(const std::string& path, const TensorFiles& files, ModelConfig& config) {

@@ -261,12 +261,14 @@ void load_weights(Weights& weights, const ModelConfig& config, const TensorFiles
   const bool on_device = fixed.device() != nullptr;
   const Architecture& arch = architecture(config.family);
   check_names(weights, arch, files);
+  bool quantised = false;
   for (const auto& param : weights.params) {
     const StoredTensor& stored = find_checked(*param, files);
     const std::optional<Dtype> blocks = stored.blocks();
     const bool in_blocks = stays_in_blocks(*param, blocks, fixed);
     const std::optional<Dtype> made =
         in_blocks ? std::nullopt : quantised_to(*param, quantise, fixed);
+    quantised = quantised || made;
     const Dtype wanted =
         param->vector() ? Dtype::kF32 : made.value_or(in_blocks ? *blocks : matrix);
     const bool as_stored = in_blocks || (!blocks && stays_as_stored(*param, stored.dtype, wanted));
@@ -285,6 +287,12 @@ void load_weights(Weights& weights, const ModelConfig& config, const TensorFiles
     stored.copy_to(param->value);
     stored.forget();
   }
+  if (quantise && !quantised && !on_device)
+    fail(
+        "{}: no matrix of its layers has rows of whole blocks of {}, and nothing would be "
+        "quantised; "
+        "choose another format",
+        files.files().front().string(), label_of(*quantise));
   if (!fixed.measuring()) check_vectors(weights, files);
 }
 
@@ -384,31 +392,6 @@ void allocate_vectors(Weights& weights, Arena& fixed) {
     param->in_arena = true;
     if (!fixed.measuring()) clear(param->value);
   }
-}
-
-bool head_differs(const ModelConfig& config, const TensorFiles& files) {
-  const ModuleNames names = architecture(config.family).names(config);
-  const auto table = [&](Role role) {
-    return files.find(names({ModuleId::kOutside, role}) + ".weight");
-  };
-  const StoredTensor* head = table(Role::kHead);
-  const StoredTensor* embedding = table(Role::kEmbedding);
-  if (head == nullptr || embedding == nullptr) return false;
-  if (head->dtype != embedding->dtype || head->shape != embedding->shape) return true;
-  if (!head->plain() || !embedding->plain()) return true;
-  // Bit by bit and to the end: one row of its own makes another head. Both lie in one place where the
-  // file has them once. What was read of the file is not kept.
-  const std::span<const std::byte> a = head->bytes, b = embedding->bytes;
-  if (a.data() == b.data()) return false;
-  constexpr size_t kPiece = 16 << 20;
-  bool differs = false;
-  for (size_t at = 0; at < a.size() && !differs; at += kPiece) {
-    const size_t count = std::min(kPiece, a.size() - at);
-    differs = std::memcmp(a.data() + at, b.data() + at, count) != 0;
-    if (head->mapped) forget_pages(a.subspan(at, count));
-    if (embedding->mapped) forget_pages(b.subspan(at, count));
-  }
-  return differs;
 }
 
 }  // namespace falconer

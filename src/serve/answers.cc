@@ -1,10 +1,17 @@
 // /v1/chat/completions and /v1/completions.
+#include <nlohmann/json.hpp>
+
 #include "base/log.h"
 #include "base/system.h"
 #include "serve/service.h"
 
 namespace falconer::serve {
 namespace {
+
+// A text must not look like lines of the log.
+std::string on_one_line(const std::string& text) {
+  return nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
 
 constexpr int64_t kMostPreparing = 512;                   // requests that wait to be looked at,
 constexpr size_t kMostPreparingBytes = size_t{64} << 20;  // and what their bodies have together
@@ -111,7 +118,7 @@ void Service::begin_answers(const Call& call, Prepared prepared, double arrived)
   if (options_.log_prompts)
     for (size_t i = 0; i < prepared.prompts.size(); ++i)
       log_info("prompt of {} tokens: {}", prepared.prompts[i].size(),
-               text_of(prepared.texts->tokenizer(), prepared.prompts[i]));
+               on_one_line(text_of(prepared.texts->tokenizer(), prepared.prompts[i])));
   auto answers = std::make_shared<Answering>(
       AnsweringOf{backend_, *http_, metrics_}, call, std::move(prepared),
       [this](const Answering& ended) { end_answers(ended); });
@@ -126,7 +133,8 @@ void Service::end_answers(const Answering& answers) {
                           usage.answer, now_seconds() - answers.prepared().arrived,
                           answers.left() ? " gone" : ""));
   if (options_.log_prompts)
-    for (size_t i = 0; i < answers.choices(); ++i) log_info("answer: {}", answers.text(i));
+    for (size_t i = 0; i < answers.choices(); ++i)
+      log_info("answer: {}", on_one_line(answers.text(i)));
   answering_.erase(&answers.exchange());
 }
 

@@ -186,8 +186,8 @@ Rows method_rows(FinetuneOptions& o) {
       {.names = "lora-dropout", .value = &o.lora_dropout, .help = "default: 0.05",
        .range = kLoraDropout, .methods = kLora, .recorded = true, .of_adapter = true},
       {.names = "lora-targets", .value = &o.lora_targets,
-       .help = "q, k, v, qkv, o, gate, up, down, head, all-linear, names of modules, or a regular expression "
-               "(default: q,v)",
+       .help = "q, k, v, qkv, o, gate, up, down, head, all-linear, of Falcon-H1 also in_proj, its parts z, x, B, C and dt, "
+               "and out_proj, names of modules, or a regular expression (default: q,v)",
        .choices = {"q", "k", "v", "qkv", "o", "gate", "up", "down", "head", "all-linear"},
        .methods = kLora, .open = true, .commas = true, .recorded = true, .of_adapter = true},
       {.names = "lora-rs", .value = &o.lora_rs, .help = "rank-stabilised: scale alpha / sqrt(r)",
