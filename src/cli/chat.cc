@@ -8,6 +8,7 @@
 
 #include "base/answer_printer.h"
 #include "base/log.h"
+#include "base/plural.h"
 #include "base/small_letters.h"
 #include "base/streams.h"
 #include "base/terminal.h"
@@ -34,11 +35,13 @@ constexpr const char* kOrders =
     "/adapter NAME        goes on with an adapter that is loaded; /adapter NAME=PATH loads it,\n"
     "                     /adapter base is the model without one, /adapter lists them\n"
     "/compare [TEXT]      answers TEXT, or the last message again, by the base and each adapter\n"
-    "/system [TEXT]       what the model is told before the first turn; what was said is "
-    "forgotten\n"
+    "/system [TEXT]       what the model is told before the first turn; with TEXT, or \"\" for "
+    "none, the\n"
+    "                     conversation begins anew\n"
     "/clear               forgets what was said\n"
-    "/save FILE           writes the conversation as a row {\"messages\"}, to learn from or to "
-    "answer\n"
+    "/save FILE           writes the whole conversation as a row {\"messages\"}, to learn from or "
+    "to\n"
+    "                     answer; again, it replaces the file\n"
     "/exit                ends the chat; so do exit, quit, an empty line and Ctrl-D\n"
     "Ctrl-C stops an answer, or leaves what is being typed. A line that ends with \\ goes on, and "
     "so does all between \"\"\" and "
@@ -47,7 +50,18 @@ constexpr const char* kOrders =
 /// What a message is that is not for the model: a word alone on its line that other programs' chats end with, too, or
 /// one of ours with what stands behind it.
 struct Order {
-  enum class Kind { kNone, kEnd, kClear, kHelp, kAdapter, kCompare, kSystem, kSave, kUnknown };
+  enum class Kind {
+    kNone,
+    kEnd,
+    kClear,
+    kHelp,
+    kAdapter,
+    kCompare,
+    kSystem,
+    kSave,
+    kUnknown,
+    kTooMuch
+  };
   Kind kind = Kind::kNone;
   std::string rest = {};
 };
@@ -65,16 +79,19 @@ Order order_in(const std::string& message) {
   const std::string word = small_letters(text.substr(0, space)), rest(trimmed(text.substr(space)));
   const bool marked = word.front() == '/' || word.front() == '!' || word.front() == ':';
   const std::string name = marked ? word.substr(1) : word;
-  if (rest.empty() &&
-      (name == "exit" || name == "quit" || (marked && (name == "bye" || name == "q"))))
-    return {Kind::kEnd};
+  if (name == "exit" || name == "quit" || (marked && (name == "bye" || name == "q"))) {
+    if (rest.empty()) return {Kind::kEnd};
+    if (word.front() == '/') return {Kind::kTooMuch, word};
+  }
   if (word.front() != '/' && !(word.front() == '!' && rest.empty())) return {};
   constexpr std::pair<const char*, Kind> kNames[] = {
       {"adapter", Kind::kAdapter}, {"compare", Kind::kCompare}, {"system", Kind::kSystem},
       {"save", Kind::kSave},       {"clear", Kind::kClear},     {"help", Kind::kHelp},
       {"?", Kind::kHelp}};
   for (const auto& [known, kind] : kNames)
-    if (name == known) return {kind, rest};
+    if (name == known)
+      return kind == Kind::kClear && !rest.empty() ? Order{Kind::kTooMuch, word}
+                                                   : Order{kind, rest};
   // "/usr/bin" and "!important, ..." may be meant for the model.
   return {word.front() == '/' && is_word(name) && rest.empty() ? Kind::kUnknown : Kind::kNone};
 }
@@ -101,8 +118,8 @@ class Chatting {
     while (const auto message = lines_.read(">> Prompt: ")) {
       const Order order = order_in(*message);
       if (order.kind == Order::Kind::kEnd) return;
-      const Stoppable stoppable(typed_);
       try {
+        const Stoppable stoppable(typed_);
         if (order.kind == Order::Kind::kNone)
           answer(*message);
         else
@@ -123,8 +140,8 @@ class Chatting {
  private:
   void say(const std::string& text) const { print_message(laid_out(text) + "\n"); }
 
-  /// While it lives signals stop what is computed; then they do what they did. That of a Ctrl-C that is `typed` is the
-  /// LineReader's.
+  /// While it lives signals stop what is computed, which interrupted() tells then, too; behind it they do what they did.
+  /// That of a Ctrl-C that is `typed` is the LineReader's.
   class Stoppable {
    public:
     explicit Stoppable(bool typed) {
@@ -137,7 +154,6 @@ class Chatting {
     Stoppable(const Stoppable&) = delete;
     Stoppable& operator=(const Stoppable&) = delete;
     ~Stoppable() {
-      clear_interrupts();
       for (size_t i = 0; i < std::size(kSignals); ++i)
         ::sigaction(kSignals[i], &before_[i], nullptr);
     }
@@ -185,20 +201,35 @@ class Chatting {
     say(text);
   }
 
+  void tell(const std::string& system) {
+    if (!system.empty()) {
+      talk_.set_system(system == "\"\"" ? "" : system);
+      return say("the conversation begins anew, " + std::string(talk_.system().empty()
+                                                                    ? "without a system text"
+                                                                    : "with this system text"));
+    }
+    if (talk_.system().empty()) return say("there is no system text; /system TEXT sets one");
+    say("system text (/system \"\" removes it): " + talk_.system());
+  }
+
   void follow(const Order& order, const std::string& message) {
     using Kind = Order::Kind;
     if (order.kind == Kind::kClear) talk_.clear();
-    if (order.kind == Kind::kSystem) talk_.set_system(order.rest);
+    if (order.kind == Kind::kSystem) tell(order.rest);
     if (order.kind == Kind::kCompare) compare(order.rest);
     if (order.kind == Kind::kSave) {
       if (order.rest.empty()) throw Error("/save needs the file to write: /save talk.jsonl", 2);
-      talk_.save(order.rest);
-      say("saved in " + order.rest);
+      const size_t turns = talk_.save(order.rest);
+      say("saved in " + order.rest + ": " + std::to_string(turns) + " " + plural(turns, "turn"));
     }
     if (order.kind == Kind::kAdapter) {
-      if (!order.rest.empty()) talk_.use_adapter(order.rest == "base" ? "" : order.rest);
+      if (!order.rest.empty()) talk_.use_adapter(order.rest);
       list_adapters();
     }
+    if (order.kind == Kind::kTooMuch)
+      throw Error("there is no " + std::string(trimmed(message)) + " here; " + order.rest +
+                      " stands alone on its line",
+                  2);
     if (order.kind == Kind::kUnknown)
       say("there is no " + std::string(trimmed(message)) + " here; /help lists what there is.");
     if (order.kind == Kind::kHelp) print_message(kOrders);

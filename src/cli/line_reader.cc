@@ -122,18 +122,26 @@ LineReader::~LineReader() {
   if (typed_) ::sigaction(SIGINT, &before_, nullptr);
 }
 
-// A terminal gives whole lines, so that nothing of one is in a buffer already.
+// A terminal gives whole lines, so that nothing of one is in a buffer already. Ctrl-C comes while this waits, or before,
+// but not in between.
 bool LineReader::wait_for_line() const {
+  sigset_t ctrl_c, before;
+  sigemptyset(&ctrl_c);
+  sigaddset(&ctrl_c, SIGINT);
+  ::pthread_sigmask(SIG_BLOCK, &ctrl_c, &before);
   pollfd input = {.fd = STDIN_FILENO, .events = POLLIN, .revents = 0};
-  while (!interrupted())
-    if (::poll(&input, 1, -1) >= 0 || errno != EINTR) return true;
-  return false;
+  bool here = false;
+  while (!interrupted() && !here)
+    here = ::ppoll(&input, 1, nullptr, &before) >= 0 || errno != EINTR;
+  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  return here;
 }
 
 std::optional<std::string> LineReader::read_line(const std::string& prompt) {
   if (editor_ != nullptr) {
     editor_->prompt = prompt;
     int count = 0;
+    el_set(editor_->edit, EL_PREP_TERM, 1);  // keys are the editor's before the prompt is seen
     reading = true;
     const char* typed = el_gets(editor_->edit, &count);
     reading = false;

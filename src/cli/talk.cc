@@ -12,6 +12,8 @@
 namespace falconer::cli {
 namespace {
 
+constexpr const char* kBase = "base";  // the name of none
+
 ChatMessage message_of(const char* role, std::string content) {
   return {.role = role, .content = std::move(content), .input = "", .more = ""};
 }
@@ -28,6 +30,7 @@ Talk::Talk(Model& model, SamplingSettings sampling, const std::string& system, b
 void Talk::clear() {
   alone_ = raw_ || model_.prompt_style().empty();
   chat_.messages.clear();
+  said_.clear();
   if (!system_.empty()) chat_.messages.push_back(message_of("system", system_));
   first_ = chat_.messages.size();
 }
@@ -37,12 +40,33 @@ void Talk::set_system(const std::string& system) {
   clear();
 }
 
-void Talk::save(const std::string& file) const {
+size_t Talk::save(const std::string& file) {
+  namespace fs = std::filesystem;
+  if (said_.empty()) throw Error("nothing was said yet, so there is nothing to save", 2);
+  const OutputPlace place = falconer::place_of(file);
+  OutputRule(true).check_result(file, "/save");
+  std::error_code none;
+  const auto now = [&] {
+    return Saved{fs::file_size(place.path, none), fs::last_write_time(place.path, none)};
+  };
+  const fs::path name = fs::weakly_canonical(place.path, none);
+  if (const auto own = saved_.find(name); !place.through && fs::exists(place.path, none) &&
+                                          (own == saved_.end() || own->second != now()))
+    throw Error(
+        file + ": is there already, and " +
+        (own == saved_.end() ? "this chat did not write it" : "was changed since it was saved") +
+        "; /save another name");
   nlohmann::ordered_json messages = nlohmann::ordered_json::array();
-  for (const ChatMessage& message : chat_.messages)
-    messages.push_back({{"role", message.role}, {"content", message.content}});
-  OutputRule(false).check_result(file, "/save");
-  write_file(file, nlohmann::ordered_json({{"messages", messages}}).dump() + "\n");
+  const auto add = [&](const char* role, const std::string& content) {
+    messages.push_back({{"role", role}, {"content", content}});
+  };
+  if (!system_.empty()) add("system", system_);
+  for (const ChatMessage& message : said_) add(message.role.c_str(), message.content);
+  write_marked(file, [&](const fs::path& path) {
+    write_file(path, nlohmann::ordered_json({{"messages", messages}}).dump() + "\n");
+  });
+  if (!place.through) saved_[name] = now();
+  return said_.size() / 2;
 }
 
 // The oldest turns are forgotten where they leave no room for an answer.
@@ -75,6 +99,7 @@ Talk::Answered Talk::answer(const std::string& message, const OnText& on_text) {
   answered.cut = completion.finish_reason == "length" &&
                  std::ssize(ids) + std::ssize(completion.ids) >= model_.context();
   chat.messages.push_back(message_of("assistant", std::string(trimmed(completion.text))));
+  said_.insert(said_.end(), chat.messages.end() - 2, chat.messages.end());
   chat_ = std::move(chat);
   return answered;
 }
@@ -111,8 +136,22 @@ void Talk::compare(const std::string& message, const std::function<void(const st
 void Talk::use_adapter(const std::string& what) {
   const size_t equals = what.find('=');
   const std::string name = what.substr(0, equals);
-  if (equals != what.npos) model_.load_adapter(name, what.substr(equals + 1));
-  model_.set_adapter(name);
+  if (equals != what.npos) {
+    const std::string path(trimmed(what.substr(equals + 1)));
+    if (name.empty() || path.empty() || name.find_first_of(" \t\n") != name.npos)
+      throw Error("/adapter " + what + ": expected /adapter NAME=PATH, with a NAME without blanks",
+                  2);
+    if (name == kBase)
+      throw Error(
+          "/adapter " + what + ": base is the model without an adapter; choose another name", 2);
+    const std::vector<std::string> loaded = model_.adapters();
+    if (std::find(loaded.begin(), loaded.end(), name) != loaded.end())
+      throw Error("/adapter " + what + ": " + name + " is loaded already; /adapter " + name +
+                      " goes on with it, and another name loads another",
+                  2);
+    model_.load_adapter(name, path);
+  }
+  model_.set_adapter(name == kBase ? "" : name);
   alone_ = raw_ || model_.prompt_style().empty();
 }
 

@@ -1,7 +1,10 @@
 // A conversation with a model and its adapters.
 #pragma once
 
+#include <cstdint>
+#include <filesystem>
 #include <functional>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,10 +22,13 @@ class Talk {
 
   bool alone() const { return alone_; }
   void clear();
-  /// What the model is told before the first turn; what was said is forgotten.
+  /// What the model is told before the first turn, or "". Setting it forgets what was said.
+  const std::string& system() const { return system_; }
   void set_system(const std::string& system);
-  /// The conversation as rows have it: {"messages": [...]}. Error: the file cannot be written, or is there already.
-  void save(const std::string& file) const;
+  /// The whole conversation as rows have it, {"messages": [...]}, also what the model no longer is given. A file that this
+  /// wrote before is replaced. Error: nothing was said; the file cannot be written, or is there and somebody else's. The
+  /// number of turns.
+  size_t save(const std::string& file);
 
   using OnText = std::function<void(std::string_view)>;
   /// Answers a message, which stays in the conversation with what was answered; also where Ctrl-C stopped it, which is
@@ -36,7 +42,8 @@ class Talk {
   /// `begin` is told who comes. Error (usage): nothing was said yet.
   void compare(const std::string& message, const std::function<void(const std::string&)>& begin,
                const OnText& on_text);
-  /// Goes on with the adapter of that name; "": the base. NAME=PATH loads it first. Error: as Model's.
+  /// Goes on with the adapter of that name; "base": without one. NAME=PATH loads it first. Errors: a name with blanks, or
+  /// that is taken; what Model says.
   void use_adapter(const std::string& what);
 
  private:
@@ -48,7 +55,15 @@ class Talk {
   std::string system_;
   bool raw_, alone_ = false;
   Chat chat_;
-  size_t first_ = 0;  // message behind the system's
+  size_t first_ = 0;               // message behind the system's
+  std::vector<ChatMessage> said_;  // since the conversation began, without the system's
+  /// Files that save() wrote, as it left them.
+  struct Saved {
+    std::uintmax_t size = 0;
+    std::filesystem::file_time_type changed = {};
+    bool operator==(const Saved&) const = default;
+  };
+  std::map<std::filesystem::path, Saved> saved_;
   uint32_t turn_ = 0;
 };
 
