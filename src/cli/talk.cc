@@ -4,7 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/file.h"
-#include "base/output.h"
+#include "base/path.h"
 #include "base/trim.h"
 #include "base/utf8.h"
 #include "falconer/process.h"
@@ -19,6 +19,11 @@ ChatMessage message_of(const char* role, std::string content) {
 }
 
 }  // namespace
+
+Talk::Saved Talk::saved_as(const std::filesystem::path& file) {
+  std::error_code none;
+  return {std::filesystem::file_size(file, none), std::filesystem::last_write_time(file, none)};
+}
 
 Talk::Talk(Model& model, SamplingSettings sampling, const std::string& system, bool raw)
     : model_(model), sampling_(std::move(sampling)), system_(to_valid_utf8(system)), raw_(raw) {
@@ -40,22 +45,29 @@ void Talk::set_system(const std::string& system) {
   clear();
 }
 
+// As OutputRule, in a chat's words: nothing here has flags.
+void Talk::check_save(const std::string& file, const OutputPlace& place) const {
+  namespace fs = std::filesystem;
+  std::error_code none;
+  const fs::path folder = folder_of(place.path);
+  if (place.through) return;
+  if (fs::is_directory(place.path, none)) throw Error(file + ": is a folder; /save a file in it");
+  if (!fs::is_directory(folder, none))
+    throw Error(file + ": the folder " + folder.string() +
+                " is not there; make it, or /save another name");
+  if (!fs::exists(place.path, none)) return;
+  const auto own = saved_.find(fs::weakly_canonical(place.path, none));
+  if (own == saved_.end())
+    throw Error(file + ": is there already, and this chat did not write it; /save another name");
+  if (own->second != saved_as(place.path))
+    throw Error(file + ": was changed since this chat saved it; /save another name");
+}
+
 size_t Talk::save(const std::string& file) {
   namespace fs = std::filesystem;
   if (said_.empty()) throw Error("nothing was said yet, so there is nothing to save", 2);
   const OutputPlace place = falconer::place_of(file);
-  OutputRule(true).check_result(file, "/save");
-  std::error_code none;
-  const auto now = [&] {
-    return Saved{fs::file_size(place.path, none), fs::last_write_time(place.path, none)};
-  };
-  const fs::path name = fs::weakly_canonical(place.path, none);
-  if (const auto own = saved_.find(name); !place.through && fs::exists(place.path, none) &&
-                                          (own == saved_.end() || own->second != now()))
-    throw Error(
-        file + ": is there already, and " +
-        (own == saved_.end() ? "this chat did not write it" : "was changed since it was saved") +
-        "; /save another name");
+  check_save(file, place);
   nlohmann::ordered_json messages = nlohmann::ordered_json::array();
   const auto add = [&](const char* role, const std::string& content) {
     messages.push_back({{"role", role}, {"content", content}});
@@ -65,7 +77,8 @@ size_t Talk::save(const std::string& file) {
   write_marked(file, [&](const fs::path& path) {
     write_file(path, nlohmann::ordered_json({{"messages", messages}}).dump() + "\n");
   });
-  if (!place.through) saved_[name] = now();
+  std::error_code none;
+  if (!place.through) saved_[fs::weakly_canonical(place.path, none)] = saved_as(place.path);
   return said_.size() / 2;
 }
 

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/output.h"
 #include "falconer/use.h"
 
 namespace falconer::cli {
@@ -63,6 +64,8 @@ class Talk {
     std::filesystem::file_time_type changed = {};
     bool operator==(const Saved&) const = default;
   };
+  static Saved saved_as(const std::filesystem::path& file);
+  void check_save(const std::string& file, const OutputPlace& place) const;
   std::map<std::filesystem::path, Saved> saved_;
   uint32_t turn_ = 0;
 };
