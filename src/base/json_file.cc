@@ -82,4 +82,8 @@ nlohmann::json read_json_object(const std::filesystem::path& path, size_t limit,
   return parse_json_object(read_text_file(path, limit), path.string(), next);
 }
 
+nlohmann::json read_config_object(const std::filesystem::path& path) {
+  return parse_json_object(without_bare_numbers(read_text_file(path, 1 << 24)), path.string());
+}
+
 }  // namespace falconer

@@ -13,6 +13,8 @@ namespace falconer {
 /// the reason) or another kind of value; ends with `next`, what to do.
 nlohmann::json read_json_object(const std::filesystem::path& path, size_t limit = size_t{1} << 28,
                                 const char* next = "fetch it again");
+/// As read_json_object(), of a config.json, which may have without_bare_numbers()'s.
+nlohmann::json read_config_object(const std::filesystem::path& path);
 /// The same text with {"__float__": "Infinity"}, as transformers 5 writes it, for a bare Infinity, -Infinity or NaN, which
 /// Python's json writes and JSON does not have: in a config.json.
 std::string without_bare_numbers(std::string_view text);

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/json_text.h"
 
 namespace falconer {
 namespace {
@@ -44,7 +45,7 @@ std::string found_text(const Json& value) {
   if (value.is_object()) return "an object";
   if (value.is_number_float() && !std::isfinite(value.template get<double>()))
     return fmt::format("{}", value.template get<double>());  // which JSON would call null
-  return printable(value.dump(-1, ' ', false, Json::error_handler_t::replace));
+  return printable(json_text(value));
 }
 
 template <class Json>

@@ -33,4 +33,9 @@ std::string array_text(std::string_view line);
 nlohmann::json parse_json(std::string_view text);
 nlohmann::ordered_json parse_ordered_json(std::string_view text);
 
+/// As text, what is within further in by `indent` (-1: all in one line). Bytes that are no UTF-8 become U+FFFD: paths and
+/// what people type may be any.
+std::string json_text(const nlohmann::json& json, int indent = -1);
+std::string json_text(const nlohmann::ordered_json& json, int indent = -1);
+
 }  // namespace falconer

@@ -374,9 +374,7 @@ SideFiles tokenizer_from_gguf(const Gguf& gguf) {
   file["added_tokens"] = json::array();
   file["post_processor"] = post_processor(gguf, config);
   read_tokens(gguf, file["model"]["vocab"], file["added_tokens"]);
-  const auto text = [](const json& value) {
-    return value.dump(1, ' ', false, json::error_handler_t::replace) + "\n";
-  };
+  const auto text = [](const json& value) { return json_text(value, 1) + "\n"; };
   return {{"tokenizer.json", text(file)}, {"tokenizer_config.json", text(config)}};
 }
 

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/file.h"
+#include "base/json_text.h"
 #include "checkpoint/safetensors.h"
 
 namespace falconer {
@@ -26,7 +27,7 @@ std::string header_of(std::span<const TensorSpec> specs,
     at = end;
   }
   // Metadata may quote what a user typed; names are checked where they come from.
-  std::string text = header.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
+  std::string text = json_text(header);
   text.append((8 - text.size() % 8) % 8, ' ');  // the first tensor begins at a multiple of 8
   return text;
 }

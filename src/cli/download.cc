@@ -1,6 +1,7 @@
 // falconer download ORG/NAME
 #include <nlohmann/json.hpp>
 
+#include "base/json_text.h"
 #include "base/streams.h"
 #include "cli/command.h"
 #include "falconer/checkpoint.h"
@@ -22,7 +23,7 @@ void print_json(const DownloadReport& report) {
                              {"bytes", file.bytes},
                              {"hash", file.hash},
                              {"fetched", file.fetched}});
-  print_result(json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n");
+  print_result(json_text(json, 2) + "\n");
 }
 
 }  // namespace

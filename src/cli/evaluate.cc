@@ -1,6 +1,7 @@
 // falconer evaluate
 #include <nlohmann/json.hpp>
 
+#include "base/json_text.h"
 #include "cli/command.h"
 #include "cli/print.h"
 #include "falconer/use.h"
@@ -72,7 +73,7 @@ void print_json(const EvaluateReport& report, int64_t shown) {
       json["shown"].push_back(std::move(said));
     }
   }
-  print_result(json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
+  print_result(json_text(json, 2) + "\n");
 }
 
 }  // namespace

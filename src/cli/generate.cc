@@ -2,6 +2,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/answer_printer.h"
+#include "base/json_text.h"
 #include "base/log.h"
 #include "base/plural.h"
 #include "base/streams.h"
@@ -52,7 +53,7 @@ void print_json(const std::vector<Completion>& completions) {
     row["prefill_tokens_per_second"] = c.prefill_tokens_per_second;
     row["decode_tokens_per_second"] = c.decode_tokens_per_second;
     row["peak_rss_bytes"] = peak_memory_bytes();
-    print_result(row.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n");
+    print_result(json_text(row) + "\n");
   }
 }
 

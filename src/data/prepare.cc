@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/json_text.h"
 #include "base/output.h"
 #include "base/threads.h"
 #include "text/tokenizer.h"
@@ -83,8 +84,7 @@ LoadedData prepare_dataset(const PrepareSettings& settings, const Tokenizer& tok
   record["tokenizer"] = tokenizer.fingerprint();
   record["train_rows"] = data.rows().size();
   record["test_rows"] = data.held_out().size();
-  write_file(settings.out / kRecord,
-             record.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n");
+  write_file(settings.out / kRecord, json_text(record, 2) + "\n");
   mark_written(settings.out / kRecord);
   return data;
 }

@@ -66,40 +66,35 @@ void PageTable::touch(Node* last) {
   }
 }
 
-PageTable::Node* PageTable::node_at(const std::string& key, std::span<const int32_t> ids,
-                                    int64_t count) {
+std::vector<PageTable::Node*> PageTable::nodes_of(const std::string& key,
+                                                  std::span<const int32_t> ids, int64_t most) {
+  std::vector<Node*> nodes;
   const auto root = roots_.find(key);
-  if (root == roots_.end()) return nullptr;
+  if (root == roots_.end()) return nodes;
   Node* node = &root->second;
-  for (int64_t page = 0; page < count; ++page) {
-    const auto next = node->after.find(ids_of(ids, static_cast<size_t>(page)));
-    if (next == node->after.end()) return nullptr;
+  most = std::min(most, std::ssize(ids) / kPageRows);
+  while (std::ssize(nodes) < most) {
+    const auto next = node->after.find(ids_of(ids, nodes.size()));
+    if (next == node->after.end()) break;
     node = next->second.get();
+    nodes.push_back(node);
   }
-  return node;
+  return nodes;
 }
 
 PageTable::Beginning PageTable::find(const std::string& key, std::span<const int32_t> ids,
                                      int64_t most) {
-  Beginning found;
-  const auto root = roots_.find(key);
-  if (root == roots_.end()) return found;
-  Node *node = &root->second, *last = node;
-  most = std::min(most, std::ssize(ids) / kPageRows);
-  std::vector<int32_t> pages;
-  while (std::ssize(pages) < most) {
-    const auto next = node->after.find(ids_of(ids, pages.size()));
-    if (next == node->after.end()) break;
-    node = next->second.get();
-    pages.push_back(node->page);
-    if (!node_of_state_.empty() && node->state < 0) continue;
-    last = node;
-    found.pages = pages;
-    found.state = node->state;
+  std::vector<Node*> nodes = nodes_of(key, ids, most);
+  Beginning found{.pages = {}, .known = std::ssize(nodes)};
+  if (!node_of_state_.empty())
+    while (!nodes.empty() && nodes.back()->state < 0) nodes.pop_back();
+  if (nodes.empty()) return found;
+  found.state = nodes.back()->state;
+  touch(nodes.back());
+  for (const Node* node : nodes) {
+    found.pages.push_back(node->page);
+    add_holder(node->page);
   }
-  found.known = std::ssize(pages);
-  touch(last);
-  for (const int32_t page : found.pages) add_holder(page);
   return found;
 }
 
@@ -125,8 +120,10 @@ void PageTable::release_state(int32_t state) {
 
 void PageTable::keep_state(const std::string& key, std::span<const int32_t> ids, int64_t count,
                            int32_t state) {
-  Node* const node = node_at(key, ids, count);
-  if (node == nullptr || node->parent == nullptr || node->state >= 0) return release_state(state);
+  const std::vector<Node*> nodes = nodes_of(key, ids, count);
+  if (nodes.empty() || std::ssize(nodes) < count || nodes.back()->state >= 0)
+    return release_state(state);
+  Node* const node = nodes.back();
   node->state = state;
   node_of_state_[static_cast<size_t>(state)] = node;
 }

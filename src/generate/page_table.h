@@ -72,7 +72,8 @@ class PageTable {
   void touch(Node* last);
   void add_holder(int32_t page);
   void forget(Node& node);
-  Node* node_at(const std::string& key, std::span<const int32_t> ids, int64_t count);
+  /// Of the first whole pages of `ids`, at most `most`, as far as they are kept.
+  std::vector<Node*> nodes_of(const std::string& key, std::span<const int32_t> ids, int64_t most);
 
   std::vector<int32_t> holders_, free_;
   std::vector<Node*> node_of_;  // of pages that are kept; null

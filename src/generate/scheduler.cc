@@ -20,10 +20,11 @@ constexpr int64_t kPartWithLogits = 128;
 Scheduler::Scheduler(Session& session, const SchedulerOptions& options)
     : session_(session),
       options_(options),
-      has_states_(KvCache::state_bytes(session.decoder(), session.run().activation) > 0),
-      cache_(session.decoder(), options.pages, session.run().activation, session.device(),
-             has_states_ ? options.most_running + options.kept_states : 0),
-      table_(options.pages, has_states_ ? options.most_running + options.kept_states : 0) {
+      states_(KvCache::state_bytes(session.decoder(), session.run().activation) > 0
+                  ? options.most_running + options.kept_states
+                  : 0),
+      cache_(session.decoder(), options.pages, session.run().activation, session.device(), states_),
+      table_(options.pages, states_) {
   FALCONER_CHECK(options.most_running > 0 && options.prompt_part % kPageRows == 0 &&
                  options.part_beside % kPageRows == 0 && options.part_beside > 0);
   if (options.as_attached) attached_parts_ = session.parts();
@@ -169,7 +170,7 @@ void Scheduler::share_beginning(Sequence& s) {
 }
 
 bool Scheduler::take_state(Sequence& s) {
-  if (!has_states_ || s.state >= 0) return true;
+  if (states_ == 0 || s.state >= 0) return true;
   const std::optional<int32_t> state = table_.take_state();
   s.state = state.value_or(-1);
   return state.has_value();
@@ -179,7 +180,7 @@ bool Scheduler::take_state(Sequence& s) {
 // has in common with one that was there before.
 void Scheduler::plan_copy(PassShare& share) {
   Sequence& s = *share.sequence;
-  if (!has_states_ || !shares(s) || s.request.prompt_chances) return;
+  if (states_ == 0 || !shares(s) || s.request.prompt_chances) return;
   const auto reached = [&](int64_t pages) {
     const int64_t tokens = pages * kPageRows;
     return tokens > s.past && tokens <= s.past + share.count;
@@ -347,7 +348,7 @@ bool Scheduler::read_again(Sequence& s) {
   if (config.rope_scaling.type != RopeType::kLongRope || beyond_original(s) ||
       s.past != config.rope_scaling.original_context || !architecture(config.family).reads_again)
     return false;
-  FALCONER_CHECK(!has_states_);
+  FALCONER_CHECK(states_ == 0);
   release(s);  // what others share stays as it is
   s.read_to = s.past;
   s.read_length = s.past + 1;

@@ -118,7 +118,7 @@ class Scheduler {
 
   Session& session_;
   SchedulerOptions options_;
-  bool has_states_;
+  int64_t states_;  // of sequences; 0: keys and values are all that the model remembers
   KvCache cache_;
   PageTable table_;
   std::list<std::unique_ptr<Sequence>> running_;  // in the order in which they came

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "base/json_text.h"
 #include "base/random.h"
 #include "method/load_tensor.h"
 #include "ops/prefix_attention.h"
@@ -131,7 +132,7 @@ std::string Adapter::config_json(const char* type) const {
   config["task_type"] = "CAUSAL_LM";
   config["adapter_length"] = options_.adapter_length;
   config["adapter_start_layer"] = options_.adapter_start_layer;
-  return config.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+  return json_text(config, 2) + "\n";
 }
 
 void Adapter::save_prefixes(SavedAdapter& saved) const {

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "base/json_text.h"
 #include "method/peft_config.h"
 #include "model/arch/architecture.h"
 
@@ -127,8 +128,7 @@ SavedAdapter lora_to_peft(const MethodOptions& options, const LoraHooks& hooks,
   if (beside.lora_bias) config["lora_bias"] = true;
   if (beside.olora) config["init_lora_weights"] = "olora";
   if (beside.ensure_weight_tying) config["ensure_weight_tying"] = true;
-  made.config_json =
-      config.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+  made.config_json = json_text(config, 2) + "\n";
   return made;
 }
 

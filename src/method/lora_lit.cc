@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/json_number.h"
+#include "base/json_text.h"
 #include "method/load_tensor.h"
 #include "model/arch/other_names.h"
 
@@ -232,8 +233,7 @@ class LitLoraWriter {
     json["lora_projection"] = projection_;
     json["lora_mlp"] = mlp_;
     json["lora_head"] = head_;
-    made_.config_json =
-        json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+    made_.config_json = json_text(json, 2) + "\n";
     return std::move(made_);
   }
 

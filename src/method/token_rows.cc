@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json_number.h"
+#include "base/json_text.h"
 #include "method/peft_config.h"
 #include "ops/embedding.h"
 #include "ops/linear.h"
@@ -219,8 +220,7 @@ void TokenRows::add_to(SavedAdapter& saved) const {
     config[kIdsKey] = of_embedding_->ids;
   else
     for (const auto& table : tables_) config[kIdsKey][last_name(table->module)] = table->ids;
-  saved.config_json =
-      config.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+  saved.config_json = json_text(config, 2) + "\n";
   for (const auto& table : tables_)
     saved.tensors.push_back({table->rows.name, table->rows.shape, host_values(table->rows.value)});
   std::sort(saved.tensors.begin(), saved.tensors.end(),

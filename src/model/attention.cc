@@ -121,7 +121,7 @@ void Attention::forward(Run& run, const MixerPass& pass, const View& n, const Vi
     gather_forward(run, {.x = kept.out, .index = wanted, .y = out});
   }
   dense_.forward(run, out, y, kept.dense_site);
-  if (y && out_scale_ != 1) scale(run, {.x = y, .factor = static_cast<float>(out_scale_)});
+  scale_by(run, y, out_scale_);
 }
 
 void Attention::backward(Run& run, const MixerPass& pass, const View& dy_scaled, const View& dn,

@@ -17,6 +17,8 @@ namespace falconer {
 /// A mixer with a state space scan beside attention (Mamba-2, as Falcon-H1 has it); no heads: there is none. In-projection
 /// rows, in this order: z (the gate), x, B, C, dt; the convolution goes over x, B and C.
 struct SsmConfig {
+  static constexpr const char* kParts[] = {"z", "x", "B", "C", "dt"};
+
   int64_t heads = 0, head_size = 0, groups = 1;
   int64_t state = 0;  // S: numbers for each dimension of a head
   int64_t taps = 4;   // of the convolution

@@ -4,11 +4,11 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "model/scaled_input.h"
 #include "ops/embedding.h"
 #include "ops/loss.h"
 #include "ops/pass_observer.h"
 #include "ops/residual.h"
-#include "ops/scale.h"
 #include "ops/soft_cap.h"
 
 namespace falconer {
@@ -101,8 +101,7 @@ View Decoder::embed(Run& run, const Batch& batch, bool kept) const {
                                      {.ids = ids, .w = w, .y = x.row_range(first, ids.size())});
                  });
                });
-  if (config_.embedding_scale != 1)
-    falconer::scale(run, {.x = x, .factor = static_cast<float>(config_.embedding_scale)});
+  scale_by(run, x, config_.embedding_scale);
   tell_made(run, {"embedding"}, x);
   return x;
 }
@@ -116,8 +115,7 @@ View Decoder::last_norm(Run& run, const View& x, bool keep, NormKept& kept) cons
 
 void Decoder::make_logits(Run& run, const View& n, const View& out, HookKept& kept) const {
   head_.forward(run, n, out, kept);
-  if (config_.logit_scale != 1)
-    falconer::scale(run, {.x = out, .factor = static_cast<float>(config_.logit_scale)});
+  scale_by(run, out, config_.logit_scale);
   if (config_.logit_cap != 0)
     soft_cap_forward(run, {.x = out, .cap = static_cast<float>(config_.logit_cap)});
 }

@@ -66,12 +66,11 @@ void Mlp::forward(Run& run, const MixerPass&, const View& n, const View& y, Mixe
   // Where nobody reads `pre` again the activation goes in place, unless its output must be kept and `pre`
   // lies in scratch.
   const bool keep_act = run.keep && down_.needs_x();
-  if (gated_ && gate_scale_ != 1)
-    scale(run, {.x = gate_of(kept.pre), .factor = static_cast<float>(gate_scale_)});
+  if (gated_) scale_by(run, gate_of(kept.pre), gate_scale_);
   const View act = keep_pre || keep_act ? run.push(keep_act, n.rows, width()) : gate_of(kept.pre);
   activate(run, kept.pre, act);
   down_.forward(run, act, y, kept.down_site);
-  if (y && down_scale_ != 1) scale(run, {.x = y, .factor = static_cast<float>(down_scale_)});
+  scale_by(run, y, down_scale_);
 }
 
 void Mlp::backward(Run& run, const MixerPass&, const View& dy_scaled, const View& dn, bool add_dn,
@@ -93,7 +92,7 @@ void Mlp::backward(Run& run, const MixerPass&, const View& dy_scaled, const View
   const View dgate = gate_of(kept.pre), dup = up_of(kept.pre);
   gated_backward(
       run, {.gate = dgate, .up = dup, .dy = d, .dgate = dgate, .dup = dup, .act = activation_});
-  if (gate_scale_ != 1) scale(run, {.x = dgate, .factor = static_cast<float>(gate_scale_)});
+  scale_by(run, dgate, gate_scale_);
   if (!gate_) return up_.backward(run, kept.up_site, kept.pre, dn, add_dn);
   gate_->backward(run, kept.gate_site, dgate, dn, add_dn);
   up_.backward(run, kept.up_site, dup, dn, true);

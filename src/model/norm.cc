@@ -51,8 +51,16 @@ void Norm::rows_forward(Run& run, const View& x, const View& y, const View& stat
 
 void Norm::backward(Run& run, const View& dy, const View& dx_add, const NormKept& kept) const {
   const View w = module_->w->value, dw = module_->w->grad;
+  if (!rms_)
+    return norm_backward(run, {.x = kept.x,
+                               .w = w,
+                               .stats = kept.stats,
+                               .dy = dy,
+                               .dx_add = dx_add,
+                               .dw = dw,
+                               .db = module_->b != nullptr ? module_->b->grad : View{}});
   const int64_t cols = dy.cols / groups_;
-  for (int64_t g = 0; rms_ && g < groups_; ++g)
+  for (int64_t g = 0; g < groups_; ++g)
     rms_norm_backward(run, {.x = one_head(kept.x.col_range(g * cols, cols)),
                             .w = w.col_range(g * cols, cols),
                             .stats = kept.stats.col_range(g, 1),
@@ -61,14 +69,6 @@ void Norm::backward(Run& run, const View& dy, const View& dx_add, const NormKept
                             .dw = dw.col_range(g * cols, cols),
                             .offset = offset_,
                             .add_dx = true});
-  if (rms_) return;
-  norm_backward(run, {.x = kept.x,
-                      .w = w,
-                      .stats = kept.stats,
-                      .dy = dy,
-                      .dx_add = dx_add,
-                      .dw = dw,
-                      .db = module_->b != nullptr ? module_->b->grad : View{}});
 }
 
 ModuleShape HeadNorm::declared(const ModelConfig& config, const ModuleId& id, int64_t heads) {

@@ -288,11 +288,7 @@ void load_weights(Weights& weights, const ModelConfig& config, const TensorFiles
     stored.forget();
   }
   if (quantise && !quantised && !on_device)
-    fail(
-        "{}: no matrix of its layers has rows of whole blocks of {}, and nothing would be "
-        "quantised; "
-        "choose another format",
-        files.files().front().string(), label_of(*quantise));
+    fail_nothing_in_blocks(files.files().front().string(), label_of(*quantise));
   if (!fixed.measuring()) check_vectors(weights, files);
 }
 

@@ -5,7 +5,6 @@
 #include "ops/embedding.h"
 #include "ops/gated.h"
 #include "ops/residual.h"
-#include "ops/scale.h"
 #include "ops/scan.h"
 
 namespace falconer {
@@ -14,14 +13,10 @@ void SsmMixer::declare(const ModelConfig& c, int64_t layer, const ModuleVisitor&
   const SsmConfig& s = c.ssm;
   ModuleShape in{.id = {layer, Role::kSsmIn}, .out = s.in_rows(), .in = c.width, .bias = s.in_bias};
   int64_t row = 0;
-  const std::pair<const char*, int64_t> parts[] = {{"z", s.width()},
-                                                   {"x", s.width()},
-                                                   {"B", s.group_rows()},
-                                                   {"C", s.group_rows()},
-                                                   {"dt", s.heads}};
-  for (const auto& [name, rows] : parts) {
-    in.parts.push_back({.name = name, .rows = {{row, rows}}});
-    row += rows;
+  const int64_t counts[] = {s.width(), s.width(), s.group_rows(), s.group_rows(), s.heads};
+  for (size_t i = 0; i < std::size(counts); ++i) {
+    in.parts.push_back({.name = SsmConfig::kParts[i], .rows = {{row, counts[i]}}});
+    row += counts[i];
   }
   visit(in);
   visit({.id = {layer, Role::kSsmConv},
@@ -65,14 +60,9 @@ int64_t SsmMixer::state_bytes(Dtype dtype) const {
 }
 
 void SsmMixer::scale_parts(Run& run, const View& projected) const {
-  int64_t column = 0;
-  const int64_t counts[] = {shape_.width(), shape_.width(), shape_.group_rows(),
-                            shape_.group_rows(), shape_.heads};
-  for (size_t i = 0; i < std::size(counts); ++i) {
-    const auto factor = static_cast<float>(shape_.part_scales[i]);
-    if (factor != 1) scale(run, {.x = projected.col_range(column, counts[i]), .factor = factor});
-    column += counts[i];
-  }
+  for (size_t i = 0; i < shape_.part_scales.size(); ++i)
+    for (const RowRange& rows : in_.parts()[i].rows)
+      scale_by(run, projected.col_range(rows.begin, rows.count), shape_.part_scales[i]);
 }
 
 // What out_ reads, from the rows that are wanted.
@@ -123,8 +113,7 @@ void SsmMixer::forward(Run& run, const MixerPass& pass, const View& n, const Vie
   }
   const View gated = gated_forward_of(run, gate, kept.scanned, dscanned, kept);
   out_.forward(run, gated, y, kept.out_site);
-  if (y && shape_.out_scale != 1)
-    scale(run, {.x = y, .factor = static_cast<float>(shape_.out_scale)});
+  scale_by(run, y, shape_.out_scale);
 }
 
 void SsmMixer::backward(Run& run, const MixerPass& pass, const View& dy, const View& dn,
@@ -136,7 +125,7 @@ void SsmMixer::backward(Run& run, const MixerPass& pass, const View& dy, const V
   {
     const LabelledRows labelled(run, static_cast<bool>(pass.wanted));
     const View d = scaled_gradient(run, dy, shape_.out_scale);
-    if (!dprojected && !(norm_ && norm_->trainable())) {
+    if (!needs_dscanned(static_cast<bool>(dn))) {
       if (out_.trainable()) out_.backward(run, kept.out_site, d, {});
       return;
     }

@@ -2,6 +2,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "base/json_text.h"
 #include "report/comparison.h"
 
 namespace falconer {
@@ -56,7 +57,7 @@ std::string comparison_json(const Comparison& c) {
                             {"answer", speed_of(run.speed)},
                             {"merged_answer", speed_of(run.merged_speed)},
                             {"merged_note", run.merged_note}});
-  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+  return json_text(json, 2) + "\n";
 }
 
 }  // namespace falconer

@@ -1,6 +1,7 @@
 // /v1/chat/completions and /v1/completions.
 #include <nlohmann/json.hpp>
 
+#include "base/json_text.h"
 #include "base/log.h"
 #include "base/system.h"
 #include "serve/service.h"
@@ -9,9 +10,7 @@ namespace falconer::serve {
 namespace {
 
 // A text must not look like lines of the log.
-std::string on_one_line(const std::string& text) {
-  return nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-}
+std::string on_one_line(const std::string& text) { return json_text(nlohmann::json(text)); }
 
 constexpr int64_t kMostPreparing = 512;                   // requests that wait to be looked at,
 constexpr size_t kMostPreparingBytes = size_t{64} << 20;  // and what their bodies have together

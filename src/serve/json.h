@@ -2,15 +2,11 @@
 #pragma once
 
 #include <nlohmann/json.hpp>
-#include <string>
+
+#include "base/json_text.h"
 
 namespace falconer::serve {
 
 using Json = nlohmann::ordered_json;
-
-/// In one line; bytes that are no UTF-8 become U+FFFD.
-inline std::string json_text(const Json& json) {
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
 
 }  // namespace falconer::serve

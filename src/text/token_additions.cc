@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/joined.h"
 #include "base/json_number.h"
+#include "base/json_text.h"
 #include "base/log.h"
 #include "base/number.h"
 
@@ -347,7 +348,7 @@ std::string tokenizer_json_with_additions(const TokenizerFiles& files, int64_t r
                     {"special", token.special}});
   }
   file["added_tokens"] = std::move(list);
-  return file.dump(-1, ' ', false, json::error_handler_t::replace);
+  return json_text(file);
 }
 
 }  // namespace falconer

@@ -158,9 +158,9 @@ struct Tokenizer::Impl {
   void read_special_ids(const Files& files, const std::map<std::string, std::string>& usual) {
     const json names = parse_optional_file(files, "tokenizer_config.json");
     const json generation = parse_optional_file(files, "generation_config.json");
-    TokenizerFiles settings = files;
-    if (const auto found = settings.find("config.json"); found != settings.end())
-      found->second = without_bare_numbers(found->second);
+    Files settings;
+    if (const auto found = files.find("config.json"); found != files.end())
+      settings["config.json"] = without_bare_numbers(found->second);
     const json config = parse_optional_file(settings, "config.json");
     const auto one = [&](const std::string& kind) -> std::optional<int32_t> {
       const auto name =

@@ -113,8 +113,7 @@ void MetricsLog::write(const StepMetrics& row) {
   json["tokens_per_second"] = row.tokens_per_second;
   json["seconds"] = row.seconds;
   json["peak_rss_bytes"] = row.peak_rss_bytes;
-  files_->jsonl.put(json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) +
-                    "\n");
+  files_->jsonl.put(json_text(json) + "\n");
   files_->csv.put(fmt::format("{},{},{},{},{},{:.2f},{:.4f},{},\n", row.step, row.loss, row.lr,
                               row.grad_norm, row.tokens, row.tokens_per_second, row.seconds,
                               row.peak_rss_bytes));
@@ -134,8 +133,7 @@ void MetricsLog::write(const EvalMetrics& row) {
   json["eval_loss"] = number(row.loss);
   json["eval_tokens"] = row.tokens;
   json["eval_seconds"] = row.seconds;
-  files_->jsonl.put(json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) +
-                    "\n");
+  files_->jsonl.put(json_text(json) + "\n");
   files_->csv.put(fmt::format("{},,,,,,,,{}\n", row.step, row.loss));
   if (files_->events) files_->events->write(row.step, {{"eval/loss", row.loss}});
 }

@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "base/json_file.h"
 #include "base/json_number.h"
+#include "base/json_text.h"
 #include "base/log.h"
 #include "base/nearest.h"
 #include "base/path.h"
@@ -43,8 +44,7 @@ void save_adapter(const fs::path& folder, Session& session, const std::string& b
   const SavedAdapter saved = session.method()->save();
   auto config = nlohmann::ordered_json::parse(saved.config_json);
   if (config.contains("base_model_name_or_path")) config["base_model_name_or_path"] = base;
-  write_file(folder / "adapter_config.json",
-             config.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n");
+  write_file(folder / "adapter_config.json", json_text(config, 2) + "\n");
   std::vector<NamedView> views;
   for (const SavedTensor& tensor : saved.tensors)
     views.push_back({tensor.name, tensor.shape, view_of(tensor)});
@@ -73,8 +73,7 @@ void write_model_folder(const fs::path& folder, const fs::path& source, const Mo
   json.erase("quantization_config");  // the numbers are plain ones
   const char* name = torch_name(dtype);
   json.contains("dtype") ? json["dtype"] = name : json["torch_dtype"] = name;
-  write_file(folder / "config.json",
-             json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n");
+  write_file(folder / "config.json", json_text(json, 2) + "\n");
   for (const auto& [file, content] :
        with_chat_template(files != nullptr ? *files : side_files(source), chat_template))
     write_file(folder / file, content);
@@ -153,8 +152,7 @@ void write_record(const fs::path& folder, const ModelRecord& record) {
   if (!record.data.empty()) json["data"] = record.data;
   for (const auto& [name, hash] : record.hashes)
     if (!hash.empty()) json["hashes"][name] = hash;
-  write_file(folder / "falconer.json",
-             json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n");
+  write_file(folder / "falconer.json", json_text(json, 2) + "\n");
 }
 
 void check_room(const fs::path& folder, Session& session) {
@@ -297,8 +295,7 @@ void save_checkpoint(const fs::path& run_folder, Session& session, const ModelRe
   if (state.by_time) json["by_time"] = true;
   json["recent_losses"] = state.recent.losses;
   json["recent_norms"] = state.recent.norms;
-  write_file(folder.folder() / "trainer_state.json",
-             json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n");
+  write_file(folder.folder() / "trainer_state.json", json_text(json, 2) + "\n");
   write_sums(folder.folder());
   folder.commit();
   prune_checkpoints(run_folder, keep);

@@ -47,7 +47,7 @@ std::string text_of(const RunStatus& status) {
   json["host"] = status.host;
   json["pid"] = status.pid;
   json["process_start"] = status.process_start;
-  return json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+  return json_text(json, 2) + "\n";
 }
 
 void write_status(const fs::path& folder, const RunStatus& status) {

@@ -52,19 +52,9 @@ class Scheduling : public ::testing::TestWithParam<Model> {
     folder_ = std::make_unique<TempFolder>();
     write_rows(*folder_ / "rows.jsonl", 16);
     make_adapters(write_checkpoint(*folder_ / "falcon", {.shape = kShape, .config = kContext}));
-    json h1 = kContext;
-    h1.update(json{{"model_type", "falcon_h1"},
-                   {"num_key_value_heads", 2},
-                   {"intermediate_size", 96},
-                   {"mamba_d_ssm", 48},
-                   {"mamba_n_heads", 6},
-                   {"mamba_d_head", 8},
-                   {"mamba_d_state", 16},
-                   {"mamba_n_groups", 2},
-                   {"mamba_rms_norm", true},
-                   {"mamba_norm_before_gate", false},
-                   {"ssm_in_multiplier", 1.25},
-                   {"attention_in_multiplier", 0.8}});
+    json h1 = h1_settings();
+    h1.update(kContext);
+    h1.update(json{{"ssm_in_multiplier", 1.25}, {"attention_in_multiplier", 0.8}});
     make_adapters(write_checkpoint(*folder_ / "falcon_h1", {.shape = kShape, .config = h1}));
   }
   static void make_adapters(const std::string& base) {

@@ -10,6 +10,14 @@ class TablesRecurrences : public Tables {};
 
 const std::vector<StateSpan> kManySpans = spans_of({0, 1, 63, 64, 65, 200, 2}, 1);
 
+/// What a backward gives behind its forward.
+std::vector<TestView> scan_gradients(falconer::Run& run, ScanOp op) {
+  scan_forward(run, op.forward());
+  scan_backward(run, op.backward());
+  return list(std::move(op.dx), std::move(op.ddt), std::move(op.db), std::move(op.dc),
+              std::move(op.da_log), std::move(op.dd), std::move(op.ddt_bias));
+}
+
 TEST_P(TablesRecurrences, Conv1d) {
   for (const int64_t channels : {1, 7, 40, 131})
     for (const int64_t taps : {1, 2, 4}) {
@@ -76,15 +84,8 @@ TEST_P(TablesRecurrences, ScanForward) {
 TEST_P(TablesRecurrences, ScanBackward) {
   for (const ScanShape& s : kTableScans) {
     SCOPED_TRACE(fmt::format("{} heads of {} x {}, {} groups", s.heads, s.size, s.width, s.groups));
-    compare(
-        [&](falconer::Run& run) {
-          ScanOp op(s, kManySpans, dtype());
-          scan_forward(run, op.forward());
-          scan_backward(run, op.backward());
-          return list(std::move(op.dx), std::move(op.ddt), std::move(op.db), std::move(op.dc),
-                      std::move(op.da_log), std::move(op.dd), std::move(op.ddt_bias));
-        },
-        2048);
+    compare([&](falconer::Run& run) { return scan_gradients(run, ScanOp(s, kManySpans, dtype())); },
+            2048);
   }
 }
 
@@ -108,11 +109,7 @@ TEST_P(TablesRecurrences, ScanOfAModelsShape) {
 TEST_P(TablesRecurrences, ScanBackwardOfALongSequence) {
   compare(
       [&](falconer::Run& run) {
-        ScanOp op({2, 2, 3, 1}, spans_of({3, 1500}), dtype());
-        scan_forward(run, op.forward());
-        scan_backward(run, op.backward());
-        return list(std::move(op.dx), std::move(op.ddt), std::move(op.db), std::move(op.dc),
-                    std::move(op.da_log), std::move(op.dd), std::move(op.ddt_bias));
+        return scan_gradients(run, ScanOp({2, 2, 3, 1}, spans_of({3, 1500}), dtype()));
       },
       4096);
 }

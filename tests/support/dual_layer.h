@@ -106,8 +106,10 @@ class TestLayer {
  public:
   explicit TestLayer(const ModelConfig& config) : config_(config) {
     falconer::Block::declare(config, 0, [&](const ModuleShape& shape) {
-      Module module{
-          .id = shape.id, .kind = shape.kind, .name = std::string(role_name(shape.id.role))};
+      Module module{.id = shape.id,
+                    .kind = shape.kind,
+                    .name = std::string(role_name(shape.id.role)),
+                    .parts = shape.parts};
       const bool vector = shape.kind == ModuleKind::kNorm || shape.kind == ModuleKind::kVector;
       module.w = make({shape.id.role, false}, vector ? 1 : shape.out, vector ? shape.out : shape.in,
                       module.name + ".w");

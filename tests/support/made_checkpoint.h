@@ -47,6 +47,34 @@ inline std::string write_checkpoint(const std::filesystem::path& folder,
   return folder.string();
 }
 
+/// What a small Falcon-H1's config.json has beside what LLaMA's have.
+inline nlohmann::json h1_settings() {
+  return {{"model_type", "falcon_h1"},
+          {"num_attention_heads", 4},
+          {"num_key_value_heads", 2},
+          {"intermediate_size", 96},
+          {"mamba_d_ssm", 48},
+          {"mamba_n_heads", 6},
+          {"mamba_d_head", 8},
+          {"mamba_d_state", 16},
+          {"mamba_n_groups", 2},
+          {"mamba_rms_norm", true},
+          {"mamba_norm_before_gate", false}};
+}
+
+/// All of its factors, none of which is 1.
+inline nlohmann::json h1_factors() {
+  return {{"embedding_multiplier", 2.5},
+          {"lm_head_multiplier", 0.7},
+          {"key_multiplier", 0.6},
+          {"attention_in_multiplier", 1.3},
+          {"attention_out_multiplier", 0.8},
+          {"ssm_in_multiplier", 1.25},
+          {"ssm_out_multiplier", 0.9},
+          {"mlp_multipliers", {0.85, 1.1}},
+          {"ssm_multipliers", {0.7, 1.2, 0.8, 1.4, 0.6}}};
+}
+
 /// The tokenizer of the demo, whose ids are below 640.
 inline void add_demo_tokenizer(const std::filesystem::path& folder) {
   const std::filesystem::path demo = std::filesystem::path(source_dir()) / "demo/checkpoint";

@@ -10,6 +10,7 @@
 #include "api/model/resolve.h"
 #include "api/settings/bounds.h"
 #include "base/error.h"
+#include "base/json_text.h"
 #include "base/plural.h"
 #include "data/batches.h"
 #include "data/doctor.h"
@@ -82,10 +83,7 @@ class Check {
             line_of(finding.places[i].file, finding.places[i].line));
     }
     report.text = summary() + findings_text();
-    if (o_.json)
-      report.json = json(report.failure)
-                        .dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) +
-                    "\n";
+    if (o_.json) report.json = json_text(json(report.failure), 2) + "\n";
     return report;
   }
 

@@ -8,6 +8,7 @@
 #include "api/model/resolve.h"
 #include "api/settings/bounds.h"
 #include "base/error.h"
+#include "base/json_text.h"
 #include "base/plural.h"
 #include "data/formats.h"
 #include "data/report.h"
@@ -40,7 +41,7 @@ std::string json_of(const PrepareOptions& options, int64_t longest, const Loaded
                                        {"unread_columns", r.unread},
                                        {"bad", r.bad},
                                        {"first_bad", r.first_bad}};
-  return json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+  return json_text(json, 2) + "\n";
 }
 
 }  // namespace

@@ -90,8 +90,7 @@ ResultWriter::~ResultWriter() = default;
 
 void ResultWriter::write(const nlohmann::ordered_json& row) {
   // Bytes that are no UTF-8 cannot be in JSON: they become U+FFFD rather than an exception.
-  const std::string text =
-      row.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+  const std::string text = json_text(row) + "\n";
   if (!state_->file) return print_result(text);
   try {
     state_->file->write(text);

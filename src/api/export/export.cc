@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/joined.h"
+#include "base/json_text.h"
 #include "base/nearest.h"
 #include "base/output.h"
 #include "base/partial.h"
@@ -249,7 +250,7 @@ ExportReport export_report(const ExportOptions& options, std::string text) {
   // What cannot be folded into weights.
   const fs::path rest = fs::path(options.out) / "rest";
   if (fs::exists(rest)) json["rest"] = rest.string();
-  std::string shown = json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+  std::string shown = json_text(json, 2);
   return {.text = std::move(text), .json = shown + "\n"};
 }
 

@@ -134,8 +134,7 @@ std::string write_gguf(const ModelSource& source, const ExportOptions& options,
   if (folds_factors(source.config()) && types.dtype != Dtype::kF32 && !is_blocks(types.dtype))
     text += worded(
         "the factors of its config.json are in the weights there, which that rounds once more: "
-        "--dtype "
-        "f32 keeps every bit\n");
+        "--dtype f32 keeps every bit\n");
   if (errors.any()) text += fmt::format("tensors: {}\n", types_text(tensors));
   text += errors.text();
   if (options.verify)

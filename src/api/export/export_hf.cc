@@ -15,6 +15,7 @@
 #include "checkpoint/bitsandbytes_writer.h"
 #include "checkpoint/safetensors_writer.h"
 #include "model/arch/architecture.h"
+#include "tensor/blocks/format.h"
 #include "train/run_folder.h"
 
 namespace falconer {
@@ -102,11 +103,7 @@ std::string write_hf(const ModelSource& source, const ExportOptions& options,
       std::count_if(tensors.begin(), tensors.end(),
                     [](const ExportedTensor& tensor) { return is_blocks(tensor.spec.dtype); });
   if (is_blocks(types.dtype) && in_blocks == 0)
-    fail(
-        "{}: no matrix of its layers has rows of whole blocks of {}, and nothing would be "
-        "quantised; "
-        "choose another format",
-        options.checkpoint, types.name);
+    fail_nothing_in_blocks(options.checkpoint, types.name);
   const SideFiles files = side_files(options.checkpoint, options.adapter);
   write_model_folder(folder.folder(), source.checkpoint(), source.config(), types.plain,
                      trained.chat_template(), &files);

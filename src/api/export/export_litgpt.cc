@@ -9,6 +9,7 @@
 #include "api/model/compare_written.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/json_text.h"
 #include "base/log.h"
 #include "checkpoint/simple_yaml.h"
 #include "checkpoint/torch_zip_writer.h"
@@ -85,8 +86,7 @@ std::string export_lit_model(const ExportOptions& options, bool parrot) {
 std::string hyperparameters(const ExportOptions& options, const SavedAdapter& saved,
                             const ExportDtype& dtype) {
   const nlohmann::json base = fs::absolute(options.checkpoint).string();
-  std::string yaml = fmt::format(
-      "checkpoint_dir: {}\n", base.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+  std::string yaml = fmt::format("checkpoint_dir: {}\n", json_text(base));
   yaml += fmt::format("precision: {}\n", dtype.dtype == Dtype::kBF16  ? "bf16-true"
                                          : dtype.dtype == Dtype::kF16 ? "16-true"
                                                                       : "32-true");

@@ -4,7 +4,6 @@
 
 #include "api/finetune/finetune_options.h"
 #include "base/error.h"
-#include "base/file.h"
 #include "base/json_file.h"
 #include "base/log.h"
 #include "base/path.h"
@@ -22,8 +21,7 @@ AssumedWeights assumed_weights(const std::string& folder) {
   const fs::path path = fs::path(folder) / kConfigName;
   std::string said, by;
   if (is_there(path)) {
-    const nlohmann::json json =
-        parse_json_object(without_bare_numbers(read_text_file(path, 1 << 24)), path.string());
+    const nlohmann::json json = read_config_object(path);
     for (const char* key : {"dtype", "torch_dtype"})
       if (json.contains(key) && json[key].is_string()) {
         said = json[key].get<std::string>();

@@ -201,7 +201,7 @@ std::string json_of(const std::vector<RunSummary>& runs) {
                    {"tokens_per_second", r.tokens_per_second},
                    {"peak_rss_bytes", r.peak_rss_bytes},
                    {"seconds", r.seconds}});
-  return all.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+  return json_text(all, 2) + "\n";
 }
 
 }  // namespace

@@ -148,8 +148,7 @@ void write_speed(const fs::path& path, const StoredSpeed& stored, const CompareO
   nlohmann::ordered_json json = {{"way", way_of(options)}, {"speed", json_of(stored.speed)}};
   if (stored.merged) json["merged"] = json_of(*stored.merged);
   json["merged_note"] = stored.merged_note;
-  write_file(path,
-             json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n");
+  write_file(path, json_text(json, 2) + "\n");
 }
 
 std::optional<StoredSpeed> read_speed(const fs::path& path, const CompareOptions& options) {

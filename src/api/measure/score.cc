@@ -14,6 +14,7 @@
 #include "api/model/logits.h"
 #include "api/model/ranks_at_use.h"
 #include "api/model/resolve.h"
+#include "base/json_text.h"
 #include "base/output.h"
 #include "checkpoint/safetensors_writer.h"
 #include "data/dataset.h"
@@ -127,8 +128,7 @@ class Results {
     if (ranks_ == nullptr)
       output_->write(scored.json);
     else
-      lines_.push_back(
-          scored.json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
+      lines_.push_back(json_text(scored.json));
     if (!logits_file_.empty()) logits_.push_back(std::move(scored.logits));
   }
 

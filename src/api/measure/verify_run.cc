@@ -8,6 +8,7 @@
 #include "api/model/base_check.h"
 #include "api/model/load_options.h"
 #include "base/error.h"
+#include "base/json_text.h"
 #include "base/nearest.h"
 #include "base/number.h"
 #include "base/path.h"
@@ -231,7 +232,7 @@ class Verifying {
                       {"message", line.said}});
     }
     report.text = text_table(table);
-    report.json = rows.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+    report.json = json_text(rows, 2) + "\n";
     return report;
   }
 

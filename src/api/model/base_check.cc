@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/joined.h"
+#include "base/json_text.h"
 #include "base/log.h"
 #include "model/arch/architecture.h"
 #include "model/fingerprint.h"
@@ -104,8 +105,7 @@ void name_base(const std::string& adapter, const std::string& checkpoint, const 
   auto json = nlohmann::ordered_json::parse(read_text_file(path));
   json["base_checkpoint"] = name;
   if (json.contains("hashes")) json["hashes"]["base"] = weights_fingerprint(checkpoint);
-  write_file(path,
-             json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n");
+  write_file(path, json_text(json, 2) + "\n");
 }
 
 }  // namespace falconer

@@ -92,8 +92,8 @@ std::string factor_words(const ModelConfig& m) {
   add("keys", m.key_scale);
   add("attention", m.attention_out_scale);
   add("into the state space mixer", m.ssm.in_scale);
-  const char* const names[] = {"z", "x", "B", "C", "dt"};
-  for (size_t i = 0; i < m.ssm.part_scales.size(); ++i) add(names[i], m.ssm.part_scales[i]);
+  for (size_t i = 0; i < m.ssm.part_scales.size(); ++i)
+    add(SsmConfig::kParts[i], m.ssm.part_scales[i]);
   add("state space mixer", m.ssm.out_scale);
   add("gate", m.gate_scale);
   add("MLP", m.down_scale);

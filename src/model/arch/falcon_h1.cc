@@ -1,6 +1,5 @@
 // Falcon-H1: attention and a state space mixer (Mamba-2) beside each other in every block, and factors nearly
 // everywhere, which are applied as transformers' class does.
-#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
@@ -35,10 +34,10 @@ double factor(const ConfigFields& f, const char* key) {
   return f.real(key, kMultipliers).value_or(1);
 }
 
+// As transformers 5 writes it, and without_bare_numbers().
 bool is_infinite(const nlohmann::json& value) {
-  if (value.is_object())  // as transformers 5 writes it
-    return value.size() == 1 && value.contains("__float__") && value["__float__"] == "Infinity";
-  return value.is_number() && std::isinf(value.get<double>());
+  return value.is_object() && value.size() == 1 && value.contains("__float__") &&
+         value["__float__"] == "Infinity";
 }
 
 // Steps of time are not limited: transformers' class limits them while it reads a prompt, and not token by token.
@@ -60,8 +59,8 @@ void check_switches(const ConfigFields& f, const SsmConfig& ssm) {
   if (ssm.norm && f.boolean("mamba_norm_before_gate").value_or(true))
     fail(
         "{}: mamba_norm_before_gate is true, as it is where a file does not say; transformers' "
-        "class puts the gate "
-        "first in training and the norm first in answers then. Supported is false",
+        "class puts the gate first in training and the norm first in answers then. Supported is "
+        "false",
         f.where());
 }
 
@@ -149,18 +148,22 @@ bool falcon_h1_ignores(std::string_view tensor) {
   return llama_ignores(tensor) || tensor.ends_with(".mamba.mup_vector");
 }
 
-void write_falcon_h1_config(const ModelConfig& config, nlohmann::json& json) {
-  write_vocabulary(config, json);
+template <class Json>
+void add_biases(const ModelConfig& config, Json& json) {
   json["attention_bias"] = config.qkv_bias;
   json["mlp_bias"] = config.mlp_bias;
   json["mamba_proj_bias"] = config.ssm.in_bias;
   json["projectors_bias"] = config.ssm.out_bias;
 }
 
+void write_falcon_h1_config(const ModelConfig& config, nlohmann::json& json) {
+  write_vocabulary(config, json);
+  add_biases(config, json);
+}
+
 nlohmann::ordered_json falcon_h1_config_json(const ModelConfig& m) {
   nlohmann::ordered_json json = llama_config_json(m, "FalconH1ForCausalLM");
-  json["attention_bias"] = m.qkv_bias;
-  json["mlp_bias"] = m.mlp_bias;
+  add_biases(m, json);
   const SsmConfig& s = m.ssm;
   json["mamba_d_ssm"] = s.width();
   json["mamba_n_heads"] = s.heads;
@@ -170,9 +173,7 @@ nlohmann::ordered_json falcon_h1_config_json(const ModelConfig& m) {
   json["mamba_d_conv"] = s.taps;
   json["mamba_rms_norm"] = s.norm;
   json["mamba_norm_before_gate"] = false;
-  json["mamba_proj_bias"] = s.in_bias;
   json["mamba_conv_bias"] = s.conv_bias;
-  json["projectors_bias"] = s.out_bias;
   json["ssm_in_multiplier"] = s.in_scale;
   json["ssm_out_multiplier"] = s.out_scale;
   json["ssm_multipliers"] = s.part_scales;

@@ -47,7 +47,7 @@ int64_t rounded_up(int64_t n, int64_t multiple) { return (n + multiple - 1) / mu
 /// Ids that end a text stand in Hugging Face's files beside.
 void read_ids(const fs::path& folder, ModelConfig& config) {
   if (is_there(folder / "config.json")) {
-    const json ids = read_json_object(folder / "config.json", 1 << 24);
+    const json ids = read_config_object(folder / "config.json");
     read_token_ids(ids, (folder / "config.json").string(), config);
   }
   read_generation_config(folder, config);

@@ -13,32 +13,27 @@ bool is_qkv(Role role) {
 
 ModuleNames lit_names(const ModelConfig& config, const char* qkv) {
   const bool plain = config.mlp == ModelConfig::MlpKind::kPlain;
-  return {.layers = "transformer.h.",
-          .of_role = {{Role::kEmbedding, "transformer.wte"},
-                      {Role::kAttentionNorm, "norm_1"},
-                      {Role::kAttentionNormBehind, "post_attention_norm"},
-                      {Role::kMlpNorm, "norm_2"},
-                      {Role::kMlpNormBehind, "post_mlp_norm"},
-                      {Role::kQkv, qkv},
-                      {Role::kQ, qkv},
-                      {Role::kK, qkv},
-                      {Role::kV, qkv},
-                      {Role::kQNorm, "attn.norm_q"},
-                      {Role::kKNorm, "attn.norm_k"},
-                      {Role::kDense, "attn.proj"},
-                      {Role::kGate, "mlp.fc_1"},
-                      {Role::kUp, plain ? "mlp.fc" : "mlp.fc_2"},
-                      {Role::kDown, "mlp.proj"},
-                      // LitGPT has no such mixer: these are for an Adapter v2's own files.
-                      {Role::kSsmIn, "mamba.in_proj"},
-                      {Role::kSsmConv, "mamba.conv1d"},
-                      {Role::kSsmDecay, "mamba.A_log"},
-                      {Role::kSsmSkip, "mamba.D"},
-                      {Role::kSsmTimeBias, "mamba.dt_bias"},
-                      {Role::kSsmNorm, "mamba.norm"},
-                      {Role::kSsmOut, "mamba.out_proj"},
-                      {Role::kFinalNorm, "transformer.ln_f"},
-                      {Role::kHead, "lm_head"}}};
+  ModuleNames names{.layers = "transformer.h.",
+                    .of_role = {{Role::kEmbedding, "transformer.wte"},
+                                {Role::kAttentionNorm, "norm_1"},
+                                {Role::kAttentionNormBehind, "post_attention_norm"},
+                                {Role::kMlpNorm, "norm_2"},
+                                {Role::kMlpNormBehind, "post_mlp_norm"},
+                                {Role::kQkv, qkv},
+                                {Role::kQ, qkv},
+                                {Role::kK, qkv},
+                                {Role::kV, qkv},
+                                {Role::kQNorm, "attn.norm_q"},
+                                {Role::kKNorm, "attn.norm_k"},
+                                {Role::kDense, "attn.proj"},
+                                {Role::kGate, "mlp.fc_1"},
+                                {Role::kUp, plain ? "mlp.fc" : "mlp.fc_2"},
+                                {Role::kDown, "mlp.proj"},
+                                {Role::kFinalNorm, "transformer.ln_f"},
+                                {Role::kHead, "lm_head"}}};
+  // It has no state space mixer: an Adapter v2's own files have the family's names for it.
+  if (config.ssm.heads > 0) names.of_role.merge(architecture(config.family).names(config).of_role);
+  return names;
 }
 
 // Of Falcon's two norms "attn_norm" is the MLP's, and attention reads "attn_norm_2".

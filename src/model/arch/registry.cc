@@ -4,7 +4,6 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
-#include "base/file.h"
 #include "base/joined.h"
 #include "base/json_file.h"
 #include "base/nearest.h"
@@ -112,8 +111,7 @@ std::string kind_of_model(const nlohmann::json& json) {
 ModelConfig read_hugging_face_config(const std::string& folder) {
   const std::string where = folder + "/config.json";
   if (!is_there(where)) fail_no_config(folder);
-  const nlohmann::json json =
-      parse_json_object(without_bare_numbers(read_text_file(where, 1 << 24)), where);
+  const nlohmann::json json = read_config_object(where);
   const std::string type = json.contains("model_type") && json["model_type"].is_string()
                                ? json["model_type"].get<std::string>()
                                : "";

@@ -65,4 +65,7 @@ std::vector<std::string> written_formats();
 /// What people call a dtype: "Q4_K", "bf16".
 std::string_view label_of(Dtype dtype);
 
+/// Error: of a model no matrix can be in this format.
+[[noreturn]] void fail_nothing_in_blocks(const std::string& model, std::string_view format);
+
 }  // namespace falconer

@@ -79,4 +79,11 @@ std::string_view label_of(Dtype dtype) {
   return is_blocks(dtype) ? block_format(dtype).label : name_of(dtype);
 }
 
+void fail_nothing_in_blocks(const std::string& model, std::string_view format) {
+  fail(
+      "{}: no matrix of its layers has rows of whole blocks of {}, and nothing would be quantised; "
+      "choose another format",
+      model, format);
+}
+
 }  // namespace falconer

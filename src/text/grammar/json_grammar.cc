@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/json_number.h"
+#include "base/json_text.h"
 #include "text/grammar/json_formats.h"
 #include "text/grammar/json_rules.h"
 #include "text/grammar/number_range.h"
@@ -78,7 +79,7 @@ class SchemaWriter {
   /// Schemas that say the same share a rule.
   Rule rule_of(const SchemaJson& schema, const std::string& where) {
     if (schema == true || (schema.is_object() && schema.empty())) return rules_.value();
-    const std::string key = schema.dump(-1, ' ', false, SchemaJson::error_handler_t::replace);
+    const std::string key = json_text(schema);
     const auto [place, is_new] = made_.try_emplace(key, 0);
     if (is_new) {
       place->second = writer_.add_rule();
@@ -120,16 +121,14 @@ class SchemaWriter {
       if (value.is_structured() && !value.empty())
         writer_.add_nothing(add_constant(value, from), to);
       else
-        texts.push_back(value.dump(-1, ' ', false, SchemaJson::error_handler_t::replace));
+        texts.push_back(json_text(value));
     }
     writer_.add_texts(from, std::move(texts), to);
   }
 
   // As it stands, but for white space. Gives where it ends.
   State add_constant(const SchemaJson& value, State from) {
-    if (!value.is_structured() || value.empty())
-      return writer_.add_text(from,
-                              value.dump(-1, ' ', false, SchemaJson::error_handler_t::replace));
+    if (!value.is_structured() || value.empty()) return writer_.add_text(from, json_text(value));
     const bool list = value.is_array();
     from = add_spaced(writer_.add_text(from, list ? "[" : "{"));
     size_t left = value.size();

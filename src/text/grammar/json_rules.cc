@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "base/json_text.h"
+
 namespace falconer::grammar {
 namespace {
 
@@ -11,9 +13,7 @@ constexpr size_t kWholeDigits = 18, kFractionDigits = 16, kExponentDigits = 2;
 
 }  // namespace
 
-std::string json_spelling(const std::string& text) {
-  return nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-}
+std::string json_spelling(const std::string& text) { return json_text(nlohmann::json(text)); }
 
 Rule JsonRules::space() {
   if (space_) return *space_;

@@ -23,9 +23,7 @@ size_t count_constants(const SchemaJson& json) {
   return count;
 }
 
-std::string text_of(const SchemaJson& json) {
-  return json.dump(-1, ' ', false, SchemaJson::error_handler_t::replace);
-}
+std::string text_of(const SchemaJson& json) { return json_text(json); }
 
 }  // namespace
 

@@ -4,6 +4,7 @@
 #include "checkpoint/gguf.h"
 #include "support/errors.h"
 #include "support/lora_pairs.h"
+#include "support/made_checkpoint.h"
 #include "support/paths.h"
 #include "support/tiny_session.h"
 
@@ -13,36 +14,21 @@ namespace {
 namespace fs = std::filesystem;
 
 nlohmann::json h1_config() {
-  return {{"model_type", "falcon_h1"},
-          {"architectures", {"FalconH1ForCausalLM"}},
-          {"vocab_size", 640},
-          {"hidden_size", 32},
-          {"num_hidden_layers", 2},
-          {"num_attention_heads", 4},
-          {"num_key_value_heads", 2},
-          {"head_dim", 12},
-          {"intermediate_size", 64},
-          {"max_position_embeddings", 64},
-          {"initializer_range", 0.15},
-          {"eos_token_id", 0},
-          {"rope_theta", 1e11},
-          {"mamba_n_heads", 6},
-          {"mamba_d_head", 8},
-          {"mamba_d_ssm", 48},
-          {"mamba_d_state", 8},
-          {"mamba_n_groups", 2},
-          {"mamba_rms_norm", true},
-          {"mamba_norm_before_gate", false},
-          {"tie_word_embeddings", false},
-          {"embedding_multiplier", 2.5},
-          {"lm_head_multiplier", 0.7},
-          {"key_multiplier", 0.6},
-          {"attention_in_multiplier", 1.3},
-          {"attention_out_multiplier", 0.8},
-          {"ssm_in_multiplier", 1.25},
-          {"ssm_out_multiplier", 0.9},
-          {"mlp_multipliers", {0.85, 1.1}},
-          {"ssm_multipliers", {0.7, 1.2, 0.8, 1.4, 0.6}}};
+  nlohmann::json all = h1_settings();
+  all.update(h1_factors());
+  all.update(nlohmann::json{{"architectures", {"FalconH1ForCausalLM"}},
+                            {"vocab_size", 640},
+                            {"hidden_size", 32},
+                            {"num_hidden_layers", 2},
+                            {"head_dim", 12},
+                            {"intermediate_size", 64},
+                            {"max_position_embeddings", 64},
+                            {"initializer_range", 0.15},
+                            {"eos_token_id", 0},
+                            {"rope_theta", 1e11},
+                            {"mamba_d_state", 8},
+                            {"tie_word_embeddings", false}});
+  return all;
 }
 
 struct Variant {

@@ -19,21 +19,10 @@ using nlohmann::json;
 class FalconH1 : public ::testing::Test {
  protected:
   static json settings() {
-    return {{"model_type", "falcon_h1"},
-            {"hidden_size", 40},
-            {"intermediate_size", 96},
-            {"num_hidden_layers", 2},
-            {"num_attention_heads", 4},
-            {"num_key_value_heads", 2},
-            {"head_dim", 8},
-            {"vocab_size", 61},
-            {"mamba_d_ssm", 48},
-            {"mamba_n_heads", 6},
-            {"mamba_d_head", 8},
-            {"mamba_d_state", 16},
-            {"mamba_n_groups", 2},
-            {"mamba_rms_norm", true},
-            {"mamba_norm_before_gate", false}};
+    json all = h1_settings();
+    all.update(
+        json{{"hidden_size", 40}, {"num_hidden_layers", 2}, {"head_dim", 8}, {"vocab_size", 61}});
+    return all;
   }
   ModelConfig read_text(const std::string& text) {
     write_file(folder / "config.json", text);
@@ -55,15 +44,7 @@ class FalconH1 : public ::testing::Test {
 };
 
 TEST_F(FalconH1, ReadsSizesAndFactors) {
-  const ModelConfig m = read({{"embedding_multiplier", 2.5},
-                              {"lm_head_multiplier", 0.7},
-                              {"key_multiplier", 0.6},
-                              {"attention_in_multiplier", 1.3},
-                              {"attention_out_multiplier", 0.8},
-                              {"ssm_in_multiplier", 1.25},
-                              {"ssm_out_multiplier", 0.9},
-                              {"mlp_multipliers", {0.85, 1.1}},
-                              {"ssm_multipliers", {0.7, 1.2, 0.8, 1.4, 0.6}}});
+  const ModelConfig m = read(h1_factors());
   EXPECT_EQ(m.ssm.in_rows(), 48 + 48 + 2 * 2 * 16 + 6);
   EXPECT_EQ(m.ssm.head_size, 8);
   EXPECT_TRUE(m.ssm.norm);
