@@ -11,6 +11,7 @@
 #include <array>
 #include <cerrno>
 #include <charconv>
+#include <cstdio>
 #include <cstring>
 #include <map>
 #include <mutex>
@@ -119,17 +120,32 @@ bool has_ended(const Owner& owner) {
   return here && ::kill(owner.pid, 0) != 0 && errno == ESRCH;
 }
 
-/// Nobody writes it any more. Who writes holds a lock, which ends with the process; where locks are
-/// not seen by all, the process of this machine is asked for.
-bool is_abandoned(const fs::path& path, const Owner& owner) {
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-  if (fd < 0) return errno == ELOOP && has_ended(owner);  // a link, which nothing can lock
-  const bool locked = ::flock(fd, LOCK_EX | LOCK_NB) == 0;
-  const bool taken = !locked && errno == EWOULDBLOCK;
-  const bool sure = locked && !owner.machine.empty() && !owner.old && !is_remote(fd);
-  ::close(fd);
-  return !taken && (sure || has_ended(owner));
-}
+/// Whether nobody writes it any more; then nobody begins to, either, while this lives. Who writes holds a lock, which
+/// ends with the process; where locks are not seen by all, the process of this machine is asked for.
+class Abandoned {
+ public:
+  Abandoned(const fs::path& path, const Owner& owner)
+      : fd_(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)) {
+    if (fd_ < 0) {
+      is_ = errno == ELOOP && has_ended(owner);  // a link, which nothing can lock
+      return;
+    }
+    const bool locked = ::flock(fd_, LOCK_EX | LOCK_NB) == 0;
+    const bool taken = !locked && errno == EWOULDBLOCK;
+    const bool sure = locked && !owner.machine.empty() && !owner.old && !is_remote(fd_);
+    is_ = !taken && (sure || has_ended(owner));
+  }
+  Abandoned(const Abandoned&) = delete;
+  Abandoned& operator=(const Abandoned&) = delete;
+  ~Abandoned() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  explicit operator bool() const { return is_; }
+
+ private:
+  const int fd_;
+  bool is_ = false;
+};
 
 void clear(const fs::path& folder, const std::string& stem) {
   std::error_code error;
@@ -138,7 +154,8 @@ void clear(const fs::path& folder, const std::string& stem) {
     if (auto owner = owner_of(at->path().filename().string()))
       if (stem.empty() || owner->stem == stem) found.emplace_back(at->path(), std::move(*owner));
   for (const auto& [path, owner] : found) {
-    if (!is_abandoned(path, owner)) continue;
+    const Abandoned abandoned(path, owner);
+    if (!abandoned) continue;
     const fs::path whole = folder / owner.stem;
     if (owner.old && !fs::exists(fs::symlink_status(whole, error)))
       ::rename(path.c_str(), whole.c_str());
@@ -150,7 +167,7 @@ void clear(const fs::path& folder, const std::string& stem) {
 /// Others wait to see this before they take what has such a name for abandoned. False: one of them
 /// was faster. A file system without locks is gone without.
 bool hold(const Partial& partial) {
-  ::flock(partial.fd, LOCK_SH | LOCK_NB);
+  if (::flock(partial.fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK) return false;
   struct stat held {
   }, named{};
   return ::fstat(partial.fd, &held) == 0 && ::lstat(partial.name.c_str(), &named) == 0 &&
@@ -172,7 +189,10 @@ Partial begin(const fs::path& path, Open&& open) {
     partial.fd = open(partial.name);
     if (partial.fd >= 0 && hold(partial)) return partial;
     const int why = errno;
-    if (partial.fd >= 0) ::close(partial.fd);
+    if (partial.fd >= 0) {
+      ::close(partial.fd);
+      std::remove(partial.name.c_str());
+    }
     if (left == 0 || (partial.fd < 0 && why != EEXIST))
       fail("{}: cannot be written: {}", path.string(), std::strerror(why));
   }

@@ -102,6 +102,15 @@ void take_streams(const Streams& streams) {
   ::_exit(127);
 }
 
+// Ended, and not yet noticed by its parent.
+bool is_zombie(pid_t process) {
+  std::ifstream file("/proc/" + std::to_string(process) + "/stat");
+  std::string text;
+  std::getline(file, text);
+  const size_t name_end = text.rfind(')');
+  return name_end != std::string::npos && text.substr(name_end).starts_with(") Z");
+}
+
 /// mpirun and what it started, in the order of the ranks.
 class Launched {
  public:
@@ -118,11 +127,15 @@ class Launched {
     if (!file) return;
     looked_ = true;
     now_.clear();
-    for (pid_t child; file >> child;) now_.push_back(child);
+    for (pid_t child; file >> child;)
+      if (!is_zombie(child)) now_.push_back(child);
     std::sort(now_.begin(), now_.end());
     if (now_.size() > there_.size()) there_ = now_;
     for (size_t rank = 0; rank < there_.size() && !missing_; ++rank)
-      if (!std::binary_search(now_.begin(), now_.end(), there_[rank])) missing_ = rank;
+      if (!std::binary_search(now_.begin(), now_.end(), there_[rank])) {
+        missing_ = rank;
+        missing_at_ = now_seconds();
+      }
   }
 
   /// The first stops the run, the next ones end it.
@@ -138,13 +151,25 @@ class Launched {
   /// Ends the ranks; at once where it was asked for before.
   void end() {
     ::kill(mpirun_, ended_at_ ? SIGKILL : SIGTERM);
-    if (!ended_at_) ended_at_ = now_seconds();
+    if (ended_at_)
+      for (const pid_t rank : now_) ::kill(rank, SIGKILL);
+    else
+      ended_at_ = now_seconds();
   }
 
-  /// An end that was asked for comes in time.
+  /// An end comes in time: one that was asked for, and that of the job behind a rank that is gone, since ranks leave
+  /// together, with all saved. Open MPI 4.1.4's mpirun waits for a lock for ever where ranks end as they join.
   void see_to_end() {
-    constexpr double kLongest = 10;
-    if (ended_at_ && now_seconds() > *ended_at_ + kLongest) ::kill(mpirun_, SIGKILL);
+    constexpr double kLongest = 10, kAfterStop = 5, kAfterRank = 30;
+    if (ended_at_ && now_seconds() > *ended_at_ + kLongest) end();
+    if (ended_at_ || !missing_) return;
+    const double longest = stopped_by_ != 0 ? kAfterStop : kAfterRank;
+    if (now_seconds() < missing_at_ + longest) return;
+    if (stopped_by_ == 0)
+      say(fmt::format(
+          "rank {} on {} is gone, and mpirun has not ended the job in {} s; it is ended now",
+          *missing_, host_name(), longest));
+    end();
   }
 
   int exit_code(int status) const {
@@ -153,7 +178,7 @@ class Launched {
     if (stopped_by_ != 0 && (code != 0 || unbegun_)) return 128 + stopped_by_;
     if (killed && !ended_at_)
       say("mpirun: ended by " + signal_text(code - 128) + "; the ranks end with it");
-    else if (code > 128 && !is_interrupt_exit_code(code) && missing_)
+    else if (code > 128 && !ended_at_ && !is_interrupt_exit_code(code) && missing_)
       say("rank " + std::to_string(*missing_) + " on " + host_name() + ": ended by " +
           signal_text(code - 128) + "; the others are ended too");
     return code;
@@ -187,6 +212,7 @@ class Launched {
   std::vector<pid_t> there_, now_;  // at most; the last time
   bool looked_ = false, unbegun_ = false;
   std::optional<size_t> missing_;
+  double missing_at_ = 0;
   std::optional<double> ended_at_;
   int stopped_by_ = 0;
 };
