@@ -42,6 +42,10 @@ std::optional<int64_t> whole_value(const Json& value) {
 template <class Json>
 std::string found_text(const Json& value) {
   if (value.is_array()) return fmt::format("a list of {}", value.size());
+  // NaN, as JSON has none: transformers' way, and that of without_bare_numbers().
+  if (value.is_object() && value.size() == 1 && value.contains("__float__") &&
+      value["__float__"].is_string())
+    return printable(value["__float__"].template get<std::string>());
   if (value.is_object()) return "an object";
   if (value.is_number_float() && !std::isfinite(value.template get<double>()))
     return fmt::format("{}", value.template get<double>());  // which JSON would call null

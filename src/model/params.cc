@@ -53,7 +53,7 @@ const StoredTensor& find_checked(const Param& param, const TensorFiles& files) {
         "of another model",
         files.files().front().string(), param.name, text_of(param.shape));
   if (stored->shape != param.shape)
-    fail("{}: {} is {}, and config.json asks for {}", stored->file.string(), param.name,
+    fail("{}: {} is {}, and the model's settings ask for {}", stored->file.string(), param.name,
          stored->shape_text(), text_of(param.shape));
   stored->check_float();
   return *stored;

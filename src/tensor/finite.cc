@@ -63,7 +63,8 @@ std::optional<NotFinite> first_not_finite(const View& values) {
     const std::vector<float> row = host_values(values.row_range(i, 1));
     const auto found =
         std::find_if(row.begin(), row.end(), [](float x) { return !std::isfinite(x); });
-    if (found != row.end()) return NotFinite{i, found - row.begin(), *found};
+    if (found != row.end())
+      return NotFinite{i, found - row.begin(), std::isnan(*found) ? std::fabs(*found) : *found};
   }
   return {};
 }

@@ -142,6 +142,7 @@ std::string smaller_text(const FinetuneOptions& o, const Session& planned) {
   if (o.method == "full" && o.optimizer == "adamw")
     ways.push_back(spelled("--optimizer adamw-8bit"));
   if (planned.device() == nullptr && o.method != "full") ways.push_back(spelled("--low-memory"));
+  if (o.method != "full" && o.quantize == "none") ways.push_back(spelled("--quantize nf4"));
   return fmt::format("{}, or a method that trains less than {}", joined(ways, ", "), o.method);
 }
 

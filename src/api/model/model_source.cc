@@ -199,8 +199,16 @@ View formed(const ExportedTensor& tensor, const ExportedPiece& piece, const View
   for (int64_t i = 0; i < rows.rows; ++i) {
     float* const x = memory.view().row<float>(i);
     const float times = elements ? 1 : piece.times(first + i);
-    for (int64_t j = 0; j < rows.cols; ++j)
-      x[j] = tensor.form.stored(x[j] * (elements ? piece.times(first + j) : times));
+    for (int64_t j = 0; j < rows.cols; ++j) {
+      const float value = x[j] * (elements ? piece.times(first + j) : times);
+      x[j] = tensor.form.stored(value);
+      // Rounded to 0 or infinity it could not be read back.
+      if (tensor.form.negative_exp && !(std::isfinite(x[j]) && x[j] < 0))
+        fail(
+            "{} holds {} at {}, and {} in such a file is -e to its power, which f32 rounds to {}; "
+            "--format hf holds it",
+            piece.source->name, value, elements ? first + j : j, tensor.spec.name, x[j]);
+    }
   }
   return memory.view();
 }

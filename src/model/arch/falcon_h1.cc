@@ -58,9 +58,9 @@ void check_switches(const ConfigFields& f, const SsmConfig& ssm) {
          printable(activation));
   if (ssm.norm && f.boolean("mamba_norm_before_gate").value_or(true))
     fail(
-        "{}: mamba_norm_before_gate is true, as it is where a file does not say; transformers' "
-        "class puts the gate first in training and the norm first in answers then. Supported is "
-        "false",
+        "{}: mamba_norm_before_gate is true, as it is where a file does not say; of transformers' "
+        "own two ways to compute it one puts the norm first and one, on GPUs, the gate. Supported "
+        "is false",
         f.where());
 }
 

@@ -1,5 +1,6 @@
 // The table of architectures, and config.json by model_type.
 
+#include <cctype>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
@@ -82,8 +83,20 @@ namespace {
         "--adapter",
         folder);
   if (!is_there(folder)) fail("{}: {}", folder, not_found_text(folder, kExpected));
+  if (const fs::path file(folder); file.filename() == "config.json")
+    fail("{}: is a model's config.json; give the folder that it lies in: {}", folder,
+         file.has_parent_path() ? file.parent_path().string() : ".");
   fail("{}: {}; expected {}", folder,
        is_folder(folder) ? "holds no config.json" : "is no GGUF file", kExpected);
+}
+
+/// Without what one name is written with and without.
+std::string letters_of(const std::string& name) {
+  std::string letters;
+  for (const char c : name)
+    if (std::isalnum(static_cast<unsigned char>(c)) != 0)
+      letters += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return letters;
 }
 
 /// Of one that no family here is, what its config.json shows it to be.
@@ -128,6 +141,10 @@ ModelConfig read_hugging_face_config(const std::string& folder) {
         fail("{}: {}", where, json_reason(error));
       }
     }
+  for (const std::string& one : known)  // "FalconH1"
+    if (letters_of(one) == letters_of(type))
+      fail("{}: model_type is \"{}\"; such models are called \"{}\" there", where, printable(type),
+           one);
   const std::string what = kind_of_model(json);
   fail("{}: model_type is \"{}\"{}, expected one of {}", where, printable(type),
        what.empty() ? "" : " (" + what + ")", joined(known, ", "));

@@ -161,5 +161,16 @@ TEST_F(ExportedH1, WhatLlamaCppHasNoPlaceForIsRefused) {
   expect_mentions(message, {"falcon-h1", "mamba_proj_bias", "--format hf"});
 }
 
+// What a GGUF holds of it, -e to its power, would be 0.
+TEST_F(ExportedH1, ARateOfDecayThatAGgufCannotHoldIsNamed) {
+  const std::string folder = write_checkpoint(
+      run.path("slow"), {.config = h1_config(), .edit = [](const Param& param, auto& values) {
+                           if (param.name.ends_with("A_log")) values[3] = -200;
+                         }});
+  add_demo_tokenizer(folder);
+  expect_mentions(message_of([&] { made(folder, "gguf"); }),
+                  {"layers.0.mamba.A_log holds -200 at 3", "--format hf"});
+}
+
 }  // namespace
 }  // namespace falconer::test

@@ -143,6 +143,9 @@ TEST_F(UnreadSettings, ModelsOfOtherKindsAreToldByWhatTheyAre) {
   const auto refused = [&](const char* type, const json& more) {
     return message_of([&] { read(type, more); });
   };
+  expect_mentions(refused("FalconH1", {}), {"called \"falcon_h1\""});
+  expect_mentions(refused("llama", {{"rope_theta", {{"__float__", "NaN"}}}}),
+                  {"rope_theta", "is NaN"});
   expect_mentions(refused("gemma3", {{"text_config", {{"model_type", "gemma3_text"}}}}),
                   {"gemma3", "images", "\"gemma3_text\"", "by themselves"});
   expect_mentions(refused("mixtral", {{"num_local_experts", 8}}),
