@@ -158,14 +158,12 @@ void Decoder::head_loss(Run& run, const LossPass& pass, const View& n, const Vie
                         .targets = batch.targets.col_range(begin, rows),
                         .losses = losses.col_range(begin, rows).reshape(rows, 1),
                         .dlogits = dlogits,
-                        .scale = scale});
+                        .scale = scale * static_cast<float>(config_.logit_scale)});
     if (backward) {
       const InPart back(run, {.name = "head", .backward = true});
       if (config_.logit_cap != 0)
         soft_cap_backward(
             run, {.y = logits, .d = dlogits, .cap = static_cast<float>(config_.logit_cap)});
-      if (config_.logit_scale != 1)
-        falconer::scale(run, {.x = dlogits, .factor = static_cast<float>(config_.logit_scale)});
       head_.backward(run, kept, dlogits, dn.row_range(begin, rows));
     }
   }

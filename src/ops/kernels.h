@@ -82,6 +82,9 @@ struct Kernels {
   void (*pack_lanes)(const View& w, const View& lanes);
   /// Bytes of LinearForward::room and LinearBackward::room for so many rows; 0: this device has no such products.
   int64_t (*whole_bytes)(int64_t rows, int64_t depth);
+  /// Bytes of LinearForward::room of a product of f32 alone, y of (rows, cols), that is not in whole numbers; 0: this
+  /// device works without.
+  int64_t (*turned_bytes)(int64_t rows, int64_t cols, int64_t depth);
 };
 
 /// The readable definitions, on any CPU: the portable baseline and the oracle of tests.

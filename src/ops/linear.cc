@@ -17,10 +17,16 @@ View in_activation_dtype(Run& run, const View& w, Dtype activation) {
   return narrow;
 }
 
-// Empty where the device has no products in whole numbers.
-View room_of_whole(Run& run, int64_t rows, int64_t depth) {
-  const int64_t bytes = run.kernels->whole_bytes(rows, depth);
+View room_of(Run& run, int64_t bytes) {
   return bytes == 0 ? View{} : run.scratch->push(1, bytes, Dtype::kU8);
+}
+
+// Of products in whole numbers, or of those in f32 that turn x; empty where the device has none.
+View room_of_forward(Run& run, const LinearForward& call) {
+  if (call.whole) return room_of(run, run.kernels->whole_bytes(call.x.rows, call.x.cols));
+  const bool f32 = call.x.dtype == Dtype::kF32 && call.w.dtype == Dtype::kF32;
+  if (!f32 || call.lanes || call.as_many) return {};
+  return room_of(run, run.kernels->turned_bytes(call.y.rows, call.y.cols, call.x.cols));
 }
 
 }  // namespace
@@ -34,7 +40,7 @@ void linear_forward(Run& run, const LinearForward& args) {
   LinearForward call = args;
   call.w = in_activation_dtype(run, args.w, args.x.dtype);
   call.as_many = run.as_many;
-  if (args.whole) call.room = room_of_whole(run, args.x.rows, args.x.cols);
+  call.room = room_of_forward(run, call);
   if (run.dry || args.y.size() == 0) return;
   run.kernels->linear_forward(call);
 }
@@ -50,7 +56,8 @@ void linear_backward(Run& run, const LinearBackward& args) {
   const ArenaScope scope(*run.scratch);
   LinearBackward call = args;
   if (args.dx) call.w = in_activation_dtype(run, args.w, args.dy.dtype);
-  if (args.dx && args.whole) call.room = room_of_whole(run, args.dy.rows, args.dy.cols);
+  if (args.dx && args.whole)
+    call.room = room_of(run, run.kernels->whole_bytes(args.dy.rows, args.dy.cols));
   if (run.dry || args.dy.rows == 0) return;
   if (args.dx) run.kernels->linear_backward_x(call);
   if (args.dw) run.kernels->linear_backward_w(call);

@@ -24,7 +24,8 @@ struct LinearForward {
   bool as_many =
       false;  // each row as if it were one of many (Run::as_many); set by linear_forward()
   // x and W are rounded to 8 bits in groups of 256 of k, and whole numbers are multiplied, where the device has such
-  // products; `room` is then theirs to work in, and linear_forward() gives it.
+  // products; `room` is then theirs to work in, and linear_forward() gives it. It also gives room to products of f32
+  // that turn x (Kernels::turned_bytes).
   bool whole = false;
   View room = {};
 };

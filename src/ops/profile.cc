@@ -95,6 +95,7 @@ Profile::Profile(const Kernels& kernels, Device* device, size_t most_events)
   timed_.lane_bytes = kernels.lane_bytes;  // these compute nothing
   timed_.pack_lanes = kernels.pack_lanes;
   timed_.whole_bytes = kernels.whole_bytes;
+  timed_.turned_bytes = kernels.turned_bytes;
   time_forward(timed_);
   time_backward(timed_);
   profile_here = this;

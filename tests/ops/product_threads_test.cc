@@ -8,6 +8,7 @@
 #include "base/threads.h"
 #include "ops/cpu/product.h"
 #include "ops/cpu/tiles.h"
+#include "ops/cpu/turned_product.h"
 #include "support/op_run.h"
 
 namespace falconer::test {
@@ -21,14 +22,24 @@ struct Shape {
 };
 // Of a layer, of LoRA and its gradients, and what is long in the middle: all of them are cut within
 // their sums by some library at some number of threads.
-constexpr Shape kShapes[] = {{300, 584, 568, false, true}, {300, 8, 568, false, true},
-                             {300, 568, 8, false, true},   {568, 8, 300, true, false},
-                             {8, 568, 300, true, false},   {16, 16, 4096, true, false},
-                             {40, 10, 4544, false, false}, {61, 32, 100, true, false},
-                             {64, 568, 2272, false, true}, {600, 300, 33, false, false}};
+constexpr Shape kShapes[] = {
+    {300, 584, 568, false, true}, {300, 8, 568, false, true},   {300, 568, 8, false, true},
+    {568, 8, 300, true, false},   {8, 568, 300, true, false},   {16, 16, 4096, true, false},
+    {40, 10, 4544, false, false}, {61, 32, 100, true, false},   {64, 568, 2272, false, true},
+    {600, 300, 33, false, false}, {64, 1024, 256, false, true}, {333, 1043, 310, false, true}};
 
 using Product = void (*)(const cpu::Factor&, const cpu::Factor&, const View&, float, bool,
                          const View&);
+
+/// turned_product() where there is one, as linear_forward() asks.
+void turned_or_other(const cpu::Factor& a, const cpu::Factor& b, const View& c, float scale,
+                     bool add, const View& bias) {
+  const int64_t bytes = cpu::turned_bytes(c.rows, c.cols, a.cols());
+  if (a.transposed || !b.transposed || a.view.dtype != Dtype::kF32 || bytes == 0)
+    return cpu::product(a, b, c, scale, add, bias);
+  const Tensor room(1, bytes, Dtype::kU8);
+  cpu::turned_product(a, b, c, scale, add, bias, room.view());
+}
 
 class ProductThreads : public testing::TestWithParam<std::pair<const char*, Product>> {
  protected:
@@ -157,7 +168,8 @@ TEST(Products, StartNoThreadsOfTheirOwn) {
 
 INSTANTIATE_TEST_SUITE_P(All, ProductThreads,
                          testing::Values(std::pair("ours", &cpu::product),
-                                         std::pair("library", &cpu::library_product)),
+                                         std::pair("library", &cpu::library_product),
+                                         std::pair("turned", &turned_or_other)),
                          [](const auto& test) { return std::string(test.param.first); });
 
 }  // namespace

@@ -31,7 +31,8 @@ TEST_P(TablesRecurrences, Conv1d) {
                 b(1, channels, Dtype::kF32, 3), dy(n, channels, dtype(), 4);
             std::vector<TestView> out = list(
                 TestView(n, channels, dtype(), 5), TestView(4, (taps - 1) * channels, dtype(), 6),
-                TestView(n, channels, dtype(), 7), TestView(channels, taps), TestView(1, channels));
+                TestView(n, channels, dtype(), 7), TestView(channels, taps), TestView(1, channels),
+                TestView(n, channels, dtype(), 8));
             conv1d_backward(run, {.x = x,
                                   .w = w,
                                   .b = taps == 2 ? View{} : b.view(),
@@ -39,6 +40,13 @@ TEST_P(TablesRecurrences, Conv1d) {
                                   .dx = out[2],
                                   .dw = out[3],
                                   .db = out[4],
+                                  .spans = spans});
+            // Of what is frozen, dx alone.
+            conv1d_backward(run, {.x = x,
+                                  .w = w,
+                                  .b = taps == 2 ? View{} : b.view(),
+                                  .dy = dy,
+                                  .dx = out[5],
                                   .spans = spans});
             spans[1].slot = 0;
             spans[2] = {

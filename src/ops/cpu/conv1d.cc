@@ -17,6 +17,8 @@ namespace falconer::cpu {
 
 /// Channels that go through a sequence together on the way back.
 constexpr int64_t kConvChannels = 64;
+/// Rows that threads take at least on the way back, of which K - 1 are made twice.
+constexpr int64_t kConvRows = 32;
 
 /// Row t of a span, which may be one of the K - 1 before it; null: zeros.
 inline const std::byte* conv_row(const View& x, const View& tails, int64_t taps,
@@ -28,6 +30,14 @@ inline const std::byte* conv_row(const View& x, const View& tails, int64_t taps,
 /// Rows [begin, end) of one span; `w` is (K,C).
 struct ConvRows {
   const Conv1dForward& args;
+  const StateSpan& span;
+  const float* w;
+  int64_t begin, end;
+};
+
+/// Rows [begin, end) of one span whose dx is wanted and nothing else; `w` is (K,C).
+struct ConvBackRows {
+  const Conv1dBackward& args;
   const StateSpan& span;
   const float* w;
   int64_t begin, end;
@@ -75,6 +85,49 @@ void conv_forward_rows(const ConvRows& task) {
   });
 }
 
+/// e of what a row's taps gave, and dy there.
+HWY_INLINE VecF conv_gradient(VecF a, VecF dy) {
+  const VecF one = hn::Set(F32(), 1.0f), s = sigmoid(a);
+  return hn::Mul(dy, hn::Mul(s, hn::MulAdd(a, hn::Sub(one, s), one)));
+}
+
+// Of each row e, and with it dx of the row K - 1 before: whole rows, as they lie. The K - 1 rows behind the task's are
+// made once more by the next one's.
+void conv_backward_rows(const ConvBackRows& task) {
+  const Conv1dBackward& args = task.args;
+  const int64_t taps = args.w.cols, channels = args.x.cols;
+  const float* const b = row_or_null<float>(args.b, 0);
+  std::vector<float> made(static_cast<size_t>(taps * channels));  // e of the last K rows
+  const auto e_of = [&](int64_t t) { return made.data() + t % taps * channels; };
+  with_type(args.x.dtype, [&]<class A>(Type<A>) {
+    std::vector<const A*> rows(static_cast<size_t>(taps));
+    for (int64_t t = task.begin; t < task.end + taps - 1; ++t) {
+      const int64_t row = task.span.begin + t;
+      if (t < task.span.count) {
+        for (int64_t k = 0; k < taps; ++k)
+          rows[static_cast<size_t>(k)] =
+              t - taps + 1 + k < 0 ? nullptr : args.x.row<A>(row - taps + 1 + k);
+        const A* const dy = args.dy.row<A>(row);
+        float* const e = e_of(t);
+        for_vectors(channels, [&](int64_t at, auto access) {
+          const VecF a = convolved(rows.data(), task.w, channels, b, taps, at, access);
+          access.put(conv_gradient(a, access(dy, at)), e, at);
+        });
+      }
+      const int64_t wanted = t - taps + 1;
+      if (wanted < task.begin) continue;
+      A* const dx = args.dx.row<A>(task.span.begin + wanted);
+      for_vectors(channels, [&](int64_t at, auto access) {
+        VecF sum = hn::Zero(F32());
+        for (int64_t k = 0; k < taps; ++k)
+          if (const int64_t later = wanted + taps - 1 - k; later < task.span.count)
+            sum = hn::MulAdd(access(task.w + k * channels, at), access(e_of(later), at), sum);
+        access.put(sum, dx, at);
+      });
+    }
+  });
+}
+
 /// What a block of channels keeps on the way back through a span: the last K rows of e, and its sums.
 struct ConvBack {
   std::vector<float> e, dw;         // (K, block)
@@ -92,7 +145,6 @@ template <class A>
 void conv_backward_row(const ConvChannels& task, const StateSpan& span, int64_t t,
                        const A* const* rows, ConvBack& back) {
   const Conv1dBackward& args = task.args;
-  const F32 d;
   const int64_t taps = args.w.cols, channels = args.x.cols, row = span.begin + t;
   const float* const w = task.w + task.begin;
   const float* const b = args.b ? args.b.row<float>(0) + task.begin : nullptr;
@@ -106,12 +158,11 @@ void conv_backward_row(const ConvChannels& task, const StateSpan& span, int64_t 
         later < span.count ? back.e.data() + later % taps * kConvChannels : nullptr;
   }
   for_vectors(task.end - task.begin, [&](int64_t at, auto access) {
-    const VecF a = convolved(rows, w, channels, b, taps, at, access), s = sigmoid(a),
-               one = hn::Set(d, 1.0f);
-    const VecF e = hn::Mul(access(dy, at), hn::Mul(s, hn::MulAdd(a, hn::Sub(one, s), one)));
+    const VecF a = convolved(rows, w, channels, b, taps, at, access);
+    const VecF e = conv_gradient(a, access(dy, at));
     access.put(e, mine, at);
     if (learns) access.put(hn::Add(access(back.db, at), e), back.db, at);
-    VecF sum = hn::Zero(d);
+    VecF sum = hn::Zero(F32());
     for (int64_t k = 0; k < taps; ++k) {
       float* const dw = back.dw.data() + k * kConvChannels;
       if (learns && rows[k] != nullptr)
@@ -160,6 +211,7 @@ HWY_AFTER_NAMESPACE();
 namespace falconer::cpu {
 
 HWY_EXPORT(conv_forward_rows);
+HWY_EXPORT(conv_backward_rows);
 HWY_EXPORT(conv_backward_channels);
 
 namespace {
@@ -171,6 +223,20 @@ std::vector<float> turned_weights(const View& w) {
     for (int64_t k = 0; k < w.cols; ++k)
       out[static_cast<size_t>(k * w.rows + c)] = w.row<float>(c)[k];
   return out;
+}
+
+/// Calls work(span, begin, end) for rows of spans, in parallel.
+template <class Work>
+void for_span_rows(std::span<const StateSpan> spans, int64_t grain, Work&& work) {
+  std::vector<int64_t> ends;  // of the spans, in rows of all of them
+  for (const StateSpan& span : spans) ends.push_back((ends.empty() ? 0 : ends.back()) + span.count);
+  parallel_for(ends.empty() ? 0 : ends.back(), grain, [&](int64_t begin, int64_t end) {
+    for (size_t i = 0; i < ends.size(); ++i) {
+      const int64_t first = ends[i] - spans[i].count;
+      const int64_t from = std::max(begin, first) - first, to = std::min(end, ends[i]) - first;
+      if (from < to) work(spans[i], from, to);
+    }
+  });
 }
 
 /// What stands behind the first `rows` rows of a span. Oldest first: what is written was read before.
@@ -191,18 +257,10 @@ void keep_tail(const Conv1dForward& args, const StateSpan& span, int64_t rows, i
 
 void conv1d_forward(const Conv1dForward& args) {
   const std::vector<float> w = turned_weights(args.w);
-  std::vector<int64_t> ends;  // of the spans, in rows of all of them
-  for (const StateSpan& span : args.spans)
-    ends.push_back((ends.empty() ? 0 : ends.back()) + span.count);
-  parallel_for(
-      ends.empty() ? 0 : ends.back(), grain_of(args.x.cols), [&](int64_t begin, int64_t end) {
-        for (size_t i = 0; i < ends.size(); ++i) {
-          const int64_t first = ends[i] - args.spans[i].count;
-          const ConvRows rows{args, args.spans[i], w.data(), std::max(begin, first) - first,
-                              std::min(end, ends[i]) - first};
-          if (rows.begin < rows.end) HWY_DYNAMIC_DISPATCH(conv_forward_rows)(rows);
-        }
-      });
+  for_span_rows(args.spans, grain_of(args.x.cols),
+                [&](const StateSpan& span, int64_t begin, int64_t end) {
+                  HWY_DYNAMIC_DISPATCH(conv_forward_rows)({args, span, w.data(), begin, end});
+                });
   parallel_for(std::ssize(args.spans), 4, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       const StateSpan& span = args.spans[static_cast<size_t>(i)];
@@ -212,8 +270,15 @@ void conv1d_forward(const Conv1dForward& args) {
   });
 }
 
+// Sums over rows are a thread's own for each channel; where there are none, threads take rows.
 void conv1d_backward(const Conv1dBackward& args) {
   const std::vector<float> w = turned_weights(args.w);
+  if (!args.dw && !args.db && args.dx)
+    return for_span_rows(args.spans, kConvRows,
+                         [&](const StateSpan& span, int64_t begin, int64_t end) {
+                           HWY_DYNAMIC_DISPATCH(conv_backward_rows)
+                           ({args, span, w.data(), begin, end});
+                         });
   const int64_t blocks = (args.x.cols + kConvChannels - 1) / kConvChannels;
   parallel_for(blocks, 1, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {

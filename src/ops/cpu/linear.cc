@@ -4,14 +4,17 @@
 #include "ops/cpu/lane_product.h"
 #include "ops/cpu/product.h"
 #include "ops/cpu/small_product.h"
+#include "ops/cpu/turned_product.h"
 #include "ops/cpu/whole_product.h"
 
 namespace falconer::cpu {
 
 void linear_forward(const LinearForward& args) {
   if (args.lanes) return lane_product(args);
-  if (args.room)
-    return whole_product({args.x}, {args.w, true}, args.y, args.scale, args.add, args.b, args.room);
+  if (args.room) {
+    const auto made = args.whole ? whole_product : turned_product;
+    return made({args.x}, {args.w, true}, args.y, args.scale, args.add, args.b, args.room);
+  }
   if (args.as_many)
     return product_by_rows({args.x}, {args.w, true}, args.y, args.scale, args.add, args.b);
   if (args.x.rows <= kSmallRows)

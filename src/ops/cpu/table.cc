@@ -10,6 +10,7 @@
 #include "ops/cpu/rowwise.h"
 #include "ops/cpu/scan.h"
 #include "ops/cpu/sums.h"
+#include "ops/cpu/turned_product.h"
 #include "ops/cpu/whole_product.h"
 #include "ops/kernels.h"
 
@@ -60,6 +61,7 @@ const Kernels& cpu_kernels() {
     made.lane_bytes = cpu::lane_bytes;
     made.pack_lanes = cpu::pack_lanes;
     made.whole_bytes = cpu::whole_bytes;
+    made.turned_bytes = cpu::turned_bytes;
     return made;
   }();
   return table;

@@ -55,6 +55,7 @@ const Kernels& kernels() {
       .lane_bytes = [](Dtype, int64_t, int64_t) { return int64_t{0}; },
       .pack_lanes = [](const View&, const View&) {},
       .whole_bytes = [](int64_t, int64_t) { return int64_t{0}; },
+      .turned_bytes = [](int64_t, int64_t, int64_t) { return int64_t{0}; },
   };
   return table;
 }
