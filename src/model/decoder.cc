@@ -114,8 +114,9 @@ View Decoder::last_norm(Run& run, const View& x, bool keep, NormKept& kept) cons
 }
 
 void Decoder::make_logits(Run& run, const View& n, const View& out, HookKept& kept) const {
-  head_.forward(run, n, out, kept);
-  scale_by(run, out, config_.logit_scale);
+  const bool alone = head_.is_product_alone();
+  head_.forward(run, n, out, kept, alone ? static_cast<float>(config_.logit_scale) : 1);
+  if (!alone) scale_by(run, out, config_.logit_scale);
   if (config_.logit_cap != 0)
     soft_cap_forward(run, {.x = out, .cap = static_cast<float>(config_.logit_cap)});
 }

@@ -15,7 +15,9 @@ bool LinearSite::needs_x() const {
   return tensors_.w->trainable() || (hook_ != nullptr && hook_->needs_x());
 }
 
-void LinearSite::forward(Run& run, const View& x, const View& y, HookKept& kept) const {
+void LinearSite::forward(Run& run, const View& x, const View& y, HookKept& kept,
+                         float factor) const {
+  FALCONER_CHECK(factor == 1 || is_product_alone());
   if (needs_x()) kept.x = x;
   if (!y && hook_ == nullptr) return;
   const ArenaScope scope(*run.scratch);
@@ -27,6 +29,7 @@ void LinearSite::forward(Run& run, const View& x, const View& y, HookKept& kept)
                          .w = w,
                          .b = bias.col_range(band.row, band.rows),
                          .y = out.col_range(band.row, band.rows),
+                         .scale = factor,
                          .lanes = w.data == weight.packed ? weight.lanes : View{},
                          .whole = weight.whole && !weight.learns});
   });

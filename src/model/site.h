@@ -45,8 +45,10 @@ class LinearSite {
   /// The backward reads x: keep it.
   bool needs_x() const;
 
-  /// y = x W' + b, then the hook. x (N,K), y (N,M). Of an empty y only what backward reads is made.
-  void forward(Run& run, const View& x, const View& y, HookKept& kept) const;
+  /// y = x W' + b, then the hook. x (N,K), y (N,M). Of an empty y only what backward reads is made. `factor`: of the
+  /// product, where there is neither b nor hook.
+  void forward(Run& run, const View& x, const View& y, HookKept& kept, float factor = 1) const;
+  bool is_product_alone() const { return tensors_.b == nullptr && hook_ == nullptr; }
   /// Gradients of whatever learns, and dx where it is not empty (added to it where add_dx). dy is
   /// left as it was.
   void backward(Run& run, HookKept& kept, const View& dy, const View& dx,

@@ -2,6 +2,7 @@
 
 #include "ops/cpu/block_product.h"
 #include "ops/cpu/lane_product.h"
+#include "ops/cpu/narrow_product.h"
 #include "ops/cpu/product.h"
 #include "ops/cpu/small_product.h"
 #include "ops/cpu/turned_product.h"
@@ -25,10 +26,12 @@ void linear_forward(const LinearForward& args) {
 void linear_backward_x(const LinearBackward& args) {
   if (args.room)
     return whole_product({args.dy}, {args.w}, args.dx, args.scale, args.add_dx, {}, args.room);
+  if (makes_narrow(args)) return narrow_backward_x(args);
   product({args.dy}, {args.w}, args.dx, args.scale, args.add_dx);
 }
 
 void linear_backward_w(const LinearBackward& args) {
+  if (is_narrow(args)) return narrow_backward_w(args);
   product({args.dy, true}, {args.x}, args.dw, args.scale, true);
 }
 
