@@ -40,12 +40,16 @@ std::optional<int64_t> whole_value(const Json& value) {
 }
 
 template <class Json>
+std::string bare_number(const Json& value) {
+  const bool is = value.is_object() && value.size() == 1 && value.contains("__float__") &&
+                  value["__float__"].is_string();
+  return is ? value["__float__"].template get<std::string>() : "";
+}
+
+template <class Json>
 std::string found_text(const Json& value) {
   if (value.is_array()) return fmt::format("a list of {}", value.size());
-  // NaN, as JSON has none: transformers' way, and that of without_bare_numbers().
-  if (value.is_object() && value.size() == 1 && value.contains("__float__") &&
-      value["__float__"].is_string())
-    return printable(value["__float__"].template get<std::string>());
+  if (const std::string bare = bare_number(value); !bare.empty()) return printable(bare);
   if (value.is_object()) return "an object";
   if (value.is_number_float() && !std::isfinite(value.template get<double>()))
     return fmt::format("{}", value.template get<double>());  // which JSON would call null
@@ -202,6 +206,7 @@ std::string JsonFields<Json>::required_text(const JsonNames& names) const {
 
 #define FALCONER_INSTANTIATE(Json)                                                    \
   template class JsonFields<Json>;                                                    \
+  template std::string bare_number(const Json&);                                      \
   template std::string found_text(const Json&);                                       \
   template bool says_nothing(const Json&);                                            \
   template std::optional<int64_t> whole_value(const Json&);                           \

@@ -40,6 +40,11 @@ template <class Json>
 double real_number(const Json& value, std::string_view name, const RealRange& range = kAnyReal,
                    std::string_view where = {});
 
+/// "Infinity", "-Infinity" or "NaN" where it is {"__float__": that}, transformers 5's way and without_bare_numbers()';
+/// else empty.
+template <class Json>
+std::string bare_number(const Json& value);
+
 /// What a value is, for a message: a number or a short text as it is written, "a list of 3", "an object".
 template <class Json>
 std::string found_text(const Json& value);

@@ -34,18 +34,12 @@ double factor(const ConfigFields& f, const char* key) {
   return f.real(key, kMultipliers).value_or(1);
 }
 
-// As transformers 5 writes it, and without_bare_numbers().
-bool is_infinite(const nlohmann::json& value) {
-  return value.is_object() && value.size() == 1 && value.contains("__float__") &&
-         value["__float__"] == "Infinity";
-}
-
 // Steps of time are not limited: transformers' class limits them while it reads a prompt, and not token by token.
 void check_time_steps(const ConfigFields& f) {
   const nlohmann::json* const limit = f.find("time_step_limit");
   if (limit == nullptr) return;
   const bool open = limit->is_array() && limit->size() == 2 && (*limit)[0].is_number() &&
-                    (*limit)[0].get<double>() <= 0 && is_infinite((*limit)[1]);
+                    (*limit)[0].get<double>() <= 0 && bare_number((*limit)[1]) == "Infinity";
   if (!open)
     fail("{}: time_step_limit is {}, and only [0, Infinity] is supported: no limit", f.where(),
          printable(limit->dump()));

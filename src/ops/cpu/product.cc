@@ -13,15 +13,6 @@
 namespace falconer::cpu {
 namespace {
 
-/// Of parts that are about as large as each other, none above `most`: an even number of them, since
-/// threads are.
-int64_t size_of_part(int64_t n, int64_t most) {
-  constexpr int64_t kUnit = 16;
-  int64_t parts = (n + most - 1) / most;
-  if (parts > 1) parts += parts % 2;
-  return ((n + parts - 1) / parts + kUnit - 1) / kUnit * kUnit;
-}
-
 Factor rows_of(const Factor& a, int64_t begin, int64_t count) {
   return {a.transposed ? a.view.col_range(begin, count) : a.view.row_range(begin, count),
           a.transposed};
@@ -32,6 +23,13 @@ Factor cols_of(const Factor& b, int64_t begin, int64_t count) {
 }
 
 }  // namespace
+
+int64_t size_of_part(int64_t n, int64_t most) {
+  constexpr int64_t kUnit = 16;
+  int64_t parts = (n + most - 1) / most;
+  if (parts > 1) parts += parts % 2;
+  return ((n + parts - 1) / parts + kUnit - 1) / kUnit * kUnit;
+}
 
 // oneDNN cuts work, and sums too, by the number of threads. So c is cut here, into pieces that do not
 // depend on it, and each piece is one thread's. They are large enough that packing for each pays, and

@@ -28,6 +28,10 @@ void product_by_rows(const Factor& a, const Factor& b, const View& c, float scal
 void library_product(const Factor& a, const Factor& b, const View& c, float scale, bool add,
                      const View& bias = {});
 
+/// Of parts of n that are about as large as each other, none above `most`, which is a multiple of 16: an even number of
+/// them, since threads are. Where products are cut.
+int64_t size_of_part(int64_t n, int64_t most);
+
 /// Whether bf16 products run in bf16 on this CPU (AVX512). Elsewhere, and where one factor is f32,
 /// product() computes in f32 and widens bf16 while it packs (packed_product.h).
 bool has_bf16_products();

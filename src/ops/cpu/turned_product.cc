@@ -96,14 +96,6 @@ constexpr int64_t kPieceRows = 256, kPieceCols = 256;
 constexpr int64_t kLeastRows = 64, kLeastCols = 1024, kLeastDepth = 256;
 constexpr int64_t kMostTurned = int64_t{1} << 22;  // numbers
 
-int64_t parts_of(int64_t n, int64_t most) { return (n + most - 1) / most; }
-
-/// Where the part `i` of `parts` begins, in whole vectors.
-int64_t part_begin(int64_t n, int64_t parts, int64_t i) {
-  constexpr int64_t kUnit = 16;
-  return std::min(n, (n * i / parts + kUnit - 1) / kUnit * kUnit);
-}
-
 float* sums_of_this_thread() {
   thread_local const auto sums = hwy::AllocateAligned<float>(kPieceRows * kPieceCols);
   return sums.get();
@@ -123,22 +115,18 @@ void turned_product(const Factor& a, const Factor& b, const View& c, float scale
   FALCONER_CHECK(!a.transposed && b.transposed && b.rows() == depth);
   FALCONER_CHECK(static_cast<int64_t>(room.bytes()) >= turned_bytes(c.rows, c.cols, depth));
   auto* const turned = static_cast<float*>(room.data);
-  parallel_for(parts_of(c.rows, kTurned), 1, [&](int64_t begin, int64_t end) {
+  parallel_for((c.rows + kTurned - 1) / kTurned, 1, [&](int64_t begin, int64_t end) {
     for (int64_t row = begin * kTurned; row < std::min(c.rows, end * kTurned); row += kTurned)
       HWY_DYNAMIC_DISPATCH(turn_rows)
     (a.view.row_range(row, std::min(kTurned, c.rows - row)), turned + row, c.rows);
   });
-  const int64_t down = parts_of(c.rows, kPieceRows),
-                across = (parts_of(c.cols, kPieceCols) + 1) / 2 * 2;
+  const int64_t high = size_of_part(c.rows, kPieceRows), wide = size_of_part(c.cols, kPieceCols);
+  const int64_t down = (c.rows + high - 1) / high, across = (c.cols + wide - 1) / wide;
   parallel_for(down * across, 1, [&](int64_t begin, int64_t end) {
     float* const sums = sums_of_this_thread();
     for (int64_t i = begin; i < end; ++i) {
-      const int64_t m = part_begin(c.rows, down, i % down),
-                    n = part_begin(c.cols, across, i / down);
-      const int64_t rows = part_begin(c.rows, down, i % down + 1) - m,
-                    cols = part_begin(c.cols, across, i / down + 1) - n;
-      FALCONER_CHECK(rows * cols <= kPieceRows * kPieceCols);
-      if (rows == 0 || cols == 0) continue;
+      const int64_t m = i % down * high, n = i / down * wide;
+      const int64_t rows = std::min(high, c.rows - m), cols = std::min(wide, c.cols - n);
       onednn::sgemm(cols, rows, depth, scale, {b.view.row<float>(n), b.view.stride},
                     {turned + m, c.rows}, 0, sums, rows);
       HWY_DYNAMIC_DISPATCH(turn_back)
